@@ -1,0 +1,188 @@
+"""The compiled core: everything that happens per packet, and the table it happens to.
+
+Addresses are `ipaddress.IPv4Address` at this edge and network-order 32-bit words inside; ports and ICMP
+query identifiers are host-order integers; times are whole seconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from nfmasq.policy import Policy
+
+REASONS: tuple[str, ...]
+"""The name of every reason a packet can be dropped for, in the order of its counter."""
+
+TCP_STATES: tuple[str, ...]
+"""The names of the TCP states, in the order of their numbers; the first, "-", is for other protocols."""
+
+class SessionRow(NamedTuple):
+    """One session as it stands. `index` is where to go on: pass it as `after`."""
+
+    index: int
+    protocol: int
+    internal: tuple[IPv4Address, int]
+    external: tuple[IPv4Address, int]
+    remote: tuple[IPv4Address, int]
+    state: str
+    packets_out: int
+    packets_in: int
+    bytes_out: int
+    bytes_in: int
+    age_s: int
+    expires_s: int
+
+class MappingRow(NamedTuple):
+    """One mapping as it stands: an internal endpoint and the external endpoint it appears as."""
+
+    index: int
+    protocol: int
+    internal: tuple[IPv4Address, int]
+    external: tuple[IPv4Address, int]
+    sessions: int
+    age_s: int
+
+class Counters(NamedTuple):
+    """Totals since the start, plain integers. Protocols are indexed as `policy.TRANSPORTS`.
+
+    packets, bytes: [direction][protocol], direction 0 outbound, 1 inbound, 2 hairpin.
+    dropped: one a reason, indexed as REASONS.
+    created, expired: sessions, [protocol].
+    passed: packets let go untouched because they are the router's own.
+    allocation_failures: [protocol], new sessions refused for want of an external port.
+    """
+
+    packets: tuple[tuple[int, ...], ...]
+    bytes: tuple[tuple[int, ...], ...]
+    dropped: tuple[int, ...]
+    created: tuple[int, ...]
+    expired: tuple[int, ...]
+    passed: int
+    allocation_failures: tuple[int, ...]
+
+class Gauges(NamedTuple):
+    """What stands now, each [protocol]; memory in bytes of the arena touched so far."""
+
+    sessions: tuple[int, ...]
+    mappings: tuple[int, ...]
+    ports_in_use: tuple[int, ...]
+    ports_capacity: tuple[int, ...]
+    memory: int
+
+class Table:
+    """The mappings and sessions of one router, shared by all its workers.
+
+    path: the arena's file (made when missing), or None for memory of this process alone.
+    capacity: the most sessions it can ever hold; a table found at `path` with another capacity, layout
+    or boot is not taken over.
+    Raises OSError when the file cannot be made, opened or locked (another daemon holds it).
+    """
+
+    def __init__(self, path: str | None, capacity: int) -> None: ...
+    @property
+    def recovered(self) -> int:
+        """Sessions found again in the file at the start."""
+    @property
+    def warning(self) -> str:
+        """Why the file was not taken over, or "" when it was, or was new."""
+    def configure(self, policy: Policy) -> int:
+        """Take over a policy between two batches; return how many sessions ended with a lost address."""
+    def counters(self) -> Counters: ...
+    def gauges(self) -> Gauges: ...
+    def sessions(
+        self,
+        after: int = 0,
+        limit: int = 1000,
+        host: IPv4Address | None = None,
+        port: int = 0,
+        protocol: int = -1,
+    ) -> list[SessionRow]:
+        """Up to `limit` sessions with an index above `after`, in order of their index.
+
+        host: only where it is the internal, external or remote address; port: likewise the port;
+        protocol: only this IP protocol number. Fewer rows than `limit`: that was all.
+        """
+    def mappings(
+        self,
+        after: int = 0,
+        limit: int = 1000,
+        host: IPv4Address | None = None,
+        port: int = 0,
+        protocol: int = -1,
+    ) -> list[MappingRow]:
+        """As `sessions`, for mappings."""
+    def hosts(self) -> Mapping[IPv4Address, tuple[int, int]]:
+        """Internal hosts with a mapping: how many sessions and how many mappings each has."""
+    def flush(self, host: IPv4Address | None = None) -> int:
+        """End the sessions of one internal host, or all; return how many."""
+    def expire(self, now: int | None = None) -> int:
+        """End what is due at `now` (seconds of CLOCK_MONOTONIC; default: the clock); workers do so by themselves."""
+    def translate(
+        self,
+        packet: bytes,
+        *,
+        inbound: bool = False,
+        checksum_ready: bool = True,
+        gso: bool = False,
+        from_router: bool = False,
+        now: int | None = None,
+    ) -> tuple[str, bytes]:
+        """Take one packet the way a worker would, for tests, fuzzing and tracing.
+
+        inbound: it came from outside (PREROUTING), else it is leaving (POSTROUTING).
+        checksum_ready: False for a packet whose L4 checksum is still the pseudo-header sum.
+        gso: it is a super-packet the kernel will cut up. from_router: the router itself made it.
+        Returns ("", packet to send on) or (name of the reason it is dropped for, b"").
+        """
+    def close(self) -> None:
+        """Write nothing more, let the file go. The sessions stay in the file."""
+
+class QueueCounters(NamedTuple):
+    """One worker's dealings with the kernel. lost: gaps in the packet ids; overruns: ENOBUFS seen;
+    refused: verdicts the kernel answered with an error; beats: turns of its loop, for a watchdog."""
+
+    packets: int
+    batches: int
+    lost: int
+    overruns: int
+    refused: int
+    beats: int
+
+class Queue:
+    """One netfilter queue, bound at once, served by `serve`.
+
+    mode: "translate", or for measuring: "accept" (each batch accepted unchanged in one verdict) and
+    "rewrite" (each packet parsed, rewritten to what it is and sent back, without a table).
+    length: the most packets that may wait in the kernel.
+    gso: take super-packets whole. segment_queue: the number of a queue bound with gso=False, to which those
+    super-packets go that the kernel must cut up first (inbound UDP, whose checksum could not be kept right
+    otherwise); no rule needs to point at it. -1: such packets are dropped.
+    Raises PermissionError without CAP_NET_ADMIN or when another program holds the queue (the kernel answers both
+    with EPERM), OSError for the rest.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        table: Table | None,
+        *,
+        mode: str = "translate",
+        length: int = 8192,
+        gso: bool = True,
+        segment_queue: int = -1,
+    ) -> None: ...
+    @property
+    def number(self) -> int: ...
+    def serve(self) -> None:
+        """Deal with packets, without the GIL, until `stop`; one thread a queue."""
+    def stop(self) -> None:
+        """Make `serve` return within a quarter of a second, all it read answered. From any thread."""
+    def counters(self) -> QueueCounters: ...
+    def close(self) -> None:
+        """Let the queue go; the kernel drops what still waits in it."""
+
+def checksum(data: bytes | bytearray | memoryview, initial: int = 0) -> int:
+    """The Internet checksum of `data` (RFC 1071), not complemented, folded to 16 bits."""
+
+def layout() -> Sequence[tuple[str, int]]:
+    """Names and sizes in bytes of the records of the table, for docs and benches."""

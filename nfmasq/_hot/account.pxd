@@ -1,0 +1,14 @@
+# Account: every packet counted once, by what became of it.
+
+from nfmasq._hot.packet cimport DROP, PASS, TRANSLATE, Packet
+from nfmasq._hot.table cimport NatTable
+
+cdef inline void account(NatTable* table, const Packet* packet) noexcept nogil:
+    """A super-packet sent to be cut up is counted when its parts come."""
+    if packet.verdict == TRANSLATE:
+        table.counters.packets[packet.direction][packet.transport] += 1
+        table.counters.bytes[packet.direction][packet.transport] += packet.length
+    elif packet.verdict == DROP:
+        table.counters.dropped[packet.reason] += 1
+    elif packet.verdict == PASS:
+        table.counters.passed += 1

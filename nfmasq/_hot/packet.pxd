@@ -1,0 +1,84 @@
+# One packet on its way, from the queue's message to its verdict.
+#
+# Each stage fills in its part and hands on: receive the message, parse the tuple, lookup or admit the session,
+# track the new endpoint. A verdict other than CONTINUE ends the way.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from nfmasq._hot.reasons cimport Reason
+from nfmasq._hot.wire cimport IpHeader
+
+cdef enum:            # direction
+    OUTBOUND = 0
+    INBOUND = 1
+    HAIRPIN = 2
+    DIRECTION_COUNT = 3
+
+# The classes of protocol that policy, counters and metrics tell apart; the order of policy.TRANSPORTS.
+cdef enum:
+    CLASS_TCP = 0
+    CLASS_UDP = 1
+    CLASS_ICMP = 2
+    CLASS_OTHER = 3
+    TRANSPORT_COUNT = 4
+
+cdef enum:            # kind
+    DATA              # TCP, UDP, portless
+    ICMP_QUERY        # a request: may begin a session
+    ICMP_REPLY
+    ICMP_ERROR        # quotes a packet of a session
+
+cdef enum:            # verdict
+    CONTINUE = 0      # no stage has decided yet
+    PASS              # the router's own: let go as it came
+    TRANSLATE         # send on what was rewritten
+    SEGMENT           # have the kernel cut the super-packet up and queue the parts
+    DROP
+
+cdef struct Packet:
+    # the queue's message
+    uint8_t* message            # first byte of the message
+    uint8_t* data               # first byte of the IP header; NULL when the message had no payload
+    uint32_t length             # bytes at data
+    uint32_t id                 # the kernel's number for it, host order
+    uint8_t direction
+    uint8_t checksum_ready      # 0: its L4 checksum is the pseudo-header sum only (CHECKSUM_PARTIAL)
+    uint8_t gso                 # a super-packet the kernel will cut up
+    uint8_t from_router         # made by the router itself
+    # parse
+    uint8_t kind
+    uint8_t transport
+    uint8_t protocol            # of the session it belongs to: of the quoted packet in an ICMP error
+    uint8_t tcp_flags
+    uint8_t* l4
+    uint32_t l4_length
+    IpHeader* quoted            # ICMP errors: the packet inside
+    uint8_t* quoted_l4
+    uint32_t quoted_l4_length
+    uint32_t near_address       # outbound: the internal endpoint, inbound: the external one
+    uint32_t remote_address
+    uint16_t near_port
+    uint16_t remote_port
+    # lookup, admit
+    uint32_t session
+    # track: what the near endpoint becomes
+    uint32_t new_address
+    uint16_t new_port
+    uint16_t reason
+    uint8_t verdict
+
+cdef inline bint drop(Packet* packet, Reason reason) noexcept nogil:
+    """End the packet's way; the only place where one is dropped. Returns False: it does not go on."""
+    packet.verdict = DROP
+    packet.reason = reason
+    return False
+
+cdef inline bint segment_first(Packet* packet) noexcept nogil:
+    """Have the kernel cut the super-packet up before it is translated. Returns False: it does not go on."""
+    packet.verdict = SEGMENT
+    return False
+
+cdef inline bint let_pass(Packet* packet) noexcept nogil:
+    """Leave the packet to the router as it came. Returns False: it does not go on."""
+    packet.verdict = PASS
+    return False

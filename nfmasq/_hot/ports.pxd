@@ -1,0 +1,105 @@
+# The external ports that are free, for one external address and one transport.
+#
+# What is stored: two bags of free ports, even and odd (RFC 4787 REQ-4 keeps parity), and a queue of ports held
+# back for HOLD_DOWN seconds after their mapping ended (RFC 6888 REQ-8), oldest first. A port in neither
+# belongs to a mapping, or lies outside the configured range.
+# Who writes: allocate_port and release_port, under the table's lock; fill_pool when the policy changes.
+# What ends it: nothing; after a restart the pool is filled anew less the ports of the sessions found again.
+#
+# Taking any random element of a bag is taking an array's element and moving the last one into its place, so
+# both calls cost the same with one port left as with all of them. ICMP query identifiers are ports here.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from nfmasq._hot.packet cimport CLASS_TCP
+from nfmasq._hot.rules cimport BITMAP_BYTES, Rules, is_reserved
+
+cdef enum:
+    HOLD_DOWN = 120
+    BAG = 32768
+    RING = 65536
+
+cdef struct PortPool:
+    uint16_t first
+    uint16_t last
+    uint32_t held_head                  # ring positions, counting on for ever
+    uint32_t held_tail
+    uint32_t[2] free_count
+    uint32_t in_use
+    uint16_t[2][BAG] free_ports         # [parity]
+    uint16_t[RING] held_port
+    uint32_t[RING] held_since
+    uint8_t[BITMAP_BYTES] taken         # while the pool is made: the mappings' own
+
+cdef inline void put_free(PortPool* pool, uint16_t port) noexcept nogil:
+    cdef int parity = port & 1
+    pool.free_ports[parity][pool.free_count[parity]] = port
+    pool.free_count[parity] += 1
+
+cdef inline void hold(PortPool* pool, uint16_t port, uint32_t now) noexcept nogil:
+    pool.held_port[pool.held_tail % RING] = port
+    pool.held_since[pool.held_tail % RING] = now
+    pool.held_tail += 1
+
+cdef inline void free_held(PortPool* pool, uint32_t now) noexcept nogil:
+    """Free what was held long enough: at most as many as were held, each once."""
+    while (
+        pool.held_head != pool.held_tail
+        and now - pool.held_since[pool.held_head % RING] >= HOLD_DOWN
+    ):
+        put_free(pool, pool.held_port[pool.held_head % RING])
+        pool.held_head += 1
+
+cdef inline uint16_t take(PortPool* pool, int parity, uint64_t random) noexcept nogil:
+    """Any free port of this parity; there must be one."""
+    cdef uint32_t at = <uint32_t>(<uint64_t><uint32_t>random * pool.free_count[parity] >> 32)
+    cdef uint16_t port = pool.free_ports[parity][at]
+    pool.free_count[parity] -= 1
+    pool.free_ports[parity][at] = pool.free_ports[parity][pool.free_count[parity]]
+    return port
+
+cdef inline uint16_t allocate_port(
+    PortPool* pool, const Rules* rules, uint8_t transport, int parity, uint64_t random, uint32_t now
+) noexcept nogil:
+    """A random free port (host order), of the wanted parity while one is left; 0 when none is (RFC 6056 3.3.1).
+
+    Ports that a local socket has taken meanwhile go to the held ones and come up again later.
+    """
+    cdef uint16_t port
+    free_held(pool, now)
+    while pool.free_count[0] + pool.free_count[1]:
+        if pool.free_count[parity] == 0:
+            parity ^= 1
+        port = take(pool, parity, random)
+        if not is_reserved(rules, transport, port):
+            pool.in_use += 1
+            return port
+        hold(pool, port, now)
+    return 0
+
+cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, uint32_t now) noexcept nogil:
+    """Give a mapping's port back. TCP's is free at once: its state machine saw the end (RFC 6888 REQ-8 A)."""
+    pool.in_use -= 1
+    if not pool.first <= port <= pool.last:
+        return
+    if transport == CLASS_TCP:
+        put_free(pool, port)
+    else:
+        hold(pool, port, now)
+
+cdef inline void mark_taken(PortPool* pool, uint16_t port) noexcept nogil:
+    pool.taken[port >> 3] |= <uint8_t>(1 << (port & 7))
+
+cdef inline void fill_pool(PortPool* pool, uint16_t first, uint16_t last) noexcept nogil:
+    """Free every port of the range that is not marked as taken."""
+    cdef uint32_t port
+    pool.first = first
+    pool.last = last
+    pool.held_head = pool.held_tail = 0
+    pool.free_count[0] = pool.free_count[1] = 0
+    pool.in_use = 0
+    for port in range(1, 65536):
+        if pool.taken[port >> 3] >> (port & 7) & 1:
+            pool.in_use += 1
+        elif first <= port <= last:
+            put_free(pool, <uint16_t>port)

@@ -1,0 +1,88 @@
+# Restore: the sessions of an arena that an earlier process left, put back into the table.
+#
+# The file is not trusted: a record that contradicts itself or another one is given up, and only it.
+
+from libc.stdint cimport uint32_t
+
+from nfmasq._hot.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP
+from nfmasq._hot.sessions cimport (
+    begin_host, begin_mapping, find_by_external, find_by_internal, find_host, find_mapping_by_external,
+    find_mapping_by_internal, link_session,
+)
+from nfmasq._hot.table cimport NO_POOL, Mapping, NatTable, Session
+from nfmasq._hot.tcpstate cimport TCP_STATE_COUNT
+from nfmasq._hot.wire cimport ICMP, TCP, UDP
+
+cdef enum:
+    LONGEST_TIMER = 30 * 86400
+
+cdef inline bint is_sound(const Session* session, uint32_t now) noexcept nogil:
+    """Does the record make sense by itself?"""
+    cdef int transport = CLASS_OTHER
+    if session.protocol == TCP:
+        transport = CLASS_TCP
+    elif session.protocol == UDP:
+        transport = CLASS_UDP
+    elif session.protocol == ICMP:
+        transport = CLASS_ICMP
+    return (
+        session.live == 1 and session.transport == transport and session.state < TCP_STATE_COUNT
+        and session.internal_address != 0 and session.external_address != 0 and session.remote_address != 0
+        and (session.external_port != 0) == (transport != CLASS_OTHER)
+        and <int>(now - session.created) >= 0 and <int>(session.expires - now) < LONGEST_TIMER
+    )
+
+cdef inline uint32_t restore_mapping(NatTable* table, const Session* session) noexcept nogil:
+    """The session's mapping, found or made again; 0 when another record claims either of its endpoints."""
+    cdef uint32_t host = find_host(table, session.internal_address)
+    cdef uint32_t number = find_mapping_by_internal(
+        table, session.protocol, session.internal_address, session.internal_port
+    )
+    cdef const Mapping* mapping
+    if number:
+        mapping = &table.mappings[number]
+        if (
+            mapping.external_address == session.external_address
+            and mapping.external_port == session.external_port
+        ):
+            return number
+        return 0
+    if session.transport != CLASS_OTHER and find_mapping_by_external(
+        table, session.protocol, session.external_address, session.external_port
+    ):
+        return 0
+    if not host:
+        host = begin_host(table, session.internal_address)
+        table.hosts[host].external_address = session.external_address
+    return begin_mapping(
+        table, host, session.protocol, session.transport, session.internal_address, session.internal_port,
+        session.external_address, session.external_port, NO_POOL, session.created,
+    )
+
+cdef inline bint restore_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
+    cdef Session* session = &table.sessions[number]
+    cdef uint32_t mapping = 0
+    if is_sound(session, now) and not find_by_internal(
+        table, session.protocol, session.internal_address, session.internal_port,
+        session.remote_address, session.remote_port,
+    ) and not find_by_external(
+        table, session.protocol, session.external_address, session.external_port,
+        session.remote_address, session.remote_port,
+    ):
+        mapping = restore_mapping(table, session)
+    if mapping:
+        link_session(table, number, mapping)
+    return mapping != 0
+
+cdef inline uint32_t restore(NatTable* table, uint32_t now) noexcept nogil:
+    """Go through the arena once; return how many sessions live on. All other records are free."""
+    cdef uint32_t restored = 0
+    cdef uint32_t number
+    for number in range(table.top[0], 0, -1):
+        if restore_session(table, number, now):
+            restored += 1
+        else:
+            table.sessions[number].live = 0
+            table.sessions[number].by_internal_next = table.session_free
+            table.session_free = number
+    return restored

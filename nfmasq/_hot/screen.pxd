@@ -1,0 +1,55 @@
+# Screen: may a packet that belongs to no session begin one, or be told about?
+#
+# Only packets that found no session come here: the addresses of a session were screened when it began.
+
+from nfmasq._hot.packet cimport (
+    CLASS_ICMP, CLASS_OTHER, ICMP_ERROR, OUTBOUND, Packet, drop, let_pass,
+)
+from nfmasq._hot.reasons cimport (
+    DESTINATION_INTERNAL, DESTINATION_MARTIAN, ICMP_ERROR_UNMATCHED, NO_EXTERNAL_ADDRESS, SOURCE_INTERNAL,
+    SOURCE_MARTIAN, SOURCE_NOT_INTERNAL, SOURCE_OURS,
+)
+from nfmasq._hot.rules cimport Rules, is_assignable, is_external, is_internal, is_martian
+from nfmasq._hot.wire cimport IpHeader, ntohs
+
+cdef inline bint screen_outbound(const Rules* rules, Packet* packet) noexcept nogil:
+    cdef IpHeader* ip = <IpHeader*>packet.data
+    if packet.from_router:
+        # Its own errors are its own affair, unless they quote an internal host that no session explains.
+        if packet.kind == ICMP_ERROR and is_internal(rules, packet.near_address):
+            return drop(packet, ICMP_ERROR_UNMATCHED)
+        return let_pass(packet)
+    if not is_internal(rules, ip.source):
+        return drop(packet, SOURCE_NOT_INTERNAL)
+    if is_martian(ip.destination):
+        return drop(packet, DESTINATION_MARTIAN)
+    if packet.kind == ICMP_ERROR:
+        return drop(packet, ICMP_ERROR_UNMATCHED)
+    if rules.external_count == 0:
+        return drop(packet, NO_EXTERNAL_ADDRESS)
+    return True
+
+cdef inline bint screen_inbound(const Rules* rules, Packet* packet) noexcept nogil:
+    cdef IpHeader* ip = <IpHeader*>packet.data
+    if is_internal(rules, ip.destination) and not is_external(rules, ip.destination):
+        return drop(packet, DESTINATION_INTERNAL)
+    if is_martian(ip.source):
+        return drop(packet, SOURCE_MARTIAN)
+    if is_external(rules, ip.source):
+        return drop(packet, SOURCE_OURS)
+    if is_internal(rules, ip.source):
+        return drop(packet, SOURCE_INTERNAL)
+    if packet.kind == ICMP_ERROR:
+        # About a packet that left by a port of ours: a forgotten session's. Else it is the router's.
+        if packet.transport != CLASS_OTHER and packet.transport != CLASS_ICMP and is_assignable(
+            rules, packet.transport, ntohs(packet.near_port)
+        ):
+            return drop(packet, ICMP_ERROR_UNMATCHED)
+        return let_pass(packet)
+    return True
+
+cdef inline bint screen(const Rules* rules, Packet* packet) noexcept nogil:
+    """False: the packet's way has ended, with a reason or as the router's own."""
+    if packet.direction == OUTBOUND:
+        return screen_outbound(rules, packet)
+    return screen_inbound(rules, packet)

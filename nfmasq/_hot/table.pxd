@@ -1,0 +1,155 @@
+# The table: sessions, the mappings and hosts they add up to, and the indexes that find them.
+#
+# What is stored.
+#   Session: one internal endpoint speaking with one remote endpoint, by way of one external endpoint. It lies in
+#     the arena, a file that outlives the process, and holds all that is needed to make the rest again.
+#   Mapping: an internal endpoint and the external endpoint it appears as (RFC 4787 section 4), in this process's
+#     memory. It is there as long as it has sessions.
+#   Host: an internal address, with how much it uses and which address of the pool it is paired with
+#     (RFC 4787 REQ-2). It is there as long as it has mappings.
+#   Indexes: hash tables of record numbers, chained through the records; rebuilt at the start.
+# Who writes: one thread at a time, holding `lock`; workers take it once a batch. Nobody who holds it takes the GIL.
+# What ends a session: its timer, a flush, or the loss of its external address. Never want of room.
+#
+# Records are named by their number, not by pointers; number 0 is nobody. A session counts only while `live`
+# is set, which is written last when it begins and first when it ends: a process killed between two
+# instructions leaves either the whole session or none.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from nfmasq._hot.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
+from nfmasq._hot.ports cimport PortPool
+from nfmasq._hot.reasons cimport REASON_COUNT
+from nfmasq._hot.rules cimport Rules
+from nfmasq._hot.siphash cimport HashKey, siphash
+
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_mutex_t:
+        pass
+    int pthread_mutex_init(pthread_mutex_t* mutex, void* attributes)
+    int pthread_mutex_lock(pthread_mutex_t* mutex)
+    int pthread_mutex_unlock(pthread_mutex_t* mutex)
+    int pthread_mutex_destroy(pthread_mutex_t* mutex)
+
+cdef enum:
+    WHEEL = 8192             # seconds the timer wheel looks ahead: more than the longest default timer
+
+cdef struct Session:         # 128 bytes, two cache lines: the first is all that most packets need
+    uint32_t live            # 1: counts; 0: free, and by_internal_next is the next free one
+    uint8_t protocol
+    uint8_t transport
+    uint8_t state            # tcpstate
+    uint8_t spare
+    uint32_t internal_address    # addresses and ports in network order
+    uint32_t external_address
+    uint32_t remote_address
+    uint16_t internal_port
+    uint16_t external_port
+    uint16_t remote_port
+    uint16_t spare_port
+    uint32_t expires         # second at which it ends unless refreshed
+    uint32_t due             # second at which the wheel looks at it
+    uint32_t by_internal_next
+    uint32_t by_external_next
+    uint32_t wheel_next
+    uint32_t wheel_previous
+    uint32_t mapping
+    # second line
+    uint32_t created         # seconds, as expires: CLOCK_MONOTONIC
+    uint64_t packets_out
+    uint64_t packets_in
+    uint64_t bytes_out
+    uint64_t bytes_in
+    uint32_t by_peer_next
+    uint32_t by_peer_previous
+    uint64_t[3] spare_words
+
+cdef struct Mapping:         # 48 bytes
+    uint32_t internal_address
+    uint32_t external_address
+    uint16_t internal_port
+    uint16_t external_port
+    uint8_t protocol
+    uint8_t transport
+    uint16_t pool            # index of its external address; NO_POOL: has no port, or lost its address
+    uint32_t sessions        # 0: free, and by_internal_next is the next free one
+    uint32_t created
+    uint32_t host
+    uint32_t by_internal_next
+    uint32_t by_external_next
+    uint32_t[3] spare
+
+cdef struct Host:            # 24 bytes
+    uint32_t address
+    uint32_t mappings        # 0: free, and next is the next free one
+    uint32_t sessions
+    uint32_t next
+    uint32_t external_address
+    uint32_t spare
+
+cdef enum:
+    NO_POOL = 0xFFFF
+
+cdef struct Counters:
+    uint64_t[DIRECTION_COUNT][TRANSPORT_COUNT] packets
+    uint64_t[DIRECTION_COUNT][TRANSPORT_COUNT] bytes
+    uint64_t[REASON_COUNT] dropped
+    uint64_t[TRANSPORT_COUNT] created
+    uint64_t[TRANSPORT_COUNT] expired
+    uint64_t[TRANSPORT_COUNT] allocation_failures
+    uint64_t passed
+
+cdef struct NatTable:
+    pthread_mutex_t lock
+    HashKey key
+    uint64_t random_counter
+    uint32_t capacity
+    uint32_t mask                    # buckets of every index, less one
+    uint32_t* top                    # in the arena: the highest session number ever used
+    uint32_t mapping_top
+    uint32_t host_top
+    uint32_t session_free            # first of each list of free records
+    uint32_t mapping_free
+    uint32_t host_free
+    Session* sessions
+    Mapping* mappings
+    Host* hosts
+    uint32_t* by_internal            # sessions by protocol, internal and remote endpoint
+    uint32_t* by_external            # sessions by protocol, external and remote endpoint
+    uint32_t* by_peer                # sessions by mapping and remote address
+    uint32_t* mapping_by_internal
+    uint32_t* mapping_by_external
+    uint32_t* host_by_address
+    uint32_t* wheel                  # [WHEEL] first session due in that second
+    uint32_t wheel_now               # the second up to which the wheel has turned
+    PortPool* pools                  # [external address][TCP, UDP, ICMP]
+    uint32_t[TRANSPORT_COUNT] session_count
+    uint32_t[TRANSPORT_COUNT] mapping_count
+    Rules rules
+    Counters counters
+
+cdef inline uint32_t tuple_bucket(
+    const NatTable* table, uint8_t protocol,
+    uint32_t near_address, uint16_t near_port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    return <uint32_t>siphash(
+        &table.key,
+        <uint64_t>near_address << 32 | remote_address,
+        <uint64_t>near_port << 32 | <uint64_t>remote_port << 16 | protocol,
+    ) & table.mask
+
+cdef inline uint32_t endpoint_bucket(
+    const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port
+) noexcept nogil:
+    return <uint32_t>siphash(&table.key, address, <uint64_t>port << 8 | protocol) & table.mask
+
+cdef inline uint32_t peer_bucket(const NatTable* table, uint32_t mapping, uint32_t remote) noexcept nogil:
+    return <uint32_t>siphash(&table.key, <uint64_t>mapping << 32 | remote, <uint64_t>1 << 56) & table.mask
+
+cdef inline uint64_t random_word(NatTable* table) noexcept nogil:
+    """The next unpredictable 64 bits: a keyed hash of a counter."""
+    table.random_counter += 1
+    return siphash(&table.key, table.random_counter, <uint64_t>2 << 56)
+
+cdef inline PortPool* pool_of(NatTable* table, uint16_t external, uint8_t transport) noexcept nogil:
+    return &table.pools[<size_t>external * 3 + transport]

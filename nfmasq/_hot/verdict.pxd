@@ -1,0 +1,98 @@
+# Verdict: the answers of a whole batch in one send.
+#
+# The kernel's message leaves just enough room before the packet for the answer's header, and the attribute
+# header of the payload is the same in both: so the answer is written where the question was, and each packet
+# goes back as one piece, uncopied. Answers are in the order of the packets.
+
+from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
+from libc.string cimport memset
+
+from nfmasq._hot.netlink cimport (
+    NF_ACCEPT, NF_DROP, NF_QUEUE, NFNETLINK_V0, NFNL_SUBSYS_QUEUE, NFQA_VERDICT_HDR, NFQNL_MSG_VERDICT,
+    NFQNL_MSG_VERDICT_BATCH, NLM_F_REQUEST, aligned, iovec, msghdr, nfgenmsg, nfqnl_msg_verdict_hdr, nlattr,
+    nlmsghdr, sendmsg,
+)
+from nfmasq._hot.packet cimport PASS, SEGMENT, TRANSLATE, Packet
+from nfmasq._hot.receive cimport Batch
+from nfmasq._hot.wire cimport htonl, htons
+
+cdef struct Answer:                  # 32 bytes, without a payload
+    nlmsghdr message
+    nfgenmsg family
+    nlattr attribute
+    nfqnl_msg_verdict_hdr verdict
+
+cdef enum:
+    MOST_BYTES = 1 << 20             # a send of more only grows the kernel's copy of it
+
+cdef inline void write_answer(Answer* answer, uint16_t queue, int type, uint32_t id, uint32_t verdict) noexcept nogil:
+    memset(answer, 0, sizeof(Answer))
+    answer.message.nlmsg_len = sizeof(Answer)
+    answer.message.nlmsg_type = <uint16_t>(NFNL_SUBSYS_QUEUE << 8 | type)
+    answer.message.nlmsg_flags = <uint16_t>NLM_F_REQUEST
+    answer.family.version = <uint8_t>NFNETLINK_V0
+    answer.family.res_id = htons(queue)
+    answer.attribute.nla_len = sizeof(nlattr) + sizeof(nfqnl_msg_verdict_hdr)
+    answer.attribute.nla_type = <uint16_t>NFQA_VERDICT_HDR
+    answer.verdict.verdict = htonl(verdict)
+    answer.verdict.id = htonl(id)
+
+cdef inline uint32_t kernel_verdict(const Packet* packet, int32_t segment_queue) noexcept nogil:
+    if packet.verdict == TRANSLATE or packet.verdict == PASS:
+        return NF_ACCEPT
+    if packet.verdict == SEGMENT and segment_queue >= 0:
+        return NF_QUEUE | <uint32_t>segment_queue << 16
+    return NF_DROP
+
+cdef inline void answer_packet(Batch* batch, int i) noexcept nogil:
+    """Write one packet's verdict before its payload, and with it when the payload was rewritten."""
+    cdef Packet* packet = &batch.packets[i]
+    cdef Answer* answer
+    cdef uint8_t* at = packet.message
+    if packet.data != NULL:
+        at = packet.data - sizeof(nlattr) - sizeof(Answer)
+    answer = <Answer*>at
+    write_answer(
+        answer, batch.queue, NFQNL_MSG_VERDICT, packet.id, kernel_verdict(packet, batch.segment_queue)
+    )
+    if packet.verdict == TRANSLATE:
+        answer.message.nlmsg_len = <uint32_t>(sizeof(Answer) + sizeof(nlattr) + packet.length)
+    batch.answers[i].iov_base = at
+    batch.answers[i].iov_len = aligned(answer.message.nlmsg_len)
+
+cdef inline void send_answers(Batch* batch, iovec* first, size_t count) noexcept nogil:
+    """One send; tried again until the kernel takes it, for a packet without a verdict keeps its place for ever."""
+    cdef msghdr message
+    memset(&message, 0, sizeof(message))
+    message.msg_iov = first
+    message.msg_iovlen = count
+    while sendmsg(batch.fd, &message, 0) < 0:
+        if errno != EINTR and errno != EAGAIN and errno != ENOBUFS:
+            batch.stats.refused += count
+            return
+
+cdef inline void send_verdicts(Batch* batch) noexcept nogil:
+    cdef int i
+    cdef int first = 0
+    cdef size_t size = 0
+    for i in range(batch.count):
+        answer_packet(batch, i)
+        if size and size + batch.answers[i].iov_len > MOST_BYTES:
+            send_answers(batch, &batch.answers[first], i - first)
+            first = i
+            size = 0
+        size += batch.answers[i].iov_len
+    if first < batch.count:
+        send_answers(batch, &batch.answers[first], batch.count - first)
+
+cdef inline void accept_batch(Batch* batch) noexcept nogil:
+    """Accept everything up to the batch's last packet, unchanged: the least a queue program can do."""
+    cdef Answer answer
+    cdef iovec piece
+    write_answer(
+        &answer, batch.queue, NFQNL_MSG_VERDICT_BATCH, batch.packets[batch.count - 1].id, NF_ACCEPT
+    )
+    piece.iov_base = &answer
+    piece.iov_len = sizeof(Answer)
+    send_answers(batch, &piece, 1)

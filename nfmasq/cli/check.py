@@ -1,0 +1,64 @@
+"""`nfmasq check`: is this configuration good?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from nfmasq.cli.ask import end, print_json
+from nfmasq.exits import Exit
+
+DEFAULT_CONFIG = "/etc/nfmasq/nfmasq.toml"
+
+
+@click.command(
+    epilog="""\b
+Example:
+  nfmasq check /etc/nfmasq/nfmasq.toml
+
+Next: `sudo nfmasq doctor --config FILE` for the machine, then `sudo nfmasq run --config FILE`,
+or `sudo nfmasq reload` where it runs."""
+)
+@click.argument("file", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
+@click.option(
+    "--here", is_flag=True, help="An interface this machine does not have is an error, not a warning."
+)
+@click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
+def check(file: Path, here: bool, as_json: bool) -> None:
+    """Is the configuration in FILE good? Prints every error at once, each with its key and the mend.
+
+    Exit code 0 when good, 5 when not. Values below an RFC's minimum are taken, with a warning.
+    """
+    from nfmasq.config import ConfigError, ConfigInvalid, load, machine_errors
+
+    errors: list[ConfigError] = []
+    warnings: list[str] = []
+    try:
+        config = load(file)
+    except ConfigInvalid as invalid:
+        errors = invalid.errors
+    else:
+        warnings = config.warnings
+        missing = machine_errors(config)
+        if here:
+            errors = missing
+        else:
+            warnings += map(str, missing)
+    if as_json:
+        shown = [{"key": error.key, "reason": error.reason} for error in errors]
+        print_json(
+            {"schema": 1, "file": str(file), "valid": not errors, "errors": shown, "warnings": warnings}
+        )
+    else:
+        _tell(file, errors, warnings)
+    if errors:
+        end(Exit.CONFIG_INVALID)
+
+
+def _tell(file: Path, errors: Sequence[object], warnings: list[str]) -> None:
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    for error in errors:
+        click.echo(str(error), err=True)
+    if not errors:
+        click.echo(f"{file} is good")

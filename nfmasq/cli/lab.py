@@ -1,0 +1,82 @@
+"""`nfmasq lab`: a network of our own on this machine, and a tour through it."""
+
+import os
+import signal
+import sys
+from typing import NoReturn
+
+import click
+
+from nfmasq.exits import Exit
+from nfmasq.lab.lab import Lab
+from nfmasq.lab.programs import ProgramError, missing_programs, sbin_too
+from nfmasq.lab.router import DaemonError
+from nfmasq.lab.screen import watch
+from nfmasq.lab.tour import FAR_MTU, STEPS, tour
+
+LIVE_TIMEOUTS = {"timeouts": {"tcp_transitory": "30s"}}
+"""A thousand connections a round would fill the screen with the closed ones for four minutes."""
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Take the tour once, print what passed, end with 0 or 1.")
+@click.option("--kernel", is_flag=True, help="Let the kernel's MASQUERADE translate instead, to compare.")
+def lab(once: bool, kernel: bool) -> None:
+    """Clients, a router with nfmasq on it and servers, all on this machine: real traffic, watched live.
+
+    Everything is in network namespaces without a name: nothing of this machine's own network is touched, and
+    nothing is left behind, however it ends.
+    """
+    _require_root()
+    _require_programs()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    live = not once and sys.stdout.isatty()
+    try:
+        with Lab(
+            masquerade="kernel" if kernel else "none",
+            config=LIVE_TIMEOUTS if live else None,
+            far_mtu=FAR_MTU,
+        ) as made:
+            if live:
+                watch(made)
+            passed = _print_the_tour(made)
+            while not once:
+                passed = _print_the_tour(made)
+            sys.exit(Exit.OK if passed else Exit.FAILED)
+    except KeyboardInterrupt:
+        sys.exit(Exit.FAILED if once else Exit.OK)
+    except PermissionError as error:
+        _stop(Exit.NOT_PERMITTED, f"this machine does not let us make network namespaces: {error}")
+    except (DaemonError, ProgramError, RuntimeError, OSError) as error:
+        _stop(Exit.FAILED, f"the lab could not be built: {error}")
+
+
+def _stop(code: Exit, why: str) -> NoReturn:
+    click.echo(f"nfmasq lab: {why}", err=True)
+    sys.exit(code)
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        _stop(Exit.NOT_PERMITTED, "needs root, to make network namespaces: sudo nfmasq lab")
+
+
+def _require_programs() -> None:
+    os.environ["PATH"] = sbin_too()
+    missing = missing_programs()
+    if missing:
+        names = ", ".join(name for name, _ in missing)
+        packages = " ".join(sorted({package for _, package in missing}))
+        _stop(Exit.FAILED, f"{names} not found: apt-get install {packages}")
+
+
+def _print_the_tour(made: Lab) -> bool:
+    failed = 0
+    for outcome in tour(made):
+        mark = click.style("ok  ", fg="green") if outcome.passed else click.style("FAIL", fg="red")
+        click.echo(f"{mark} {outcome.step.title}: {outcome.said}")
+        failed += not outcome.passed
+    click.echo(f"{len(STEPS) - failed} of {len(STEPS)} passed")
+    if failed and made.daemon is not None:
+        click.echo(f"what the daemon said last:\n{made.daemon.log[-2000:]}", err=True)
+    return failed == 0

@@ -1,0 +1,38 @@
+"""`nfmasq run`: the daemon."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from nfmasq.cli.check import DEFAULT_CONFIG
+
+
+@click.command(
+    epilog="""\b
+Example:
+  sudo nfmasq run --config /etc/nfmasq/nfmasq.toml
+
+SIGTERM ends it: the rules go first, exit code 0. SIGHUP reads the configuration again.
+A daemon that dies otherwise leaves its rules and its guard: nothing leaves untranslated,
+and one that starts again finds every session.
+
+Next: `nfmasq status` from another terminal."""
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    metavar="FILE",
+    help="The configuration.",
+)
+@click.option(
+    "--keep-guard", is_flag=True, help="At the end leave the guard: no internal address leaves meanwhile."
+)
+def run(config_path: Path, keep_guard: bool) -> None:
+    """The daemon, in the foreground: masquerades for the internal networks until SIGTERM."""
+    from nfmasq.daemon import run as run_daemon
+
+    sys.exit(run_daemon(config_path, keep_guard))

@@ -1,0 +1,150 @@
+"""How addresses, ports and interfaces are written in a configuration: one function a kind, as in `values`."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from typing import Any, NamedTuple
+
+from nfmasq.config.errors import quoted
+from nfmasq.config.values import described, text
+
+LAST_PORT = 65535
+_LONGEST_INTERFACE_NAME = 15
+_NOT_A_HOST = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")))
+_INTERFACE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_PORTS = re.compile(r"([0-9]{1,9})(?:\s*-\s*([0-9]{1,9}))?")
+
+
+class PortRange(NamedTuple):
+    """Ports from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        """How many ports."""
+        return self.last - self.first + 1
+
+    def __str__(self) -> str:
+        return f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a forward leads: an internal host and its ports."""
+
+    address: IPv4Address
+    ports: PortRange
+
+
+def port_range(value: Any) -> PortRange:
+    """Ports, from "8080", "8080-8089", or the number 8080."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _ports(value, value, described(value))
+    match = _PORTS.fullmatch(text(value))
+    if match is None:
+        raise ValueError(f'{quoted(value)} is not a port or a range of ports such as "1024-32767"')
+    first, last = int(match[1]), int(match[2] or match[1])
+    return _ports(first, last, quoted(value))
+
+
+def _ports(first: int, last: int, written: str) -> PortRange:
+    if not (1 <= first <= LAST_PORT and 1 <= last <= LAST_PORT):
+        raise ValueError(f"{written}: ports are 1 to {LAST_PORT}")
+    if first > last:
+        raise ValueError(f'{written} runs backwards; did you mean "{last}-{first}"?')
+    return PortRange(first, last)
+
+
+def interface(value: Any) -> str:
+    """The name of a network interface."""
+    name = text(value)
+    if len(name) > _LONGEST_INTERFACE_NAME:
+        raise ValueError(f"{quoted(name)} is {len(name)} characters long; an interface name has at most 15")
+    if "@" in name[1:]:
+        raise ValueError(
+            f"{quoted(name)}: what follows the @ is another interface; write {quoted(name.split('@')[0])}"
+        )
+    if not _INTERFACE_NAME.fullmatch(name) or name in {".", ".."}:
+        raise ValueError(f'{quoted(name)} is not an interface name: letters, digits, ".", "_" and "-" only')
+    return name
+
+
+def network(value: Any) -> IPv4Network:
+    """An IPv4 network such as "192.168.1.0/24"; an address alone is a /32."""
+    written = text(value)
+    try:
+        return IPv4Network(written)
+    except ValueError:
+        pass
+    if _is_ipv6(written):
+        raise ValueError(f"{quoted(written)} is IPv6; IPv4 only")
+    try:
+        whole_network = IPv4Network(written, strict=False)
+    except ValueError:
+        raise ValueError(
+            f'{quoted(written)} is not an IPv4 address or a network such as "192.168.1.0/24"'
+        ) from None
+    raise ValueError(
+        f"{quoted(written)} is an address inside a network; did you mean {quoted(str(whole_network))}?"
+    )
+
+
+def pool(value: Any) -> IPv4Network:
+    """External addresses: one, or a network of them."""
+    addresses = network(value)
+    if any(addresses.overlaps(reserved) for reserved in _NOT_A_HOST):
+        raise ValueError(f"{quoted(value)} holds addresses no host can have")
+    return addresses
+
+
+def target(value: Any) -> Target:
+    """Where a forward leads: "192.168.1.10:80", or "192.168.1.10:8000-8009"."""
+    written = text(value)
+    host, colon, ports = written.rpartition(":")
+    if _is_ipv6(written) or _is_ipv6(host):
+        raise ValueError(f"{quoted(written)} is IPv6; IPv4 only")
+    try:
+        address = IPv4Address(host if colon else written)
+    except ValueError:
+        raise ValueError(
+            f'{quoted(written)} is not an IPv4 address and port such as "192.168.1.10:80"'
+        ) from None
+    if not colon:
+        raise ValueError(f'{quoted(written)} has no port; write "{written}:PORT"')
+    if any(address in reserved for reserved in _NOT_A_HOST):
+        raise ValueError(f"{quoted(written)}: no internal host can have this address")
+    return Target(address, port_range(ports))
+
+
+def listen(value: Any) -> tuple[str, int] | None:
+    """Where to listen: "host:port" as (host, port), or "" as None: nowhere."""
+    written = text(value)
+    if not written:
+        return None
+    host, _, port = written.rpartition(":")
+    if _is_ipv6(written) or _is_ipv6(host):
+        raise ValueError(f"{quoted(written)} is IPv6; IPv4 only")
+    if not _is_host(host) or not port.isascii() or not port.isdigit():
+        raise ValueError(f'{quoted(written)} is not host:port such as "127.0.0.1:9853"; "" listens nowhere')
+    return host, port_range(port).first
+
+
+def _is_host(name: str) -> bool:
+    if name.rpartition(".")[2].isdigit():
+        try:
+            IPv4Address(name)
+        except ValueError:
+            return False
+    return _HOST_NAME.fullmatch(name) is not None
+
+
+def _is_ipv6(written: str) -> bool:
+    try:
+        IPv6Network(written.strip("[]"), strict=False)
+    except ValueError:
+        return False
+    return True

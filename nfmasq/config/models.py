@@ -1,0 +1,198 @@
+"""The tables of the configuration file: their keys, kinds of value and defaults.
+
+Frozen: a daemon reloads by making another Config and never by changing one. A key that is missing in the file
+has its default; `model_fields_set` tells which were written. `examples` are shown when a key that must be
+there is not.
+"""
+
+import os
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+
+from nfmasq.config.addresses import (
+    LAST_PORT,
+    PortRange,
+    Target,
+    interface,
+    listen,
+    network,
+    pool,
+    port_range,
+    target,
+)
+from nfmasq.config.values import count_or_auto, described, duration, flag, path, socket_path, whole, word
+from nfmasq.config.warnings import warnings_of
+
+# What the compiled core can hold.
+MOST_SESSIONS = 1 << 26
+MOST_ADDRESSES = 256
+
+MOST_QUEUES = 64
+LAST_QUEUE = 65535
+
+MappingWord = Literal["endpoint-independent", "address-dependent", "address-and-port-dependent"]
+FilteringWord = Literal["endpoint-independent", "address-dependent", "address-and-port-dependent"]
+DiversionWord = Literal["auto", "nftables", "iptables", "none"]
+OnFailureWord = Literal["closed"]
+ProtocolWord = Literal["tcp", "udp"]
+
+Flag = Annotated[bool, PlainValidator(flag)]
+Mapping = Annotated[MappingWord, PlainValidator(word(*get_args(MappingWord)))]
+Filtering = Annotated[FilteringWord, PlainValidator(word(*get_args(FilteringWord)))]
+Protocol = Annotated[ProtocolWord, PlainValidator(word(*get_args(ProtocolWord)))]
+Interface = Annotated[str, PlainValidator(interface)]
+Ports = Annotated[PortRange, PlainValidator(port_range)]
+Port = Annotated[int, PlainValidator(whole(1, LAST_PORT))]
+Limit = Annotated[int, PlainValidator(whole(0, MOST_SESSIONS))]
+Seconds = Annotated[int, PlainValidator(duration)]
+Cidr = Annotated[IPv4Network, PlainValidator(network)]
+Pool = Annotated[IPv4Network, PlainValidator(pool)]
+To = Annotated[Target, PlainValidator(target)]
+Listen = Annotated[tuple[str, int] | None, PlainValidator(listen)]
+SocketPath = Annotated[Path, PlainValidator(socket_path)]
+FilePath = Annotated[Path, PlainValidator(path)]
+Sessions = Annotated[int, PlainValidator(whole(1, MOST_SESSIONS))]
+Queues = Annotated[int | None, PlainValidator(count_or_auto(1, MOST_QUEUES))]
+FirstQueue = Annotated[int, PlainValidator(whole(0, LAST_QUEUE))]
+Diversion = Annotated[DiversionWord, PlainValidator(word(*get_args(DiversionWord)))]
+OnFailure = Annotated[OnFailureWord, PlainValidator(word(*get_args(OnFailureWord)))]
+
+
+def _one_or_several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _switch_or_table(value: Any) -> Any:
+    if isinstance(value, bool):
+        return {"enabled": value}
+    if not isinstance(value, (dict, HelperConfig)):
+        kinds = "true, false or a table such as { enabled = true, ports = [6667] }"
+        raise ValueError(f"must be {kinds}, not {described(value)}")
+    return value
+
+
+class Table(BaseModel):
+    """One table of the file. A key it does not know is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Behaviour(Table):
+    """What one protocol or one network has otherwise than [nat] says; None: as there."""
+
+    mapping: Mapping | None = None
+    filtering: Filtering | None = None
+
+
+class Network(Behaviour):
+    """[[network]]: the behaviour for internal hosts in `cidr`."""
+
+    cidr: Cidr = Field(examples=['"192.168.1.0/24"'])
+
+
+class Nat(Table):
+    """[nat]: which side is which, and how mappings behave (RFC 4787, RFC 5382)."""
+
+    internal: list[Interface] = Field(min_length=1, examples=['["lan0"]'])
+    external: Interface = Field(examples=['"wan0"'])
+    addresses: list[Pool] = []
+    ports: Ports = PortRange(1024, 32767)
+    mapping: Mapping = "endpoint-independent"
+    filtering: Filtering = "address-dependent"
+    hairpinning: Flag = True
+    udp: Behaviour | None = None
+    tcp: Behaviour | None = None
+
+
+class Limits(Table):
+    """[limits]: the most of each; 0 a host: no limit of its own."""
+
+    sessions: Sessions = 1_000_000
+    sessions_per_host: Limit = 0
+    ports_per_host: Limit = 0
+
+
+class Timeouts(Table):
+    """[timeouts]: idle seconds after which a session ends."""
+
+    udp: Seconds = 5 * 60
+    tcp_established: Seconds = 2 * 3600 + 4 * 60
+    tcp_transitory: Seconds = 4 * 60
+    icmp: Seconds = 60
+    expectation: Seconds = 60
+
+
+class HelperConfig(Table):
+    """One entry of [helpers]. ports: none means the helper's own."""
+
+    enabled: Flag = Field(examples=["true"])
+    ports: list[Port] = []
+
+
+class Forward(Table):
+    """[[forward]]: external ports that lead to internal hosts, which share them when there are several.
+
+    A target with one port takes all the external ports; a target with as many ports takes them one by one.
+    """
+
+    protocol: Protocol = Field(examples=['"tcp"'])
+    external_port: Ports = Field(examples=['"8080"'])
+    to: Annotated[list[To], BeforeValidator(_one_or_several)] = Field(
+        min_length=1, examples=['"192.168.1.10:80"']
+    )
+
+
+class Metrics(Table):
+    """[metrics]: (host, port) of the metrics and the status page, or None: nowhere."""
+
+    listen: Listen = ("127.0.0.1", 9853)
+
+
+class Control(Table):
+    """[control]: where the control API is."""
+
+    socket: SocketPath = Path("/run/nfmasq/control.sock")
+
+
+class Engine(Table):
+    """[engine]: the workers, their queues, the table's file and the rules that divert packets."""
+
+    chosen_queues: Queues = Field(default=None, alias="queues")
+    first_queue: FirstQueue = 100
+    state: FilePath = Path("/run/nfmasq/state")
+    diversion: Diversion = "auto"
+    on_failure: OnFailure = "closed"
+
+    @property
+    def queues(self) -> int:
+        """How many workers: as written, or for "auto" one a processor this process may use."""
+        return self.chosen_queues or min(len(os.sched_getaffinity(0)), MOST_QUEUES)
+
+
+class Config(Table):
+    """A whole configuration file."""
+
+    nat: Nat
+    network: list[Network] = []
+    limits: Limits = Limits()
+    timeouts: Timeouts = Timeouts()
+    written_helpers: dict[str, Annotated[HelperConfig, BeforeValidator(_switch_or_table)]] = Field(
+        default={}, alias="helpers"
+    )
+    forward: list[Forward] = []
+    metrics: Metrics = Metrics()
+    control: Control = Control()
+    engine: Engine = Engine()
+
+    @property
+    def helpers(self) -> dict[str, HelperConfig]:
+        """The helpers the file names, and FTP, which alone is on without being named (RFC 5382 REQ-6)."""
+        return {"ftp": HelperConfig(enabled=True), **self.written_helpers}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is taken but should be known: a value below an RFC's minimum, a key that has no effect yet."""
+        return warnings_of(self)

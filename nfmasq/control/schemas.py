@@ -1,0 +1,166 @@
+"""The shapes of the control API's answers, and what it asks of the daemon behind it.
+
+Every top-level object carries "schema": 1. An endpoint is a string "address:port", for ICMP queries
+"address:id". Durations are seconds, times RFC 3339 UTC, counters integers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Protocol, TypedDict
+
+from nfmasq._fastpath import Table
+from nfmasq.config import ConfigError
+from nfmasq.worker import Worker
+
+SCHEMA = 1
+
+PROTOCOL_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "ipip": 4, "sctp": 132}
+"""Names taken and given for IP protocol numbers; any other protocol is its number."""
+
+
+class Session(TypedDict):
+    """One session, both endpoints of the internal host and the remote one it talks to."""
+
+    protocol: str
+    internal: str
+    external: str
+    remote: str
+    state: str
+    helper: str | None
+    packets_out: int
+    packets_in: int
+    bytes_out: int
+    bytes_in: int
+    age_s: int
+    expires_s: int
+
+
+class Mapping(TypedDict):
+    """One mapping: an internal endpoint and the external endpoint it appears as."""
+
+    protocol: str
+    internal: str
+    external: str
+    sessions: int
+    age_s: int
+
+
+class Host(TypedDict):
+    """One internal host with a mapping."""
+
+    host: str
+    sessions: int
+    mappings: int
+
+
+class Drop(TypedDict):
+    """One reason a packet can be dropped for, and how many were."""
+
+    reason: str
+    count: int
+    sentence: str
+
+
+class Ports(TypedDict):
+    """External ports of one protocol, over all external addresses."""
+
+    in_use: int
+    capacity: int
+
+
+class QueueStatus(TypedDict):
+    """One queue: the worker's counters and the kernel's (waiting, dropped)."""
+
+    queue: int
+    packets: int
+    batches: int
+    lost: int
+    overruns: int
+    refused: int
+    waiting: int
+    dropped: int
+
+
+class Rules(TypedDict):
+    """The diversion's rules: are they in force, how often had they to be put back."""
+
+    in_place: bool
+    restored: int
+
+
+class Status(TypedDict):
+    """The daemon at one moment.
+
+    sessions, mappings, ports: by protocol; packets, bytes: by direction and protocol.
+    """
+
+    schema: int
+    version: str
+    pid: int
+    started: str
+    uptime_s: int
+    state: str
+    reasons: list[str]
+    warnings: list[str]
+    external_interface: str
+    external_addresses: list[str]
+    address_changes: int
+    internal_interfaces: list[str]
+    internal_networks: list[str]
+    diversion: str
+    rules: Rules
+    sessions: dict[str, int]
+    mappings: dict[str, int]
+    ports: dict[str, Ports]
+    packets: dict[str, dict[str, int]]
+    bytes: dict[str, dict[str, int]]
+    dropped: int
+    queues: list[QueueStatus]
+    recovered_sessions: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the daemon knows of its surroundings at one moment; made anew for each question."""
+
+    external_interface: str
+    external_addresses: tuple[IPv4Address, ...]
+    internal_interfaces: tuple[str, ...]
+    internal_networks: tuple[IPv4Network, ...]
+    diversion: str
+    rules_in_place: bool = True
+    rules_restored: int = 0
+    address_changes: int = 0
+    reload_successful: bool = True
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReloadOutcome:
+    """What became of a reload: with errors the old configuration is still in force."""
+
+    errors: tuple[ConfigError, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Running(Protocol):
+    """What the control API, the metrics and the page may ask of a running daemon."""
+
+    @property
+    def table(self) -> Table: ...
+    @property
+    def workers(self) -> Sequence[Worker]: ...
+    @property
+    def started(self) -> float:
+        """When it started, seconds of the epoch, for people to read."""
+
+    @property
+    def uptime_s(self) -> int:
+        """Seconds since the start, by the monotonic clock."""
+
+    def situation(self) -> Situation: ...
+    async def reload(self) -> ReloadOutcome:
+        """Read the configuration again; take it over when it is good."""

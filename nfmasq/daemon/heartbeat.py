@@ -1,0 +1,35 @@
+"""Do the workers still turn? Their loops count beats; a worker whose count stood still is stuck.
+
+What is stored: each worker's count at the last look. Only `beat` writes it. A stuck worker is a problem in
+the status, and no sign of life goes to the service manager, whose watchdog then ends the daemon: a fresh one
+finds the sessions again, a stuck one holds its queue for ever.
+"""
+
+from collections.abc import Sequence
+
+from nfmasq.worker import Worker
+
+
+class Heartbeat:
+    """Watches the beats of the workers. Looks must be half a second apart or more: an idle worker
+    turns four times a second."""
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
+        self._last = {worker.number: -1 for worker in workers}
+        self.stuck: tuple[int, ...] = ()
+
+    def beat(self) -> bool:
+        """Look once; True when every worker has turned since the last look."""
+        stuck = []
+        for worker in self._workers:
+            beats = worker.counters().beats
+            if beats == self._last[worker.number]:
+                stuck.append(worker.number)
+            self._last[worker.number] = beats
+        self.stuck = tuple(stuck)
+        return not stuck
+
+    def problems(self) -> list[str]:
+        """A line for each stuck worker."""
+        return [f"the worker of queue {number} is stuck" for number in self.stuck]

@@ -1,0 +1,102 @@
+"""The daemon's life: take what it needs, set up, serve, and go in an order that leaks nothing.
+
+A clean stop takes the rules out first, so that nothing waits in a queue nobody serves. Any other end leaves
+the rules and the guard where they are: without a daemon the diverted packets are dropped, never forwarded as
+they are.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+from aiohttp import web
+
+from nfmasq.control import api, page
+from nfmasq.daemon import start
+from nfmasq.daemon.failed import StartFailed
+from nfmasq.daemon.notify import notify
+from nfmasq.daemon.running import Daemon
+from nfmasq.daemon.supervise import RULES_FAILED, Supervisor
+from nfmasq.diversion import DiversionUnavailable, probe
+from nfmasq.exits import Exit
+from nfmasq.uplink import UplinkMissing
+
+DUMP_THREADS = 2
+"""Threads for long lists: each keeps memory of its own, and more of them do not make a list shorter."""
+
+log = logging.getLogger("nfmasq")
+
+
+async def live(config_path: Path, keep_guard: bool) -> int:
+    """Run a daemon from start to end; return the exit code. Raises StartFailed."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(DUMP_THREADS, thread_name_prefix="dump"))
+    end = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    with ExitStack() as undo:
+        config = start.configuration(config_path)
+        for warning in config.warnings:
+            log.warning("%s", warning)
+        start.require_net_admin()
+        control = start.control_socket(config.control.socket)
+        undo.callback(control.close)
+        listener = start.metrics_socket(config.metrics.listen) if config.metrics.listen else None
+        if listener is not None:
+            undo.callback(listener.close)
+        try:
+            diversion = probe(config.engine.diversion)
+        except DiversionUnavailable as error:
+            raise StartFailed(str(error)) from None
+        table = start.table(config.engine.state, config.limits.sessions)
+        undo.callback(table.close)
+        if table.warning:
+            log.warning("the sessions in %s are given up: %s", config.engine.state, table.warning)
+        first, count = config.engine.first_queue, config.engine.queues
+        workers = start.workers(first, count, table, undo)
+        supervisor = Supervisor(config, table, diversion, (first, count))
+        daemon = Daemon(config_path, table, workers, supervisor, end)
+        undo.callback(daemon.close)
+        return await _run(daemon, control.listener, listener, keep_guard)
+
+
+async def _run(
+    daemon: Daemon, control: socket.socket, listener: socket.socket | None, keep_guard: bool
+) -> int:
+    try:
+        await daemon.begin()
+    except UplinkMissing as missing:
+        raise StartFailed(str(missing), Exit.CONFIG_INVALID) from None
+    except RULES_FAILED as error:
+        raise StartFailed(
+            f"the rules could not be installed: {error}; `nfmasq doctor` says what is missing"
+        ) from None
+    runners = [await _site(api.application(daemon), control)]
+    if listener is not None:
+        runners.append(await _site(page.application(daemon), listener))
+    gc.collect()
+    gc.freeze()
+    log.info("ready: %s", daemon.ready_line())
+    notify("READY=1")
+    await daemon.serve()
+    notify("STOPPING=1")
+    if daemon.failure:
+        log.error("%s; the rules stay, so nothing leaves untranslated; start nfmasq again", daemon.failure)
+    else:
+        await daemon.withdraw(keep_guard)
+        log.info("the rules are out%s; ending", ", the guard stays" if keep_guard else "")
+    for runner in runners:
+        await runner.cleanup()
+    return Exit.FAILED if daemon.failure else Exit.OK
+
+
+async def _site(application: web.Application, listener: socket.socket) -> web.AppRunner:
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
+    return runner

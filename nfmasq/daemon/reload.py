@@ -1,0 +1,36 @@
+"""Reading the configuration again while packets flow: what may change, and what only a restart can."""
+
+from operator import attrgetter
+from pathlib import Path
+
+from nfmasq.config import Config, ConfigError, ConfigInvalid, load, machine_errors
+
+FIXED = {
+    "engine.queues": attrgetter("engine.chosen_queues"),
+    "engine.first_queue": attrgetter("engine.first_queue"),
+    "engine.state": attrgetter("engine.state"),
+    "engine.diversion": attrgetter("engine.diversion"),
+    "engine.on_failure": attrgetter("engine.on_failure"),
+    "limits.sessions": attrgetter("limits.sessions"),
+    "control.socket": attrgetter("control.socket"),
+    "metrics.listen": attrgetter("metrics.listen"),
+}
+"""Keys that say what the daemon was made of when it started."""
+
+
+def read_again(path: Path, old: Config) -> Config:
+    """The configuration at `path`. Raises ConfigInvalid if it is not good, here and for a running daemon."""
+    new = load(path)
+    errors = [*machine_errors(new), *fixed_changes(old, new)]
+    if errors:
+        raise ConfigInvalid(errors)
+    return new
+
+
+def fixed_changes(old: Config, new: Config) -> list[ConfigError]:
+    """An error for each key that differs and cannot change while the daemon runs."""
+    return [
+        ConfigError(key, "cannot change while nfmasq runs; restart it, or put the old value back")
+        for key, read in FIXED.items()
+        if read(old) != read(new)
+    ]

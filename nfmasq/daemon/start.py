@@ -1,0 +1,142 @@
+"""What the daemon needs before the first packet; when one thing is missing, nothing is left behind.
+
+Each function returns what it took or raises StartFailed with one line that names the mend.
+"""
+
+import errno
+import os
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+
+from nfmasq._fastpath import Table
+from nfmasq.config import Config, ConfigInvalid, load, machine_errors
+from nfmasq.control.socket import AnotherRuns, ControlSocket
+from nfmasq.daemon.failed import StartFailed
+from nfmasq.exits import Exit
+from nfmasq.worker import KernelQueue, Worker, kernel_queues
+
+CAP_NET_ADMIN = 12
+
+
+def configuration(path: Path) -> Config:
+    """The configuration, good in itself and for this machine."""
+    try:
+        config = load(path)
+    except ConfigInvalid as invalid:
+        raise StartFailed(map(str, invalid.errors), Exit.CONFIG_INVALID) from None
+    errors = machine_errors(config)
+    if errors:
+        raise StartFailed(map(str, errors), Exit.CONFIG_INVALID)
+    return config
+
+
+def has_net_admin() -> bool:
+    """May this process change the network (CAP_NET_ADMIN in its effective set)?"""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(effective, 16) >> CAP_NET_ADMIN & 1)
+
+
+def require_net_admin() -> None:
+    """Fail without CAP_NET_ADMIN."""
+    if not has_net_admin():
+        raise StartFailed(
+            "no CAP_NET_ADMIN: run nfmasq as root, or give it the capability "
+            "(AmbientCapabilities=CAP_NET_ADMIN in its unit)",
+            Exit.NOT_PERMITTED,
+        )
+
+
+def control_socket(path: Path) -> ControlSocket:
+    """The listening control socket; a dead daemon's is replaced."""
+    try:
+        return ControlSocket(path)
+    except AnotherRuns as other:
+        raise StartFailed(f"{other}; stop it first, or give this one a control.socket of its own") from None
+    except FileExistsError as there:
+        raise StartFailed(f"{there}; move it away or set control.socket") from None
+    except OSError as error:
+        raise StartFailed(
+            f"the control socket {path} cannot be made: {_words(error)}; set control.socket", _code(error)
+        ) from None
+
+
+def metrics_socket(listen: tuple[str, int]) -> socket.socket:
+    """The listening socket of the metrics and the page."""
+    host, port = listen
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise StartFailed(
+            f'metrics.listen {host}:{port}: {_words(error)}; choose another, or "" for none', _code(error)
+        ) from None
+
+
+def table(path: Path, capacity: int) -> Table:
+    """The session table, with the sessions a former daemon left in the file."""
+    try:
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        return Table(os.fspath(path), capacity)
+    except BlockingIOError:
+        raise StartFailed(
+            f"the state file {path} is held by another nfmasq; stop it first, or set engine.state"
+        ) from None
+    except OSError as error:
+        raise StartFailed(
+            f"the state file {path} cannot be used: {_words(error)}; mend that or set engine.state",
+            _code(error),
+        ) from None
+
+
+def workers(first: int, count: int, sessions: Table, undo: ExitStack) -> list[Worker]:
+    """A worker for each queue, bound and not yet started; `undo` gets their end."""
+    made: list[Worker] = []
+    for number in range(first, first + count):
+        try:
+            made.append(Worker(number, sessions))
+        except OSError as error:
+            raise _not_bound(number, error) from None
+        undo.callback(made[-1].stop)
+    return made
+
+
+def _not_bound(number: int, error: OSError) -> StartFailed:
+    """The kernel answers EPERM both without the capability and for a taken queue: see which it was."""
+    try:
+        holder = kernel_queues().get(number)
+    except FileNotFoundError:
+        return StartFailed(
+            "the kernel has no netfilter queues: `modprobe nfnetlink_queue`, "
+            "or use a kernel with CONFIG_NETFILTER_NETLINK_QUEUE"
+        )
+    if holder is not None:
+        return StartFailed(
+            f"queue {number} is taken by {_name_of(holder)}; stop that program, or set engine.first_queue"
+        )
+    if isinstance(error, PermissionError):
+        return StartFailed(
+            f"the kernel does not let this process have queue {number}; run nfmasq as root",
+            Exit.NOT_PERMITTED,
+        )
+    return StartFailed(
+        f"queue {number} cannot be bound: {_words(error)}; `nfmasq doctor` says what is missing"
+    )
+
+
+def _name_of(queue: KernelQueue) -> str:
+    """A netlink port is its program's pid in most cases; then the program has a name."""
+    try:
+        name = Path(f"/proc/{queue.holder}/comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return f"another program (netlink port {queue.holder})"
+    return f"another program (pid {queue.holder}, {name})"
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _code(error: OSError) -> Exit:
+    return Exit.NOT_PERMITTED if error.errno in (errno.EPERM, errno.EACCES) else Exit.FAILED

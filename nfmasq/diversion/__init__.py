@@ -1,0 +1,35 @@
+"""The kernel rules that send packets to our queues, and the guard that stays when they are gone.
+
+Two back ends lay the same rules: nft's `queue` expression, and iptables `-j NFQUEUE` for a kernel without it.
+Which one this kernel takes is found by a real transaction, never guessed from a version. Every rule is in a
+table or chain of our own; an administrator's rules are read at most, never changed.
+"""
+
+from nfmasq.diversion.backend import Diversion, DiversionPlan, DiversionUnavailable, NoDiversion
+from nfmasq.diversion.iptables import IptablesDiversion
+from nfmasq.diversion.nftables import NftablesDiversion
+
+__all__ = ["Diversion", "DiversionPlan", "DiversionUnavailable", "NoDiversion", "probe"]
+
+BACK_ENDS: dict[str, type[NftablesDiversion] | type[IptablesDiversion]] = {
+    "nftables": NftablesDiversion,
+    "iptables": IptablesDiversion,
+}
+
+
+def probe(wanted: str = "auto") -> Diversion:
+    """The back end to use: the first this kernel takes, or the wanted one ("nftables", "iptables", "none").
+
+    Raises DiversionUnavailable when none works, with each one's reason and what would mend it.
+    """
+    if wanted == "none":
+        return NoDiversion()
+    if wanted != "auto" and wanted not in BACK_ENDS:
+        raise DiversionUnavailable(f"diversion {wanted!r} is unknown; use auto, nftables, iptables or none")
+    reasons = []
+    for name in BACK_ENDS if wanted == "auto" else (wanted,):
+        refusal = BACK_ENDS[name].refusal()
+        if not refusal:
+            return BACK_ENDS[name]()
+        reasons.append(f"{name}: {refusal}")
+    raise DiversionUnavailable("packets cannot be diverted to a queue: " + "; ".join(reasons))

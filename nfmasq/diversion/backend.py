@@ -1,0 +1,78 @@
+"""What a diversion is, whichever program lays its rules."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+from typing import Protocol
+
+NFQUEUE_HIGHEST = 65535
+_INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
+
+
+class DiversionUnavailable(Exception):
+    """Rules cannot be laid here; the message says why and what would mend it."""
+
+
+@dataclass(frozen=True)
+class DiversionPlan:
+    """What to divert, and to where.
+
+    internal, external: interface names; addresses: the external ones; networks: those behind the router;
+    ports: first and last external port handed out; queues: number of the first netfilter queue, and how many.
+    Raises DiversionUnavailable for a name or number no rule can bear.
+    """
+
+    internal: tuple[str, ...]
+    external: str
+    addresses: tuple[IPv4Address, ...]
+    networks: tuple[IPv4Network, ...]
+    ports: tuple[int, int]
+    queues: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        for name in (*self.internal, self.external):
+            if not _INTERFACE.fullmatch(name):
+                raise DiversionUnavailable(
+                    f"interface name {name!r} cannot stand in a rule; rename the interface"
+                )
+        first, count = self.queues
+        if not (first >= 0 and count >= 1 and first + count - 1 <= NFQUEUE_HIGHEST):
+            raise DiversionUnavailable(
+                f"{count} queues from {first} on do not lie in 0-{NFQUEUE_HIGHEST}; change engine.first_queue"
+            )
+
+    @property
+    def merged_networks(self) -> tuple[IPv4Network, ...]:
+        """The internal networks with those inside others left out."""
+        return tuple(collapse_addresses(self.networks))
+
+
+class Diversion(Protocol):
+    """One way to send packets to our queues. An object remembers what it installed, to tell if it changed."""
+
+    name: str
+
+    def install(self, plan: DiversionPlan) -> None:
+        """Lay the rules of `plan` in place of any of ours. Raises DiversionUnavailable with the reason."""
+
+    def remove(self) -> None:
+        """Take all rules of ours out, whoever laid them; harmless when there are none."""
+
+    def present(self) -> bool:
+        """Are the rules this object installed there, whole and unchanged?"""
+
+
+class NoDiversion:
+    """For `diversion = "none"`: the rules are the administrator's own."""
+
+    name = "none"
+
+    def install(self, plan: DiversionPlan) -> None:
+        """Do nothing."""
+
+    def remove(self) -> None:
+        """Do nothing."""
+
+    def present(self) -> bool:
+        """Nothing of ours can be missing."""
+        return True

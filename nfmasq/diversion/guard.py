@@ -1,0 +1,117 @@
+"""The guard: nothing leaves by the external interface as if it came from an internal host.
+
+It stands apart from the diversion, in a table of its own, so that losing the diversion's rules, or the
+daemon, stops traffic and never lets it out untranslated. It looks at packets last, after every translation.
+
+What is stored: the guard's listing as it was right after this process installed it. Only install() and
+remove() write it. The rules themselves outlive the process on purpose; any later process may replace or
+remove them.
+
+Without nft the guard is a chain behind our jump in mangle POSTROUTING. Diverted packets never come to it
+there, so it stops only what nobody diverted.
+"""
+
+from ipaddress import IPv4Network
+
+from nfmasq.diversion import iptables, nftables
+from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
+from nfmasq.diversion.program import NEEDS_PRIVILEGE, Outcome, run
+
+TABLE = "nfmasq_guard"
+
+# Bits from the start of an ICMP error to the destination address in the packet it quotes, which for an error
+# about an inbound packet is the internal host.
+_QUOTED_DESTINATION = 192
+
+_ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
+
+_state: dict[str, object] = {}
+
+
+def backend() -> str:
+    """By which program the guard can be laid: "nftables" or "iptables".
+
+    Raises DiversionUnavailable if by none.
+    """
+    probe = f"{TABLE}_probe"
+    tried = run("nft", "-f", "-", script=nftables.replacing(probe, "") + f"delete table ip {probe}\n")
+    if tried.good:
+        return "nftables"
+    if tried.not_permitted:
+        raise DiversionUnavailable(f"no guard: {NEEDS_PRIVILEGE}")
+    if run("iptables-save", "-t", "mangle").good:
+        return "iptables"
+    raise DiversionUnavailable(
+        f"no guard: neither nft ({tried.complaint}) nor iptables works; apt install nftables"
+    )
+
+
+def ruleset(plan: DiversionPlan) -> str:
+    """The whole nft transaction for `plan`."""
+    quoted = "".join(f"\t\t{_ICMP_ERRORS} {_quotes(network)} drop\n" for network in plan.merged_networks)
+    return nftables.replacing(
+        TABLE,
+        f"""\
+{nftables.address_set("external", plan.addresses)}{nftables.address_set("internal", plan.merged_networks)}
+	chain egress {{
+		type filter hook postrouting priority srcnat + 200; policy accept;
+		oifname != "{plan.external}" return
+		ip saddr @internal drop
+		iifname {nftables.names(plan.internal)} ip saddr != @external drop
+{quoted}	}}
+""",
+    )
+
+
+def _quotes(network: IPv4Network) -> str:
+    mask, value = int(network.netmask), int(network.network_address)
+    return f"@th,{_QUOTED_DESTINATION},32 & {mask:#010x} == {value:#010x}"
+
+
+def install(plan: DiversionPlan) -> None:
+    """Lay the guard for `plan`, in place of the one before. Raises DiversionUnavailable if that fails."""
+    if backend() == "nftables":
+        laid = run("nft", "-f", "-", script=ruleset(plan))
+    else:
+        laid = _install_by_iptables(plan)
+    if not laid.good:
+        raise DiversionUnavailable(f"the guard could not be laid: {laid.complaint}")
+    _state["installed"] = _listing()
+
+
+def _install_by_iptables(plan: DiversionPlan) -> Outcome:
+    chain = iptables.GUARD_CHAIN
+    return iptables.restore(
+        "mangle",
+        [
+            f":{chain} - [0:0]",
+            *iptables.without(iptables.rules("mangle"), [chain]),
+            *(f"-A {chain} -s {network} -j DROP" for network in plan.merged_networks),
+            *(f"-A {chain} -s {address}/32 -j RETURN" for address in plan.addresses),
+            *(f"-A {chain} -i {name} -j DROP" for name in plan.internal),
+            f"-A POSTROUTING -o {plan.external} -j {chain}",
+        ],
+    )
+
+
+def remove() -> None:
+    """Take the guard out, whoever laid it, by whichever program; harmless when there is none."""
+    _state.clear()
+    nftables.delete(TABLE)
+    iptables.erase("mangle", [iptables.GUARD_CHAIN])
+
+
+def present() -> bool:
+    """Is the guard there, and unchanged if this process laid it?"""
+    now = _listing()
+    return bool(now) and now == _state.get("installed", now)
+
+
+def _listing() -> str:
+    """The guard's rules by either program, or ""."""
+    listed = nftables.listing(TABLE)
+    if listed is not None:
+        return listed
+    chains = [iptables.GUARD_CHAIN]
+    lines = iptables.rules("mangle")
+    return "\n".join(line for line in lines if line.split()[1] in chains or iptables.leads_to(line, chains))

@@ -1,0 +1,79 @@
+"""One netfilter queue and the thread that serves it.
+
+The thread spends its life in `Queue.serve`, which holds no GIL. A worker that ends without having been asked
+to has failed: `failure` says why, and the daemon ends rather than run on beside a queue nobody empties.
+The kernel keeps numbers of its own about each queue; `kernel_queues` reads them.
+"""
+
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from nfmasq._fastpath import Queue, QueueCounters, Table
+
+KERNEL_QUEUES = Path("/proc/thread-self/net/netfilter/nfnetlink_queue")
+STOP_WITHIN_S = 2.0
+
+
+class KernelQueue(NamedTuple):
+    """The kernel's view of one queue.
+
+    holder: the netlink port bound to it, most often a pid; waiting: packets without a verdict;
+    dropped: because the queue was full; dropped_at_socket: because the socket's buffer was.
+    """
+
+    holder: int
+    waiting: int
+    dropped: int
+    dropped_at_socket: int
+
+
+def kernel_queues() -> dict[int, KernelQueue]:
+    """The bound queues of this network namespace, by number.
+
+    Raises FileNotFoundError when the kernel has no netfilter queues (or their module is not loaded).
+    """
+    queues = {}
+    for line in KERNEL_QUEUES.read_text(encoding="ascii").splitlines():
+        columns = [int(word) for word in line.split()]
+        queues[columns[0]] = KernelQueue(columns[1], columns[2], columns[5], columns[6])
+    return queues
+
+
+class Worker:
+    """A bound queue and its thread. Raises what `Queue` raises when the queue cannot be bound."""
+
+    def __init__(self, number: int, table: Table) -> None:
+        self.number = number
+        self.failure: str | None = None
+        self._queue = Queue(number, table)
+        self._asked_to_stop = False
+        self._thread = threading.Thread(target=self._serve, name=f"queue-{number}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve the queue."""
+        self._thread.start()
+
+    def _serve(self) -> None:
+        try:
+            self._queue.serve()
+        except (
+            Exception
+        ) as error:  # whatever it was, the queue is served no more: the daemon must learn of it
+            self.failure = f"queue {self.number} failed: {error}"
+        else:
+            if not self._asked_to_stop:
+                self.failure = f"queue {self.number} ended by itself"
+
+    def counters(self) -> QueueCounters:
+        """This worker's dealings with the kernel since its start."""
+        return self._queue.counters()
+
+    def stop(self) -> None:
+        """Answer what was read, end the thread and let the queue go. Harmless when never started."""
+        self._asked_to_stop = True
+        self._queue.stop()
+        if self._thread.ident is not None:
+            self._thread.join(STOP_WITHIN_S)
+        if not self._thread.is_alive():
+            self._queue.close()

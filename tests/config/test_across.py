@@ -1,0 +1,126 @@
+"""Values that are good alone and clash with one another."""
+
+from ipaddress import IPv4Network
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nfmasq.config import ConfigInvalid, parse
+from nfmasq.config.across import Span, _overlapping
+
+from .documents import document, reason, reasons, unhurried
+
+HOST = "192.168.1.10:80"
+
+
+def test_an_interface_is_not_internal_and_external() -> None:
+    wrong = document(nat={"internal": ["lan0", "wan0"]})
+    assert reason(wrong, "nat.external") == '"wan0" is in nat.internal too; an interface has one side'
+
+
+def test_an_internal_interface_is_there_once() -> None:
+    assert (
+        reason(document(nat={"internal": ["lan0", "lan1", "lan0"]}), "nat.internal[2]")
+        == '"lan0" is there twice'
+    )
+
+
+def test_pool_addresses_do_not_overlap() -> None:
+    wrong = document(nat={"addresses": ["198.51.100.16/28", "198.51.100.7", "198.51.100.20"]})
+    told = '"198.51.100.20" overlaps "198.51.100.16/28", nat.addresses[0]; each address once'
+    assert reason(wrong, "nat.addresses[2]") == told
+
+
+def test_a_pool_is_of_a_size_that_can_be_held() -> None:
+    assert parse(document(nat={"addresses": ["10.1.0.0/24"]}))
+    wrong = document(nat={"addresses": ["10.1.0.0/24", "10.2.0.0"]})
+    assert reason(wrong, "nat.addresses") == "257 addresses in all; at most 256"
+
+
+def test_a_network_is_there_once_but_may_lie_in_another() -> None:
+    assert parse(document(network=[{"cidr": "10.0.0.0/8"}, {"cidr": "10.1.0.0/16"}]))
+    wrong = document(network=[{"cidr": "10.0.0.0/8"}, {"cidr": "10.0.0.0/255.0.0.0"}])
+    assert "has a [[network]] already, network[0]" in reason(wrong, "network[1].cidr")
+
+
+def test_an_external_port_is_forwarded_once_a_protocol() -> None:
+    def forward(protocol: str, ports: str) -> dict[str, str]:
+        return {"protocol": protocol, "external_port": ports, "to": HOST}
+
+    assert parse(document(forward=[forward("tcp", "80"), forward("udp", "80"), forward("tcp", "81-89")]))
+    wrong = document(forward=[forward("tcp", "80-89"), forward("udp", "80"), forward("tcp", "85-99")])
+    assert reason(wrong, "forward[2].external_port") == "tcp 85-89 is forwarded already, by forward[0]"
+
+
+@pytest.mark.parametrize(
+    ("ports", "good"), [("80", True), ("80-89", True), ("80-88", False), ("80-90", False)]
+)
+def test_a_target_has_one_port_or_as_many_as_outside(ports: str, good: bool) -> None:
+    tried = document(
+        forward=[{"protocol": "tcp", "external_port": "8080-8089", "to": f"192.168.1.10:{ports}"}]
+    )
+    if good:
+        assert parse(tried)
+    else:
+        assert "ports for 10 external; give one port, or as many" in reason(tried, "forward[0].to")
+
+
+@pytest.mark.parametrize(("first", "count", "good"), [(65534, 2, True), (65535, 2, False), (65535, 1, True)])
+def test_the_last_queue_is_one_there_can_be(first: int, count: int, good: bool) -> None:
+    tried = document(engine={"first_queue": first, "queues": count})
+    if good:
+        assert parse(tried).engine.queues == count
+    else:
+        assert "the last there can be is 65535" in reason(tried, "engine.first_queue")
+
+
+def test_the_first_queue_is_a_16_bit_number() -> None:
+    assert (
+        reason(document(engine={"first_queue": 65536}), "engine.first_queue")
+        == "must be 0 to 65535, not 65536"
+    )
+
+
+def test_the_state_and_the_control_socket_are_two_files() -> None:
+    wrong = document(control={"socket": "/run/nfmasq/state"})
+    assert "/run/nfmasq/state is engine.state too" in reason(wrong, "control.socket")
+    wrong = document(engine={"state": "/run/nfmasq/control.sock"})
+    assert "/run/nfmasq/control.sock is control.socket too" in reason(wrong, "engine.state")
+
+
+@unhurried
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 5)), max_size=8))
+def test_each_span_that_overlaps_a_lower_one_is_found(sizes: list[tuple[int, int]]) -> None:
+    spans = [Span(first, first + more, place) for place, (first, more) in enumerate(sizes)]
+    share = {(one.place, other.place) for one, other in combinations(spans, 2) if _meet(one, other)}
+    found = [(one.place, other.place) for one, other in _overlapping(spans)]
+    assert set(found) <= share
+    lowest_first = sorted(spans)
+    late = [
+        span for at, span in enumerate(lowest_first) if any(_meet(span, one) for one in lowest_first[:at])
+    ]
+    assert len(found) == len(late)
+
+
+def _meet(one: Span, other: Span) -> bool:
+    return bool({*range(one.first, one.last + 1)} & {*range(other.first, other.last + 1)})
+
+
+@unhurried
+@given(st.lists(st.tuples(st.integers(0, 15), st.integers(28, 32)), max_size=5))
+def test_a_pool_is_good_exactly_when_no_two_of_it_overlap(pieces: list[tuple[int, int]]) -> None:
+    pool = [IPv4Network((f"198.51.100.{low}", length), strict=False) for low, length in pieces]
+    try:
+        parse(document(nat={"addresses": [str(piece) for piece in pool]}))
+        good = True
+    except ConfigInvalid:
+        good = False
+    assert good == (not any(one.overlaps(other) for one, other in combinations(pool, 2)))
+
+
+def test_thousands_of_forwards_are_judged_at_once() -> None:
+    forwards = [{"protocol": "tcp", "external_port": port, "to": HOST} for port in range(1, 20_001)]
+    assert len(parse(document(forward=forwards)).forward) == 20_000
+    assert len(reasons(document(forward=[*forwards, forwards[0]]))) == 1

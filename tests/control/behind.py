@@ -1,0 +1,97 @@
+"""A control API with a real table behind it and no daemon: what the tests of API and client ask."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from aiohttp import web
+from scapy.layers.inet import IP, UDP
+
+from nfmasq._fastpath import Table
+from nfmasq.control import api
+from nfmasq.control.schemas import ReloadOutcome, Situation
+from nfmasq.control.socket import ControlSocket
+from nfmasq.policy import Policy
+from nfmasq.worker import Worker
+
+CLIENT = IPv4Address("192.168.1.10")
+OTHER_CLIENT = IPv4Address("192.168.1.20")
+SERVER = IPv4Address("198.51.100.20")
+EXTERNAL = IPv4Address("203.0.113.2")
+INTERNAL = IPv4Network("192.168.1.0/24")
+DNS = 53
+
+SITUATION = Situation("wan0", (EXTERNAL,), ("lan0",), (INTERNAL,), "none")
+
+
+@dataclass
+class Bare:
+    """What the API asks of a daemon, with nothing but a table."""
+
+    table: Table
+    workers: Sequence[Worker] = ()
+    started: float = 1_700_000_000.0
+    uptime_s: int = 7
+    seen: Situation = SITUATION
+    outcome: ReloadOutcome = field(default_factory=ReloadOutcome)
+
+    def situation(self) -> Situation:
+        """As the test set it."""
+        return self.seen
+
+    async def reload(self) -> ReloadOutcome:
+        """As the test set it."""
+        return self.outcome
+
+
+def filled(capacity: int = 10_000) -> Table:
+    """An empty table of a router with INTERNAL behind EXTERNAL."""
+    table = Table(None, capacity)
+    table.configure(Policy(external=(EXTERNAL,), internal=(INTERNAL,)))
+    return table
+
+
+def speak(table: Table, host: IPv4Address, port: int, remote: IPv4Address = SERVER) -> None:
+    """One UDP packet from an internal endpoint to a remote host's DNS port: makes a session."""
+    packet = IP(src=str(host), dst=str(remote)) / UDP(sport=port, dport=DNS) / b"?"
+    reason, _ = table.translate(bytes(packet))
+    assert reason == ""
+
+
+@contextmanager
+def served(application: web.Application, path: Path) -> Iterator[None]:
+    """The application on a control socket at `path`, in a thread of its own."""
+    control = ControlSocket(path)
+    loop = asyncio.new_event_loop()
+    ready = threading.Event()
+
+    async def serve(done: asyncio.Event) -> None:
+        runner = web.AppRunner(application, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.SockSite(runner, control.listener).start()
+        ready.set()
+        await done.wait()
+        await runner.cleanup()
+
+    done = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(done),))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(10)
+        loop.close()
+        control.close()
+
+
+@contextmanager
+def api_of(running: Bare, path: Path) -> Iterator[None]:
+    """The control API in front of `running`."""
+    with served(api.application(running), path):
+        yield

@@ -1,0 +1,105 @@
+"""The daemon under a service manager: what it says at start, reload and end, and its signs of life."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.router import DaemonUnderLab
+from nfmasq.lab.waiting import wait_until
+
+WATCHDOG_USEC = "1500000"
+
+FAILING_WORKER = """
+import sys
+from pathlib import Path
+from nfmasq import daemon, worker
+worker.Worker._serve = lambda self: setattr(self, "failure", f"queue {self.number} failed: injected")
+sys.exit(daemon.run(Path(sys.argv[1])))
+"""
+
+
+class Manager:
+    """A service manager's ear: the messages, in order of their coming."""
+
+    def __init__(self, path: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(path)
+        self._socket.settimeout(10)
+
+    def next(self, but: str = "WATCHDOG=1") -> str:
+        """The next message which is not `but` (and no STATUS)."""
+        while True:
+            message = self._socket.recv(4096).decode()
+            if message != but and not message.startswith("STATUS="):
+                return message
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._socket.close()
+
+
+@pytest.fixture
+def manager(prepared: DaemonUnderLab) -> Iterator[Manager]:
+    """A manager who listens beside the daemon's files."""
+    made = Manager(str(prepared.config_path.with_name("manager")))
+    yield made
+    made.close()
+
+
+def run(daemon: DaemonUnderLab, router: Namespace, *before: str) -> "subprocess.Popen[str]":
+    """Start the prepared daemon as a service manager would."""
+    address = str(daemon.config_path.with_name("manager"))
+    return router.popen(
+        sys.executable, *(before or ("-m", "nfmasq", "run", "--config")), str(daemon.config_path),
+        stderr=subprocess.PIPE,
+        env={**os.environ, "NOTIFY_SOCKET": address, "WATCHDOG_USEC": WATCHDOG_USEC, "JOURNAL_STREAM": "1:1"},
+    )  # fmt: skip
+
+
+def test_the_manager_hears_ready_signs_of_life_reload_and_stop(
+    prepared: DaemonUnderLab, router: Namespace, manager: Manager
+) -> None:
+    with run(prepared, router) as process:
+        assert manager.next() == "READY=1"
+        assert manager.next(but="") == "WATCHDOG=1"
+        assert manager.next(but="") == "WATCHDOG=1"
+        process.send_signal(signal.SIGHUP)
+        assert manager.next().startswith("RELOADING=1\nMONOTONIC_USEC=")
+        assert manager.next() == "READY=1"
+        process.terminate()
+        assert manager.next() == "STOPPING=1"
+        _, said = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert said.splitlines()[0].startswith("INFO"), "the journal writes the time itself"
+
+
+def test_a_failed_worker_ends_the_daemon_and_leaves_all_closed(
+    prepared: DaemonUnderLab, router: Namespace, manager: Manager
+) -> None:
+    with run(prepared, router, "-c", FAILING_WORKER) as process:
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "queue 100 failed: injected" in said
+    assert "Traceback" not in said
+    assert "nfmasq_guard" in router.run("nft", "list", "ruleset")
+    assert "queue" in (router.run("iptables-save") + router.run("nft", "list", "ruleset")).lower()
+    prepared.start()
+    wait_until(lambda: prepared.api("/v1/status")["state"] == "ok", "a new daemon to take over")
+
+
+def test_a_second_sigterm_does_not_hurry_the_end(
+    prepared: DaemonUnderLab, router: Namespace, manager: Manager
+) -> None:
+    with run(prepared, router) as process:
+        manager.next()
+        process.terminate()
+        process.terminate()
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "nfmasq" not in router.run("iptables-save") + router.run("nft", "list", "ruleset")

@@ -1,0 +1,62 @@
+"""A fresh router for every test, and the ways to lay rules on it."""
+
+import shutil
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path as FilePath
+
+import pytest
+from kernel.path import EXTERNAL, QUEUE, Path
+
+from nfmasq.diversion import DiversionPlan, program
+from nfmasq.diversion.iptables import IptablesDiversion
+from nfmasq.diversion.nftables import NftablesDiversion
+
+POOL = (1024, 32767)
+LAN = IPv4Network("192.168.1.0/24")
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    """A client, a router and a server of this test alone."""
+    with Path() as made:
+        yield made
+
+
+@pytest.fixture
+def plan() -> DiversionPlan:
+    """The plan for that router, with one queue."""
+    return DiversionPlan(("lan0",), "wan0", (IPv4Address(EXTERNAL),), (LAN,), POOL, (QUEUE, 1))
+
+
+@pytest.fixture(params=["nftables", "iptables", "iptables-legacy"])
+def diversion(
+    request: pytest.FixtureRequest, path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath
+) -> NftablesDiversion | IptablesDiversion:
+    """Each back end this machine can really use."""
+    if request.param == "iptables-legacy":
+        only_programs(monkeypatch, tmp_path, legacy=True)
+    kind = NftablesDiversion if request.param == "nftables" else IptablesDiversion
+    refusal = path.router.call(kind.refusal)
+    if refusal:
+        pytest.skip(refusal)
+    return kind()
+
+
+def only_programs(monkeypatch: pytest.MonkeyPatch, place: FilePath, *, legacy: bool) -> None:
+    """Let nfmasq find iptables, of the kind said, and `ip`, and no other program."""
+    kind = "iptables-legacy" if legacy else "iptables"
+    programs = {
+        "iptables": kind,
+        "iptables-save": f"{kind}-save",
+        "iptables-restore": f"{kind}-restore",
+        "ip": "ip",
+    }
+    for name, target in programs.items():
+        found = shutil.which(target, path="/usr/sbin:/usr/bin:/sbin:/bin")
+        if found is None:
+            pytest.skip(f"{target} is not installed")
+        # A script and no link: iptables is one program that goes by the name it is called with.
+        (place / name).write_text(f'#!/bin/sh\nexec {found} "$@"\n', encoding="ascii")
+        (place / name).chmod(0o755)
+    monkeypatch.setattr(program, "search_path", lambda: str(place))

@@ -1,0 +1,118 @@
+"""What really went over a cable, checksums and all, seen from its far end."""
+
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from nfmasq.lab.namespace import Namespace
+
+_SOL_PACKET, _PACKET_AUXDATA = 263, 8
+_STATUS_CHECKSUM_NOT_READY = 8
+_SO_RCVBUFFORCE = 33  # asm-generic/socket.h
+_ETHERTYPE_IPV4 = 0x0800
+_OUTGOING = 4
+TCP, UDP = socket.IPPROTO_TCP, socket.IPPROTO_UDP
+
+
+def ones_complement(data: bytes, initial: int = 0) -> int:
+    """The folded sum of RFC 1071, not complemented."""
+    data += b"\0" * (len(data) % 2)
+    total = initial + sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return int(total)
+
+
+def header_length(packet: bytes) -> int:
+    """Of the IP header, in bytes."""
+    return (packet[0] & 15) * 4
+
+
+def pseudo_header(packet: bytes) -> int:
+    """The sum of the L4 pseudo-header."""
+    l4_length = len(packet) - header_length(packet)
+    return ones_complement(packet[12:20] + struct.pack("!HH", packet[9], l4_length))
+
+
+def checksum_is_right(packet: bytes) -> bool:
+    """Is the L4 checksum right (or a UDP sum left out)?"""
+    l4 = packet[header_length(packet) :]
+    if packet[9] == UDP and l4[6:8] == b"\0\0":
+        return True
+    return ones_complement(l4, pseudo_header(packet)) == 0xFFFF
+
+
+def with_source(packet: bytes, source: str, checksum: str = "full") -> bytes:
+    """The packet with another source and the given kind of L4 checksum: "full", "pseudo" or "zero"."""
+    changed = bytearray(packet)
+    ihl = header_length(packet)
+    changed[12:16] = socket.inet_aton(source)
+    changed[10:12] = b"\0\0"
+    changed[10:12] = struct.pack("!H", 0xFFFF ^ ones_complement(bytes(changed[:ihl])))
+    at = ihl + (6 if packet[9] == UDP else 16)
+    changed[at : at + 2] = b"\0\0"
+    pseudo = pseudo_header(bytes(changed))
+    if checksum == "pseudo":
+        changed[at : at + 2] = struct.pack("!H", pseudo)
+    elif checksum == "full":
+        whole = 0xFFFF ^ ones_complement(bytes(changed[ihl:]), pseudo)
+        changed[at : at + 2] = struct.pack("!H", whole or 0xFFFF)
+    return bytes(changed)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One IPv4 packet off the wire. checksum_ready: False while the sum is left to the hardware."""
+
+    packet: bytes
+    checksum_ready: bool
+
+    @property
+    def source(self) -> str:
+        return socket.inet_ntoa(self.packet[12:16])
+
+    @property
+    def protocol(self) -> int:
+        return self.packet[9]
+
+    @property
+    def is_fragment(self) -> bool:
+        return bool(struct.unpack_from("!H", self.packet, 6)[0] & 0x3FFF)
+
+
+class Wire:
+    """A capture of the IPv4 packets that arrive at one interface."""
+
+    def __init__(self, namespace: Namespace, interface: str) -> None:
+        self._socket: socket.socket = namespace.call(
+            socket.socket, socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETHERTYPE_IPV4)
+        )
+        self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 1 << 24)
+        self._socket.bind((interface, _ETHERTYPE_IPV4))
+        self._socket.settimeout(5)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def next(self) -> Seen:
+        """The next packet to arrive. Raises TimeoutError when none comes."""
+        while True:
+            data, ancillary, _, address = self._socket.recvmsg(1 << 17, 256)
+            if address[2] == _OUTGOING:
+                continue
+            status = struct.unpack_from("=I", ancillary[0][2])[0]
+            length = struct.unpack_from("!H", data, 2)[0]
+            return Seen(data[:length], not status & _STATUS_CHECKSUM_NOT_READY)
+
+    def until(self, last: Callable[[Seen], bool]) -> list[Seen]:
+        """The packets up to the one that is `last`, included. Raises TimeoutError if it never comes."""
+        seen = [self.next()]
+        while not last(seen[-1]):
+            seen.append(self.next())
+        return seen

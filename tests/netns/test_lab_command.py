@@ -1,0 +1,88 @@
+"""`nfmasq lab` as a user runs it, and that nothing of it stays."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nfmasq.lab.programs import python_environment, sbin_too
+from nfmasq.lab.waiting import wait_until
+
+LAB = (sys.executable, "-m", "nfmasq", "lab")
+
+
+def _run(*command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command, check=False, env=python_environment(), capture_output=True, text=True, timeout=90
+    )
+
+
+def _children(pid: int) -> set[int]:
+    """Every process below this one."""
+    found: set[int] = set()
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, listed.read_text().split()):
+            found |= {child} | _children(child)
+    return found
+
+
+def _alive(pid: int) -> bool:
+    """Does the process live (a zombie does not)?"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_once_prints_a_line_a_step_with_figures_and_ends_with_0() -> None:
+    done = _run(*LAB, "--once")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^ok +download of 100 MB: [\d.]+ Gbit/s, sha256 \w+… equal$", done.stdout, re.MULTILINE)
+    assert re.search(r"^ok +a thousand short TCP connections: 1000 of 1000", done.stdout, re.MULTILINE)
+    assert re.search(r"^(\d+) of \1 passed$", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+def test_however_it_ends_nothing_stays(how: signal.Signals) -> None:
+    before = {path.name for place in ("/tmp", "/run") for path in Path(place).iterdir()}
+    lab = subprocess.Popen(
+        [*LAB, "--once"],
+        env=python_environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        assert lab.stdout is not None
+        lab.stdout.readline()
+        family = _children(lab.pid)
+        assert len(family) >= 3, "two servers and the daemon should be running"
+        lab.send_signal(how)
+        lab.wait(20)
+    finally:
+        lab.kill()
+        lab.communicate()
+    wait_until(lambda: not any(map(_alive, family)), "every program of the lab to be gone")
+    after = {path.name for place in ("/tmp", "/run") for path in Path(place).iterdir()}
+    assert not {name for name in after - before if "nfmasq" in name}
+
+
+def test_without_root_it_says_so_and_ends_with_4() -> None:
+    """The interpreter may be where only root can read it, so the program gives root up after loading."""
+    program = "import os; from nfmasq.cli.lab import lab; os.setuid(65534); lab()"
+    done = _run(sys.executable, "-c", program)
+    assert done.returncode == 4
+    assert "needs root" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_program_is_named_with_its_package() -> None:
+    hide = f"mount --bind /dev/null {os.path.realpath(shutil.which('traceroute', path=sbin_too()) or '')}"
+    done = _run("unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh", *LAB, "--once")
+    assert done.returncode == 1
+    assert "apt-get install traceroute" in done.stderr
