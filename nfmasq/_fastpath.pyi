@@ -6,68 +6,19 @@ query identifiers are host-order integers; times are whole seconds.
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
-from typing import NamedTuple
 
 from nfmasq.policy import Policy
+from nfmasq.rows import Counters as Counters
+from nfmasq.rows import Gauges as Gauges
+from nfmasq.rows import MappingRow as MappingRow
+from nfmasq.rows import QueueCounters as QueueCounters
+from nfmasq.rows import SessionRow as SessionRow
 
 REASONS: tuple[str, ...]
 """The name of every reason a packet can be dropped for, in the order of its counter."""
 
 TCP_STATES: tuple[str, ...]
 """The names of the TCP states, in the order of their numbers; the first, "-", is for other protocols."""
-
-class SessionRow(NamedTuple):
-    """One session as it stands. `index` is where to go on: pass it as `after`."""
-
-    index: int
-    protocol: int
-    internal: tuple[IPv4Address, int]
-    external: tuple[IPv4Address, int]
-    remote: tuple[IPv4Address, int]
-    state: str
-    packets_out: int
-    packets_in: int
-    bytes_out: int
-    bytes_in: int
-    age_s: int
-    expires_s: int
-
-class MappingRow(NamedTuple):
-    """One mapping as it stands: an internal endpoint and the external endpoint it appears as."""
-
-    index: int
-    protocol: int
-    internal: tuple[IPv4Address, int]
-    external: tuple[IPv4Address, int]
-    sessions: int
-    age_s: int
-
-class Counters(NamedTuple):
-    """Totals since the start, plain integers. Protocols are indexed as `policy.TRANSPORTS`.
-
-    packets, bytes: [direction][protocol], direction 0 outbound, 1 inbound, 2 hairpin.
-    dropped: one a reason, indexed as REASONS.
-    created, expired: sessions, [protocol].
-    passed: packets let go untouched because they are the router's own.
-    allocation_failures: [protocol], new sessions refused for want of an external port.
-    """
-
-    packets: tuple[tuple[int, ...], ...]
-    bytes: tuple[tuple[int, ...], ...]
-    dropped: tuple[int, ...]
-    created: tuple[int, ...]
-    expired: tuple[int, ...]
-    passed: int
-    allocation_failures: tuple[int, ...]
-
-class Gauges(NamedTuple):
-    """What stands now, each [protocol]; memory in bytes of the arena touched so far."""
-
-    sessions: tuple[int, ...]
-    mappings: tuple[int, ...]
-    ports_in_use: tuple[int, ...]
-    ports_capacity: tuple[int, ...]
-    memory: int
 
 class Table:
     """The mappings and sessions of one router, shared by all its workers.
@@ -97,7 +48,7 @@ class Table:
         port: int = 0,
         protocol: int = -1,
     ) -> list[SessionRow]:
-        """Up to `limit` sessions with an index above `after`, in order of their index.
+        """Up to `limit` sessions with a number above `after`, in order of their numbers.
 
         host: only where it is the internal, external or remote address; port: likewise the port;
         protocol: only this IP protocol number. Fewer rows than `limit`: that was all.
@@ -116,7 +67,7 @@ class Table:
     def flush(self, host: IPv4Address | None = None) -> int:
         """End the sessions of one internal host, or all; return how many."""
     def expire(self, now: int | None = None) -> int:
-        """End what is due at `now` (seconds of CLOCK_MONOTONIC; default: the clock); workers do so by themselves."""
+        """End what is due at `now` (seconds of CLOCK_MONOTONIC; default: the clock), as workers do."""
     def translate(
         self,
         packet: bytes,
@@ -137,17 +88,6 @@ class Table:
     def close(self) -> None:
         """Write nothing more, let the file go. The sessions stay in the file."""
 
-class QueueCounters(NamedTuple):
-    """One worker's dealings with the kernel. lost: gaps in the packet ids; overruns: ENOBUFS seen;
-    refused: verdicts the kernel answered with an error; beats: turns of its loop, for a watchdog."""
-
-    packets: int
-    batches: int
-    lost: int
-    overruns: int
-    refused: int
-    beats: int
-
 class Queue:
     """One netfilter queue, bound at once, served by `serve`.
 
@@ -157,8 +97,8 @@ class Queue:
     gso: take super-packets whole. segment_queue: the number of a queue bound with gso=False, to which those
     super-packets go that the kernel must cut up first (inbound UDP, whose checksum could not be kept right
     otherwise); no rule needs to point at it. -1: such packets are dropped.
-    Raises PermissionError without CAP_NET_ADMIN or when another program holds the queue (the kernel answers both
-    with EPERM), OSError for the rest.
+    Raises PermissionError without CAP_NET_ADMIN or when another program holds the queue (the kernel answers
+    both with EPERM), OSError for the rest.
     """
 
     def __init__(

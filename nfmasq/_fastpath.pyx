@@ -1,15 +1,11 @@
 """The compiled core. The way of a packet is `serve` and `translate`, below; the stages are in `_hot/`.
 
-Worker threads live in `serve` and never hold the GIL there. They share one NatTable under one lock, taken once
-a batch. The rest of this file is the table's and the queue's Python face.
+Worker threads live in `serve` and never hold the GIL there. They share one NatTable under one lock, taken
+once a batch. The rest of this file is the table's and the queue's Python face.
 """
 
 import mmap
 import os
-import socket
-import struct
-from ipaddress import IPv4Address
-from typing import NamedTuple
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
@@ -19,27 +15,28 @@ from libc.string cimport memcpy, memset
 from netfilterqueue._impl cimport NetfilterQueue
 
 from nfmasq.arena import TOP_OFFSET, Arena
-from nfmasq.reasons import SENTENCES
+from nfmasq.queue_socket import COPY_RANGE, RECEIVE_BUFFER, prepare
+from nfmasq.rows import MappingRow, QueueCounters
 
 from nfmasq._hot.account cimport account
 from nfmasq._hot.admit cimport admit
 from nfmasq._hot.checksum cimport fold, sum_words
+from nfmasq._hot.dump cimport Filter, copy_sessions, flush_some, next_mapping
 from nfmasq._hot.govern cimport govern
 from nfmasq._hot.lookup cimport lookup
-from nfmasq._hot.packet cimport CONTINUE, DIRECTION_COUNT, DROP, INBOUND, OUTBOUND, PASS, TRANSLATE, TRANSPORT_COUNT, Packet
+from nfmasq._hot.packet cimport CONTINUE, DROP, INBOUND, OUTBOUND, PASS, TRANSLATE, Packet
 from nfmasq._hot.parse cimport parse
 from nfmasq._hot.ports cimport PortPool
-from nfmasq._hot.reasons cimport REASON_COUNT
 from nfmasq._hot.receive cimport BATCH, SLOT, Batch, QueueStats, lay_out, receive
 from nfmasq._hot.restore cimport restore
 from nfmasq._hot.rewrite cimport rewrite
-from nfmasq._hot.rules cimport BITMAP_BYTES, MOST_EXTERNAL, MOST_NETWORKS, Rules
-from nfmasq._hot.sessions cimport end_session, turn_wheel
+from nfmasq._hot.rules cimport MOST_EXTERNAL, Rules
+from nfmasq._hot.screen cimport screen_error
+from nfmasq._hot.sessions cimport turn_wheel
 from nfmasq._hot.table cimport (
     WHEEL, Host, Mapping, NatTable, Session,
     pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
 )
-from nfmasq._hot.tcpstate cimport TCP_STATE_COUNT
 from nfmasq._hot.track cimport track
 from nfmasq._hot.verdict cimport accept_batch, send_verdicts
 from nfmasq._hot.wire cimport htonl, htons, ntohl, ntohs
@@ -52,11 +49,7 @@ cdef extern from "<time.h>" nogil:
         C_CLOCK_MONOTONIC_COARSE "CLOCK_MONOTONIC_COARSE"
     int c_clock_gettime "clock_gettime" (int clock, timespec* time)
 
-REASONS = tuple(SENTENCES)
-TCP_STATES = ("-", "syn-out", "syn-in", "established", "fin-out", "fin-in", "closing", "reset")
-
-if len(REASONS) != REASON_COUNT - 1 or len(TCP_STATES) != TCP_STATE_COUNT:
-    raise ImportError("nfmasq.reasons and the compiled core are of different versions: build nfmasq again")
+include "_edge.pxi"
 
 cdef enum:
     WHEEL_STEP = 256         # sessions a worker looks at on the wheel per batch
@@ -74,7 +67,10 @@ cdef void translate(NatTable* table, Packet* packets, int count, uint32_t now) n
     pthread_mutex_lock(&table.lock)
     for i in range(count):
         packet = &packets[i]
-        if packet.verdict == CONTINUE and (lookup(table, packet) or admit(table, packet, now)):
+        if (
+            packet.verdict == CONTINUE and screen_error(&table.rules, packet)
+            and (lookup(table, packet) or admit(table, packet, now))
+        ):
             track(table, packet, now)
         account(table, packet)
     turn_wheel(table, now, WHEEL_STEP)
@@ -124,100 +120,7 @@ cdef inline uint32_t clock_seconds() noexcept nogil:
     c_clock_gettime(C_CLOCK_MONOTONIC_COARSE, &time)
     return <uint32_t>time.tv_sec
 
-# Rows -----------------------------------------------------------------------------------------------------
-
-class SessionRow(NamedTuple):
-    index: int
-    protocol: int
-    internal: tuple[IPv4Address, int]
-    external: tuple[IPv4Address, int]
-    remote: tuple[IPv4Address, int]
-    state: str
-    packets_out: int
-    packets_in: int
-    bytes_out: int
-    bytes_in: int
-    age_s: int
-    expires_s: int
-
-
-class MappingRow(NamedTuple):
-    index: int
-    protocol: int
-    internal: tuple[IPv4Address, int]
-    external: tuple[IPv4Address, int]
-    sessions: int
-    age_s: int
-
-
-class Counters(NamedTuple):
-    packets: tuple[tuple[int, ...], ...]
-    bytes: tuple[tuple[int, ...], ...]
-    dropped: tuple[int, ...]
-    created: tuple[int, ...]
-    expired: tuple[int, ...]
-    passed: int
-    allocation_failures: tuple[int, ...]
-
-
-class Gauges(NamedTuple):
-    sessions: tuple[int, ...]
-    mappings: tuple[int, ...]
-    ports_in_use: tuple[int, ...]
-    ports_capacity: tuple[int, ...]
-    memory: int
-
-
-class QueueCounters(NamedTuple):
-    packets: int
-    batches: int
-    lost: int
-    overruns: int
-    refused: int
-    beats: int
-
-
-cdef uint32_t word_of(object address) except? 0:
-    return htonl(<uint32_t>int(address))
-
-cdef object endpoint(uint32_t address, uint16_t port):
-    return (IPv4Address(ntohl(address)), ntohs(port))
-
-cdef struct Filter:
-    uint32_t host            # 0: any
-    uint16_t port            # 0: any
-    int protocol             # -1: any
-
-cdef inline bint session_matches(const Session* session, const Filter* wanted) noexcept nogil:
-    return (
-        session.live
-        and (wanted.protocol < 0 or session.protocol == wanted.protocol)
-        and (
-            wanted.host == 0 or session.internal_address == wanted.host
-            or session.external_address == wanted.host or session.remote_address == wanted.host
-        )
-        and (
-            wanted.port == 0 or session.internal_port == wanted.port
-            or session.external_port == wanted.port or session.remote_port == wanted.port
-        )
-    )
-
-cdef inline bint mapping_matches(const Mapping* mapping, const Filter* wanted) noexcept nogil:
-    return (
-        mapping.sessions != 0
-        and (wanted.protocol < 0 or mapping.protocol == wanted.protocol)
-        and (
-            wanted.host == 0 or mapping.internal_address == wanted.host
-            or mapping.external_address == wanted.host
-        )
-        and (wanted.port == 0 or mapping.internal_port == wanted.port or mapping.external_port == wanted.port)
-    )
-
 # The table's Python face ----------------------------------------------------------------------------------
-
-cdef enum:
-    AT_ONCE = 4096           # records gone through while the lock is held, when somebody only looks
-
 
 cdef class Table:
     """See _fastpath.pyi."""
@@ -300,35 +203,10 @@ cdef class Table:
         return ended
 
     def counters(self) -> Counters:
-        cdef NatTable* table = &self.table
-        return Counters(
-            packets=tuple(
-                tuple(table.counters.packets[d][t] for t in range(TRANSPORT_COUNT)) for d in range(DIRECTION_COUNT)
-            ),
-            bytes=tuple(
-                tuple(table.counters.bytes[d][t] for t in range(TRANSPORT_COUNT)) for d in range(DIRECTION_COUNT)
-            ),
-            dropped=tuple(table.counters.dropped[r] for r in range(1, REASON_COUNT)),
-            created=tuple(table.counters.created[t] for t in range(TRANSPORT_COUNT)),
-            expired=tuple(table.counters.expired[t] for t in range(TRANSPORT_COUNT)),
-            passed=table.counters.passed,
-            allocation_failures=tuple(table.counters.allocation_failures[t] for t in range(TRANSPORT_COUNT)),
-        )
+        return counters_of(&self.table)
 
     def gauges(self) -> Gauges:
-        cdef NatTable* table = &self.table
-        cdef int externals = table.rules.external_count
-        cdef int width = table.rules.last_port - table.rules.first_port + 1
-        return Gauges(
-            sessions=tuple(table.session_count[t] for t in range(TRANSPORT_COUNT)),
-            mappings=tuple(table.mapping_count[t] for t in range(TRANSPORT_COUNT)),
-            ports_in_use=(
-                *(sum(table.pools[3 * e + t].in_use for e in range(externals)) for t in range(3)), 0
-            ),
-            ports_capacity=(*(externals * width for _ in range(3)), 0),
-            memory=table.top[0] * sizeof(Session) + table.mapping_top * sizeof(Mapping)
-            + table.host_top * sizeof(Host) + (table.mask + 1) * 24,
-        )
+        return gauges_of(&self.table)
 
     def sessions(self, after=0, limit=1000, host=None, port=0, protocol=-1) -> list:
         cdef Filter wanted = read_filter(host, port, protocol)
@@ -389,9 +267,7 @@ cdef class Table:
         cdef uint32_t now = clock_seconds()
         with nogil:
             while at < self.table.top[0]:
-                pthread_mutex_lock(&self.table.lock)
                 ended += flush_some(&self.table, &at, address, now)
-                pthread_mutex_unlock(&self.table.lock)
         return ended
 
     def expire(self, now=None) -> int:
@@ -431,114 +307,9 @@ cdef class Table:
             free(copy)
 
 
-cdef uint32_t copy_sessions(
-    NatTable* table, uint32_t* at, uint32_t most, const Filter* wanted, Session* copies, uint32_t* numbers
-) noexcept nogil:
-    """Copy up to `most` sessions past number `at`, letting go of the lock again and again."""
-    cdef uint32_t found = 0
-    cdef uint32_t stop
-    while found < most and at[0] < table.top[0]:
-        pthread_mutex_lock(&table.lock)
-        stop = min(at[0] + AT_ONCE, table.top[0])
-        while at[0] < stop and found < most:
-            at[0] += 1
-            if session_matches(&table.sessions[at[0]], wanted):
-                copies[found] = table.sessions[at[0]]
-                numbers[found] = at[0]
-                found += 1
-        pthread_mutex_unlock(&table.lock)
-    return found
-
-cdef uint32_t next_mapping(NatTable* table, uint32_t number, const Filter* wanted, Mapping* copy) noexcept nogil:
-    """The next mapping past `number` that is wanted, or 0."""
-    cdef uint32_t found = 0
-    cdef uint32_t stop
-    while not found and number < table.mapping_top:
-        pthread_mutex_lock(&table.lock)
-        stop = min(number + AT_ONCE, table.mapping_top)
-        while number < stop and not found:
-            number += 1
-            if mapping_matches(&table.mappings[number], wanted):
-                copy[0] = table.mappings[number]
-                found = number
-        pthread_mutex_unlock(&table.lock)
-    return found
-
-cdef uint32_t flush_some(NatTable* table, uint32_t* at, uint32_t host, uint32_t now) noexcept nogil:
-    """End the next sessions of a host, or of all; the caller holds the lock."""
-    cdef uint32_t ended = 0
-    cdef uint32_t stop = min(at[0] + AT_ONCE, table.top[0])
-    while at[0] < stop:
-        at[0] += 1
-        if table.sessions[at[0]].live and (host == 0 or table.sessions[at[0]].internal_address == host):
-            end_session(table, at[0], now)
-            ended += 1
-    return ended
-
-cdef object session_row(uint32_t number, const Session* session, uint32_t now):
-    return SessionRow(
-        number, session.protocol, endpoint(session.internal_address, session.internal_port),
-        endpoint(session.external_address, session.external_port),
-        endpoint(session.remote_address, session.remote_port),
-        TCP_STATES[session.state], session.packets_out, session.packets_in, session.bytes_out, session.bytes_in,
-        now - session.created, max(0, <int>(session.expires - now)),
-    )
-
-cdef Filter read_filter(object host, object port, object protocol) except *:
-    cdef Filter wanted
-    wanted.host = word_of(host) if host is not None else 0
-    wanted.port = htons(port)
-    wanted.protocol = protocol
-    return wanted
-
-cdef int read_policy(Rules* rules, object policy) except -1:
-    """Turn a nfmasq.policy.Policy into words and bits."""
-    memset(rules, 0, sizeof(Rules))
-    if len(policy.external) > MOST_EXTERNAL:
-        raise ValueError(f"nat.addresses: {len(policy.external)} addresses, {MOST_EXTERNAL} at most")
-    if len(policy.internal) > MOST_NETWORKS:
-        raise ValueError(f"{len(policy.internal)} internal networks, {MOST_NETWORKS} at most")
-    rules.external_count = len(policy.external)
-    for i, address in enumerate(policy.external):
-        rules.external[i] = word_of(address)
-    rules.network_count = len(policy.internal)
-    for i, network in enumerate(policy.internal):
-        rules.networks[i].address = word_of(network.network_address)
-        rules.networks[i].mask = word_of(network.netmask)
-    rules.first_port, rules.last_port = policy.ports
-    rules.filtering = [policy.filtering_tcp, policy.filtering_udp, policy.filtering_udp, policy.filtering_udp]
-    timeouts = policy.timeouts
-    rules.timeout = [timeouts.tcp_established, timeouts.udp, timeouts.icmp, timeouts.other]
-    rules.tcp_transitory = timeouts.tcp_transitory
-    rules.sessions = policy.sessions
-    rules.sessions_per_host = policy.sessions_per_host
-    rules.ports_per_host = policy.ports_per_host
-    for transport, ports in enumerate((policy.reserved_tcp, policy.reserved_udp)):
-        for port in ports:
-            rules.reserved[transport][<int>port >> 3] |= <uint8_t>(1 << (<int>port & 7))
-    return 0
-
 # The queue's Python face ------------------------------------------------------------------------------------
 
 cdef dict MODES = {"translate": MODE_TRANSLATE, "accept": MODE_ACCEPT, "rewrite": MODE_REWRITE}
-RECEIVE_BUFFER = 32 << 20    # bytes the kernel may have waiting for a worker
-SEND_BUFFER = 8 << 20        # bounds one send of verdicts
-RECEIVE_WAIT_US = 250_000    # how long a worker waits before it looks whether it should stop
-COPY_RANGE = 0xFFFF
-
-# From linux/socket.h, linux/netlink.h and linux/netfilter/nfnetlink_queue.h; Python's socket lacks them.
-SO_SNDBUFFORCE = 32
-SOL_NETLINK = 270
-NETLINK_CAP_ACK = 10
-NFNL_SUBSYS_QUEUE = 3
-NFQNL_MSG_CONFIG = 2
-NLM_F_REQUEST = 1
-NFQNL_COPY_PACKET = 2
-NFQA_CFG_PARAMS = 2
-NFQA_CFG_MASK = 4
-NFQA_CFG_FLAGS = 5
-NFQA_CFG_F_GSO = 4
-
 
 cdef class Queue:
     """See _fastpath.pyi."""
@@ -565,7 +336,7 @@ cdef class Queue:
         lay_out(&self.batch)
         self._bind(number, length)
         self.batch.fd = self.netfilter_queue.get_fd()
-        prepare_socket(self.batch.fd, number, gso)
+        prepare(self.batch.fd, number, gso)
 
     cdef int _bind(self, int number, int length) except -1:
         # What comes before the first batch is read, while libnetfilter_queue waits for its acknowledgements,
@@ -573,7 +344,8 @@ cdef class Queue:
         try:
             self.netfilter_queue = NetfilterQueue()
             self.netfilter_queue.bind(
-                number, lambda packet: packet.drop(), max_len=length, range=COPY_RANGE, sock_len=RECEIVE_BUFFER
+                number, lambda packet: packet.drop(),
+                max_len=length, range=COPY_RANGE, sock_len=RECEIVE_BUFFER,
             )
         except OSError as error:
             code = errno
@@ -609,28 +381,6 @@ cdef class Queue:
         if self.netfilter_queue is not None:
             self.netfilter_queue.unbind()
         self.netfilter_queue = None
-
-
-def attribute(kind: int, value: bytes) -> bytes:
-    """A netlink attribute, padded to four bytes."""
-    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) & 3)
-
-
-def prepare_socket(fd: int, number: int, gso: bool) -> None:
-    """Set up a bound queue and its socket: packets whole, room to send, a limit to the wait.
-
-    NetfilterQueue's own bind asks for the first 4016 bytes of each packet and no more.
-    """
-    settings = struct.pack(">BBH", 0, 0, number)
-    settings += attribute(NFQA_CFG_PARAMS, struct.pack(">IB", COPY_RANGE, NFQNL_COPY_PACKET))
-    settings += attribute(NFQA_CFG_MASK, struct.pack(">I", NFQA_CFG_F_GSO))
-    settings += attribute(NFQA_CFG_FLAGS, struct.pack(">I", NFQA_CFG_F_GSO if gso else 0))
-    kind = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_CONFIG
-    with socket.fromfd(fd, socket.AF_NETLINK, socket.SOCK_RAW) as handle:
-        handle.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, SEND_BUFFER)
-        handle.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, RECEIVE_WAIT_US))
-        handle.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
-        handle.send(struct.pack("=IHHII", 16 + len(settings), kind, NLM_F_REQUEST, 0, 0) + settings)
 
 
 def checksum(data, initial=0) -> int:

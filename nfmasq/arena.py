@@ -76,17 +76,14 @@ class Arena:
         if size < mmap.PAGESIZE:
             return "it is too short"
         magic, layout, record, _, top, boot = HEADER.unpack(os.pread(self._fd, HEADER.size, 0))
-        if magic != MAGIC:
-            return "it is no state file of nfmasq"
-        if (layout, record) != (LAYOUT, RECORD):
-            return f"its layout is version {layout}, this is version {LAYOUT}"
-        if boot != boot_id():
-            return "it is from before the last reboot"
-        if size < mmap.PAGESIZE + RECORD * (top + 1):
-            return "it is cut short"
-        if top > capacity:
-            return f"it holds up to {top} sessions, limits.sessions allows {capacity}"
-        return ""
+        faults = {
+            "it is no state file of nfmasq": magic != MAGIC,
+            f"its layout is version {layout}, this is version {LAYOUT}": (layout, record) != (LAYOUT, RECORD),
+            "it is from before the last reboot": boot != boot_id(),
+            "it is cut short": size < mmap.PAGESIZE + RECORD * (top + 1),
+            f"it holds up to {top} sessions, limits.sessions allows {capacity}": top > capacity,
+        }
+        return next((fault for fault, is_so in faults.items() if is_so), "")
 
     def close(self) -> None:
         """Let go of the file and its lock; the sessions stay in it."""

@@ -1,4 +1,4 @@
-"""Why packets are dropped: the name of each reason, as metrics and the command line show it, and its sentence.
+"""Why packets are dropped: the name of each reason, as metrics and the command line show it, and a sentence.
 
 The order is that of the core's enum (`_hot/reasons.pxd`): the position of a name is the index of its counter.
 """
@@ -13,23 +13,23 @@ SENTENCES: dict[str, str] = {
     "source_routed": "The packet asks for a route of its own choice (loose or strict source routing).",
     "fragment": "A fragment arrived that the kernel had not put together.",
     "tcp_header_invalid": "The TCP header is longer than the segment, or shorter than 20 bytes.",
-    "tcp_flags_invalid": "The TCP flags make no sense together (none at all, SYN and FIN, FIN without ACK …).",
+    "tcp_flags_invalid": "The TCP flags make no sense together (none, SYN with FIN, FIN without ACK …).",
     "udp_length_invalid": "The UDP length is below 8 or past the end of the packet.",
     "port_zero": "A TCP or UDP port is 0, so nothing could be answered.",
     "icmp_checksum_wrong": "An ICMP error whose checksum is wrong (RFC 5508 REQ-3).",
-    "icmp_type_unsupported": "An ICMP message that is neither a query nor an error a NAT passes on (RFC 5508).",
+    "icmp_type_unsupported": "An ICMP message that is no query and no error a NAT passes on (RFC 5508).",
     "icmp_quote_truncated": "An ICMP error that quotes too little to tell which session it is about.",
-    "icmp_quote_invalid": "An ICMP error whose quoted packet is damaged or not for whom it was sent to.",
-    "protocol_untranslatable": "The protocol authenticates the address itself (AH), so no NAT can pass it.",
+    "icmp_quote_invalid": "An ICMP error whose quoted packet is damaged, or not from whom it was sent to.",
+    "protocol_untranslatable": "The protocol authenticates the addresses (AH), so no NAT can pass it.",
     "no_external_address": "The external interface has no address at the moment.",
-    "source_not_internal": "The source is not in a network behind the router: spoofed, or a route is missing.",
+    "source_not_internal": "The source is in no network behind the router: spoofed, or a route is missing.",
     "source_martian": "The source can belong to no host (loopback, multicast, this network).",
     "source_internal": "A packet from outside claims an internal source.",
     "source_ours": "A packet from outside claims the router's own external address as its source.",
-    "destination_martian": "The destination can belong to no host outside (loopback, multicast, broadcast).",
+    "destination_martian": "The destination can be no host outside (loopback, multicast, broadcast).",
     "destination_internal": "A packet from outside is addressed straight to an internal host.",
     "no_mapping": "Nothing behind the router uses this external endpoint.",
-    "filtered": "The external endpoint is in use, but its host never spoke to this remote endpoint (filtering).",
+    "filtered": "The external endpoint is in use, but its host never spoke to this remote (filtering).",
     "tcp_no_session": "A TCP segment of a connection that was never seen to begin, or is forgotten.",
     "icmp_no_session": "An ICMP reply to a query that was never seen, or is forgotten.",
     "icmp_error_unmatched": "An ICMP error about a packet of no session.",
@@ -37,5 +37,5 @@ SENTENCES: dict[str, str] = {
     "host_sessions_full": "The internal host has as many sessions as it may (limits.sessions_per_host).",
     "host_ports_full": "The internal host has as many external ports as it may (limits.ports_per_host).",
     "ports_exhausted": "No external port is free (nat.ports, nat.addresses).",
-    "portless_remote_taken": "Another internal host already speaks this portless protocol with this remote host.",
+    "portless_remote_taken": "Another internal host speaks this portless protocol with this remote host.",
 }

@@ -42,7 +42,7 @@ cdef inline uint32_t live_sessions(const NatTable* table) noexcept nogil:
 
 cdef inline bint within_limits(const NatTable* table, Packet* packet, uint32_t host) noexcept nogil:
     cdef const Rules* rules = &table.rules
-    if live_sessions(table) >= rules.sessions:
+    if live_sessions(table) >= min(rules.sessions, table.capacity):
         return drop(packet, SESSIONS_FULL)
     if host and rules.sessions_per_host and table.hosts[host].sessions >= rules.sessions_per_host:
         return drop(packet, HOST_SESSIONS_FULL)
@@ -57,7 +57,9 @@ cdef inline uint16_t paired_external(const NatTable* table, uint32_t host, uint3
                 return <uint16_t>i
     return <uint16_t>(endpoint_bucket(table, 0, address, 0) % table.rules.external_count)
 
-cdef inline uint32_t admit_mapping(NatTable* table, Packet* packet, uint32_t host, uint32_t now) noexcept nogil:
+cdef inline uint32_t admit_mapping(
+    NatTable* table, Packet* packet, uint32_t host, uint32_t now
+) noexcept nogil:
     """A new mapping for the packet's internal endpoint, or 0 and the packet is dropped."""
     cdef uint16_t pool_index = paired_external(table, host, packet.near_address)
     cdef uint32_t external = table.rules.external[pool_index]

@@ -1,7 +1,7 @@
 # One packet on its way, from the queue's message to its verdict.
 #
-# Each stage fills in its part and hands on: receive the message, parse the tuple, lookup or admit the session,
-# track the new endpoint. A verdict other than CONTINUE ends the way.
+# Each stage fills in its part and hands on: receive the message, parse the tuple, lookup or admit the
+# session, track the new endpoint. A verdict other than CONTINUE ends the way.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 

@@ -9,8 +9,8 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from nfmasq._hot.checksum cimport fold, sum_words
 from nfmasq._hot.icmp cimport REDIRECT, is_error, is_reply, is_request
 from nfmasq._hot.packet cimport (
-    CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, DATA, ICMP_ERROR, ICMP_QUERY, ICMP_REPLY, INBOUND, OUTBOUND,
-    Packet, drop, let_pass, segment_first,
+    CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, DATA, ICMP_ERROR, ICMP_QUERY, ICMP_REPLY, INBOUND,
+    OUTBOUND, Packet, drop, segment_first,
 )
 from nfmasq._hot.reasons cimport (
     FRAGMENT, ICMP_CHECKSUM_WRONG, ICMP_QUOTE_INVALID, ICMP_QUOTE_TRUNCATED, ICMP_TYPE_UNSUPPORTED,
@@ -93,7 +93,7 @@ cdef inline bint parse_udp(Packet* packet, IpHeader* ip) noexcept nogil:
     return True
 
 cdef inline bint parse_portless(Packet* packet, IpHeader* ip) noexcept nogil:
-    """Any other protocol, known by its addresses alone; of two, the checksum covers them and must be there."""
+    """Any other protocol, known by its addresses alone. Two of them have a checksum over the addresses."""
     packet.transport = CLASS_OTHER
     if packet.protocol == AH and packet.direction == OUTBOUND:
         return drop(packet, PROTOCOL_UNTRANSLATABLE)
@@ -103,7 +103,7 @@ cdef inline bint parse_portless(Packet* packet, IpHeader* ip) noexcept nogil:
     return True
 
 cdef inline bint parse_quoted_ports(Packet* packet, uint16_t* source, uint16_t* destination) noexcept nogil:
-    """The ports of the quoted packet, or the identifier of a quoted query as both; 0 where it has none."""
+    """The ports of the quoted packet; of a quoted query, its identifier as the near end's; else 0."""
     cdef UdpHeader* ports = <UdpHeader*>packet.quoted_l4
     cdef IcmpHeader* query = <IcmpHeader*>packet.quoted_l4
     source[0] = destination[0] = 0
@@ -118,7 +118,10 @@ cdef inline bint parse_quoted_ports(Packet* packet, uint16_t* source, uint16_t* 
         packet.transport = CLASS_ICMP
         if not is_request(query.type) and not is_reply(query.type):
             return drop(packet, ICMP_QUOTE_INVALID)
-        source[0] = destination[0] = query.identifier
+        if packet.direction == OUTBOUND:
+            destination[0] = query.identifier
+        else:
+            source[0] = query.identifier
     else:
         packet.transport = CLASS_OTHER
     return True
@@ -165,17 +168,16 @@ cdef inline bint parse_icmp(Packet* packet, IpHeader* ip) noexcept nogil:
         packet.kind = ICMP_QUERY
     elif is_reply(icmp.type):
         packet.kind = ICMP_REPLY
-    elif packet.direction == INBOUND and icmp.type != REDIRECT:
-        return let_pass(packet)     # router advertisements and the like: for the router, if for anybody
-    else:
+    elif packet.direction == OUTBOUND or icmp.type == REDIRECT:
         return drop(packet, ICMP_TYPE_UNSUPPORTED)
-    if packet.direction == INBOUND and packet.kind == ICMP_QUERY:
-        return let_pass(packet)     # somebody asks the router itself
-    # A query's identifier is the near end's port; the remote end has none.
+    # A query's identifier is the near end's port; the remote end has none. What comes in and is no reply
+    # asks or tells the router itself: 0 is nobody's identifier.
     if packet.direction == OUTBOUND:
         set_endpoints(packet, ip.source, icmp.identifier, ip.destination, 0)
-    else:
+    elif packet.kind == ICMP_REPLY:
         set_endpoints(packet, ip.source, 0, ip.destination, icmp.identifier)
+    else:
+        set_endpoints(packet, ip.source, 0, ip.destination, 0)
     return True
 
 cdef inline bint parse(Packet* packet) noexcept nogil:

@@ -1,7 +1,7 @@
 # The external ports that are free, for one external address and one transport.
 #
-# What is stored: two bags of free ports, even and odd (RFC 4787 REQ-4 keeps parity), and a queue of ports held
-# back for HOLD_DOWN seconds after their mapping ended (RFC 6888 REQ-8), oldest first. A port in neither
+# What is stored: two bags of free ports, even and odd (RFC 4787 REQ-4 keeps parity), and a queue of ports
+# held back for HOLD_DOWN seconds after their mapping ended (RFC 6888 REQ-8), oldest first. A port in neither
 # belongs to a mapping, or lies outside the configured range.
 # Who writes: allocate_port and release_port, under the table's lock; fill_pool when the policy changes.
 # What ends it: nothing; after a restart the pool is filled anew less the ports of the sessions found again.
@@ -61,9 +61,10 @@ cdef inline uint16_t take(PortPool* pool, int parity, uint64_t random) noexcept 
 cdef inline uint16_t allocate_port(
     PortPool* pool, const Rules* rules, uint8_t transport, int parity, uint64_t random, uint32_t now
 ) noexcept nogil:
-    """A random free port (host order), of the wanted parity while one is left; 0 when none is (RFC 6056 3.3.1).
+    """A random free port (host order), of the wanted parity while one is left; 0 when there is none.
 
-    Ports that a local socket has taken meanwhile go to the held ones and come up again later.
+    RFC 6056 section 3.3.1. Ports that a local socket has taken meanwhile go to the held ones and come up
+    again later.
     """
     cdef uint16_t port
     free_held(pool, now)

@@ -1,8 +1,8 @@
 # Receive: a batch of the queue's messages, each read into a slot of its own, and found out about.
 #
-# What is stored: BATCH slots, each long enough for the longest message a queue sends, so nothing is ever cut off
-# short; and for each the Packet that stages work on, which points into the slot. One worker owns it all.
-# What ends it: the next batch is read over this one, once all its verdicts are sent.
+# What is stored: BATCH slots, each long enough for the longest message a queue sends, so nothing is ever
+# cut off short; and for each the Packet that stages work on, which points into the slot. One worker owns
+# it all. What ends it: the next batch is read over this one, once all its verdicts are sent.
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -60,7 +60,7 @@ cdef enum:
     HEAD = 36                # bytes a verdict needs before its payload; a packet's message always has them
 
 cdef inline bint read_attributes(Packet* packet, uint8_t* at, uint8_t* end) noexcept nogil:
-    """What the kernel tells of a packet; False when it is no packet with a number, so it can have no verdict."""
+    """What the kernel tells of a packet; False when it has no number, so it can have no verdict."""
     cdef nlattr* attribute
     cdef nfqnl_msg_packet_hdr* header = NULL
     cdef uint32_t info = 0
@@ -123,7 +123,7 @@ cdef inline void count_losses(Batch* batch, uint32_t id) noexcept nogil:
     batch.next_id = id + 1
 
 cdef inline int receive(Batch* batch) noexcept nogil:
-    """Wait for packets and read what there is, up to BATCH; the error of recvmmsg (negative) when it failed."""
+    """Wait for packets and read what there is, up to BATCH; negative when recvmmsg failed."""
     cdef int got = recvmmsg(batch.fd, batch.messages, BATCH, MSG_WAITFORONE, NULL)
     cdef int i
     batch.count = 0

@@ -4,8 +4,8 @@
 #   a whole one is updated by the difference (RFC 1624), so a wrong one stays as wrong as it came;
 #   the pseudo-header sum of a packet whose checksum the kernel left to the device is made whole, because the
 #   kernel takes a packet handed back with a payload as summed, and conntrack verifies it;
-#   the pseudo-header sum of a super-packet on its way out stays one, of the new addresses: nothing verifies it
-#   any more, and whoever cuts it up sums each part;
+#   the pseudo-header sum of a super-packet on its way out stays one, of the new addresses: nothing
+#   verifies it any more, and whoever cuts it up sums each part;
 #   UDP's zero, "no checksum", stays zero.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -25,10 +25,12 @@ cdef inline void set_destination(IpHeader* ip, uint32_t address) noexcept nogil:
     ip.destination = address
 
 cdef inline uint16_t never_zero(uint16_t check) noexcept nogil:
-    """UDP sends a checksum of 0 as 0xFFFF: 0 says that there is none (RFC 768)."""
+    """UDP sends a checksum of 0 as 0xFFFF: 0 says that there is none (RFC 768); UDP-Lite has no 0 at all."""
     return check if check else 0xFFFF
 
-cdef inline void set_port(uint16_t* port, uint16_t* check, uint64_t before, uint64_t after, uint16_t new) noexcept nogil:
+cdef inline void set_port(
+    uint16_t* port, uint16_t* check, uint64_t before, uint64_t after, uint16_t new
+) noexcept nogil:
     """A port and the whole transport checksum over it, the addresses' difference included."""
     check[0] = update_check(check[0], before + port[0], after + new)
     port[0] = new
@@ -76,6 +78,8 @@ cdef inline void rewrite_portless(Packet* packet, uint32_t old_address) noexcept
     cdef UdpHeader* like_udp = <UdpHeader*>packet.l4
     if packet.protocol == UDPLITE or packet.protocol == DCCP:
         like_udp.check = update_check(like_udp.check, old_address, packet.new_address)
+    if packet.protocol == UDPLITE:
+        like_udp.check = never_zero(like_udp.check)
 
 cdef inline void rewrite_query(uint8_t* l4, uint16_t identifier) noexcept nogil:
     cdef IcmpHeader* icmp = <IcmpHeader*>l4

@@ -1,6 +1,7 @@
-# Screen: may a packet that belongs to no session begin one, or be told about?
+# Screen: may a packet with these addresses be let in, or out?
 #
-# Only packets that found no session come here: the addresses of a session were screened when it began.
+# Packets of a session need no look: its addresses were screened when it began. An ICMP error is the
+# exception, for whoever sends it is no party to the session.
 
 from nfmasq._hot.packet cimport (
     CLASS_ICMP, CLASS_OTHER, ICMP_ERROR, OUTBOUND, Packet, drop, let_pass,
@@ -15,8 +16,8 @@ from nfmasq._hot.wire cimport IpHeader, ntohs
 cdef inline bint screen_outbound(const Rules* rules, Packet* packet) noexcept nogil:
     cdef IpHeader* ip = <IpHeader*>packet.data
     if packet.from_router:
-        # Its own errors are its own affair, unless they quote an internal host that no session explains.
-        if packet.kind == ICMP_ERROR and is_internal(rules, packet.near_address):
+        # Its own errors are its own affair, unless they show an internal address that no session explains.
+        if is_internal(rules, ip.source) or is_internal(rules, packet.near_address):
             return drop(packet, ICMP_ERROR_UNMATCHED)
         return let_pass(packet)
     if not is_internal(rules, ip.source):
@@ -29,16 +30,27 @@ cdef inline bint screen_outbound(const Rules* rules, Packet* packet) noexcept no
         return drop(packet, NO_EXTERNAL_ADDRESS)
     return True
 
-cdef inline bint screen_inbound(const Rules* rules, Packet* packet) noexcept nogil:
+cdef inline bint screen_source(const Rules* rules, Packet* packet) noexcept nogil:
+    """Can what comes in have this source?"""
     cdef IpHeader* ip = <IpHeader*>packet.data
-    if is_internal(rules, ip.destination) and not is_external(rules, ip.destination):
-        return drop(packet, DESTINATION_INTERNAL)
     if is_martian(ip.source):
         return drop(packet, SOURCE_MARTIAN)
     if is_external(rules, ip.source):
         return drop(packet, SOURCE_OURS)
     if is_internal(rules, ip.source):
         return drop(packet, SOURCE_INTERNAL)
+    return True
+
+cdef inline bint screen_error(const Rules* rules, Packet* packet) noexcept nogil:
+    """The sender of an ICMP error from outside, whether a session explains the error or not."""
+    return packet.kind != ICMP_ERROR or packet.direction == OUTBOUND or screen_source(rules, packet)
+
+cdef inline bint screen_inbound(const Rules* rules, Packet* packet) noexcept nogil:
+    cdef IpHeader* ip = <IpHeader*>packet.data
+    if is_internal(rules, ip.destination) and not is_external(rules, ip.destination):
+        return drop(packet, DESTINATION_INTERNAL)
+    if not screen_source(rules, packet):
+        return False
     if packet.kind == ICMP_ERROR:
         # About a packet that left by a port of ours: a forgotten session's. Else it is the router's.
         if packet.transport != CLASS_OTHER and packet.transport != CLASS_ICMP and is_assignable(

@@ -256,7 +256,8 @@ cdef inline void end_mapping(NatTable* table, uint32_t number, uint32_t now) noe
         link[0] = mapping.by_external_next
     if mapping.pool != NO_POOL:
         release_port(
-            pool_of(table, mapping.pool, mapping.transport), mapping.transport, ntohs(mapping.external_port), now
+            pool_of(table, mapping.pool, mapping.transport),
+            mapping.transport, ntohs(mapping.external_port), now,
         )
     table.mapping_count[mapping.transport] -= 1
     table.hosts[mapping.host].mappings -= 1

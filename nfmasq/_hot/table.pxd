@@ -1,15 +1,17 @@
 # The table: sessions, the mappings and hosts they add up to, and the indexes that find them.
 #
 # What is stored.
-#   Session: one internal endpoint speaking with one remote endpoint, by way of one external endpoint. It lies in
+#   Session: one internal endpoint speaking with one remote endpoint, by way of one external endpoint. It
+#   lies in
 #     the arena, a file that outlives the process, and holds all that is needed to make the rest again.
-#   Mapping: an internal endpoint and the external endpoint it appears as (RFC 4787 section 4), in this process's
+#   Mapping: an internal endpoint and the external endpoint it appears as (RFC 4787 section 4), in this
+#   process's
 #     memory. It is there as long as it has sessions.
 #   Host: an internal address, with how much it uses and which address of the pool it is paired with
 #     (RFC 4787 REQ-2). It is there as long as it has mappings.
 #   Indexes: hash tables of record numbers, chained through the records; rebuilt at the start.
-# Who writes: one thread at a time, holding `lock`; workers take it once a batch. Nobody who holds it takes the GIL.
-# What ends a session: its timer, a flush, or the loss of its external address. Never want of room.
+# Who writes: one thread at a time, holding `lock`; workers take it once a batch. Nobody who holds it takes
+# the GIL. What ends a session: its timer, a flush, or the loss of its external address. Never want of room.
 #
 # Records are named by their number, not by pointers; number 0 is nobody. A session counts only while `live`
 # is set, which is written last when it begins and first when it ends: a process killed between two

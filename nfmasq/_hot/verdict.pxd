@@ -26,7 +26,9 @@ cdef struct Answer:                  # 32 bytes, without a payload
 cdef enum:
     MOST_BYTES = 1 << 20             # a send of more only grows the kernel's copy of it
 
-cdef inline void write_answer(Answer* answer, uint16_t queue, int type, uint32_t id, uint32_t verdict) noexcept nogil:
+cdef inline void write_answer(
+    Answer* answer, uint16_t queue, int type, uint32_t id, uint32_t verdict
+) noexcept nogil:
     memset(answer, 0, sizeof(Answer))
     answer.message.nlmsg_len = sizeof(Answer)
     answer.message.nlmsg_type = <uint16_t>(NFNL_SUBSYS_QUEUE << 8 | type)
@@ -62,7 +64,7 @@ cdef inline void answer_packet(Batch* batch, int i) noexcept nogil:
     batch.answers[i].iov_len = aligned(answer.message.nlmsg_len)
 
 cdef inline void send_answers(Batch* batch, iovec* first, size_t count) noexcept nogil:
-    """One send; tried again until the kernel takes it, for a packet without a verdict keeps its place for ever."""
+    """One send, tried again until the kernel takes it: a packet without a verdict keeps its place."""
     cdef msghdr message
     memset(&message, 0, sizeof(message))
     message.msg_iov = first

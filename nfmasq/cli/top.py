@@ -49,7 +49,8 @@ Ctrl-C ends it. Next: `nfmasq sessions --host A` for one host's sessions."""
 def top(client: Client, as_json: bool, every: float, count: int) -> None:
     """Packets, bits and sessions a second, and the busiest sessions, renewed every second.
 
-    With --json, or when the output is no terminal, each reading is printed below the one before.
+    The busiest are sought among the 5000 sessions listed first. With --json, or when the output is no
+    terminal, each reading is printed below the one before.
     """
     try:
         if as_json or not sys.stdout.isatty():

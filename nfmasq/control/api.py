@@ -146,7 +146,7 @@ def _part(
     read: Callable[..., Sequence[Any]], shown: Callable[[Any], Any], filters: Filters
 ) -> tuple[list[str], int]:
     found = read(*filters)
-    return [json.dumps(shown(row)) for row in found], found[-1].index if found else filters.after
+    return [json.dumps(shown(row)) for row in found], found[-1].number if found else filters.after
 
 
 def _listed(name: str, parts: list[str], following: int | None) -> web.Response:

@@ -14,7 +14,7 @@ from nfmasq.uplink import UplinkMissing, default_interfaces, local_ports, read_i
 if TYPE_CHECKING:
     from nfmasq.config import Config
 
-_BYTES_A_SESSION = 256
+BYTES_A_SESSION = 256
 _BRIDGING = {"bridge", "bond", "team"}
 
 
@@ -179,7 +179,7 @@ def _state(config: "Config") -> Check:
             f"{path} would lie on {kind} ({point}): the kernel writes every change of the table to the disk",
             "set engine.state to a file on a tmpfs, such as /run/nfmasq/state",
         )
-    needed, free = config.limits.sessions * _BYTES_A_SESSION, shutil.disk_usage(place).free
+    needed, free = config.limits.sessions * BYTES_A_SESSION, shutil.disk_usage(place).free
     if free < needed:
         return Check(
             name,

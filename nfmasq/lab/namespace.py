@@ -12,10 +12,12 @@ import ctypes
 import os
 import subprocess
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 CLONE_NEWNET = 0x40000000
+
+T = TypeVar("T")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -26,23 +28,23 @@ def _syscall(name: str, *arguments: int) -> None:
         raise OSError(code, f"{name}: {os.strerror(code)} (network namespaces need root)")
 
 
-def _in_a_thread_of_its_own(work: Any) -> Any:
+def _in_a_thread_of_its_own(work: Callable[[], T]) -> T:
     """A thread that changed its namespace is never used again, so none of ours changes by surprise."""
-    outcome: list[Any] = []
+    results: list[T] = []
+    failures: list[BaseException] = []
 
     def body() -> None:
         try:
-            outcome.append((True, work()))
+            results.append(work())
         except BaseException as error:
-            outcome.append((False, error))
+            failures.append(error)
 
     thread = threading.Thread(target=body)
     thread.start()
     thread.join()
-    good, value = outcome[0]
-    if not good:
-        raise value
-    return value
+    if failures:
+        raise failures[0]
+    return results[0]
 
 
 class Namespace:
@@ -55,7 +57,7 @@ class Namespace:
             _syscall("unshare", CLONE_NEWNET)
             return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
-        self._fd: int = _in_a_thread_of_its_own(make)
+        self._fd = _in_a_thread_of_its_own(make)
         self.ip("link set lo up")
 
     def __enter__(self) -> "Namespace":
@@ -70,10 +72,10 @@ class Namespace:
             os.close(self._fd)
             self._fd = -1
 
-    def call(self, function: Any, *arguments: Any) -> Any:
+    def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function with this namespace as its network, e.g. to open a socket in it."""
 
-        def inside() -> Any:
+        def inside() -> T:
             _syscall("setns", self._fd, CLONE_NEWNET)
             return function(*arguments)
 
@@ -98,7 +100,7 @@ class Namespace:
     def run(self, *arguments: str, check: bool = True, timeout: float = 60, **options: Any) -> str:
         """Run a program in here to its end and return what it printed on both its outputs."""
         options["pass_fds"] = [*options.get("pass_fds", ()), self._fd]
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             self.command(arguments),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -108,7 +110,8 @@ class Namespace:
             **options,
         )
         if check and done.returncode != 0:
-            raise RuntimeError(f"{self.role}: {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}")
+            command = " ".join(arguments)
+            raise RuntimeError(f"{self.role}: {command} ended with {done.returncode}:\n{done.stdout}")
         return done.stdout
 
     def ip(self, *commands: str) -> None:

@@ -11,7 +11,7 @@ show, and the far cable may have a smaller MTU than all the others.
 What is stored: the namespaces. They are anonymous and live as long as this process.
 """
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
 
@@ -120,9 +120,8 @@ class Topology:
 
     def _lay_cables(self) -> None:
         for switch, mtu in ((self.lan, self.lan_mtu), (self.wan, self.mtu)):
-            switch.ip(
-                f"link add switch mtu {mtu} type bridge forward_delay 0 stp_state 0", "link set switch up"
-            )
+            switch.ip(f"link add switch mtu {mtu} type bridge forward_delay 0", "link set switch up")
+            _let_bad_frames_through(switch)
         join(self.lan, "client1", self.client1, "eth0", self.lan_mtu)
         join(self.lan, "client2", self.client2, "eth0", self.lan_mtu)
         join(self.lan, "router", self.router, "lan0", self.lan_mtu)
@@ -158,3 +157,10 @@ class Topology:
                 namespace.sysctl(f"ipv4/conf/{interface}/send_redirects", 0)
         for namespace in (*self.hosts, self.router, self.isp):
             namespace.sysctl("ipv4/icmp_ratelimit", 0)
+
+
+def _let_bad_frames_through(switch: Namespace) -> None:
+    """A switch looks at no IP header; a Linux bridge with bridge netfilter does, and drops bad ones."""
+    for family in ("iptables", "arptables"):
+        with suppress(FileNotFoundError):
+            switch.sysctl(f"bridge/bridge-nf-call-{family}", 0)

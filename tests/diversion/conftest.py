@@ -8,12 +8,18 @@ from pathlib import Path as FilePath
 import pytest
 from kernel.path import EXTERNAL, QUEUE, Path
 
-from nfmasq.diversion import DiversionPlan, program
+from nfmasq.diversion import DiversionPlan, guard, program
 from nfmasq.diversion.iptables import IptablesDiversion
 from nfmasq.diversion.nftables import NftablesDiversion
 
 POOL = (1024, 32767)
 LAN = IPv4Network("192.168.1.0/24")
+
+
+@pytest.fixture(autouse=True)
+def _forget_the_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process remembers of the guard is of another test's router."""
+    monkeypatch.setattr(guard, "_state", {})
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Datagrams larger than any cable: the kernel puts them together before nfmasq and cuts them up after it."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from scapy.layers.inet import ICMP, IP, UDP, fragment
@@ -11,6 +12,7 @@ from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1, SERVER2, Topology
 from nfmasq.lab.wire import Wire
 
+_cut: Callable[[Packet, int], list[Packet]] = fragment
 LARGE = random.Random(791).randbytes(9000)
 
 
@@ -54,7 +56,7 @@ def _answer_to(net: Topology, packets: list[Packet]) -> bytes:
 
 def _question(number: int) -> list[Packet]:
     whole = IP(src=str(CLIENT1), dst=str(SERVER1), id=number) / UDP(sport=7000 + number, dport=7) / Raw(LARGE)
-    return list(fragment(whole, fragsize=1400))
+    return _cut(whole, 1400)
 
 
 @pytest.mark.parametrize("order", ["in order", "last first", "shuffled", "one twice"])
@@ -81,7 +83,7 @@ def test_an_error_about_a_fragmented_datagram_finds_its_sender(net: Topology) ->
     """A datagram of three fragments to a closed port: the server's refusal quotes its first fragment."""
     whole = IP(src=str(CLIENT1), dst=str(SERVER1), id=77) / UDP(sport=7100, dport=9) / Raw(LARGE[:4000])
     with Wire(net.client1, "eth0", (net.router, "lan0")) as wire:
-        for part in fragment(whole, fragsize=1400):
+        for part in _cut(whole, 1400):
             wire.send_ip(bytes(part))
         error = IP(wire.expect(lambda packet: packet[9] == 1 and ICMP in IP(packet)))
     assert (error[ICMP].type, error[ICMP].code) == (3, 3)

@@ -1,0 +1,76 @@
+"""The rows in which the core tells what its table holds and what it has counted."""
+
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+Endpoint = tuple[IPv4Address, int]
+"""An address and a port, or the identifier of an ICMP query, or 0 where a protocol has neither."""
+
+
+class SessionRow(NamedTuple):
+    """One session as it stands. `number` is where to go on: pass it as `after`."""
+
+    number: int
+    protocol: int
+    internal: Endpoint
+    external: Endpoint
+    remote: Endpoint
+    state: str
+    packets_out: int
+    packets_in: int
+    bytes_out: int
+    bytes_in: int
+    age_s: int
+    expires_s: int
+
+
+class MappingRow(NamedTuple):
+    """One mapping as it stands: an internal endpoint and the external endpoint it appears as."""
+
+    number: int
+    protocol: int
+    internal: Endpoint
+    external: Endpoint
+    sessions: int
+    age_s: int
+
+
+class Counters(NamedTuple):
+    """Totals since the start, plain integers. Protocols are indexed as `policy.TRANSPORTS`.
+
+    packets, bytes: [direction][protocol], direction 0 outbound, 1 inbound, 2 hairpin.
+    dropped: one a reason, indexed as the core's REASONS.
+    created, expired: sessions, [protocol].
+    passed: packets let go untouched because they are the router's own.
+    allocation_failures: [protocol], new sessions refused for want of an external port.
+    """
+
+    packets: tuple[tuple[int, ...], ...]
+    bytes: tuple[tuple[int, ...], ...]
+    dropped: tuple[int, ...]
+    created: tuple[int, ...]
+    expired: tuple[int, ...]
+    passed: int
+    allocation_failures: tuple[int, ...]
+
+
+class Gauges(NamedTuple):
+    """What stands now, each [protocol]; memory in bytes: records touched so far, and indexes."""
+
+    sessions: tuple[int, ...]
+    mappings: tuple[int, ...]
+    ports_in_use: tuple[int, ...]
+    ports_capacity: tuple[int, ...]
+    memory: int
+
+
+class QueueCounters(NamedTuple):
+    """One worker's dealings with the kernel. lost: gaps in the packet ids; overruns: ENOBUFS seen;
+    refused: verdicts the kernel answered with an error; beats: turns of its loop, for a watchdog."""
+
+    packets: int
+    batches: int
+    lost: int
+    overruns: int
+    refused: int
+    beats: int

@@ -1,0 +1,241 @@
+"""Each thing a router may lack is told by a check of its own, with its mend."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+from typing import Any
+
+import pytest
+from kernel.nfqueue import KernelQueue
+from kernel.path import Path
+
+import nfmasq
+from nfmasq.config import Config
+from nfmasq.diversion import program
+from nfmasq.doctor import Check, checks, kernel
+from nfmasq.doctor import router as asked
+
+pytestmark = pytest.mark.root
+
+FIRST_QUEUE = 100
+TELL = """
+from nfmasq.doctor import checks
+for check in checks():
+    print(check.name, check.status, check.mend, sep="|")
+"""
+
+
+@pytest.fixture
+def state() -> Iterator[FilePath]:
+    """A place for the state file on a tmpfs."""
+    place = FilePath(f"/dev/shm/nfmasq-test-{os.getpid()}")
+    place.mkdir()
+    yield place / "state"
+    place.rmdir()
+
+
+@pytest.fixture
+def router(path: Path) -> Path:
+    """A router that lacks nothing."""
+    path.router.ip("route add default via 203.0.113.9")
+    return path
+
+
+def _config(state: FilePath, **tables: dict[str, Any]) -> Config:
+    whole: dict[str, dict[str, Any]] = {
+        "nat": {"internal": ["lan0"], "external": "wan0"},
+        "limits": {"sessions": 1000},
+        "engine": {"first_queue": FIRST_QUEUE, "queues": 2, "state": str(state)},
+    }
+    for name, table in tables.items():
+        whole[name] = {**whole[name], **table}
+    return Config.model_validate(whole)
+
+
+def _all(path: Path, config: Config | None) -> dict[str, Check]:
+    found = path.router.call(checks, config)
+    assert len({check.name for check in found}) == len(found)
+    for check in found:
+        assert check.status == "ok" or check.mend, f"{check.name} names no mend"
+        assert "\n" not in check.why + check.mend
+    return {check.name: check for check in found}
+
+
+def _but(answers: dict[str, Check], *names: str) -> list[Check]:
+    """What is not ok apart from those."""
+    return [check for check in answers.values() if check.status != "ok" and check.name not in names]
+
+
+def test_a_router_that_lacks_nothing_is_told_so(router: Path, state: FilePath) -> None:
+    answers = _all(router, _config(state))
+    assert _but(answers) == []
+    assert set(answers) >= {
+        "privileges",
+        "netfilter queues",
+        "diversion",
+        "guard",
+        "forwarding",
+        "interfaces",
+    }
+
+
+def test_without_a_configuration_only_the_machine_is_looked_at(router: Path) -> None:
+    answers = _all(router, None)
+    assert list(answers) == ["privileges", "netfilter queues", "diversion", "guard", "forwarding"]
+    assert _but(answers) == []
+
+
+def test_a_router_that_does_not_forward_fails(router: Path, state: FilePath) -> None:
+    router.router.sysctl("ipv4/ip_forward", 0)
+    check = _all(router, _config(state))["forwarding"]
+    assert (check.status, "net.ipv4.ip_forward=1" in check.mend) == ("fail", True)
+
+
+def test_an_interface_that_does_not_forward_fails(router: Path, state: FilePath) -> None:
+    router.router.sysctl("ipv4/conf/lan0/forwarding", 0)
+    check = _all(router, _config(state))["forwarding"]
+    assert (check.status, "net/ipv4/conf/lan0/forwarding=1" in check.mend) == ("fail", True)
+
+
+def test_a_missing_interface_fails_and_those_there_are_are_named(router: Path, state: FilePath) -> None:
+    check = _all(router, _config(state, nat={"external": "ppp0"}))["interfaces"]
+    assert (check.status, check.why) == ("fail", "ppp0 does not exist")
+    assert "lan0, lo, wan0" in check.mend
+
+
+def test_an_interface_that_is_down_is_warned_of(router: Path, state: FilePath) -> None:
+    router.router.ip("link set lan0 down")
+    check = _all(router, _config(state))["interfaces"]
+    assert (check.status, check.mend.partition(",")[0]) == ("warn", "ip link set lan0 up")
+
+
+def test_a_port_of_a_bridge_fails_and_the_bridge_is_named(router: Path, state: FilePath) -> None:
+    router.router.ip("link add br0 type bridge", "link set br0 up", "link set lan0 master br0")
+    check = _all(router, _config(state))["interfaces"]
+    assert (check.status, check.mend) == ("fail", "name br0 in place of lan0 in the configuration")
+
+
+def test_no_external_address_fails(router: Path, state: FilePath) -> None:
+    router.router.ip("address flush dev wan0")
+    assert _all(router, _config(state))["external address"].status == "fail"
+
+
+def test_a_pool_address_nobody_answers_for_is_warned_of(router: Path, state: FilePath) -> None:
+    config = _config(state, nat={"addresses": ["203.0.113.77"]})
+    check = _all(router, config)["external address"]
+    assert (check.status, check.mend) == ("warn", "ip address add 203.0.113.77/32 dev wan0")
+    router.router.ip("address add 203.0.113.77/32 dev wan0")
+    assert _all(router, config)["external address"].status == "ok"
+
+
+def test_a_pool_that_is_routed_here_is_good(router: Path, state: FilePath) -> None:
+    config = _config(state, nat={"addresses": ["198.51.100.16/30"]})
+    check = _all(router, config)["external address"]
+    assert (check.status, check.why) == ("ok", "198.51.100.16 and 3 more")
+
+
+def test_no_internal_network_fails(router: Path, state: FilePath) -> None:
+    router.router.ip("address flush dev lan0")
+    assert _all(router, _config(state))["internal networks"].status == "fail"
+
+
+def test_no_default_route_is_warned_of_and_strict_reverse_path_filtering_told(
+    router: Path, state: FilePath
+) -> None:
+    router.router.ip("route del default")
+    check = _all(router, _config(state))["default route"]
+    assert (check.status, "rp_filter" in check.why) == ("warn", False)
+    router.router.sysctl("ipv4/conf/wan0/rp_filter", 1)
+    assert "rp_filter" in _all(router, _config(state))["default route"].why
+
+
+@pytest.mark.parametrize(
+    ("local", "ports", "status"),
+    [
+        ("32768 60999", "1024-32767", "ok"),
+        ("32768 60999", "1024-32768", "warn"),
+        ("10000 20000", "1024-32767", "warn"),
+        ("10000 20000", "20001-60000", "ok"),
+    ],
+)
+def test_ports_that_overlap_the_routers_own_are_warned_of(
+    router: Path, state: FilePath, local: str, ports: str, status: str
+) -> None:
+    router.router.sysctl("ipv4/ip_local_port_range", local)
+    assert _all(router, _config(state, nat={"ports": ports}))["external ports"].status == status
+
+
+def test_a_queue_that_another_program_holds_fails_and_the_program_is_named(
+    router: Path, state: FilePath
+) -> None:
+    with KernelQueue(router.router, FIRST_QUEUE + 1).open():
+        check = _all(router, _config(state))["queue numbers"]
+        assert (check.status, str(FIRST_QUEUE + 1) in check.why) == ("fail", True)
+        assert "first_queue" in check.mend
+        assert _all(router, _config(state))["netfilter queues"].status == "ok"
+
+
+def test_a_state_file_on_a_disk_is_warned_of(router: Path, tmp_path: FilePath) -> None:
+    kind = kernel.filesystem(tmp_path)[1]
+    if kind == "tmpfs":
+        pytest.skip("the place for temporary files is on a tmpfs here")
+    check = _all(router, _config(tmp_path / "state"))["state file"]
+    assert (check.status, kind in check.why) == ("warn", True)
+
+
+def test_a_state_file_that_cannot_be_written_fails(router: Path, tmp_path: FilePath) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert _all(router, _config(tmp_path / "file" / "state"))["state file"].status == "fail"
+
+
+def test_a_file_system_too_small_for_the_sessions_is_warned_of(
+    router: Path, state: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked, "BYTES_A_SESSION", 1 << 50)
+    check = _all(router, _config(state))["state file"]
+    assert (check.status, "limits.sessions" in check.mend) == ("warn", True)
+
+
+def test_another_masquerade_is_warned_of(router: Path, state: FilePath) -> None:
+    router.iptables("-t nat -A POSTROUTING -o wan0 -j MASQUERADE")
+    check = _all(router, _config(state))["other translations"]
+    assert (check.status, "nat" in check.why) == ("warn", True)
+
+
+def test_too_small_a_connection_tracking_table_is_warned_of_when_it_is_in_use(
+    router: Path, state: FilePath
+) -> None:
+    many = {"sessions": 20_000_000}
+    assert _all(router, _config(state, limits=many))["connection tracking"].status == "ok"
+    router.iptables("-A FORWARD -m conntrack --ctstate NEW -j ACCEPT")
+    with router.sender() as sender, router.receiver() as receiver:
+        sender.send(b"tracked")
+        receiver.recv(100)
+        check = _all(router, _config(state, limits=many))["connection tracking"]
+    assert (check.status, "nf_conntrack_max=20000000" in check.mend) == ("warn", True)
+
+
+def test_diversion_none_is_told(router: Path, state: FilePath) -> None:
+    assert _all(router, _config(state, engine={"diversion": "none"}))["diversion"].status == "warn"
+
+
+def test_a_machine_without_the_programs_fails_with_the_packages_to_install(
+    router: Path, state: FilePath, monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath
+) -> None:
+    monkeypatch.setattr(program, "search_path", lambda: str(tmp_path))
+    answers = _all(router, _config(state))
+    for name, package in (("diversion", "iptables"), ("guard", "nftables"), ("interfaces", "iproute2")):
+        assert (answers[name].status, f"apt install {package}" in answers[name].mend) == ("fail", True)
+
+
+def test_without_the_capability_everything_that_needs_it_fails_and_says_so(router: Path) -> None:
+    told = router.router.run(
+        *("setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", sys.executable, "-c", TELL),
+        cwd=FilePath(nfmasq.__file__).parent.parent,
+    )
+    answers = {line.split("|")[0]: line.split("|")[1:] for line in told.splitlines()}
+    for name in ("privileges", "netfilter queues", "diversion", "guard"):
+        status, mend = answers[name]
+        assert (name, status) == (name, "fail")
+        assert "root" in mend
