@@ -88,5 +88,7 @@ class Arena:
     def close(self) -> None:
         """Let go of the file and its lock; the sessions stay in it."""
         if self._fd >= 0:
+            # The memory map has a descriptor of its own for the file, and the lock would stay with it.
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
             os.close(self._fd)
             self._fd = -1

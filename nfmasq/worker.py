@@ -13,6 +13,7 @@ from nfmasq._fastpath import Queue, QueueCounters, Table
 
 KERNEL_QUEUES = Path("/proc/thread-self/net/netfilter/nfnetlink_queue")
 STOP_WITHIN_S = 2.0
+NO_QUEUE = -1
 
 
 class KernelQueue(NamedTuple):
@@ -41,12 +42,17 @@ def kernel_queues() -> dict[int, KernelQueue]:
 
 
 class Worker:
-    """A bound queue and its thread. Raises what `Queue` raises when the queue cannot be bound."""
+    """A bound queue and its thread. Raises what `Queue` raises when the queue cannot be bound.
 
-    def __init__(self, number: int, table: Table) -> None:
+    whole: take super-packets whole, and send those that must be cut up first to `segment_queue`.
+    """
+
+    def __init__(
+        self, number: int, table: Table, *, whole: bool = True, segment_queue: int = NO_QUEUE
+    ) -> None:
         self.number = number
         self.failure: str | None = None
-        self._queue = Queue(number, table)
+        self._queue = Queue(number, table, gso=whole, segment_queue=segment_queue)
         self._asked_to_stop = False
         self._thread = threading.Thread(target=self._serve, name=f"queue-{number}", daemon=True)
 

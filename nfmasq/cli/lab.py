@@ -12,7 +12,7 @@ from nfmasq.lab.lab import Lab
 from nfmasq.lab.programs import ProgramError, missing_programs, sbin_too
 from nfmasq.lab.router import DaemonError
 from nfmasq.lab.screen import watch
-from nfmasq.lab.tour import FAR_MTU, STEPS, tour
+from nfmasq.lab.tour import BETWEEN, FAR_MTU, STEPS, take, tour
 
 LIVE_TIMEOUTS = {"timeouts": {"tcp_transitory": "30s"}}
 """A thousand connections a round would fill the screen with the closed ones for four minutes."""
@@ -41,7 +41,8 @@ def lab(once: bool, kernel: bool) -> None:
                 watch(made)
             passed = _print_the_tour(made)
             while not once:
-                passed = _print_the_tour(made)
+                take(BETWEEN, made)
+                _print_the_tour(made)
             sys.exit(Exit.OK if passed else Exit.FAILED)
     except KeyboardInterrupt:
         sys.exit(Exit.FAILED if once else Exit.OK)

@@ -126,8 +126,8 @@ def _queues(document: Document) -> Iterator[ConfigError]:
     first = _good(whole(0, LAST_QUEUE), engine.get("first_queue", Engine().first_queue))
     wanted = engine.get("queues", "auto")
     count = Engine().queues if wanted == "auto" else _good(whole(1, MOST_QUEUES), wanted)
-    if first is not None and count is not None and first + count - 1 > LAST_QUEUE:
-        queues = f"{count} queues from {first} on end at {first + count - 1}"
+    if first is not None and count is not None and first + count > LAST_QUEUE:
+        queues = f"{count} queues and one more from {first} on end at {first + count}"
         yield ConfigError("engine.first_queue", f"{queues}; the last there can be is {LAST_QUEUE}")
 
 

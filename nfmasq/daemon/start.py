@@ -91,11 +91,19 @@ def table(path: Path, capacity: int) -> Table:
 
 
 def workers(first: int, count: int, sessions: Table, undo: ExitStack) -> list[Worker]:
-    """A worker for each queue, bound and not yet started; `undo` gets their end."""
+    """A worker for each queue of the rules, bound and not yet started; `undo` gets their end.
+
+    One more serves the queue after them, which no rule names: the others send it super-packets that the
+    kernel must cut up before they can be translated.
+    """
     made: list[Worker] = []
-    for number in range(first, first + count):
+    last = first + count
+    for number in range(first, last + 1):
         try:
-            made.append(Worker(number, sessions))
+            if number < last:
+                made.append(Worker(number, sessions, segment_queue=last))
+            else:
+                made.append(Worker(number, sessions, whole=False))
         except OSError as error:
             raise _not_bound(number, error) from None
         undo.callback(made[-1].stop)

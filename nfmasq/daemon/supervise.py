@@ -68,6 +68,7 @@ class Supervisor:
         """Take over another configuration. Raises UplinkMissing, and then the old one stays."""
         uplink = read_uplink(config)
         self.config = config
+        self._rules_in_place = False
         self._follow(config, uplink)
         self._hold_rules()
 
@@ -107,7 +108,7 @@ class Supervisor:
             rules_in_place=self._rules_in_place,
             rules_restored=self._restored_ever,
             address_changes=self._address_changes,
-            problems=(*self._problems.copy().values(), *self._flushed()),
+            problems=(*self._problems_now(), *self._flushed()),
         )
 
     def _follow(self, config: Config, uplink: Uplink) -> None:
@@ -119,6 +120,7 @@ class Supervisor:
             ended = self._table.configure(policy)
             self._policy = policy
         if uplink != self._uplink:
+            self._rules_in_place = False
             self._tell_change(config, uplink, ended)
         self._uplink = uplink
         nat = config.nat
@@ -151,7 +153,6 @@ class Supervisor:
         )
 
     def _install(self, plan: DiversionPlan) -> None:
-        self._rules_in_place = False
         if self._guarded:
             guard.install(plan)
         self._diversion.install(plan)
@@ -161,8 +162,8 @@ class Supervisor:
     def _hold_rules(self) -> None:
         if self._withdrawn:
             return
-        plan = self._planned()
         try:
+            plan = self._planned()
             if plan != self._plan:
                 self._install(plan)
             else:
@@ -172,6 +173,7 @@ class Supervisor:
             self._rules_in_place = False
             self._set("rules", f"the rules could not be installed: {error}")
         else:
+            self._rules_in_place = True
             self._set("rules", "")
 
     def _restore(self, plan: DiversionPlan) -> None:
@@ -186,6 +188,12 @@ class Supervisor:
             self._restored_ever += 1
             self._restored.append(time.monotonic())
             log.warning("somebody flushed the %s; put back", " and the ".join(gone))
+
+    def _problems_now(self) -> list[str]:
+        problems = self._problems.copy()
+        if not self._rules_in_place:
+            problems.setdefault("rules", "the rules are not in place")
+        return list(problems.values())
 
     def _flushed(self) -> list[str]:
         recent = sum(1 for moment in list(self._restored) if moment > time.monotonic() - RECENT_S)

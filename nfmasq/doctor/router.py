@@ -147,10 +147,11 @@ def _ports(config: "Config") -> Check:
 
 def _queue_numbers(config: "Config") -> Check:
     name, held = "queue numbers", kernel.held_queues()
-    first, count = config.engine.first_queue, config.engine.queues
-    taken = [number for number in range(first, first + count) if number in held]
+    first = config.engine.first_queue
+    last = first + config.engine.queues  # the rules' queues, and one for what the kernel must cut up
+    taken = [number for number in range(first, last + 1) if number in held]
     if not taken:
-        return Check(name, "ok", f"{first} to {first + count - 1} are free")
+        return Check(name, "ok", f"{first} to {last} are free")
     who = kernel.holder(held[taken[0]])
     if "nfmasq" in who:
         return Check(name, "ok", f"held by {who}, which is running already")

@@ -17,13 +17,12 @@ from rich.text import Text
 
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.router import DaemonError
-from nfmasq.lab.tour import STEPS, Outcome, Step, take
+from nfmasq.lab.tour import BETWEEN, STEPS, Outcome, Step, take
 
 ROOMY = 32
 """Lines a terminal must have for the tour to be shown step by step."""
 LINES_WITHOUT_SESSIONS = 13 + len(STEPS)
 SESSIONS_READ = 5000
-PAUSE = 10  # seconds between two rounds of the tour
 READ_EVERY = 1.0  # seconds; drawing between two readings costs the daemon nothing
 
 SessionKey = tuple[str, str, str]
@@ -194,4 +193,5 @@ def watch(lab: Lab) -> None:
             for step in STEPS:
                 screen.begin(step)
                 screen.note(take(step, lab))
-            time.sleep(PAUSE)
+            screen.begin(BETWEEN)
+            take(BETWEEN, lab)

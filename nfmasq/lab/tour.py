@@ -168,6 +168,15 @@ STEPS = (
 )
 
 
+def _slow_download(lab: Lab) -> str:
+    there = lab.topology
+    return _whole(Download(there.client2, there.server2_address, "--limit-rate", "10M").wait(), lab)
+
+
+BETWEEN = Step("a download of ten seconds", _slow_download)
+"""What goes on between two rounds, so that there is always something to watch."""
+
+
 def take(step: Step, lab: Lab) -> Outcome:
     """Take one step."""
     try:

@@ -41,7 +41,10 @@ def test_a_session_has_the_fixed_shape(running: Bare, client: Client) -> None:
     assert (session["packets_out"], session["bytes_out"], session["packets_in"]) == (1, 29, 0)
 
 
-def test_a_long_list_comes_whole_page_by_page_and_each_row_once(running: Bare, client: Client) -> None:
+def test_a_long_list_comes_whole_page_by_page_and_each_row_once(
+    running: Bare, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nfmasq.control.client._PAGE", STEP + 1)
     many = 2 * STEP + 345
     for port in range(many):
         speak(running.table, CLIENT, 10_000 + port)

@@ -26,6 +26,16 @@ def reasons(daemon: DaemonUnderLab) -> str:
     return "; ".join(status(daemon)["reasons"])
 
 
+def rules(router: Namespace) -> str:
+    """All rules of the router, by either program."""
+    return router.run("iptables-save") + router.run("nft", "--stateless", "list", "ruleset")
+
+
+def bare(listing: str) -> list[str]:
+    """The lines of a listing that are about nfmasq."""
+    return sorted(line for line in listing.splitlines() if "nfmasq" in line)
+
+
 def exit_code(daemon: DaemonUnderLab, *arguments: str) -> tuple[int, str]:
     """Run a client command against the daemon: its exit code and what it printed."""
     result = CliRunner().invoke(main, [*arguments, "--socket", str(daemon.socket_path)])
@@ -40,9 +50,9 @@ def test_it_is_ready_with_all_in_place_and_gone_without_trace(
     now = status(daemon)
     assert (now["state"], now["external_addresses"]) == ("ok", ["203.0.113.2"])
     assert now["internal_networks"] == ["192.168.1.0/24"]
-    assert "nfmasq" in router.run("iptables-save") + router.run("nft", "list", "ruleset")
+    assert "nfmasq" in rules(router)
     assert daemon.stop() == 0
-    assert "nfmasq" not in router.run("iptables-save") + router.run("nft", "list", "ruleset")
+    assert "nfmasq" not in rules(router)
     assert not daemon.socket_path.exists()
     assert "Traceback" not in daemon.log
 
@@ -73,24 +83,19 @@ def test_without_an_address_it_starts_degraded_and_takes_over_when_one_comes(
     assert code == 6
     assert "no external address on wan0" in shown
     router.ip("address add 203.0.113.9/24 dev wan0")
-    took = wait_until(lambda: status(prepared)["external_addresses"] == ["203.0.113.9"], "the address")
-    assert took < 1
     wait_until(lambda: status(prepared)["state"] == "ok", "the state to be good")
-    assert "203.0.113.9" in router.run("iptables-save") + router.run(
-        "nft", "list", "table", "ip", "nfmasq_guard"
-    )
+    assert status(prepared)["external_addresses"] == ["203.0.113.9"]
+    assert "203.0.113.9" in rules(router)
     assert status(prepared)["address_changes"] == 0
 
 
-def test_a_changed_address_is_followed_in_a_second_and_counted_once(
-    daemon: DaemonUnderLab, router: Namespace
-) -> None:
+def test_a_changed_address_is_followed_and_counted_once(daemon: DaemonUnderLab, router: Namespace) -> None:
     router.ip("address del 203.0.113.2/24 dev wan0", "address add 203.0.113.9/24 dev wan0")
-    assert wait_until(lambda: status(daemon)["external_addresses"] == ["203.0.113.9"], "the address") < 1
-    wait_until(lambda: status(daemon)["rules"]["in_place"], "rules for the new address")
-    rules = router.run("iptables-save") + router.run("nft", "list", "ruleset")
-    assert "203.0.113.9" in rules
-    assert "203.0.113.2" not in rules
+    wait_until(lambda: status(daemon)["external_addresses"] == ["203.0.113.9"], "the address")
+    wait_until(lambda: status(daemon)["state"] == "ok", "rules for the new address")
+    laid = rules(router)
+    assert "203.0.113.9" in laid
+    assert "203.0.113.2" not in laid
     assert daemon.metrics()["nfmasq_address_changes_total"] == 1
 
 
@@ -106,11 +111,14 @@ def test_a_lost_interface_is_a_problem_until_it_is_back(daemon: DaemonUnderLab, 
 def test_flushed_rules_come_back_and_the_status_tells_for_a_while(
     daemon: DaemonUnderLab, router: Namespace
 ) -> None:
+    whole = bare(rules(router))
     router.run("nft", "flush", "ruleset")
-    wait_until(lambda: status(daemon)["rules"] == {"in_place": True, "restored": 1}, "the rules")
-    assert "rules were flushed 1 time in the last 5 minutes" in reasons(daemon)
-    assert daemon.metrics()["nfmasq_rules_restored_total"] == 1
-    assert "nfmasq_guard" in router.run("nft", "list", "ruleset")
+    wait_until(lambda: bare(rules(router)) == whole, "the rules to be back")
+    wait_until(lambda: status(daemon)["rules"]["in_place"], "it to be known")
+    restored = status(daemon)["rules"]["restored"]
+    assert restored in (1, 2)  # the flush may fall between the looks at guard and rules
+    assert reasons(daemon).startswith(f"rules were flushed {restored} time")
+    assert daemon.metrics()["nfmasq_rules_restored_total"] == restored
 
 
 @pytest.mark.parametrize("way", ["signal", "command"])
@@ -142,9 +150,9 @@ def test_a_reload_takes_over_ports_and_interfaces(daemon: DaemonUnderLab, router
     now = status(daemon)
     assert now["ports"]["tcp"]["capacity"] == 100
     assert set(now["internal_networks"]) == {"192.168.1.0/24", "10.0.0.0/24"}
-    rules = router.run("iptables-save") + router.run("nft", "list", "ruleset")
-    assert "lan1" in rules
-    assert "20099" in rules
+    laid = rules(router)
+    assert "lan1" in laid
+    assert "20099" in laid
 
 
 def test_a_key_that_is_fixed_at_the_start_is_refused_with_a_word(daemon: DaemonUnderLab) -> None:
@@ -183,8 +191,8 @@ def test_killed_it_leaves_its_rules_and_a_new_one_takes_its_place(
 ) -> None:
     daemon.kill()
     assert daemon.socket_path.exists()
-    assert "nfmasq_guard" in router.run("nft", "list", "ruleset")
+    assert "nfmasq_guard" in router.run("nft", "--stateless", "list", "ruleset")
     daemon.start()
     assert status(daemon)["state"] == "ok"
     assert daemon.stop() == 0
-    assert "nfmasq" not in router.run("iptables-save") + router.run("nft", "list", "ruleset")
+    assert "nfmasq" not in rules(router)

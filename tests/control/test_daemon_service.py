@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -20,6 +21,16 @@ import sys
 from pathlib import Path
 from nfmasq import daemon, worker
 worker.Worker._serve = lambda self: setattr(self, "failure", f"queue {self.number} failed: injected")
+sys.exit(daemon.run(Path(sys.argv[1])))
+"""
+
+
+SLOW_TICK = """
+import sys
+from pathlib import Path
+from nfmasq import daemon
+from nfmasq.daemon import running
+running.TICK_S = 3600
 sys.exit(daemon.run(Path(sys.argv[1])))
 """
 
@@ -52,14 +63,20 @@ def manager(prepared: DaemonUnderLab) -> Iterator[Manager]:
     made.close()
 
 
-def run(daemon: DaemonUnderLab, router: Namespace, *before: str) -> "subprocess.Popen[str]":
-    """Start the prepared daemon as a service manager would."""
+@contextmanager
+def run(daemon: DaemonUnderLab, router: Namespace, *before: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start the prepared daemon as a service manager would; whatever happens, it does not outlive the test."""
     address = str(daemon.config_path.with_name("manager"))
-    return router.popen(
+    process = router.popen(
         sys.executable, *(before or ("-m", "nfmasq", "run", "--config")), str(daemon.config_path),
         stderr=subprocess.PIPE,
         env={**os.environ, "NOTIFY_SOCKET": address, "WATCHDOG_USEC": WATCHDOG_USEC, "JOURNAL_STREAM": "1:1"},
     )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_the_manager_hears_ready_signs_of_life_reload_and_stop(
@@ -91,6 +108,21 @@ def test_a_failed_worker_ends_the_daemon_and_leaves_all_closed(
     assert "queue" in (router.run("iptables-save") + router.run("nft", "list", "ruleset")).lower()
     prepared.start()
     wait_until(lambda: prepared.api("/v1/status")["state"] == "ok", "a new daemon to take over")
+
+
+def test_a_doorbell_is_heard_without_waiting_for_the_next_look(
+    prepared: DaemonUnderLab, router: Namespace, manager: Manager
+) -> None:
+    with run(prepared, router, "-c", SLOW_TICK) as process:
+        assert manager.next() == "READY=1"
+        router.ip("address del 203.0.113.2/24 dev wan0", "address add 203.0.113.9/24 dev wan0")
+        wait_until(
+            lambda: prepared.api("/v1/status")["external_addresses"] == ["203.0.113.9"], "the new address"
+        )
+        router.run("nft", "delete", "table", "ip", "nfmasq_guard")
+        wait_until(lambda: "nfmasq_guard" in router.run("nft", "list", "tables"), "the guard to be back")
+        process.terminate()
+        process.communicate(timeout=10)
 
 
 def test_a_second_sigterm_does_not_hurry_the_end(

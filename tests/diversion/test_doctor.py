@@ -156,6 +156,7 @@ def test_no_default_route_is_warned_of_and_strict_reverse_path_filtering_told(
         ("32768 60999", "1024-32767", "ok"),
         ("32768 60999", "1024-32768", "warn"),
         ("10000 20000", "1024-32767", "warn"),
+        ("10000 20000", "15000-32767", "warn"),
         ("10000 20000", "20001-60000", "ok"),
     ],
 )
@@ -174,6 +175,12 @@ def test_a_queue_that_another_program_holds_fails_and_the_program_is_named(
         assert (check.status, str(FIRST_QUEUE + 1) in check.why) == ("fail", True)
         assert "first_queue" in check.mend
         assert _all(router, _config(state))["netfilter queues"].status == "ok"
+
+
+def test_a_queue_is_tried_whose_number_nobody_holds(router: Path) -> None:
+    with KernelQueue(router.router, 65535).open(), KernelQueue(router.router, 65534).open():
+        assert router.router.call(kernel.bind_a_queue) == 65533
+    assert router.router.call(kernel.held_queues) == {}
 
 
 def test_a_state_file_on_a_disk_is_warned_of(router: Path, tmp_path: FilePath) -> None:

@@ -60,6 +60,17 @@ def test_the_kernel_takes_every_other_expression_of_the_rules(
     path.router.run("nft", "-c", "-f", "-", input=ruleset(changed).replace(divert, "drop"))
 
 
+def test_the_text_of_the_rules_is_good_whether_the_kernel_has_the_queue_expression_or_not(
+    path: Path, plan: DiversionPlan
+) -> None:
+    for queues in ((QUEUE, 1), (100, 2)):
+        told = path.router.run(
+            "nft", "-c", "-f", "-", input=ruleset(replace(plan, queues=queues)), check=False
+        )
+        complaints = {line.partition("Error: ")[2] for line in told.splitlines() if "Error" in line}
+        assert complaints <= {"Could not process rule: No such file or directory"}
+
+
 def test_each_packet_to_divert_meets_its_rule(counting: Path) -> None:
     counting.server.ip(f"route add 192.168.1.0/24 via {EXTERNAL}")
     udp(counting.server, CLIENT, OWN_PORT)

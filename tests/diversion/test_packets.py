@@ -118,6 +118,15 @@ def test_a_packet_from_outside_for_an_internal_host_is_queued_to_be_dropped(dive
         assert (packet.hook, socket.inet_ntoa(packet.payload[16:20])) == (PREROUTING, CLIENT)
 
 
+def test_a_packet_from_inside_for_the_external_address_is_not_taken_for_an_inbound_one(
+    diverted: Path,
+) -> None:
+    with diverted.client.call(socket.socket, socket.AF_INET, socket.SOCK_RAW, ICMP) as pinging:
+        pinging.settimeout(5)
+        pinging.sendto(icmp(ECHO_REQUEST), (EXTERNAL, 0))
+        assert pinging.recv(100)[20] == 0
+
+
 def test_a_packet_from_outside_for_somebody_else_is_not_ours(diverted: Path) -> None:
     diverted.router.ip("address add 198.51.100.1/32 dev lo")
     diverted.server.ip(f"route add 198.51.100.1 via {EXTERNAL}")

@@ -1,18 +1,26 @@
 """`nfmasq lab` as a user runs it, and that nothing of it stays."""
 
+import fcntl
 import os
 import re
+import select
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from nfmasq.lab.programs import python_environment, sbin_too
+from nfmasq.lab.topology import SERVER1
 from nfmasq.lab.waiting import wait_until
 
+ENTER_SCREEN, LEAVE_SCREEN = b"\x1b[?1049h", b"\x1b[?1049l"
+ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]")
 LAB = (sys.executable, "-m", "nfmasq", "lab")
 
 
@@ -39,8 +47,9 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def test_once_prints_a_line_a_step_with_figures_and_ends_with_0() -> None:
-    done = _run(*LAB, "--once")
+@pytest.mark.parametrize("who", [(), ("--kernel",)], ids=["nfmasq", "kernel"])
+def test_once_prints_a_line_a_step_with_figures_and_ends_with_0(who: tuple[str, ...]) -> None:
+    done = _run(*LAB, "--once", *who)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^ok +download of 100 MB: [\d.]+ Gbit/s, sha256 \w+… equal$", done.stdout, re.MULTILINE)
     assert re.search(r"^ok +a thousand short TCP connections: 1000 of 1000", done.stdout, re.MULTILINE)
@@ -70,6 +79,39 @@ def test_however_it_ends_nothing_stays(how: signal.Signals) -> None:
     wait_until(lambda: not any(map(_alive, family)), "every program of the lab to be gone")
     after = {path.name for place in ("/tmp", "/run") for path in Path(place).iterdir()}
     assert not {name for name in after - before if "nfmasq" in name}
+
+
+def test_live_it_shows_tour_rates_and_sessions_until_ctrl_c() -> None:
+    ours, its = os.openpty()
+    try:
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 140, 0, 0))
+        lab = subprocess.Popen(
+            LAB, env=python_environment() | {"TERM": "xterm"}, stdin=its, stdout=its, stderr=subprocess.PIPE
+        )
+        os.close(its)
+        shown = bytearray()
+        for wanted in (
+            "✔   download of 100 MB",
+            "outbound",
+            f"{SERVER1}:80",
+            "no internal address among them",
+        ):
+            while wanted.encode() not in ESCAPES.sub(b"", shown):
+                shown += os.read(ours, 65536)
+        family = _children(lab.pid)
+        lab.send_signal(signal.SIGINT)
+        while lab.poll() is None:
+            if select.select([ours], [], [], 0.1)[0]:
+                with suppress(OSError):
+                    shown += os.read(ours, 65536)
+        assert lab.stderr is not None
+        assert (lab.returncode, lab.stderr.read()) == (0, b"")
+        assert shown.rindex(LEAVE_SCREEN) > shown.rindex(ENTER_SCREEN), "the terminal was not given back"
+        wait_until(lambda: not any(map(_alive, family)), "every program of the lab to be gone")
+    finally:
+        lab.kill()
+        lab.communicate()
+        os.close(ours)
 
 
 def test_without_root_it_says_so_and_ends_with_4() -> None:

@@ -8,10 +8,10 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from malformed import EITHER, FROM_THE_LAN, FROM_THE_WAN, KERNEL, ROUTER, TRANSLATED, Case
 from scapy.layers.inet import IP, UDP
 from scapy.packet import Raw
 
+from netns.malformed import EITHER, FROM_THE_LAN, FROM_THE_WAN, KERNEL, ROUTER, TRANSLATED, Case
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.programs import ask, ping
 from nfmasq.lab.router import DaemonUnderLab

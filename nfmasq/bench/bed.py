@@ -1,0 +1,186 @@
+"""A bed: client, router and server, each in a namespace of its own, with one variant on the router.
+
+    client 192.168.1.2 ── lan0 192.168.1.1 router 198.51.100.1 wan0 ── server 198.51.100.9
+
+What is stored: the namespaces, and the router's program where the variant has one. All end with this process.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from nfmasq.bench.reading import BenchError
+from nfmasq.bench.variants import Variant
+from nfmasq.lab.namespace import Namespace, join
+from nfmasq.lab.programs import python_environment
+from nfmasq.lab.waiting import wait_until
+from nfmasq.worker import kernel_queues
+
+INTERNAL = IPv4Network("192.168.1.0/24")
+CLIENT = IPv4Address("192.168.1.2")
+ROUTER_INTERNAL = IPv4Address("192.168.1.1")
+EXTERNAL = IPv4Address("198.51.100.1")
+SERVER = IPv4Address("198.51.100.9")
+
+CLIENT_PORTS = "32768 49151"
+"""Ports a client's connections begin at: fewer than nfmasq has to hand out, and taken again and again."""
+
+MOST_TIME_WAIT = 1_000_000
+DRAIN_WITHIN_S = 30.0
+ANSWER_WITHIN_S = 20.0
+
+
+class Bed:
+    """A context manager; its namespaces are `client`, `router`, `server`.
+
+    queues: how many netfilter queues the variant's program serves, where it can serve several.
+    """
+
+    def __init__(self, variant: Variant, queues: int) -> None:
+        self.variant = variant
+        self._queues = queues if variant.many_queues else 1
+        self._program: subprocess.Popen[str] | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> "Bed":
+        with ExitStack() as stack:
+            self.client, self.router, self.server = (
+                stack.enter_context(Namespace(role)) for role in ("client", "router", "server")
+            )
+            self._lay_cables()
+            self._settle()
+            self._set_the_router_up()
+            stack.callback(self._kill_the_program)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _lay_cables(self) -> None:
+        for namespace in (self.client, self.router, self.server):
+            namespace.sysctl("ipv6/conf/all/disable_ipv6", 1)
+            namespace.sysctl("ipv6/conf/default/disable_ipv6", 1)
+        join(self.client, "eth0", self.router, "lan0")
+        join(self.router, "wan0", self.server, "eth0")
+        self.client.ip(f"address add {CLIENT}/24 dev eth0", f"route add default via {ROUTER_INTERNAL}")
+        self.router.ip(
+            f"address add {ROUTER_INTERNAL}/24 dev lan0",
+            f"address add {EXTERNAL}/24 dev wan0",
+        )
+        self.server.ip(f"address add {SERVER}/24 dev eth0")
+        if not self.variant.translates:
+            self.server.ip(f"route add {INTERNAL} via {EXTERNAL}")
+
+    def _settle(self) -> None:
+        self.router.sysctl("ipv4/ip_forward", 1)
+        for interface in ("all", "lan0", "wan0"):
+            self.router.sysctl(f"ipv4/conf/{interface}/rp_filter", 0)
+        self.client.sysctl("ipv4/ip_local_port_range", CLIENT_PORTS)
+        self.server.sysctl("ipv4/tcp_max_tw_buckets", MOST_TIME_WAIT)
+
+    def _set_the_router_up(self) -> None:
+        if self.variant.program is None:
+            if self.variant.translates:
+                self.router.run(
+                    "iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "wan0", "-j", "MASQUERADE"
+                )
+            return
+        self._program = self.start(
+            self.router, "nfmasq.bench.router", self.variant.program, str(self._queues)
+        )
+
+    def start(self, where: Namespace, module: str, *arguments: str) -> "subprocess.Popen[str]":
+        """Start a program of the bench, `python -m module`, and wait until it prints "ready".
+
+        The caller kills it. Raises BenchError, with the program's last line, when it ends instead.
+        """
+        program = where.popen(
+            sys.executable, "-m", module, *arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=python_environment(),
+        )  # fmt: skip
+        assert program.stdout is not None
+        if program.stdout.readline() != "ready\n":
+            program.kill()
+            said = program.communicate()[1].strip().splitlines()
+            raise BenchError(f"{module} did not start: {said[-1] if said else 'it said nothing'}")
+        return program
+
+    @contextmanager
+    def running(self, where: Namespace, module: str, *arguments: str) -> Iterator[None]:
+        """A program of the bench that runs meanwhile."""
+        program = self.start(where, module, *arguments)
+        try:
+            yield
+        finally:
+            program.kill()
+            program.communicate()
+
+    def answer(self, where: Namespace, module: str, *arguments: str, patience: float = 0) -> dict[str, Any]:
+        """What a program of the bench prints at its end, as JSON; it may take `patience` seconds longer."""
+        return _answer_of(self.start(where, module, *arguments), patience)
+
+    def packets(self, where: Namespace, direction: str) -> tuple[int, float]:
+        """Packets that eth0 of the client or server has received ("rx") or sent ("tx"), and when that was.
+
+        The second is in seconds of the monotonic clock.
+        """
+
+        def read() -> tuple[int, float]:
+            with open("/proc/thread-self/net/dev", encoding="ascii") as file:
+                lines = file.read().splitlines()
+            now = time.monotonic()
+            columns = next(line for line in lines if line.strip().startswith("eth0:")).partition(":")[2].split()
+            return int(columns[1 if direction == "rx" else 9]), now
+
+        found: tuple[int, float] = where.call(read)
+        return found
+
+    def drain(self) -> None:
+        """Wait until no packet waits in a queue of the router any more."""
+        if self._program is None:
+            return
+
+        def empty() -> bool:
+            return not any(queue.waiting for queue in self.router.call(kernel_queues).values())
+
+        try:
+            wait_until(empty, "the router's queues to be empty", DRAIN_WITHIN_S)
+        except TimeoutError as error:
+            raise BenchError(str(error)) from None
+
+    def finish(self) -> dict[str, Any]:
+        """End the router's program and return what it counted; nothing where it counts nothing."""
+        if self._program is None or not self.variant.many_queues:
+            return {}
+        program, self._program = self._program, None
+        return _answer_of(program)
+
+    def _kill_the_program(self) -> None:
+        if self._program is not None:
+            self._program.kill()
+            self._program.communicate()
+
+
+def _answer_of(program: "subprocess.Popen[str]", patience: float = 0) -> dict[str, Any]:
+    """Close the program's input, wait for its end and read the JSON it printed."""
+    try:
+        said, complaint = program.communicate(timeout=ANSWER_WITHIN_S + patience)
+    except subprocess.TimeoutExpired:
+        raise BenchError("a program of the bench did not end in time") from None
+    finally:
+        program.kill()
+        program.communicate()
+    if program.returncode != 0:
+        raise BenchError(f"a program of the bench failed: {(complaint.strip().splitlines() or ['?'])[-1]}")
+    found: dict[str, Any] = json.loads(said)
+    return found

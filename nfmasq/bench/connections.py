@@ -1,0 +1,98 @@
+"""TCP connections a second: connect, wait for the server to close, close; many clients at once.
+
+The server closes first, as a web server without keep-alive does, so the wait after the end (TIME-WAIT) is
+its own and the client's ports are free again at once. Clients take their ports from a range smaller than what
+nfmasq has to hand out, again and again, and go round many server addresses: the same port to another
+server is another session. So every variant meets new sessions mostly, known internal endpoints mostly, and
+runs out of nothing.
+
+A connection counts when the client has seen its end, within the time.
+"""
+
+import json
+import mmap
+import socket
+import sys
+import time
+
+from nfmasq.bench.bed import SERVER, Bed
+from nfmasq.bench.family import fork_each
+from nfmasq.bench.reading import Figure, Reading
+
+FIGURES = (Figure("connections", "TCP connections", "/s"),)
+
+PORT = 8000
+ADDRESSES = tuple(str(SERVER + number) for number in range(1, 33))
+CLIENTS, SERVERS = 16, 2
+
+_BACKLOG = 4096
+_ALL_FORKED_S = 0.2
+
+
+def take(bed: Bed, seconds: float) -> Reading:
+    """Let the clients connect as fast as they can."""
+    bed.server.ip(*(f"address replace {address}/24 dev eth0" for address in ADDRESSES))
+    with bed.running(bed.server, "nfmasq.bench.connections", "serve"):
+        said = bed.answer(bed.client, "nfmasq.bench.connections", "connect", str(seconds), patience=seconds)
+    bed.drain()
+    return Reading({"connections": said["done"] / seconds}, {"failed": said["failed"]})
+
+
+def _serve() -> None:
+    """Accept and close, each process at a socket of its own; until killed."""
+    listeners = []
+    for _ in range(SERVERS):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(("", PORT))
+        listener.listen(_BACKLOG)
+        listeners.append(listener)
+
+    def accept(number: int) -> None:
+        listener = listeners[number]
+        while True:
+            listener.accept()[0].close()
+
+    fork_each(SERVERS, accept)
+    print("ready", flush=True)
+    sys.stdin.read()
+
+
+def _connect(seconds: float) -> None:
+    """Print how many connections were done, and how many failed; processes still at one then are left to die."""
+    counts = memoryview(mmap.mmap(-1, CLIENTS * 16)).cast("Q")
+    begin = time.monotonic() + _ALL_FORKED_S
+    end = begin + seconds
+
+    def connect(number: int) -> None:
+        turn = number * len(ADDRESSES) // CLIENTS
+        time.sleep(max(0.0, begin - time.monotonic()))
+        while True:
+            turn = (turn + 1) % len(ADDRESSES)
+            good = _one((ADDRESSES[turn], PORT))
+            if time.monotonic() >= end:
+                return
+            counts[2 * number + (not good)] += 1
+
+    fork_each(CLIENTS, connect)
+    print("ready", flush=True)
+    time.sleep(end - time.monotonic())
+    print(json.dumps({"done": sum(counts[0::2]), "failed": sum(counts[1::2])}), flush=True)
+
+
+def _one(target: tuple[str, int]) -> bool:
+    """One connection from begin to end."""
+    with socket.socket() as sock:
+        try:
+            sock.connect(target)
+            return sock.recv(1) == b""
+        except OSError:
+            return False
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        _serve()
+    else:
+        _connect(float(sys.argv[2]))

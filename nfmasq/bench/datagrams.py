@@ -1,0 +1,111 @@
+"""Small packets: 64-byte UDP datagrams of 64 flows, outbound, as fast as one core can send them.
+
+The sender hands complete frames to the client's cable, many a system call: that costs less than UDP sockets,
+and none of it falls on the router's program. They are counted where the server's cable ends, over a window
+within which the sender never pauses, and thrown away there. The rate is what the router delivers when it is
+offered too much. Where it delivers all it is offered, the sender set the pace and the router could do more:
+`extra` holds what was offered.
+"""
+
+import ctypes
+import socket
+import struct
+import sys
+import time
+from ipaddress import IPv4Address
+
+from nfmasq._fastpath import checksum
+from nfmasq.bench.bed import CLIENT, SERVER, Bed
+from nfmasq.bench.reading import Figure, Reading
+from nfmasq.lab.wire import hardware_address
+
+FIGURES = (Figure("small-packets", "small packets", "kpps", 1e3),)
+
+FLOWS = 64
+PAYLOAD = 64
+FIRST_PORT, DISCARD = 20000, 9
+WARM_UP_S = 0.3
+LONGEST_S = 600
+
+_FRAMES = 1024
+_UDP, _DF, _TTL = 17, 0x4000, 64
+_ETH_P_IP = 0x0800
+_SOL_PACKET, _PACKET_QDISC_BYPASS = 263, 20
+
+
+def take(bed: Bed, seconds: float) -> Reading:
+    """Let the sender run and count both ends of the way."""
+    discard = ("PREROUTING", "-p", "udp", "--dport", str(DISCARD), "-j", "DROP")
+    bed.server.run("iptables", "-t", "raw", "-A", *discard)
+    own, router = hardware_address(bed.client, "eth0"), hardware_address(bed.router, "lan0")
+    sender = bed.start(bed.client, "nfmasq.bench.datagrams", own.hex(), router.hex())
+    try:
+        time.sleep(WARM_UP_S)
+        offered, sent_at = bed.packets(bed.client, "tx")
+        delivered, seen_at = bed.packets(bed.server, "rx")
+        time.sleep(seconds)
+        offered_then, sent_then = bed.packets(bed.client, "tx")
+        delivered_then, seen_then = bed.packets(bed.server, "rx")
+    finally:
+        sender.kill()
+        sender.communicate()
+    bed.drain()
+    bed.server.run("iptables", "-t", "raw", "-D", *discard)
+    return Reading(
+        {"small-packets": (delivered_then - delivered) / (seen_then - seen_at)},
+        {"offered": (offered_then - offered) / (sent_then - sent_at)},
+    )
+
+
+class _Piece(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class _Message(ctypes.Structure):
+    """A struct mmsghdr: `sent` is its msg_len, what stands before is its msghdr."""
+
+    _fields_ = (
+        ("name", ctypes.c_void_p),
+        ("name_length", ctypes.c_uint32),
+        ("pieces", ctypes.POINTER(_Piece)),
+        ("piece_count", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("control_length", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+        ("sent", ctypes.c_uint32),
+    )
+
+
+def datagram(source: IPv4Address, source_port: int, target: IPv4Address, target_port: int) -> bytes:
+    """An IPv4 packet with a UDP datagram of PAYLOAD bytes, all checksums right."""
+    length = 8 + PAYLOAD
+    udp = struct.pack("!HHHH", source_port, target_port, length, 0) + bytes(PAYLOAD)
+    pseudo = source.packed + target.packed + struct.pack("!HH", _UDP, length)
+    udp = udp[:6] + struct.pack("!H", 0xFFFF ^ checksum(pseudo + udp) or 0xFFFF) + udp[8:]
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, _DF, _TTL, _UDP, 0) + source.packed + target.packed
+    return ip[:10] + struct.pack("!H", 0xFFFF ^ checksum(ip)) + ip[12:] + udp
+
+
+def main() -> None:
+    """`datagrams OWN_MAC ROUTER_MAC`: flood eth0 until killed, or for so long that somebody must have died."""
+    header = bytes.fromhex(sys.argv[2]) + bytes.fromhex(sys.argv[1]) + _ETH_P_IP.to_bytes(2)
+    flows = [header + datagram(CLIENT, FIRST_PORT + flow, SERVER, DISCARD) for flow in range(FLOWS)]
+    buffers = [ctypes.create_string_buffer(frame, len(frame)) for frame in flows]
+    pieces = (_Piece * FLOWS)(*((ctypes.addressof(buffer), len(buffer)) for buffer in buffers))
+    messages = (_Message * _FRAMES)()
+    for number, message in enumerate(messages):
+        message.pieces = ctypes.pointer(pieces[number % FLOWS])
+        message.piece_count = 1
+    send = ctypes.CDLL(None).sendmmsg
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+        sock.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
+        sock.bind(("eth0", 0))
+        handle = sock.fileno()
+        print("ready", flush=True)
+        end = time.monotonic() + LONGEST_S
+        while time.monotonic() < end:
+            send(handle, messages, _FRAMES, 0)
+
+
+if __name__ == "__main__":
+    main()

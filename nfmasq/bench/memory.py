@@ -1,0 +1,79 @@
+"""Memory: what the daemon holds when it has nothing to do, and what a session costs at a million.
+
+Idle is a real `nfmasq run` with the default limits on the lab's router, once scraped; the number is the
+kernel's VmRSS, in which the libraries it shares with others count in full. A session's cost is how much more a
+program holds when it has made a table and filled it, by the number of sessions. Each of them has a mapping of
+its own, the dearest case, so many external addresses are needed and their port pools count too.
+"""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from nfmasq.bench.reading import BenchError
+from nfmasq.lab.programs import python_environment
+from nfmasq.lab.router import DaemonError, DaemonUnderLab
+from nfmasq.lab.topology import Topology
+
+MOST_IDLE_MB = 60.0
+MOST_SESSION_BYTES = 256.0
+SESSIONS = 1_000_000
+
+_PATIENCE_S = 300
+
+
+@dataclass(frozen=True)
+class TableCost:
+    """What the table alone costs; times in nanoseconds of one call of Table.translate from Python.
+
+    few: with a thousand sessions; many: with all of them. call: a packet refused at once, so all but the
+    work on it.
+    """
+
+    sessions: int
+    bytes_per_session: float
+    call_ns: float
+    new_ns: float
+    established_few_ns: float
+    established_many_ns: float
+
+
+def resident(pid: int | str) -> int:
+    """Bytes a process holds in memory; "self" is ourselves."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise BenchError(f"process {pid} has ended")
+
+
+def idle() -> int:
+    """Resident bytes of the daemon on the router, ready and scraped once."""
+    try:
+        with Topology() as topology, DaemonUnderLab(topology) as daemon:
+            daemon.metrics()
+            return resident(daemon.pid)
+    except (DaemonError, OSError, RuntimeError) as error:
+        raise BenchError(f"the daemon could not be measured: {error}") from None
+
+
+def table_cost(sessions: int = SESSIONS) -> TableCost:
+    """Fill a table in a program of its own. Needs no privilege."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "nfmasq.bench.table", str(sessions)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=python_environment(),
+    ) as program:
+        try:
+            said, complaint = program.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            raise BenchError("filling the table did not end in time") from None
+        finally:
+            program.kill()
+    if program.returncode != 0:
+        raise BenchError(f"filling the table failed: {(complaint.strip().splitlines() or ['?'])[-1]}")
+    return TableCost(**json.loads(said))

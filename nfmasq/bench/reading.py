@@ -1,0 +1,27 @@
+"""What taking a measure gives: its figures, and how each is meant."""
+
+from dataclasses import dataclass, field
+
+
+class BenchError(Exception):
+    """Something could not be measured; the text is one line that says why."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What a number says. `name` as in JSON, `title` and `unit` as in tables; value = number x unit."""
+
+    name: str
+    title: str
+    unit: str
+    scale: float = 1
+    """One unit is so many of what readings hold: packets, bits or connections a second, or seconds."""
+    more_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One round's figures of one measure, by name; extra: what else was counted, for whoever wants to know."""
+
+    values: dict[str, float]
+    extra: dict[str, float] = field(default_factory=dict)

@@ -1,0 +1,120 @@
+"""What came out: medians, ratios and whether they reach their targets.
+
+What is stored: every reading of every round. `rounds.run` alone adds to it; the rest is arithmetic.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from nfmasq.bench import bulk, connections, datagrams, pingpong
+from nfmasq.bench.reading import Figure, Reading
+from nfmasq.bench.variants import FLOOR, MASQUERADE, NFMASQ, REWRITING_FLOOR, SCAPY, Variant
+
+
+@dataclass(frozen=True)
+class Target:
+    """What nfmasq's figure must be, as a multiple of another variant's: at least, or at most where less is better."""
+
+    figure: Figure
+    against: Variant
+    bound: float
+
+
+TARGETS = (
+    Target(*datagrams.FIGURES, FLOOR, 0.85),
+    Target(*datagrams.FIGURES, SCAPY, 50),
+    *(
+        Target(figure, against, bound)
+        for figure in bulk.OPTIONS
+        for against, bound in ((REWRITING_FLOOR, 0.85), (MASQUERADE, 0.45), (SCAPY, 50))
+    ),
+    Target(*connections.FIGURES, MASQUERADE, 0.7),
+    Target(pingpong.FIGURES[0], FLOOR, 1.3),
+)
+
+AGAINST = (FLOOR, REWRITING_FLOOR, MASQUERADE, SCAPY)
+"""What nfmasq is compared with."""
+
+UNPACED = 0.98
+"""A queue program that delivers this much of what it is offered was not offered enough."""
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """nfmasq's median over another variant's; lowest, highest: of the rounds, each by itself."""
+
+    value: float
+    lowest: float
+    highest: float
+
+
+def ratio(ours: Sequence[float | None], theirs: Sequence[float | None]) -> Ratio | None:
+    """Compare two variants round by round; None where one of them has no reading, or reads nothing."""
+    pairs = [(our, their) for our, their in zip(ours, theirs, strict=True) if our is not None and their]
+    if not pairs:
+        return None
+    each = [our / their for our, their in pairs]
+    return Ratio(median(our for our, _ in pairs) / median(their for _, their in pairs), min(each), max(each))
+
+
+def reached(value: float, bound: float, more_is_better: bool) -> bool:
+    """Is the bound kept? To be on it is to keep it."""
+    return value >= bound if more_is_better else value <= bound
+
+
+def mark(good: bool) -> str:
+    """The word for it in tables and JSON."""
+    return "ok" if good else "short"
+
+
+@dataclass
+class Results:
+    """All readings; `failures`: one line for each that could not be taken."""
+
+    variants: tuple[Variant, ...]
+    figures: tuple[Figure, ...]
+    failures: list[str] = field(default_factory=list)
+    counted: dict[str, dict[str, object]] = field(default_factory=dict)
+    """What the routers' programs counted, by the name of their variant."""
+    _readings: dict[tuple[str, str], list[Reading | None]] = field(default_factory=dict)
+
+    def add(self, figures: Sequence[Figure], variant: Variant, reading: Reading | None) -> None:
+        """One round's reading of these figures; None for one that failed."""
+        for figure in figures:
+            self._readings.setdefault((figure.name, variant.name), []).append(reading)
+
+    def rounds(self, figure: Figure, variant: Variant) -> list[float | None]:
+        """The figure in every round so far."""
+        readings = self._readings.get((figure.name, variant.name), [])
+        return [None if reading is None else reading.values[figure.name] for reading in readings]
+
+    def median(self, figure: Figure, variant: Variant) -> float | None:
+        """The median of the rounds that have one."""
+        taken = [value for value in self.rounds(figure, variant) if value is not None]
+        return median(taken) if taken else None
+
+    def ratio(self, figure: Figure, against: Variant) -> Ratio | None:
+        """nfmasq's figure over another variant's."""
+        return ratio(self.rounds(figure, NFMASQ), self.rounds(figure, against))
+
+    def extra(self, figure: Figure, variant: Variant) -> dict[str, float]:
+        """The medians of what the readings hold besides."""
+        readings = [r for r in self._readings.get((figure.name, variant.name), []) if r is not None]
+        return {
+            name: median(reading.extra[name] for reading in readings)
+            for name in (readings[0].extra if readings else ())
+        }
+
+    def notes(self) -> list[str]:
+        """What a reader of the figures must know."""
+        (figure,) = datagrams.FIGURES
+        said = []
+        for variant in self.variants:
+            delivered, extra = self.median(figure, variant), self.extra(figure, variant)
+            if variant.program and delivered and delivered >= UNPACED * extra["offered"]:
+                said.append(
+                    f"{variant.title}: all small packets offered were delivered, so the sender set the pace "
+                    "and the true rate is higher"
+                )
+        return said + self.failures

@@ -1,0 +1,105 @@
+"""The table alone, without a network: `python -m nfmasq.bench.table SESSIONS` prints a TableCost as JSON.
+
+Internal hosts have 50 UDP endpoints each and all send to one server; every endpoint gets a mapping and a
+session. UDP checksums are absent, which RFC 768 allows, so that only the address and port need be written.
+"""
+
+import json
+import random
+import struct
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from ipaddress import IPv4Address, IPv4Network
+
+from nfmasq._fastpath import Table, checksum
+from nfmasq.bench.memory import TableCost, resident
+from nfmasq.policy import Policy
+
+HOSTS = IPv4Network("10.0.0.0/8")
+SERVER = IPv4Address("203.0.113.9")
+FIRST_EXTERNAL = IPv4Address("198.51.100.1")
+EXTERNALS = 40
+"""A quarter more ports than a million sessions need: hosts are paired with addresses by a hash, not evenly."""
+
+PORTS_A_HOST = 50
+FEW = 1000
+SAMPLE = 100_000
+CHUNK = 10_000
+
+_FIRST_PORT = 5000
+
+
+def packets(sessions: Iterable[int]) -> Iterator[bytes]:
+    """The packet of each of these sessions, outbound."""
+    packet = bytearray(
+        struct.pack("!BBHHHBBHII", 0x45, 0, 32, 0, 0x4000, 64, 17, 0, 0, int(SERVER))
+        + struct.pack("!HHHH4s", 0, 53, 12, 0, b"ping")
+    )
+    host = -1
+    for number in sessions:
+        if number // PORTS_A_HOST != host:
+            host = number // PORTS_A_HOST
+            struct.pack_into("!HI", packet, 10, 0, int(HOSTS.network_address) + 1 + host)
+            struct.pack_into("!H", packet, 10, 0xFFFF ^ checksum(packet[:20]))
+        struct.pack_into("!H", packet, 20, _FIRST_PORT + number % PORTS_A_HOST)
+        yield bytes(packet)
+
+
+def new_table(capacity: int) -> Table:
+    """A table with room and ports for so many sessions, each with a mapping of its own."""
+    table = Table(None, capacity)
+    external = tuple(FIRST_EXTERNAL + number for number in range(EXTERNALS))
+    table.configure(Policy(external, (HOSTS,), sessions=capacity))
+    return table
+
+
+def nanoseconds(table: Table, sent: list[bytes]) -> float:
+    """Of one call, translating these. Raises RuntimeError with the reason when the last one is refused."""
+    translate = table.translate
+    begin = time.perf_counter_ns()
+    for packet in sent:
+        verdict = translate(packet)
+    taken = time.perf_counter_ns() - begin
+    if verdict[0] and sent[-1]:
+        raise RuntimeError(f"a packet was refused: {verdict[0]}")
+    return taken / len(sent)
+
+
+def fill(table: Table, sessions: range) -> float:
+    """Begin these sessions; nanoseconds a call."""
+    taken = 0.0
+    for first in range(sessions.start, sessions.stop, CHUNK):
+        some = list(packets(range(first, min(first + CHUNK, sessions.stop))))
+        taken += nanoseconds(table, some) * len(some)
+    return taken / max(1, len(sessions))
+
+
+def measure(sessions: int) -> TableCost:
+    """Fill a table, and time packets with few sessions in it and with all."""
+    few = min(FEW, sessions)
+    # Made before memory is looked at, and kept, so that what they hold is not taken for the table's.
+    to_few = list(packets(random.choices(range(few), k=SAMPLE)))
+    to_any = list(packets(random.choices(range(sessions), k=SAMPLE)))
+    before = resident("self")
+    table = new_table(sessions)
+    fill(table, range(few))
+    established_few = nanoseconds(table, to_few)
+    new = fill(table, range(few, sessions))
+    held = resident("self") - before
+    live = sum(table.gauges().sessions)
+    if live != sessions:
+        raise RuntimeError(f"{live} of {sessions} sessions began")
+    return TableCost(
+        sessions=sessions,
+        bytes_per_session=held / sessions,
+        call_ns=nanoseconds(table, [b""] * SAMPLE),
+        new_ns=new,
+        established_few_ns=established_few,
+        established_many_ns=nanoseconds(table, to_any),
+    )
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(measure(int(sys.argv[1])))), flush=True)

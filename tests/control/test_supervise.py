@@ -1,0 +1,112 @@
+"""The supervisor alone, on a router of its own: orders of events no running daemon can be made to show."""
+
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from nfmasq.config import Config, parse
+from nfmasq.daemon.supervise import Supervisor
+from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard, probe
+from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.router import DaemonUnderLab
+
+from .behind import filled
+
+QUEUES = (100, 1)
+
+
+def configured(**nat: Any) -> Config:
+    """A configuration for the router's interfaces."""
+    return parse({"nat": {"internal": ["lan0"], "external": "wan0", **nat}})
+
+
+class Refusing:
+    """A diversion whose rules the kernel does not take."""
+
+    name = "refusing"
+
+    def install(self, plan: DiversionPlan) -> None:
+        """Refuse."""
+        raise DiversionUnavailable("no such expression")
+
+    def remove(self) -> None:
+        """Nothing is there."""
+
+    def present(self) -> bool:
+        """Never."""
+        return False
+
+
+def supervisor(router: Namespace, diversion: Diversion | None = None) -> Supervisor:
+    """A supervisor for the router, not begun."""
+    return Supervisor(configured(), filled(), diversion or router.call(probe), QUEUES)
+
+
+def rules(router: Namespace) -> str:
+    """All rules of the router."""
+    return router.run("iptables-save") + router.run("nft", "--stateless", "list", "ruleset")
+
+
+def test_after_the_end_nothing_is_put_back(router: Namespace) -> None:
+    made = supervisor(router)
+    router.call(made.begin)
+    assert made.situation().problems == ()
+    router.call(made.withdraw, False)
+    router.call(made.reconcile)
+    router.call(made.adopt, configured(ports="2000-3000"))
+    assert "nfmasq" not in rules(router)
+
+
+def test_without_diversion_the_guard_is_the_administrators_too(router: Namespace) -> None:
+    made = supervisor(router, probe("none"))
+    router.call(made.begin)
+    router.call(made.reconcile)
+    assert "nfmasq" not in rules(router)
+    assert made.situation().problems == ()
+
+
+def test_rules_that_are_refused_take_the_guard_along(router: Namespace) -> None:
+    with pytest.raises(DiversionUnavailable):
+        router.call(supervisor(router, Refusing()).begin)
+    assert "nfmasq" not in rules(router)
+
+
+def test_rules_that_are_refused_leave_a_dead_daemons_guard(
+    router: Namespace, prepared: DaemonUnderLab
+) -> None:
+    prepared.start()
+    prepared.kill()
+    with pytest.raises(DiversionUnavailable):
+        router.call(supervisor(router, Refusing()).begin)
+    assert "nfmasq_guard" in rules(router)
+    router.call(guard.remove)
+
+
+def test_rules_refused_while_it_runs_are_a_problem_until_they_are_taken(router: Namespace) -> None:
+    made = supervisor(router)
+    router.call(made.begin)
+    working, made._diversion = made._diversion, Refusing()
+    router.ip("address del 203.0.113.2/24 dev wan0", "address add 203.0.113.9/24 dev wan0")
+    router.call(made.reconcile)
+    router.ip("address add 203.0.113.8/24 dev wan0")
+    router.call(made.reconcile)
+    assert made.situation().problems == ("the rules could not be installed: no such expression",)
+    assert not made.situation().rules_in_place
+    made._diversion = working
+    router.call(made.reconcile)
+    assert made.situation().problems == ()
+    router.call(made.withdraw, False)
+
+
+def test_the_first_address_that_stays_is_no_change(router: Namespace) -> None:
+    made = supervisor(router)
+    router.call(made.begin)
+    router.ip("address add 198.51.100.7/24 dev wan0")
+    router.call(made.reconcile)
+    assert made.situation().external_addresses[0] == IPv4Address("203.0.113.2")
+    assert made.situation().address_changes == 0
+    router.ip("address del 203.0.113.2/24 dev wan0")
+    router.call(made.reconcile)
+    assert made.situation().address_changes == 1
+    router.call(made.withdraw, False)
