@@ -42,7 +42,9 @@ cdef object session_row(uint32_t number, const Session* session, uint32_t now):
 
 cdef Filter read_filter(object host, object port, object protocol) except *:
     cdef Filter wanted
-    wanted.host = word_of(host) if host is not None else 0
+    wanted.host = 0 if host is None else word_of(host)
+    if host is not None and wanted.host == 0:
+        wanted.host = 0xFFFFFFFF         # 0.0.0.0 is nobody's address, as this is; to the core 0 means any
     wanted.port = htons(port)
     wanted.protocol = protocol
     return wanted

@@ -24,8 +24,8 @@ class Table:
     """The mappings and sessions of one router, shared by all its workers.
 
     path: the arena's file (made when missing), or None for memory of this process alone.
-    capacity: the most sessions it can ever hold; a table found at `path` with another capacity, layout
-    or boot is not taken over.
+    capacity: the most sessions it can ever hold; what is found at `path` is not taken over if it needs
+    more, has another layout or is of another boot.
     Raises OSError when the file cannot be made, opened or locked (another daemon holds it).
     """
 

@@ -53,6 +53,7 @@ include "_edge.pxi"
 
 cdef enum:
     WHEEL_STEP = 256         # sessions a worker looks at on the wheel per batch
+    WHEEL_STEP_IDLE = 16384  # and when there was no packet
 
 # The way of a packet ------------------------------------------------------------------------------------
 
@@ -73,7 +74,7 @@ cdef void translate(NatTable* table, Packet* packets, int count, uint32_t now) n
         ):
             track(table, packet, now)
         account(table, packet)
-    turn_wheel(table, now, WHEEL_STEP)
+    turn_wheel(table, now, WHEEL_STEP if count else WHEEL_STEP_IDLE)
     pthread_mutex_unlock(&table.lock)
 
     for i in range(count):
@@ -261,10 +262,12 @@ cdef class Table:
         return found
 
     def flush(self, host=None) -> int:
-        cdef uint32_t address = word_of(host) if host is not None else 0
+        cdef uint32_t address = 0 if host is None else word_of(host)
         cdef uint32_t ended = 0
         cdef uint32_t at = 0
         cdef uint32_t now = clock_seconds()
+        if host is not None and address == 0:
+            return 0             # nobody has 0.0.0.0; to the core it means everybody
         with nogil:
             while at < self.table.top[0]:
                 ended += flush_some(&self.table, &at, address, now)

@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from nfmasq._hot.packet cimport (
     CLASS_ICMP, CLASS_OTHER, CLASS_TCP, ICMP_REPLY, OUTBOUND, Packet, drop, let_pass,
 )
-from nfmasq._hot.ports cimport PortPool, allocate_port, release_port
+from nfmasq._hot.ports cimport PortPool, allocate_port, has_free
 from nfmasq._hot.reasons cimport (
     FILTERED, HOST_PORTS_FULL, HOST_SESSIONS_FULL, ICMP_NO_SESSION, NO_MAPPING, PORTLESS_REMOTE_TAKEN,
     PORTS_EXHAUSTED, SESSIONS_FULL, TCP_NO_SESSION,
@@ -48,20 +48,29 @@ cdef inline bint within_limits(const NatTable* table, Packet* packet, uint32_t h
         return drop(packet, HOST_SESSIONS_FULL)
     return True
 
-cdef inline uint16_t paired_external(const NatTable* table, uint32_t host, uint32_t address) noexcept nogil:
-    """The pool's address for an internal host: the one it has, else one by its hash (RFC 4787 REQ-2)."""
+cdef inline uint16_t paired_external(NatTable* table, Packet* packet, uint32_t host) noexcept nogil:
+    """Which of the pool's addresses an internal host appears as: the one it has (RFC 4787 REQ-2).
+
+    A host that has none yet gets one by its hash, or the next that still has a free port.
+    """
+    cdef uint32_t count = table.rules.external_count
+    cdef uint32_t first = endpoint_bucket(table, 0, packet.near_address, 0)
     cdef uint32_t i
     if host:
-        for i in range(table.rules.external_count):
+        for i in range(count):
             if table.rules.external[i] == table.hosts[host].external_address:
                 return <uint16_t>i
-    return <uint16_t>(endpoint_bucket(table, 0, address, 0) % table.rules.external_count)
+    elif packet.transport != CLASS_OTHER:
+        for i in range(count):
+            if has_free(pool_of(table, <uint16_t>((first + i) % count), packet.transport)):
+                return <uint16_t>((first + i) % count)
+    return <uint16_t>(first % count)
 
 cdef inline uint32_t admit_mapping(
     NatTable* table, Packet* packet, uint32_t host, uint32_t now
 ) noexcept nogil:
     """A new mapping for the packet's internal endpoint, or 0 and the packet is dropped."""
-    cdef uint16_t pool_index = paired_external(table, host, packet.near_address)
+    cdef uint16_t pool_index = paired_external(table, packet, host)
     cdef uint32_t external = table.rules.external[pool_index]
     cdef uint16_t port = 0
     cdef PortPool* pool
@@ -95,7 +104,7 @@ cdef inline bint admit_outbound(NatTable* table, Packet* packet, uint32_t now) n
         mapping = find_mapping_by_internal(table, packet.protocol, packet.near_address, packet.near_port)
     if packet.transport == CLASS_OTHER:
         # Without ports the remote address alone tells internal hosts apart: one of them to each.
-        external = table.rules.external[paired_external(table, host, packet.near_address)]
+        external = table.rules.external[paired_external(table, packet, host)]
         if find_by_external(table, packet.protocol, external, 0, packet.remote_address, 0):
             return drop(packet, PORTLESS_REMOTE_TAKEN)
     if not mapping:

@@ -45,7 +45,10 @@ cdef inline void fill_pools(NatTable* table) noexcept nogil:
             mapping.pool = <uint16_t>external
             mark_taken(pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port))
     for number in range(table.rules.external_count * 3):
-        fill_pool(&table.pools[number], table.rules.first_port, table.rules.last_port)
+        fill_pool(
+            &table.pools[number], table.rules.external[number // 3],
+            table.rules.first_port, table.rules.last_port,
+        )
 
 cdef inline bint same_pools(const Rules* old, const Rules* new) noexcept nogil:
     cdef uint32_t i

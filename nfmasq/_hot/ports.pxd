@@ -20,6 +20,7 @@ cdef enum:
     RING = 65536
 
 cdef struct PortPool:
+    uint32_t address                    # external, network order
     uint16_t first
     uint16_t last
     uint32_t held_head                  # ring positions, counting on for ever
@@ -40,6 +41,9 @@ cdef inline void hold(PortPool* pool, uint16_t port, uint32_t now) noexcept nogi
     pool.held_port[pool.held_tail % RING] = port
     pool.held_since[pool.held_tail % RING] = now
     pool.held_tail += 1
+
+cdef inline bint has_free(const PortPool* pool) noexcept nogil:
+    return pool.free_count[0] + pool.free_count[1] != 0
 
 cdef inline void free_held(PortPool* pool, uint32_t now) noexcept nogil:
     """Free what was held long enough: at most as many as were held, each once."""
@@ -68,7 +72,7 @@ cdef inline uint16_t allocate_port(
     """
     cdef uint16_t port
     free_held(pool, now)
-    while pool.free_count[0] + pool.free_count[1]:
+    while has_free(pool):
         if pool.free_count[parity] == 0:
             parity ^= 1
         port = take(pool, parity, random)
@@ -91,16 +95,35 @@ cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, 
 cdef inline void mark_taken(PortPool* pool, uint16_t port) noexcept nogil:
     pool.taken[port >> 3] |= <uint8_t>(1 << (port & 7))
 
-cdef inline void fill_pool(PortPool* pool, uint16_t first, uint16_t last) noexcept nogil:
-    """Free every port of the range that is not marked as taken."""
+cdef inline bint is_taken(const PortPool* pool, uint16_t port) noexcept nogil:
+    return (pool.taken[port >> 3] >> (port & 7)) & 1
+
+cdef inline void keep_held(PortPool* pool) noexcept nogil:
+    """Let held ports of the range stay held, marked as taken; forget the others."""
+    cdef uint32_t at = pool.held_head
+    cdef uint32_t end = pool.held_tail
+    cdef uint16_t port
+    pool.held_tail = at         # what is kept is written behind what is still to be read
+    while at != end:
+        port = pool.held_port[at % RING]
+        if pool.first <= port <= pool.last and not is_taken(pool, port):
+            hold(pool, port, pool.held_since[at % RING])
+            mark_taken(pool, port)
+        at += 1
+
+cdef inline void fill_pool(PortPool* pool, uint32_t address, uint16_t first, uint16_t last) noexcept nogil:
+    """Free every port of the range that is neither marked as taken nor held back."""
     cdef uint32_t port
     pool.first = first
     pool.last = last
-    pool.held_head = pool.held_tail = 0
     pool.free_count[0] = pool.free_count[1] = 0
     pool.in_use = 0
     for port in range(1, 65536):
-        if pool.taken[port >> 3] >> (port & 7) & 1:
-            pool.in_use += 1
-        elif first <= port <= last:
+        pool.in_use += is_taken(pool, <uint16_t>port)
+    if pool.address != address:
+        pool.held_head = pool.held_tail = 0      # they were another address's
+        pool.address = address
+    keep_held(pool)
+    for port in range(first, <uint32_t>last + 1):
+        if not is_taken(pool, <uint16_t>port):
             put_free(pool, <uint16_t>port)

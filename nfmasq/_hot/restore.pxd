@@ -29,7 +29,7 @@ cdef inline bint is_sound(const Session* session, uint32_t now) noexcept nogil:
         session.live == 1 and session.transport == transport and session.state < TCP_STATE_COUNT
         and session.internal_address != 0 and session.external_address != 0 and session.remote_address != 0
         and (session.external_port != 0) == (transport != CLASS_OTHER)
-        and <int>(now - session.created) >= 0 and <int>(session.expires - now) < LONGEST_TIMER
+        and <int>(now - session.created) >= 0 and 0 < <int>(session.expires - now) < LONGEST_TIMER
     )
 
 cdef inline uint32_t restore_mapping(NatTable* table, const Session* session) noexcept nogil:
@@ -38,13 +38,14 @@ cdef inline uint32_t restore_mapping(NatTable* table, const Session* session) no
     cdef uint32_t number = find_mapping_by_internal(
         table, session.protocol, session.internal_address, session.internal_port
     )
-    cdef const Mapping* mapping
+    cdef Mapping* mapping
     if number:
         mapping = &table.mappings[number]
         if (
             mapping.external_address == session.external_address
             and mapping.external_port == session.external_port
         ):
+            mapping.created = min(mapping.created, session.created)
             return number
         return 0
     if session.transport != CLASS_OTHER and find_mapping_by_external(

@@ -24,6 +24,8 @@ cdef inline bint screen_outbound(const Rules* rules, Packet* packet) noexcept no
         return drop(packet, SOURCE_NOT_INTERNAL)
     if is_martian(ip.destination):
         return drop(packet, DESTINATION_MARTIAN)
+    if is_internal(rules, ip.destination):
+        return drop(packet, DESTINATION_INTERNAL)
     if packet.kind == ICMP_ERROR:
         return drop(packet, ICMP_ERROR_UNMATCHED)
     if rules.external_count == 0:
