@@ -63,9 +63,7 @@ class Worker:
     def _serve(self) -> None:
         try:
             self._queue.serve()
-        except (
-            Exception
-        ) as error:  # whatever it was, the queue is served no more: the daemon must learn of it
+        except Exception as error:  # whatever it was, nobody serves the queue any more
             self.failure = f"queue {self.number} failed: {error}"
         else:
             if not self._asked_to_stop:

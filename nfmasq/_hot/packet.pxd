@@ -50,6 +50,7 @@ cdef struct Packet:
     uint8_t transport
     uint8_t protocol            # of the session it belongs to: of the quoted packet in an ICMP error
     uint8_t tcp_flags
+    uint8_t has_options         # in its IP header, or the quoted one
     uint8_t* l4
     uint32_t l4_length
     IpHeader* quoted            # ICMP errors: the packet inside

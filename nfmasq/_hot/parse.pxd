@@ -8,45 +8,24 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.checksum cimport fold, sum_words
 from nfmasq._hot.icmp cimport REDIRECT, is_error, is_reply, is_request
+from nfmasq._hot.options cimport check_options
 from nfmasq._hot.packet cimport (
     CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, DATA, ICMP_ERROR, ICMP_QUERY, ICMP_REPLY, INBOUND,
     OUTBOUND, Packet, drop, segment_first,
 )
 from nfmasq._hot.reasons cimport (
     FRAGMENT, ICMP_CHECKSUM_WRONG, ICMP_QUOTE_INVALID, ICMP_QUOTE_TRUNCATED, ICMP_TYPE_UNSUPPORTED,
-    IP_HEADER_INVALID, IP_OPTIONS_INVALID, NOT_IPV4, PORT_ZERO, PROTOCOL_UNTRANSLATABLE, SOURCE_ROUTED,
-    TCP_FLAGS_INVALID, TCP_HEADER_INVALID, TRUNCATED, UDP_LENGTH_INVALID,
+    IP_HEADER_INVALID, NOT_IPV4, PORT_ZERO, PROTOCOL_UNTRANSLATABLE, TCP_FLAGS_INVALID,
+    TCP_HEADER_INVALID, TRUNCATED, UDP_LENGTH_INVALID,
 )
 from nfmasq._hot.tcpstate cimport flags_make_sense
 from nfmasq._hot.wire cimport (
-    AH, DCCP, FRAGMENT_OFFSET, ICMP, MORE_FRAGMENTS_OR_OFFSET, OPTION_END, OPTION_LOOSE_SOURCE_ROUTE,
-    OPTION_NOP, OPTION_STRICT_SOURCE_ROUTE, TCP, UDP, UDPLITE,
+    AH, DCCP, FRAGMENT_OFFSET, ICMP, MORE_FRAGMENTS_OR_OFFSET, TCP, UDP, UDPLITE,
     IcmpHeader, IpHeader, TcpHeader, UdpHeader, ntohs,
 )
 
 cdef inline uint32_t header_length(const IpHeader* ip) noexcept nogil:
     return <uint32_t>(ip.version_and_length & 15) * 4
-
-cdef inline bint parse_options(Packet* packet, uint32_t end) noexcept nogil:
-    """Walk the IP options (RFC 791 section 3.1); each turn moves on by one byte at least."""
-    cdef uint32_t at = sizeof(IpHeader)
-    cdef uint8_t option, length
-    while at < end:
-        option = packet.data[at]
-        if option == OPTION_END:
-            break
-        if option == OPTION_NOP:
-            at += 1
-            continue
-        if at + 1 >= end:
-            return drop(packet, IP_OPTIONS_INVALID)
-        length = packet.data[at + 1]
-        if length < 2 or at + length > end:
-            return drop(packet, IP_OPTIONS_INVALID)
-        if option == OPTION_LOOSE_SOURCE_ROUTE or option == OPTION_STRICT_SOURCE_ROUTE:
-            return drop(packet, SOURCE_ROUTED)
-        at += length
-    return True
 
 cdef inline void set_endpoints(
     Packet* packet, uint32_t source, uint16_t source_port, uint32_t destination, uint16_t destination_port
@@ -144,6 +123,7 @@ cdef inline bint parse_quote(Packet* packet, IpHeader* ip) noexcept nogil:
         return drop(packet, ICMP_QUOTE_INVALID)
     if ntohs(quoted.fragment) & FRAGMENT_OFFSET:
         return drop(packet, ICMP_QUOTE_TRUNCATED)
+    packet.has_options |= header_length(quoted) > sizeof(IpHeader)
     packet.quoted = quoted
     packet.quoted_l4 = <uint8_t*>quoted + header_length(quoted)
     packet.quoted_l4_length = room - header_length(quoted)
@@ -196,10 +176,11 @@ cdef inline bint parse(Packet* packet) noexcept nogil:
         return drop(packet, IP_HEADER_INVALID)
     if total > packet.length:
         return drop(packet, TRUNCATED)
-    if header > sizeof(IpHeader) and not parse_options(packet, header):
+    if header > sizeof(IpHeader) and not check_options(packet, header):
         return False
     if ntohs(ip.fragment) & MORE_FRAGMENTS_OR_OFFSET:
         return drop(packet, FRAGMENT)
+    packet.has_options = header > sizeof(IpHeader)
     packet.protocol = ip.protocol
     packet.l4 = packet.data + header
     packet.l4_length = total - header

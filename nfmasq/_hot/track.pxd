@@ -2,11 +2,13 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.options cimport hide_in_options
 from nfmasq._hot.packet cimport CLASS_TCP, ICMP_ERROR, OUTBOUND, TRANSLATE, Packet
 from nfmasq._hot.rules cimport Rules
 from nfmasq._hot.table cimport NatTable, Session
 from nfmasq._hot.tcpstate cimport next_state, tcp_long_timer, tcp_refreshed
 from nfmasq._hot.timers cimport set_timer
+from nfmasq._hot.wire cimport IpHeader
 
 cdef inline void track_tcp(NatTable* table, Packet* packet, Session* session, uint32_t now) noexcept nogil:
     cdef const Rules* rules = &table.rules
@@ -38,6 +40,10 @@ cdef inline void track(NatTable* table, Packet* packet, uint32_t now) noexcept n
         packet.new_address, packet.new_port = session.external_address, session.external_port
     else:
         packet.new_address, packet.new_port = session.internal_address, session.internal_port
+    if packet.has_options and packet.direction == OUTBOUND:
+        hide_in_options(&table.rules, <IpHeader*>packet.data, session.external_address)
+        if packet.quoted != NULL:
+            hide_in_options(&table.rules, packet.quoted, session.external_address)
     if packet.kind == ICMP_ERROR:
         return
     count_session(packet, session)

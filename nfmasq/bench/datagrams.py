@@ -4,7 +4,7 @@ The sender hands complete frames to the client's cable, many a system call: that
 and none of it falls on the router's program. They are counted where the server's cable ends, over a window
 within which the sender never pauses, and thrown away there. The rate is what the router delivers when it is
 offered too much. Where it delivers all it is offered, the sender set the pace and the router could do more:
-`extra` holds what was offered.
+`extra` holds what was offered, and what processor time the router's program spent on each.
 """
 
 import ctypes
@@ -16,6 +16,7 @@ from ipaddress import IPv4Address
 
 from nfmasq._fastpath import checksum
 from nfmasq.bench.bed import CLIENT, SERVER, Bed
+from nfmasq.bench.family import fork_each
 from nfmasq.bench.reading import Figure, Reading
 from nfmasq.lab.wire import hardware_address
 
@@ -23,9 +24,9 @@ FIGURES = (Figure("small-packets", "small packets", "kpps", 1e3),)
 
 FLOWS = 64
 PAYLOAD = 64
+SENDERS = 2
 FIRST_PORT, DISCARD = 20000, 9
 WARM_UP_S = 0.3
-LONGEST_S = 600
 
 _FRAMES = 1024
 _UDP, _DF, _TTL = 17, 0x4000, 64
@@ -42,10 +43,12 @@ def take(bed: Bed, seconds: float) -> Reading:
     try:
         time.sleep(WARM_UP_S)
         offered, sent_at = bed.packets(bed.client, "tx")
+        used = bed.processor_time()
         delivered, seen_at = bed.packets(bed.server, "rx")
         time.sleep(seconds)
         offered_then, sent_then = bed.packets(bed.client, "tx")
         delivered_then, seen_then = bed.packets(bed.server, "rx")
+        used_then = bed.processor_time()
     finally:
         sender.kill()
         sender.communicate()
@@ -53,7 +56,10 @@ def take(bed: Bed, seconds: float) -> Reading:
     bed.server.run("iptables", "-t", "raw", "-D", *discard)
     return Reading(
         {"small-packets": (delivered_then - delivered) / (seen_then - seen_at)},
-        {"offered": (offered_then - offered) / (sent_then - sent_at)},
+        {
+            "offered": (offered_then - offered) / (sent_then - sent_at),
+            "processor_s_per_packet": (used_then - used) / max(1, delivered_then - delivered),
+        },
     )
 
 
@@ -61,8 +67,8 @@ class _Piece(ctypes.Structure):
     _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
 
 
-class _Message(ctypes.Structure):
-    """A struct mmsghdr: `sent` is its msg_len, what stands before is its msghdr."""
+class _Header(ctypes.Structure):
+    """A struct msghdr."""
 
     _fields_ = (
         ("name", ctypes.c_void_p),
@@ -72,8 +78,13 @@ class _Message(ctypes.Structure):
         ("control", ctypes.c_void_p),
         ("control_length", ctypes.c_size_t),
         ("flags", ctypes.c_int),
-        ("sent", ctypes.c_uint32),
     )
+
+
+class _Message(ctypes.Structure):
+    """A struct mmsghdr."""
+
+    _fields_ = (("header", _Header), ("sent", ctypes.c_uint32))
 
 
 def datagram(source: IPv4Address, source_port: int, target: IPv4Address, target_port: int) -> bytes:
@@ -87,24 +98,27 @@ def datagram(source: IPv4Address, source_port: int, target: IPv4Address, target_
 
 
 def main() -> None:
-    """`datagrams OWN_MAC ROUTER_MAC`: flood eth0 until killed, or for so long that somebody must have died."""
+    """`datagrams OWN_MAC ROUTER_MAC`: flood eth0 until killed."""
     header = bytes.fromhex(sys.argv[2]) + bytes.fromhex(sys.argv[1]) + _ETH_P_IP.to_bytes(2)
     flows = [header + datagram(CLIENT, FIRST_PORT + flow, SERVER, DISCARD) for flow in range(FLOWS)]
     buffers = [ctypes.create_string_buffer(frame, len(frame)) for frame in flows]
     pieces = (_Piece * FLOWS)(*((ctypes.addressof(buffer), len(buffer)) for buffer in buffers))
     messages = (_Message * _FRAMES)()
     for number, message in enumerate(messages):
-        message.pieces = ctypes.pointer(pieces[number % FLOWS])
-        message.piece_count = 1
+        message.header.pieces = ctypes.pointer(pieces[number % FLOWS])
+        message.header.piece_count = 1
     send = ctypes.CDLL(None).sendmmsg
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
-        sock.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
-        sock.bind(("eth0", 0))
-        handle = sock.fileno()
-        print("ready", flush=True)
-        end = time.monotonic() + LONGEST_S
-        while time.monotonic() < end:
-            send(handle, messages, _FRAMES, 0)
+
+    def flood(_: int) -> None:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+            sock.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
+            sock.bind(("eth0", 0))
+            while True:
+                send(sock.fileno(), messages, _FRAMES, 0)
+
+    fork_each(SENDERS, flood)
+    print("ready", flush=True)
+    sys.stdin.read()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ _PATIENCE_S = 300
 
 @dataclass(frozen=True)
 class TableCost:
-    """What the table alone costs; times in nanoseconds of one call of Table.translate from Python.
+    """What the table alone costs; nanoseconds of processor time for one call of Table.translate from Python.
 
     few: with a thousand sessions; many: with all of them. call: a packet refused at once, so all but the
     work on it.

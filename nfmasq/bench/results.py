@@ -95,7 +95,9 @@ class Results:
         return median(taken) if taken else None
 
     def ratio(self, figure: Figure, against: Variant) -> Ratio | None:
-        """nfmasq's figure over another variant's."""
+        """nfmasq's figure over another variant's; None where one of the two is not measured."""
+        if NFMASQ not in self.variants or against not in self.variants:
+            return None
         return ratio(self.rounds(figure, NFMASQ), self.rounds(figure, against))
 
     def extra(self, figure: Figure, variant: Variant) -> dict[str, float]:

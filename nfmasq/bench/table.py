@@ -56,12 +56,12 @@ def new_table(capacity: int) -> Table:
 
 
 def nanoseconds(table: Table, sent: list[bytes]) -> float:
-    """Of one call, translating these. Raises RuntimeError with the reason when the last one is refused."""
+    """Processor time of one call, translating these. Raises RuntimeError with the reason when the last one is refused."""
     translate = table.translate
-    begin = time.perf_counter_ns()
+    begin = time.process_time_ns()
     for packet in sent:
         verdict = translate(packet)
-    taken = time.perf_counter_ns() - begin
+    taken = time.process_time_ns() - begin
     if verdict[0] and sent[-1]:
         raise RuntimeError(f"a packet was refused: {verdict[0]}")
     return taken / len(sent)

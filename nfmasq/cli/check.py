@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from nfmasq.cli.ask import end, print_json
+from nfmasq.config import ConfigError, ConfigInvalid, load, machine_errors
 from nfmasq.exits import Exit
 
 DEFAULT_CONFIG = "/etc/nfmasq/nfmasq.toml"
@@ -29,8 +30,6 @@ def check(file: Path, here: bool, as_json: bool) -> None:
 
     Exit code 0 when good, 5 when not. Values below an RFC's minimum are taken, with a warning.
     """
-    from nfmasq.config import ConfigError, ConfigInvalid, load, machine_errors
-
     errors: list[ConfigError] = []
     warnings: list[str] = []
     try:

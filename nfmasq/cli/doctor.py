@@ -2,16 +2,13 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from nfmasq.cli.ask import end, print_json
+from nfmasq.config import Config, ConfigInvalid, load
+from nfmasq.doctor import Check, checks
 from nfmasq.exits import Exit
-
-if TYPE_CHECKING:
-    from nfmasq.config import Config
-    from nfmasq.doctor import Check
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -38,8 +35,6 @@ def doctor(config_path: Path | None, as_json: bool) -> None:
     Looks at the kernel, the programs and the privileges; with a configuration also at the router it makes.
     Changes nothing that stays.
     """
-    from nfmasq.doctor import checks
-
     found = checks(_config(config_path) if config_path else None)
     if as_json:
         failed = any(check.status == "fail" for check in found)
@@ -51,9 +46,7 @@ def doctor(config_path: Path | None, as_json: bool) -> None:
         end(Exit.FAILED)
 
 
-def _config(path: Path) -> "Config":
-    from nfmasq.config import ConfigInvalid, load
-
+def _config(path: Path) -> Config:
     try:
         return load(path)
     except ConfigInvalid as invalid:
@@ -62,7 +55,7 @@ def _config(path: Path) -> "Config":
         end(Exit.CONFIG_INVALID)
 
 
-def _print(check: "Check") -> None:
+def _print(check: Check) -> None:
     mark = click.style(f"{check.status:<4}", fg=_COLOURS[check.status])
     click.echo(f"{mark}  {check.name}: {check.why}")
     if check.mend:

@@ -18,7 +18,12 @@ LIVE_TIMEOUTS = {"timeouts": {"tcp_transitory": "30s"}}
 """A thousand connections a round would fill the screen with the closed ones for four minutes."""
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  sudo nfmasq lab                  watch it live until Ctrl-C
+  sudo nfmasq lab --once           the tour once, a line a step"""
+)
 @click.option("--once", is_flag=True, help="Take the tour once, print what passed, end with 0 or 1.")
 @click.option("--kernel", is_flag=True, help="Let the kernel's MASQUERADE translate instead, to compare.")
 def lab(once: bool, kernel: bool) -> None:

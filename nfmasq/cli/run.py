@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from nfmasq import daemon
 from nfmasq.cli.check import DEFAULT_CONFIG
 
 
@@ -33,6 +34,4 @@ Next: `nfmasq status` from another terminal."""
 )
 def run(config_path: Path, keep_guard: bool) -> None:
     """The daemon, in the foreground: masquerades for the internal networks until SIGTERM."""
-    from nfmasq.daemon import run as run_daemon
-
-    sys.exit(run_daemon(config_path, keep_guard))
+    sys.exit(daemon.run(config_path, keep_guard))

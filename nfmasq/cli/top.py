@@ -6,17 +6,17 @@ What is stored: the last two readings of the daemon; all rates are their differe
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
 
 from nfmasq.cli.ask import client_command
 from nfmasq.cli.columns import Column, heading, lines, si
 from nfmasq.cli.lists import SESSION_COLUMNS
 from nfmasq.control.client import Answer, Client
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 SESSIONS_READ = 5000
 """More than a screen could show, and few enough to read every second."""
@@ -72,18 +72,13 @@ def _print_readings(client: Client, as_json: bool, every: float, count: int) -> 
 
 
 def _show(client: Client, every: float, count: int) -> None:
-    from rich.console import Console
-    from rich.live import Live
-
     console = Console()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         for before, now in _readings(client, every, count):
             live.update(_text(_screen(before, now, console.height)), refresh=True)
 
 
-def _text(shown: list[str]) -> "Text":
-    from rich.text import Text
-
+def _text(shown: list[str]) -> Text:
     return Text("\n".join(shown), no_wrap=True, overflow="crop")
 
 

@@ -222,6 +222,8 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         return _answer(
             {"schema": SCHEMA, "error": f"{request.method} {request.path}: {error.reason}"}, error.status
         )
+    except ConnectionError:
+        return web.Response(status=400)  # nobody is there any more to read it
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         return _answer({"schema": SCHEMA, "error": "internal error; the daemon's log has it"}, 500)

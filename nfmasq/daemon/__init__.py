@@ -12,6 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
+from aiohttp.http import HttpProcessingError
+
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.life import live
 
@@ -37,3 +39,9 @@ def _log_to_stderr() -> None:
     when = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=f"{when}%(levelname)-7s %(message)s")
     log.setLevel(logging.INFO)
+    logging.getLogger("aiohttp.server").addFilter(_is_our_fault)
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """What a client sends that is not HTTP is answered with 400; a line each would let it flood the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

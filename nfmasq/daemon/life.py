@@ -80,9 +80,7 @@ async def _run(
     if listener is not None:
         runners.append(await _site(page.application(daemon), listener))
     gc.collect()
-    gc.freeze()
-    log.info("ready: %s", daemon.ready_line())
-    notify("READY=1")
+    gc.freeze()  # what stands now stays: later collections need not walk it
     await daemon.serve()
     notify("STOPPING=1")
     if daemon.failure:

@@ -104,7 +104,7 @@ class Daemon:
         await self._in_hand(self._supervisor.begin)
 
     async def serve(self) -> None:
-        """Watch over everything until asked to end, or until a worker failed."""
+        """Say "ready" and watch over everything until asked to end, or until a worker failed."""
         loop = asyncio.get_running_loop()
         reloads: set[asyncio.Task[ReloadOutcome]] = set()
 
@@ -116,12 +116,17 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, on_hangup)
         watches = self._watch(loop)
         tasks = [loop.create_task(self._supervise()), loop.create_task(self._beat())]
+        log.info("ready: %s", self._ready_line())
+        notify("READY=1")
+        ended = loop.create_task(self._end.wait())
         try:
-            await self._end.wait()
+            done, _ = await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            for finished in done:
+                finished.result()  # a watch that broke must end the daemon, not leave it blind
         finally:
-            for task in (*tasks, *reloads):
+            for task in (ended, *tasks, *reloads):
                 task.cancel()
-            await asyncio.gather(*tasks, *reloads, return_exceptions=True)
+            await asyncio.gather(ended, *tasks, *reloads, return_exceptions=True)
             for watch in watches:
                 loop.remove_reader(watch.fileno())
                 watch.close()
@@ -134,7 +139,7 @@ class Daemon:
         """End the hand's thread."""
         self._hand.shutdown()
 
-    def ready_line(self) -> str:
+    def _ready_line(self) -> str:
         """What the daemon does, in a line."""
         now = self.situation()
         state = f"degraded ({'; '.join(now.problems)})" if now.problems else "ok"

@@ -39,14 +39,13 @@ def held_queues() -> dict[int, int]:
     return {int(line.split()[0]): int(line.split()[1]) for line in text.splitlines()}
 
 
-def holder(port: int) -> str:
-    """Who a netlink port belongs to, in words."""
+def command_line(port: int) -> list[str]:
+    """The first words of the program a netlink port belongs to; none when that cannot be told."""
     try:
         words = Path(f"/proc/{port}/cmdline").read_bytes().split(b"\0")
     except OSError:
-        return f"another program (netlink port {port})"
-    command = b" ".join(words[:4]).decode(errors="replace").strip()
-    return f"process {port} ({command})"
+        return []
+    return [word.decode(errors="replace") for word in words[:4] if word]
 
 
 def bind_a_queue() -> int:

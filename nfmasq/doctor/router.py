@@ -152,9 +152,11 @@ def _queue_numbers(config: "Config") -> Check:
     taken = [number for number in range(first, last + 1) if number in held]
     if not taken:
         return Check(name, "ok", f"{first} to {last} are free")
-    who = kernel.holder(held[taken[0]])
-    if "nfmasq" in who:
-        return Check(name, "ok", f"held by {who}, which is running already")
+    port = held[taken[0]]
+    words = kernel.command_line(port)
+    who = f"process {port} ({' '.join(words)})" if words else f"another program (netlink port {port})"
+    if "nfmasq" in map(os.path.basename, words):
+        return Check(name, "ok", f"held by {who}: the daemon is running already")
     return Check(
         name,
         "fail",

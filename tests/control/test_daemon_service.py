@@ -65,7 +65,7 @@ def manager(prepared: DaemonUnderLab) -> Iterator[Manager]:
 
 @contextmanager
 def run(daemon: DaemonUnderLab, router: Namespace, *before: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start the prepared daemon as a service manager would; whatever happens, it does not outlive the test."""
+    """Start the prepared daemon as a service manager would; it does not outlive the test."""
     address = str(daemon.config_path.with_name("manager"))
     process = router.popen(
         sys.executable, *(before or ("-m", "nfmasq", "run", "--config")), str(daemon.config_path),
@@ -135,3 +135,21 @@ def test_a_second_sigterm_does_not_hurry_the_end(
         process.communicate(timeout=10)
     assert process.returncode == 0
     assert "nfmasq" not in router.run("iptables-save") + router.run("nft", "list", "ruleset")
+
+
+def test_what_is_not_http_is_refused_without_a_word_in_the_log(daemon: DaemonUnderLab) -> None:
+    for garbage in (
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"\x16\x03\x01\x02\x00",
+        b"GET /v1/status HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n",
+        b'POST /v1/flush HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"all"',
+    ):
+        with socket.socket(socket.AF_UNIX) as sender:
+            sender.settimeout(10)
+            sender.connect(str(daemon.socket_path))
+            sender.sendall(garbage)
+            if not garbage.startswith(b"POST"):
+                assert b" 400 " in sender.recv(4096)
+    assert daemon.api("/v1/status")["state"] == "ok"
+    assert daemon.log.splitlines()[-1].partition("INFO")[2].strip().startswith("ready: ")

@@ -1,39 +1,46 @@
 """What deploy/quickstart says when it cannot go on, and how it edits the shipped configuration.
 
 It runs here with a PATH that holds almost nothing, no apt-get above all: whatever it got wrong, it could not
-change this machine.
+change this machine. It runs as a copy that anyone may read, for the tree may be in a private home.
 """
 
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-NEEDED = ("cat", "dirname", "readlink")
+NEEDED = ("bash", "cat", "dirname", "readlink", "setpriv")
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 THERE = "lo"
-OTHER = "other0"
 MISSING = "nosuch0"
 
 
 @pytest.fixture
-def bare_path(tmp_path: Path) -> str:
-    for name in NEEDED:
-        program = shutil.which(name)
-        assert program is not None
-        (tmp_path / name).symlink_to(program)
-    return str(tmp_path)
+def place() -> Iterator[Path]:
+    """A directory with the copy, and `bin` with what it may run."""
+    with TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o755)
+        (place / "bin").mkdir(mode=0o755)
+        for program in NEEDED:
+            found = shutil.which(program)
+            assert found is not None
+            (place / "bin" / program).symlink_to(found)
+        for script in ("quickstart", "build-venv.sh"):
+            shutil.copy(DEPLOY / script, place)
+        yield place
 
 
-def quickstart(path: str, *options: str, before: tuple[str, ...] = ()) -> tuple[int, str]:
+def quickstart(place: Path, *options: str, user: tuple[str, ...] = ()) -> tuple[int, str]:
     """Its exit code, and all it said."""
-    bash = shutil.which("bash")
-    assert bash is not None
     done = subprocess.run(
-        [*before, bash, str(DEPLOY / "quickstart"), *options],
-        env={"PATH": path},
+        [*user, "bash", str(place / "quickstart"), *options],
+        env={"PATH": str(place / "bin")},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -44,8 +51,8 @@ def quickstart(path: str, *options: str, before: tuple[str, ...] = ()) -> tuple[
     return done.returncode, done.stdout
 
 
-def test_help_names_every_option(bare_path: str) -> None:
-    code, said = quickstart(bare_path, "--help")
+def test_help_names_every_option(place: Path) -> None:
+    code, said = quickstart(place, "--help")
     assert code == 0
     for option in ("--internal", "--external", "--service", "--skip-packages"):
         assert option in said
@@ -64,16 +71,14 @@ def test_help_names_every_option(bare_path: str) -> None:
         (["--service"], "--external IF is missing"),
     ],
 )
-def test_a_wrong_option_gets_one_line_that_names_it(
-    bare_path: str, options: list[str], complaint: str
-) -> None:
-    code, said = quickstart(bare_path, *options)
+def test_a_wrong_option_gets_one_line_that_names_it(place: Path, options: list[str], complaint: str) -> None:
+    code, said = quickstart(place, *options)
     assert (code, said) == (2, f"quickstart: {complaint} (--help says more)\n")
 
 
 @pytest.mark.root
-def test_a_missing_interface_is_named_with_those_there_are(bare_path: str) -> None:
-    code, said = quickstart(bare_path, "--internal", THERE, f"--external={MISSING}")
+def test_a_missing_interface_is_named_with_those_there_are(place: Path) -> None:
+    code, said = quickstart(place, "--internal", THERE, f"--external={MISSING}")
     assert code == 1
     assert said.startswith(f"quickstart: there is no interface {MISSING}; this machine has: ")
     assert THERE in said.split()
@@ -81,27 +86,25 @@ def test_a_missing_interface_is_named_with_those_there_are(bare_path: str) -> No
 
 
 @pytest.mark.root
-def test_one_interface_cannot_be_both_sides(bare_path: str) -> None:
-    code, said = quickstart(bare_path, "--internal", THERE, "--external", THERE)
+def test_one_interface_cannot_be_both_sides(place: Path) -> None:
+    code, said = quickstart(place, "--internal", THERE, "--external", THERE)
     assert code == 1
     assert said == f"quickstart: {THERE} cannot be internal and external: name two interfaces\n"
 
 
 @pytest.mark.root
-def test_without_root_it_says_how_to_get_it(bare_path: str) -> None:
-    unshare = shutil.which("unshare")
-    assert unshare is not None
-    # In a user namespace that maps nobody we are not root, and may still read the tree wherever it is.
-    code, said = quickstart(bare_path, "--internal", THERE, "--external", OTHER, before=(unshare, "--user"))
+def test_without_root_it_says_how_to_get_it(place: Path) -> None:
+    options = ("--internal", THERE, "--external", MISSING)
+    code, said = quickstart(place, *options, user=NOBODY)
     assert code == 1
     assert "root is needed" in said
-    assert said.endswith(f"quickstart --internal {THERE} --external {OTHER}\n")
+    assert said.endswith(f"sudo {place}/quickstart {' '.join(options)}\n")
     assert said.count("\n") == 1
 
 
 @pytest.mark.root
-def test_without_apt_get_it_names_what_to_install_by_hand(bare_path: str) -> None:
-    code, said = quickstart(bare_path)
+def test_without_apt_get_it_names_what_to_install_by_hand(place: Path) -> None:
+    code, said = quickstart(place)
     assert code == 1
     assert "apt-get is missing" in said
     assert "libnetfilter-queue-dev" in said

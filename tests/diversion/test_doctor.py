@@ -24,6 +24,14 @@ from nfmasq.doctor import checks
 for check in checks():
     print(check.name, check.status, check.mend, sep="|")
 """
+HOLD_A_QUEUE = f"""
+import sys
+from netfilterqueue import NetfilterQueue
+queue = NetfilterQueue()
+queue.bind({FIRST_QUEUE}, lambda packet: packet.drop())
+print("bound", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -167,14 +175,26 @@ def test_ports_that_overlap_the_routers_own_are_warned_of(
     assert _all(router, _config(state, nat={"ports": ports}))["external ports"].status == status
 
 
+@pytest.mark.parametrize("number", [FIRST_QUEUE, FIRST_QUEUE + 2])
 def test_a_queue_that_another_program_holds_fails_and_the_program_is_named(
-    router: Path, state: FilePath
+    router: Path, state: FilePath, number: int
 ) -> None:
-    with KernelQueue(router.router, FIRST_QUEUE + 1).open():
+    with KernelQueue(router.router, number).open():
         check = _all(router, _config(state))["queue numbers"]
-        assert (check.status, str(FIRST_QUEUE + 1) in check.why) == ("fail", True)
+        assert (check.status, f"queue {number} is held by" in check.why) == ("fail", True)
         assert "first_queue" in check.mend
-        assert _all(router, _config(state))["netfilter queues"].status == "ok"
+    assert _all(router, _config(state))["queue numbers"].status == "ok"
+
+
+def test_a_daemon_that_holds_its_queues_is_well(router: Path, state: FilePath, tmp_path: FilePath) -> None:
+    (tmp_path / "nfmasq").write_text(HOLD_A_QUEUE, encoding="ascii")
+    daemon = router.router.popen(sys.executable, str(tmp_path / "nfmasq"), stdin=-1, stdout=-1)
+    with daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline() == "bound\n"
+        check = _all(router, _config(state))["queue numbers"]
+        assert (check.status, "running already" in check.why) == ("ok", True)
+        daemon.kill()
 
 
 def test_a_queue_is_tried_whose_number_nobody_holds(router: Path) -> None:

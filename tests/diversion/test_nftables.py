@@ -93,10 +93,14 @@ def test_a_local_listener_on_a_port_of_the_pool_is_reached(counting: Path) -> No
     assert _counters(counting) == [0] * 5
 
 
-def test_the_routers_own_packets_are_left_alone(counting: Path) -> None:
+def test_packets_of_the_router_and_from_inside_for_the_router_are_left_alone(counting: Path) -> None:
     with counting.receiver() as receiver:
         udp(counting.router, SERVER, PORT, b"own")
         assert receiver.recv(100) == b"own"
+    with counting.client.call(socket.socket, socket.AF_INET, socket.SOCK_RAW, ICMP) as pinging:
+        pinging.settimeout(5)
+        pinging.sendto(icmp(ECHO_REQUEST), (EXTERNAL, 0))
+        assert pinging.recv(100)[20] == 0
     assert _counters(counting) == [0] * 5
 
 
