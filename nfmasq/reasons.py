@@ -27,7 +27,7 @@ SENTENCES: dict[str, str] = {
     "source_internal": "A packet from outside claims an internal source.",
     "source_ours": "A packet from outside claims the router's own external address as its source.",
     "destination_martian": "The destination can be no host outside (loopback, multicast, broadcast).",
-    "destination_internal": "A packet from outside, or on its way there, is addressed straight to an internal host.",
+    "destination_internal": "A packet from outside, or about to go there, is addressed to an internal host.",
     "no_mapping": "Nothing behind the router uses this external endpoint.",
     "filtered": "The external endpoint is in use, but its host never spoke to this remote (filtering).",
     "tcp_no_session": "A TCP segment of a connection that was never seen to begin, or is forgotten.",

@@ -6,13 +6,13 @@ cables, all beds alike. What differs is only what the router does with packets:
     plain            forwards them; the server knows the way back
     masquerade       the kernel's MASQUERADE
     floor            a queue program that accepts each batch unchanged: the least any queue program can cost
-    rewriting-floor  a queue program that parses each packet, writes it anew and sends it back, without a table
+    rewriting-floor  a queue program that parses each packet, rewrites it and sends it back, without a table
     nfmasq           the same loop with the table
     scapy            a NetfilterQueue callback that translates with scapy
 
 The queue programs are diverted to by the daemon's own rules, and run in a process of their own on the router.
 All beds stand from the first to the last second. In every round each measure is taken of each variant, one
 straight after the other, and who comes first changes from round to round; so whatever else the machine does
-meets all of them alike. A figure is the median of its rounds. One that is not taken by the machine's clock alone
-says what it counts where it is taken: `datagrams`, `bulk`, `connections`, `pingpong`, `memory`.
+meets all of them alike. A figure is the median of its rounds. What exactly it counts is said where it is
+taken: `datagrams`, `bulk`, `connections`, `pingpong`, `memory`.
 """

@@ -5,20 +5,16 @@
 What is stored: the namespaces, and the router's program where the variant has one. All end with this process.
 """
 
-import json
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
+from nfmasq.bench import programs
 from nfmasq.bench.reading import BenchError
 from nfmasq.bench.variants import Variant
 from nfmasq.lab.namespace import Namespace, join
-from nfmasq.lab.programs import python_environment
 from nfmasq.lab.waiting import wait_until
 from nfmasq.worker import kernel_queues
 
@@ -33,19 +29,20 @@ CLIENT_PORTS = "32768 49151"
 
 MOST_TIME_WAIT = 1_000_000
 DRAIN_WITHIN_S = 30.0
-ANSWER_WITHIN_S = 20.0
 
 
 class Bed:
     """A context manager; its namespaces are `client`, `router`, `server`.
 
     queues: how many netfilter queues the variant's program serves, where it can serve several.
+    senders: how many processes send small packets.
     """
 
-    def __init__(self, variant: Variant, queues: int) -> None:
+    def __init__(self, variant: Variant, queues: int, senders: int) -> None:
         self.variant = variant
+        self.senders = senders
         self._queues = queues if variant.many_queues else 1
-        self._program: subprocess.Popen[str] | None = None
+        self._program: programs.Program | None = None
         self._open = ExitStack()
 
     def __enter__(self) -> "Bed":
@@ -86,49 +83,14 @@ class Bed:
         self.server.sysctl("ipv4/tcp_max_tw_buckets", MOST_TIME_WAIT)
 
     def _set_the_router_up(self) -> None:
-        if self.variant.program is None:
-            if self.variant.translates:
-                self.router.run(
-                    "iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "wan0", "-j", "MASQUERADE"
-                )
-            return
-        self._program = self.start(
-            self.router, "nfmasq.bench.router", self.variant.program, str(self._queues)
-        )
-
-    def start(self, where: Namespace, module: str, *arguments: str) -> "subprocess.Popen[str]":
-        """Start a program of the bench, `python -m module`, and wait until it prints "ready".
-
-        The caller kills it. Raises BenchError, with the program's last line, when it ends instead.
-        """
-        program = where.popen(
-            sys.executable, "-m", module, *arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env=python_environment(),
-        )  # fmt: skip
-        assert program.stdout is not None
-        if program.stdout.readline() != "ready\n":
-            program.kill()
-            said = program.communicate()[1].strip().splitlines()
-            raise BenchError(f"{module} did not start: {said[-1] if said else 'it said nothing'}")
-        return program
-
-    @contextmanager
-    def running(self, where: Namespace, module: str, *arguments: str) -> Iterator[None]:
-        """A program of the bench that runs meanwhile."""
-        program = self.start(where, module, *arguments)
-        try:
-            yield
-        finally:
-            program.kill()
-            program.communicate()
-
-    def answer(self, where: Namespace, module: str, *arguments: str, patience: float = 0) -> dict[str, Any]:
-        """What a program of the bench prints at its end, as JSON; it may take `patience` seconds longer."""
-        return _answer_of(self.start(where, module, *arguments), patience)
+        if self.variant.program == "scapy":
+            self._program = programs.start(self.router, "nfmasq.bench.scapy_nat")
+        elif self.variant.program is not None:
+            self._program = programs.start(
+                self.router, "nfmasq.bench.router", self.variant.program, str(self._queues)
+            )
+        elif self.variant.translates:
+            self.router.run("iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "wan0", "-j", "MASQUERADE")
 
     def packets(self, where: Namespace, direction: str) -> tuple[int, float]:
         """Packets that eth0 of the client or server has received ("rx") or sent ("tx"), and when that was.
@@ -140,7 +102,9 @@ class Bed:
             with open("/proc/thread-self/net/dev", encoding="ascii") as file:
                 lines = file.read().splitlines()
             now = time.monotonic()
-            columns = next(line for line in lines if line.strip().startswith("eth0:")).partition(":")[2].split()
+            columns = (
+                next(line for line in lines if line.strip().startswith("eth0:")).partition(":")[2].split()
+            )
             return int(columns[1 if direction == "rx" else 9]), now
 
         found: tuple[int, float] = where.call(read)
@@ -174,24 +138,8 @@ class Bed:
         if self._program is None or not self.variant.many_queues:
             return {}
         program, self._program = self._program, None
-        return _answer_of(program)
+        return programs.answer_of(program)
 
     def _kill_the_program(self) -> None:
         if self._program is not None:
-            self._program.kill()
-            self._program.communicate()
-
-
-def _answer_of(program: "subprocess.Popen[str]", patience: float = 0) -> dict[str, Any]:
-    """Close the program's input, wait for its end and read the JSON it printed."""
-    try:
-        said, complaint = program.communicate(timeout=ANSWER_WITHIN_S + patience)
-    except subprocess.TimeoutExpired:
-        raise BenchError("a program of the bench did not end in time") from None
-    finally:
-        program.kill()
-        program.communicate()
-    if program.returncode != 0:
-        raise BenchError(f"a program of the bench failed: {(complaint.strip().splitlines() or ['?'])[-1]}")
-    found: dict[str, Any] = json.loads(said)
-    return found
+            programs.kill(self._program)

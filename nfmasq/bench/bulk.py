@@ -32,7 +32,8 @@ def take(figure: Figure, bed: Bed, seconds: float) -> Reading:
     server = _listening(bed)
     try:
         said = bed.client.run(
-            "iperf3", "--client", str(SERVER), "--json", "--time", str(max(1, round(seconds))), *OPTIONS[figure],
+            "iperf3", "--client", str(SERVER), "--json", "--time", str(max(1, round(seconds))),
+            *OPTIONS[figure],
             check=False,
             timeout=seconds + _PATIENCE_S,
             start_new_session=True,
@@ -50,7 +51,9 @@ def received(said: str) -> float:
     try:
         report = json.loads(said)
     except ValueError:
-        raise BenchError(f"iperf3 failed: {said.strip().splitlines()[-1] if said.strip() else 'no output'}") from None
+        raise BenchError(
+            f"iperf3 failed: {said.strip().splitlines()[-1] if said.strip() else 'no output'}"
+        ) from None
     if "error" in report:
         raise BenchError(f"iperf3 failed: {report['error']}")
     return float(report["end"]["sum_received"]["bits_per_second"])

@@ -1,10 +1,14 @@
-"""Small packets: 64-byte UDP datagrams of 64 flows, outbound, as fast as one core can send them.
+"""Small packets: 64-byte UDP datagrams of 64 flows, outbound, faster than the router can forward them.
 
-The sender hands complete frames to the client's cable, many a system call: that costs less than UDP sockets,
+The senders hand complete frames to the client's cable, many a system call: that costs less than UDP sockets,
 and none of it falls on the router's program. They are counted where the server's cable ends, over a window
-within which the sender never pauses, and thrown away there. The rate is what the router delivers when it is
-offered too much. Where it delivers all it is offered, the sender set the pace and the router could do more:
-`extra` holds what was offered, and what processor time the router's program spent on each.
+within which the senders never pause, and thrown away there. The rate is what the router delivers when it is
+offered too much. Where it delivers all it is offered, the senders set the pace and the router could do more:
+`extra` holds what was offered. All flows are between one client and one server, and the kernel picks among
+several queues by the addresses: this is the rate of one queue.
+
+The second figure is the processor time, its work in the kernel included, that the router's program took for
+each packet delivered. It does not depend on who set the pace, and little on what else the machine does.
 """
 
 import ctypes
@@ -17,14 +21,16 @@ from ipaddress import IPv4Address
 from nfmasq._fastpath import checksum
 from nfmasq.bench.bed import CLIENT, SERVER, Bed
 from nfmasq.bench.family import fork_each
+from nfmasq.bench.programs import running
 from nfmasq.bench.reading import Figure, Reading
 from nfmasq.lab.wire import hardware_address
 
-FIGURES = (Figure("small-packets", "small packets", "kpps", 1e3),)
+RATE = Figure("small-packets", "small packets", "kpps", 1e3)
+TIME = Figure("small-packet-time", "router's time for one", "ns", 1e-9, more_is_better=False)
+FIGURES = (RATE, TIME)
 
 FLOWS = 64
 PAYLOAD = 64
-SENDERS = 2
 FIRST_PORT, DISCARD = 20000, 9
 WARM_UP_S = 0.3
 
@@ -39,8 +45,7 @@ def take(bed: Bed, seconds: float) -> Reading:
     discard = ("PREROUTING", "-p", "udp", "--dport", str(DISCARD), "-j", "DROP")
     bed.server.run("iptables", "-t", "raw", "-A", *discard)
     own, router = hardware_address(bed.client, "eth0"), hardware_address(bed.router, "lan0")
-    sender = bed.start(bed.client, "nfmasq.bench.datagrams", own.hex(), router.hex())
-    try:
+    with running(bed.client, "nfmasq.bench.datagrams", own.hex(), router.hex(), str(bed.senders)):
         time.sleep(WARM_UP_S)
         offered, sent_at = bed.packets(bed.client, "tx")
         used = bed.processor_time()
@@ -49,18 +54,13 @@ def take(bed: Bed, seconds: float) -> Reading:
         offered_then, sent_then = bed.packets(bed.client, "tx")
         delivered_then, seen_then = bed.packets(bed.server, "rx")
         used_then = bed.processor_time()
-    finally:
-        sender.kill()
-        sender.communicate()
     bed.drain()
     bed.server.run("iptables", "-t", "raw", "-D", *discard)
-    return Reading(
-        {"small-packets": (delivered_then - delivered) / (seen_then - seen_at)},
-        {
-            "offered": (offered_then - offered) / (sent_then - sent_at),
-            "processor_s_per_packet": (used_then - used) / max(1, delivered_then - delivered),
-        },
-    )
+    count = delivered_then - delivered
+    values = {RATE.name: count / (seen_then - seen_at)}
+    if bed.variant.program and count:
+        values[TIME.name] = (used_then - used) / count
+    return Reading(values, {"offered": (offered_then - offered) / (sent_then - sent_at)})
 
 
 class _Piece(ctypes.Structure):
@@ -98,11 +98,11 @@ def datagram(source: IPv4Address, source_port: int, target: IPv4Address, target_
 
 
 def main() -> None:
-    """`datagrams OWN_MAC ROUTER_MAC`: flood eth0 until killed."""
+    """`datagrams OWN_MAC ROUTER_MAC SENDERS`: flood eth0 until killed."""
     header = bytes.fromhex(sys.argv[2]) + bytes.fromhex(sys.argv[1]) + _ETH_P_IP.to_bytes(2)
     flows = [header + datagram(CLIENT, FIRST_PORT + flow, SERVER, DISCARD) for flow in range(FLOWS)]
     buffers = [ctypes.create_string_buffer(frame, len(frame)) for frame in flows]
-    pieces = (_Piece * FLOWS)(*((ctypes.addressof(buffer), len(buffer)) for buffer in buffers))
+    pieces = [_Piece(ctypes.addressof(buffer), len(buffer)) for buffer in buffers]
     messages = (_Message * _FRAMES)()
     for number, message in enumerate(messages):
         message.header.pieces = ctypes.pointer(pieces[number % FLOWS])
@@ -116,7 +116,7 @@ def main() -> None:
             while True:
                 send(sock.fileno(), messages, _FRAMES, 0)
 
-    fork_each(SENDERS, flood)
+    fork_each(int(sys.argv[3]), flood)
     print("ready", flush=True)
     sys.stdin.read()
 

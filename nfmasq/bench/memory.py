@@ -1,9 +1,9 @@
 """Memory: what the daemon holds when it has nothing to do, and what a session costs at a million.
 
 Idle is a real `nfmasq run` with the default limits on the lab's router, once scraped; the number is the
-kernel's VmRSS, in which the libraries it shares with others count in full. A session's cost is how much more a
-program holds when it has made a table and filled it, by the number of sessions. Each of them has a mapping of
-its own, the dearest case, so many external addresses are needed and their port pools count too.
+kernel's VmRSS, in which the libraries it shares with others count in full. A session's cost is how much more
+a program holds when it has made a table and filled it, by the number of sessions. Each of them has a mapping
+of its own, the dearest case, so many external addresses are needed and their port pools count too.
 """
 
 import json

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from nfmasq.bench.bed import CLIENT, EXTERNAL, SERVER, Bed
+from nfmasq.bench.programs import answer, running
 from nfmasq.bench.reading import BenchError, Figure, Reading
 
 FIGURES = (
@@ -30,8 +31,8 @@ _MOST_LOST = 3
 
 def take(bed: Bed, seconds: float) -> Reading:
     """Exchange datagrams one at a time."""
-    with bed.running(bed.server, "nfmasq.bench.pingpong", "serve"):
-        said = bed.answer(bed.client, "nfmasq.bench.pingpong", "ask", str(seconds), patience=seconds)
+    with running(bed.server, "nfmasq.bench.pingpong", "serve"):
+        said = answer(bed.client, "nfmasq.bench.pingpong", "ask", str(seconds), patience=seconds)
     if not said["exchanges"]:
         raise BenchError("no datagram came back")
     return Reading(
@@ -42,8 +43,8 @@ def take(bed: Bed, seconds: float) -> Reading:
 
 def prove(bed: Bed) -> None:
     """Raise BenchError unless the server sees the client as this variant should show it."""
-    with bed.running(bed.server, "nfmasq.bench.pingpong", "serve"):
-        seen = bed.answer(bed.client, "nfmasq.bench.pingpong", "who")["seen"]
+    with running(bed.server, "nfmasq.bench.pingpong", "serve"):
+        seen = answer(bed.client, "nfmasq.bench.pingpong", "who")["seen"]
     wanted = EXTERNAL if bed.variant.translates else CLIENT
     if seen != str(wanted):
         raise BenchError(f"{bed.variant.title}: the server sees the client as {seen}, not as {wanted}")

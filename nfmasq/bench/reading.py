@@ -21,7 +21,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Reading:
-    """One round's figures of one measure, by name; extra: what else was counted, for whoever wants to know."""
+    """One round's figures of one measure, by name; extra: what else was counted."""
 
     values: dict[str, float]
     extra: dict[str, float] = field(default_factory=dict)

@@ -29,7 +29,12 @@ def as_json(plan: Plan, results: Results, memory: Memory) -> dict[str, object]:
     return {
         "schema": 1,
         "machine": _machine(),
-        "method": {"rounds": plan.rounds, "seconds": plan.seconds, "queues": plan.queues},
+        "method": {
+            "rounds": plan.rounds,
+            "seconds": plan.seconds,
+            "queues": plan.queues,
+            "senders": plan.senders,
+        },
         "figures": [
             {
                 "figure": figure.name,
@@ -62,7 +67,8 @@ def as_text(plan: Plan, results: Results, memory: Memory) -> Iterator[str]:
     machine = _machine()
     yield (
         f"{plan.rounds} rounds of {plan.seconds:g} s a measurement, interleaved; medians. "
-        f"{machine['kernel']}, {machine['processors']} processors, {plan.queues} queues."
+        f"{machine['kernel']}, {machine['processors']} processors; {plan.queues} queues, "
+        f"{plan.senders} senders of small packets."
     )
     if results.figures:
         yield ""
@@ -118,9 +124,9 @@ def _memory(memory: Memory) -> Iterator[str]:
         cost = memory.table
         yield f"\na table of {cost.sessions} sessions: {cost.bytes_per_session:.0f} bytes a session"
         yield (
-            f"one call of Table.translate, ns: {cost.call_ns:.0f} for nothing, {cost.new_ns:.0f} for a new session, "
-            f"{cost.established_few_ns:.0f} for an established one of a thousand, "
-            f"{cost.established_many_ns:.0f} of {cost.sessions}"
+            f"one call of Table.translate: {cost.call_ns:.0f} ns for nothing, {cost.new_ns:.0f} ns for a new "
+            f"session, {cost.established_few_ns:.0f} ns for one of a thousand sessions, "
+            f"{cost.established_many_ns:.0f} ns for one of {cost.sessions}"
         )
 
 
@@ -171,7 +177,9 @@ def _targets(results: Results, memory: Memory) -> Iterator[str]:
         )
     for one in _memory_targets(memory):
         title = str(one["figure"]).replace("_", " ")
-        rows.append([str(one["verdict"]), title, digits(float(str(one["value"]))), f"at most {one['at_most']:g}", ""])
+        rows.append(
+            [str(one["verdict"]), title, digits(float(str(one["value"]))), f"at most {one['at_most']:g}", ""]
+        )
     if rows:
         yield "\ntargets"
         for row, line in zip(rows, _columns(rows, left=(0, 1, 3, 4)), strict=True):

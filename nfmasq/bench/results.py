@@ -14,7 +14,7 @@ from nfmasq.bench.variants import FLOOR, MASQUERADE, NFMASQ, REWRITING_FLOOR, SC
 
 @dataclass(frozen=True)
 class Target:
-    """What nfmasq's figure must be, as a multiple of another variant's: at least, or at most where less is better."""
+    """The multiple of another variant's figure that nfmasq must reach, or stay below where less is better."""
 
     figure: Figure
     against: Variant
@@ -22,8 +22,8 @@ class Target:
 
 
 TARGETS = (
-    Target(*datagrams.FIGURES, FLOOR, 0.85),
-    Target(*datagrams.FIGURES, SCAPY, 50),
+    Target(datagrams.RATE, FLOOR, 0.85),
+    Target(datagrams.RATE, SCAPY, 50),
     *(
         Target(figure, against, bound)
         for figure in bulk.OPTIONS
@@ -85,9 +85,9 @@ class Results:
             self._readings.setdefault((figure.name, variant.name), []).append(reading)
 
     def rounds(self, figure: Figure, variant: Variant) -> list[float | None]:
-        """The figure in every round so far."""
+        """The figure in every round so far; None where it could not be read, or the variant has none."""
         readings = self._readings.get((figure.name, variant.name), [])
-        return [None if reading is None else reading.values[figure.name] for reading in readings]
+        return [None if reading is None else reading.values.get(figure.name) for reading in readings]
 
     def median(self, figure: Figure, variant: Variant) -> float | None:
         """The median of the rounds that have one."""
@@ -110,13 +110,12 @@ class Results:
 
     def notes(self) -> list[str]:
         """What a reader of the figures must know."""
-        (figure,) = datagrams.FIGURES
         said = []
         for variant in self.variants:
-            delivered, extra = self.median(figure, variant), self.extra(figure, variant)
+            delivered, extra = self.median(datagrams.RATE, variant), self.extra(datagrams.RATE, variant)
             if variant.program and delivered and delivered >= UNPACED * extra["offered"]:
                 said.append(
-                    f"{variant.title}: all small packets offered were delivered, so the sender set the pace "
-                    "and the true rate is higher"
+                    f"{variant.title}: all small packets offered were delivered, so the senders set the pace "
+                    "and the router can do more"
                 )
         return said + self.failures

@@ -18,13 +18,15 @@ AROUND_S = 0.8
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure. seconds: of each measurement; queues: of each queue program that can serve several."""
+    """What to measure. seconds: of each measurement; queues: of each queue program that can serve
+    several; senders: processes that send small packets."""
 
     variants: tuple[Variant, ...]
     measures: tuple[Measure, ...]
     rounds: int
     seconds: float
     queues: int
+    senders: int
 
     @property
     def about_s(self) -> float:
@@ -49,7 +51,7 @@ def run(plan: Plan, progress: Callable[[str], None]) -> Results:
         beds = {}
         for variant in plan.variants if plan.measures else ():
             progress(f"making the bed for {variant.title}")
-            beds[variant] = stack.enter_context(Bed(variant, plan.queues))
+            beds[variant] = stack.enter_context(Bed(variant, plan.queues, plan.senders))
             pingpong.prove(beds[variant])
         for number in range(plan.rounds):
             for measure in plan.measures:

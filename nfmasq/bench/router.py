@@ -1,7 +1,7 @@
-"""The program on the router of a bed: `python -m nfmasq.bench.router accept|rewrite|translate|scapy QUEUES`.
+"""The program on the router of a bed: `python -m nfmasq.bench.router accept|rewrite|translate QUEUES`.
 
 It binds its queues, lays the daemon's own rules, prints "ready", and serves until its input ends; then it
-prints what it counted, as JSON. The scapy loop runs until it is killed.
+prints what it counted, as JSON.
 """
 
 import json
@@ -20,18 +20,15 @@ CAPACITY = 1_000_000
 
 def main() -> None:
     """Serve one bed's router."""
-    mode, queues = sys.argv[1], int(sys.argv[2])
     try:
-        if mode == "scapy":
-            _serve_with_scapy()
-        else:
-            _serve(mode, queues)
+        _serve(sys.argv[1], int(sys.argv[2]))
     except (OSError, DiversionUnavailable) as error:
         print(error, file=sys.stderr, flush=True)
         os._exit(1)  # threads may be serving queues, and nothing is left to tidy
 
 
-def _divert(queues: int) -> None:
+def divert(queues: int) -> None:
+    """Lay the daemon's rules for so many queues, bound by now, and say that we are ready."""
     policy = Policy((EXTERNAL,), (INTERNAL,))
     plan = DiversionPlan(
         internal=("lan0",),
@@ -54,7 +51,7 @@ def _serve(mode: str, count: int) -> None:
     threads = [threading.Thread(target=queue.serve) for queue in queues]
     for thread in threads:
         thread.start()
-    _divert(count)
+    divert(count)
     sys.stdin.read()
     for queue in queues:
         queue.stop()
@@ -77,17 +74,6 @@ def _counted(queues: list[Queue], table: Table | None) -> dict[str, object]:
             reason: count for reason, count in zip(REASONS, counters.dropped, strict=True) if count
         }
     return sums
-
-
-def _serve_with_scapy() -> None:
-    from netfilterqueue import NetfilterQueue
-
-    from nfmasq.bench.scapy_nat import ScapyNat
-
-    queue = NetfilterQueue()
-    queue.bind(FIRST_QUEUE, ScapyNat(EXTERNAL).translate)
-    _divert(1)
-    queue.run()
 
 
 if __name__ == "__main__":

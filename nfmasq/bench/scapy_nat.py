@@ -1,15 +1,18 @@
-"""The scapy loop: what a short script with NetfilterQueue and scapy does, and many do.
+"""The scapy loop, `python -m nfmasq.bench.scapy_nat`: what a short script with NetfilterQueue and scapy does.
 
 A callback a packet: scapy parses it, source or destination is replaced, scapy builds it again with its
-checksums. It keeps a dictionary each way, endpoint-independent, and never forgets.
+checksums. It keeps a dictionary each way, endpoint-independent, and never forgets. It runs until killed.
 
 What is stored: the two dictionaries; `translate` alone writes them.
 """
 
 from ipaddress import IPv4Address
 
-from netfilterqueue import Packet
+from netfilterqueue import NetfilterQueue, Packet
 from scapy.layers.inet import IP, TCP, UDP
+
+from nfmasq.bench.bed import EXTERNAL
+from nfmasq.bench.router import FIRST_QUEUE, divert
 
 PRE_ROUTING = 0
 
@@ -29,10 +32,8 @@ class ScapyNat:
         """Translate one packet of the queue, or drop it."""
         ip = IP(packet.get_payload())
         layer = ip.payload
-        known = (
-            self._inbound(ip, layer) if packet.hook == PRE_ROUTING else self._outbound(ip, layer)
-        ) if type(layer) in self._next_port else False
-        if not known:
+        turn = self._inbound if packet.hook == PRE_ROUTING else self._outbound
+        if not isinstance(layer, TCP | UDP) or not turn(ip, layer):
             packet.drop()
             return
         del ip.chksum, layer.chksum
@@ -58,3 +59,15 @@ class ScapyNat:
             return False
         ip.dst, layer.dport = internal
         return True
+
+
+def main() -> None:
+    """Serve one bed's router."""
+    queue = NetfilterQueue()
+    queue.bind(FIRST_QUEUE, ScapyNat(EXTERNAL).translate)
+    divert(1)
+    queue.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,7 @@ HOSTS = IPv4Network("10.0.0.0/8")
 SERVER = IPv4Address("203.0.113.9")
 FIRST_EXTERNAL = IPv4Address("198.51.100.1")
 EXTERNALS = 40
-"""A quarter more ports than a million sessions need: hosts are paired with addresses by a hash, not evenly."""
+"""A quarter more ports than a million sessions need: a hash pairs hosts with addresses, not evenly."""
 
 PORTS_A_HOST = 50
 FEW = 1000
@@ -56,7 +56,7 @@ def new_table(capacity: int) -> Table:
 
 
 def nanoseconds(table: Table, sent: list[bytes]) -> float:
-    """Processor time of one call, translating these. Raises RuntimeError with the reason when the last one is refused."""
+    """Processor time of one call, translating these. Raises RuntimeError when the last one is refused."""
     translate = table.translate
     begin = time.process_time_ns()
     for packet in sent:

@@ -10,7 +10,7 @@ Program = Literal["accept", "rewrite", "translate", "scapy"]
 class Variant:
     """One way. `name` as on the command line, `title` as in tables.
 
-    translates: the server sees the external address. program: what serves the queue on the router, if anything.
+    translates: the server sees the external address. program: what serves the queue on the router.
     """
 
     name: str

@@ -31,6 +31,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
     },
     "Change it while it runs": {
         "reload": Entry("nfmasq.cli.change", "Let the daemon read its configuration again."),
+        "withdraw": Entry("nfmasq.cli.withdraw", "Take out the rules a stopped daemon left."),
         "flush": Entry("nfmasq.cli.change", "End the sessions of one host, or all."),
     },
     "Try and measure": {

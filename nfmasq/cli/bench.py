@@ -5,17 +5,23 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import click
 
+from nfmasq.bench import report
+from nfmasq.bench.measures import MEASURES
+from nfmasq.bench.memory import idle, table_cost
+from nfmasq.bench.reading import BenchError
+from nfmasq.bench.report import Memory
+from nfmasq.bench.results import Results
+from nfmasq.bench.rounds import Plan, run
+from nfmasq.bench.variants import SCAPY, VARIANTS
 from nfmasq.cli.ask import end, fail, print_json
+from nfmasq.config.models import Engine
 from nfmasq.exits import Exit
-
-if TYPE_CHECKING:
-    from nfmasq.bench.report import Memory
-    from nfmasq.bench.rounds import Plan
+from nfmasq.lab.programs import sbin_too
 
 PACKAGES = {
     "iperf3": "iperf3",
@@ -27,6 +33,8 @@ PACKAGES = {
 """The programs the bench runs, and the Debian package each is in."""
 
 MEMORY = "memory"
+_MEASURES = {measure.name: measure for measure in MEASURES}
+_VARIANTS = {variant.name: variant for variant in VARIANTS}
 
 
 @click.command(
@@ -54,94 +62,53 @@ nothing of this machine's network is touched and nothing stays."""
     help="Netfilter queues of each queue program.  [default: as the daemon, one a processor]",
 )
 @click.option(
+    "--senders",
+    type=click.IntRange(min=1, max=64),
+    default=2,
+    show_default=True,
+    help="Processes that send small packets.",
+)
+@click.option(
     "--only",
-    "only",
+    type=click.Choice([*_MEASURES, MEMORY, *_VARIANTS]),
     multiple=True,
     metavar="NAME",
-    help="Take only this measure, or only this variant; may be repeated. An unknown name lists them all.",
+    help="Take only this measure, or only this variant; may be repeated. A wrong name lists them all.",
 )
 @click.option("--core", is_flag=True, help="Measure only the table, without a network and without root.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
 def bench(
-    rounds: int, seconds: float, queues: int | None, only: tuple[str, ...], core: bool, as_json: bool
+    *,
+    rounds: int,
+    seconds: float,
+    queues: int | None,
+    senders: int,
+    only: tuple[str, ...],
+    core: bool,
+    as_json: bool,
 ) -> None:
     """Measure nfmasq against plain forwarding, the kernel's MASQUERADE, bare queue programs and a scapy loop.
 
     One run, interleaved, medians; a table of figures, one of ratios, and the targets they are held against.
     """
-    from nfmasq.bench.reading import BenchError
-    from nfmasq.bench.rounds import Plan
-    from nfmasq.config.models import Engine
-
-    plan = Plan((), (), rounds, seconds, queues or Engine().queues)
-    memory = core
-    if not core:
-        plan, memory = _chosen(plan, only)
-        _require_root()
-        _require_programs()
+    plan = Plan((), (), rounds, seconds, queues or Engine().queues, senders)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _measure(plan, memory, core, as_json)
+        with _Progress() as progress:
+            if core:
+                results, memory = run(plan, progress), _memory(progress, daemon=False)
+            else:
+                _require_root()
+                _require_programs()
+                plan = _chosen(plan, only)
+                results = _measured(plan, progress)
+                memory = _memory(progress) if _wanted(MEMORY, only) else Memory()
     except KeyboardInterrupt:
         fail("bench: stopped")
     except PermissionError as error:
         fail(f"bench: this machine does not let us make network namespaces: {error}", Exit.NOT_PERMITTED)
     except (BenchError, RuntimeError, OSError) as error:
         fail(f"bench: {error}")
-
-
-def _chosen(plan: "Plan", only: tuple[str, ...]) -> "tuple[Plan, bool]":
-    """The plan with what is to be measured, and whether memory is."""
-    from dataclasses import replace
-
-    from nfmasq.bench.measures import MEASURES
-    from nfmasq.bench.variants import SCAPY, VARIANTS
-
-    measures = {measure.name: measure for measure in MEASURES}
-    variants = {variant.name: variant for variant in VARIANTS}
-    for name in only:
-        if name not in {*measures, *variants, MEMORY}:
-            raise click.UsageError(
-                f"--only {name!r} is neither a measure ({', '.join((*measures, MEMORY))}) "
-                f"nor a variant ({', '.join(variants)})"
-            )
-    named_measures = [name for name in (*measures, MEMORY) if name in only] or [*measures, MEMORY]
-    named_variants = [name for name in variants if name in only] or list(variants)
-    if SCAPY.name in named_variants and find_spec("scapy") is None:
-        click.echo("nfmasq: bench: without scapy, which is not installed (apt-get install python3-scapy)", err=True)
-        named_variants.remove(SCAPY.name)
-    chosen = replace(
-        plan,
-        measures=tuple(measures[name] for name in named_measures if name != MEMORY),
-        variants=tuple(variants[name] for name in named_variants),
-    )
-    return chosen, MEMORY in named_measures
-
-
-def _require_root() -> None:
-    if os.geteuid() != 0:
-        fail("bench: needs root, to make network namespaces: sudo nfmasq bench", Exit.NOT_PERMITTED)
-
-
-def _require_programs() -> None:
-    from nfmasq.lab.programs import sbin_too
-
-    os.environ["PATH"] = sbin_too()
-    missing = [name for name in PACKAGES if not shutil.which(name)]
-    if missing:
-        packages = " ".join(sorted({PACKAGES[name] for name in missing}))
-        fail(f"bench: {', '.join(missing)} not found: apt-get install {packages}")
-
-
-def _measure(plan: "Plan", with_memory: bool, core: bool, as_json: bool) -> None:
-    from nfmasq.bench import report
-    from nfmasq.bench.rounds import run
-
-    with _Progress() as progress:
-        if plan.measures:
-            progress(f"{plan.rounds} rounds, about {plan.about_s / 60:.0f} minutes")
-        results = run(plan, progress)
-        memory = _memory(with_memory, core, progress)
     if as_json:
         print_json(report.as_json(plan, results, memory))
     else:
@@ -151,18 +118,47 @@ def _measure(plan: "Plan", with_memory: bool, core: bool, as_json: bool) -> None
         end(Exit.FAILED)
 
 
-def _memory(wanted: bool, core: bool, progress: Callable[[str], None]) -> "Memory":
-    from nfmasq.bench.memory import idle, table_cost
-    from nfmasq.bench.report import Memory
+def _wanted(name: str, only: tuple[str, ...]) -> bool:
+    """Is it named, or nothing of its kind?"""
+    kind = _VARIANTS if name in _VARIANTS else {*_MEASURES, MEMORY}
+    return name in only or not any(other in kind for other in only)
 
-    if not wanted:
-        return Memory()
-    idle_bytes = None
-    if not core:
+
+def _chosen(plan: Plan, only: tuple[str, ...]) -> Plan:
+    """The plan with the measures and variants that are wanted and can be had."""
+    variants = tuple(variant for variant in VARIANTS if _wanted(variant.name, only))
+    if SCAPY in variants and find_spec("scapy") is None:
+        click.echo("nfmasq: bench: no scapy, so no scapy loop: apt-get install python3-scapy", err=True)
+        variants = tuple(variant for variant in variants if variant is not SCAPY)
+    return replace(plan, variants=variants, measures=tuple(m for m in MEASURES if _wanted(m.name, only)))
+
+
+def _require_root() -> None:
+    if os.geteuid() != 0:
+        fail("bench: needs root, to make network namespaces: sudo nfmasq bench", Exit.NOT_PERMITTED)
+
+
+def _require_programs() -> None:
+    os.environ["PATH"] = sbin_too()
+    missing = [name for name in PACKAGES if not shutil.which(name)]
+    if missing:
+        packages = " ".join(sorted({PACKAGES[name] for name in missing}))
+        fail(f"bench: {', '.join(missing)} not found: apt-get install {packages}")
+
+
+def _measured(plan: Plan, progress: Callable[[str], None]) -> Results:
+    if plan.measures:
+        progress(f"{plan.rounds} rounds, about {plan.about_s / 60:.0f} minutes")
+    return run(plan, progress)
+
+
+def _memory(progress: Callable[[str], None], *, daemon: bool = True) -> Memory:
+    held = None
+    if daemon:
         progress("starting a daemon, to see what it holds")
-        idle_bytes = idle()
+        held = idle()
     progress("filling a table with a million sessions")
-    return Memory(idle_bytes, table_cost())
+    return Memory(held, table_cost())
 
 
 class _Progress:

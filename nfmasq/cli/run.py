@@ -30,8 +30,8 @@ Next: `nfmasq status` from another terminal."""
     help="The configuration.",
 )
 @click.option(
-    "--keep-guard", is_flag=True, help="At the end leave the guard: no internal address leaves meanwhile."
+    "--keep-rules", is_flag=True, help="At the end leave the rules: nothing passes, and no connection is reset."
 )
-def run(config_path: Path, keep_guard: bool) -> None:
+def run(config_path: Path, keep_rules: bool) -> None:
     """The daemon, in the foreground: masquerades for the internal networks until SIGTERM."""
-    sys.exit(daemon.run(config_path, keep_guard))
+    sys.exit(daemon.run(config_path, keep_rules))

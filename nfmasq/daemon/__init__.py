@@ -22,12 +22,12 @@ __all__ = ["run"]
 log = logging.getLogger("nfmasq")
 
 
-def run(config_path: Path, keep_guard: bool = False) -> int:
-    """Run the daemon until SIGTERM; return the exit code. keep_guard: leave the guard in place at the end."""
+def run(config_path: Path, keep_rules: bool = False) -> int:
+    """Run the daemon until SIGTERM; return the exit code. keep_rules: leave rules and guard at the end."""
     _log_to_stderr()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     try:
-        return asyncio.run(live(config_path, keep_guard))
+        return asyncio.run(live(config_path, keep_rules))
     except StartFailed as failed:
         for line in failed.lines:
             log.error("%s", line)

@@ -1,8 +1,9 @@
 """The daemon's life: take what it needs, set up, serve, and go in an order that leaks nothing.
 
-A clean stop takes the rules out first, so that nothing waits in a queue nobody serves. Any other end leaves
-the rules and the guard where they are: without a daemon the diverted packets are dropped, never forwarded as
-they are.
+A clean stop takes the rules out first, so that nothing waits in a queue nobody serves. Any other end, and a
+stop that is told to keep them, leaves the rules and the guard where they are: without a daemon the diverted
+packets are dropped, never forwarded as they are, and never answered by the router itself, which would reset
+connections.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ DUMP_THREADS = 2
 log = logging.getLogger("nfmasq")
 
 
-async def live(config_path: Path, keep_guard: bool) -> int:
+async def live(config_path: Path, keep_rules: bool) -> int:
     """Run a daemon from start to end; return the exit code. Raises StartFailed."""
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(DUMP_THREADS, thread_name_prefix="dump"))
@@ -62,11 +63,11 @@ async def live(config_path: Path, keep_guard: bool) -> int:
         supervisor = Supervisor(config, table, diversion, (first, count))
         daemon = Daemon(config_path, table, workers, supervisor, end)
         undo.callback(daemon.close)
-        return await _run(daemon, control.listener, listener, keep_guard)
+        return await _run(daemon, control.listener, listener, keep_rules)
 
 
 async def _run(
-    daemon: Daemon, control: socket.socket, listener: socket.socket | None, keep_guard: bool
+    daemon: Daemon, control: socket.socket, listener: socket.socket | None, keep_rules: bool
 ) -> int:
     try:
         await daemon.begin()
@@ -85,9 +86,11 @@ async def _run(
     notify("STOPPING=1")
     if daemon.failure:
         log.error("%s; the rules stay, so nothing leaves untranslated; start nfmasq again", daemon.failure)
+    elif keep_rules:
+        log.info("the rules stay, so nothing passes until nfmasq starts again; ending")
     else:
-        await daemon.withdraw(keep_guard)
-        log.info("the rules are out%s; ending", ", the guard stays" if keep_guard else "")
+        await daemon.withdraw()
+        log.info("the rules are out; ending")
     for runner in runners:
         await runner.cleanup()
     return Exit.FAILED if daemon.failure else Exit.OK

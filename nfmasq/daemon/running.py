@@ -7,7 +7,6 @@ to, or when a worker failed.
 """
 
 import asyncio
-import functools
 import logging
 import signal
 import time
@@ -131,9 +130,9 @@ class Daemon:
                 loop.remove_reader(watch.fileno())
                 watch.close()
 
-    async def withdraw(self, keep_guard: bool) -> None:
+    async def withdraw(self) -> None:
         """Take rules and guard out, after whatever the hand is still doing."""
-        await self._in_hand(functools.partial(self._supervisor.withdraw, keep_guard))
+        await self._in_hand(self._supervisor.withdraw)
 
     def close(self) -> None:
         """End the hand's thread."""

@@ -84,7 +84,7 @@ class Supervisor:
         self._follow(self.config, uplink)
         self._hold_rules()
 
-    def withdraw(self, keep_guard: bool) -> None:
+    def withdraw(self, keep_guard: bool = False) -> None:
         """Take the rules out for good, then the guard unless it shall stay. What fails is logged."""
         self._withdrawn = True
         self._plan = None

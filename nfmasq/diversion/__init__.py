@@ -5,11 +5,12 @@ Which one this kernel takes is found by a real transaction, never guessed from a
 table or chain of our own; an administrator's rules are read at most, never changed.
 """
 
+from nfmasq.diversion import guard
 from nfmasq.diversion.backend import Diversion, DiversionPlan, DiversionUnavailable, NoDiversion
 from nfmasq.diversion.iptables import IptablesDiversion
 from nfmasq.diversion.nftables import NftablesDiversion
 
-__all__ = ["Diversion", "DiversionPlan", "DiversionUnavailable", "NoDiversion", "probe"]
+__all__ = ["Diversion", "DiversionPlan", "DiversionUnavailable", "NoDiversion", "probe", "withdraw_all"]
 
 BACK_ENDS: dict[str, type[NftablesDiversion] | type[IptablesDiversion]] = {
     "nftables": NftablesDiversion,
@@ -33,3 +34,13 @@ def probe(wanted: str = "auto") -> Diversion:
             return BACK_ENDS[name]()
         reasons.append(f"{name}: {refusal}")
     raise DiversionUnavailable("packets cannot be diverted to a queue: " + "; ".join(reasons))
+
+
+def withdraw_all() -> None:
+    """Take out every rule of ours, by whichever back end it was laid, the guard last.
+
+    Raises DiversionUnavailable if one stays.
+    """
+    for back_end in BACK_ENDS.values():
+        back_end().remove()
+    guard.remove()

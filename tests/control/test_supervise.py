@@ -11,7 +11,7 @@ from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, gua
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 
-from .behind import filled
+from .behind import CLIENT, EXTERNAL, filled, speak
 
 QUEUES = (100, 1)
 
@@ -109,4 +109,22 @@ def test_the_first_address_that_stays_is_no_change(router: Namespace) -> None:
     router.ip("address del 203.0.113.2/24 dev wan0")
     router.call(made.reconcile)
     assert made.situation().address_changes == 1
+    router.call(made.withdraw, False)
+
+
+def test_sessions_outlive_an_interface_that_goes_and_comes_back(router: Namespace) -> None:
+    table = filled()
+    made = Supervisor(configured(), table, router.call(probe), QUEUES)
+    router.call(made.begin)
+    speak(table, CLIENT, 5000)
+    router.ip("link del wan0")
+    router.call(made.reconcile)
+    assert "interface wan0 does not exist" in "; ".join(made.situation().problems)
+    router.ip("link add wan0 type bridge", f"address add {EXTERNAL}/24 dev wan0", "link set wan0 up")
+    router.call(made.reconcile)
+    assert made.situation().problems == ()
+    assert CLIENT in table.hosts()
+    router.ip(f"address del {EXTERNAL}/24 dev wan0")
+    router.call(made.reconcile)
+    assert not table.hosts(), "a session outlived its address"
     router.call(made.withdraw, False)

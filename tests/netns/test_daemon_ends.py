@@ -71,14 +71,39 @@ def test_terminated_it_ends_with_0_and_takes_rules_and_guard_along(
     assert "nfmasq" not in _rules(net)
 
 
-def test_terminated_and_told_to_keep_the_guard_it_lets_nothing_out(
+def test_terminated_and_told_to_keep_the_rules_it_lets_nothing_out(
     net: Topology, daemon: DaemonUnderLab, lab: Lab
 ) -> None:
     daemon.stop()
-    daemon.start("--keep-guard")
+    daemon.start("--keep-rules")
     assert daemon.stop() == 0
     assert "nfmasq_guard" in _rules(net)
+    assert "NFQUEUE" in _rules(net) or "queue" in _rules(net)
     assert ping(net.client1, SERVER1, count=2).received == 0
+    assert lab.sentinel.leaks == []
+
+
+def test_what_a_daemon_left_can_be_withdrawn(net: Topology, daemon: DaemonUnderLab) -> None:
+    assert "stop it first" in daemon.cli("withdraw", check=False)
+    assert "nfmasq" in _rules(net)
+    daemon.kill()
+    assert daemon.cli("withdraw") == "no rules of nfmasq are left\n"
+    assert "nfmasq" not in _rules(net)
+
+
+def test_restarted_with_its_rules_kept_it_breaks_no_connection(
+    net: Topology, daemon: DaemonUnderLab, lab: Lab
+) -> None:
+    daemon.stop()
+    daemon.start("--keep-rules")
+    running = Download(net.client1, SERVER1, *SLOWLY)
+    try:
+        _half_way(running)
+        assert daemon.stop() == 0
+        daemon.start()
+        assert running.wait().sha256 == lab.payload.sha256
+    finally:
+        running.close()
     assert lab.sentinel.leaks == []
 
 

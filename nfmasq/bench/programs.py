@@ -1,0 +1,81 @@
+"""The bench's own programs, `python -m nfmasq.bench.…`, each started in a namespace.
+
+They print "ready" when they are, get no signal from the terminal, and die with the thread that started them.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from nfmasq.bench.reading import BenchError
+from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.programs import python_environment
+
+ANSWER_WITHIN_S = 20.0
+
+Program = subprocess.Popen[str]
+
+
+def start(where: Namespace, module: str, *arguments: str) -> Program:
+    """Start a program and wait until it is ready; the caller ends it.
+
+    Raises BenchError, with the last line it said, when it ends instead.
+    """
+    program = where.popen(
+        sys.executable, "-m", module, *arguments,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        env=python_environment(),
+    )  # fmt: skip
+    assert program.stdout is not None
+    if program.stdout.readline() != "ready\n":
+        program.kill()
+        complaint = program.communicate()[1]
+        raise BenchError(f"{module} did not start: {last_line(complaint)}")
+    return program
+
+
+def kill(program: Program) -> None:
+    """End a program at once. Harmless when it has ended."""
+    program.kill()
+    program.communicate()
+
+
+@contextmanager
+def running(where: Namespace, module: str, *arguments: str) -> Iterator[None]:
+    """A program that runs meanwhile."""
+    program = start(where, module, *arguments)
+    try:
+        yield
+    finally:
+        kill(program)
+
+
+def answer(where: Namespace, module: str, *arguments: str, patience: float = 0) -> dict[str, Any]:
+    """What a program that takes about `patience` seconds prints at its end."""
+    return answer_of(start(where, module, *arguments), patience)
+
+
+def answer_of(program: Program, patience: float = 0) -> dict[str, Any]:
+    """Close the program's input, wait for its end, read the JSON it printed. Raises BenchError without."""
+    try:
+        said, complaint = program.communicate(timeout=ANSWER_WITHIN_S + patience)
+    except subprocess.TimeoutExpired:
+        raise BenchError("a program of the bench did not end in time") from None
+    finally:
+        kill(program)
+    if program.returncode != 0:
+        raise BenchError(f"a program of the bench failed: {last_line(complaint)}")
+    found: dict[str, Any] = json.loads(said)
+    return found
+
+
+def last_line(said: str) -> str:
+    """The last line a program said, where Python puts what went wrong."""
+    lines = said.strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

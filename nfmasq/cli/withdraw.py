@@ -1,0 +1,45 @@
+"""`nfmasq withdraw`: what a daemon that is gone has left behind."""
+
+import click
+
+from nfmasq.cli.ask import fail
+from nfmasq.control.client import DEFAULT_SOCKET, Client, NotPermitted, NotReachable, Refused
+from nfmasq.diversion import DiversionUnavailable, withdraw_all
+from nfmasq.exits import Exit
+
+
+@click.command(
+    epilog="""\b
+Example:
+  sudo systemctl stop nfmasq && sudo nfmasq withdraw
+
+Next: the router forwards as it would without nfmasq. If it should not forward
+untranslated packets: sysctl -w net.ipv4.ip_forward=0"""
+)
+@click.option(
+    "--socket", "path", default=DEFAULT_SOCKET, show_default=True, metavar="PATH",
+    help="The control socket of the daemon that must be gone.",
+)  # fmt: skip
+def withdraw(path: str) -> None:
+    """Take out the rules and the guard that a stopped or dead daemon left.
+
+    A service that stops, and any daemon that dies, leaves them in place, so that nothing passes
+    untranslated until it starts again.
+    """
+    if _runs(path):
+        fail("the daemon runs; stop it first (systemctl stop nfmasq)")
+    try:
+        withdraw_all()
+    except DiversionUnavailable as error:
+        fail(f"{error}; run this as root", Exit.FAILED)
+    click.echo("no rules of nfmasq are left")
+
+
+def _runs(path: str) -> bool:
+    try:
+        Client(path).get("/v1/status")
+    except NotReachable:
+        return False
+    except (NotPermitted, Refused):
+        return True
+    return True
