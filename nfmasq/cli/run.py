@@ -30,7 +30,9 @@ Next: `nfmasq status` from another terminal."""
     help="The configuration.",
 )
 @click.option(
-    "--keep-rules", is_flag=True, help="At the end leave the rules: nothing passes, and no connection is reset."
+    "--keep-rules",
+    is_flag=True,
+    help="At the end leave the rules: nothing passes, and no connection is reset.",
 )
 def run(config_path: Path, keep_rules: bool) -> None:
     """The daemon, in the foreground: masquerades for the internal networks until SIGTERM."""

@@ -26,7 +26,7 @@ class ConfigError:
         return f"{self.key}: {self.reason}"
 
 
-class ConfigInvalid(Exception):  # noqa: N818  the name other programs catch says the state, not "Error"
+class ConfigInvalid(Exception):
     """A configuration that cannot be used. `errors` holds everything that is wrong with it, never nothing."""
 
     def __init__(self, errors: Sequence[ConfigError]) -> None:
