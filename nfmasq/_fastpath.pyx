@@ -35,7 +35,7 @@ from nfmasq._hot.screen cimport screen_error
 from nfmasq._hot.sessions cimport turn_wheel
 from nfmasq._hot.table cimport (
     WHEEL, Host, Mapping, NatTable, Session,
-    pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+    make_lock, pthread_mutex_destroy, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from nfmasq._hot.track cimport track
 from nfmasq._hot.verdict cimport accept_batch, send_verdicts
@@ -134,7 +134,7 @@ cdef class Table:
 
     def __cinit__(self):
         memset(&self.table, 0, sizeof(NatTable))
-        pthread_mutex_init(&self.table.lock, NULL)
+        make_lock(&self.table.lock)
         self.regions = []
 
     def __init__(self, path: str | None, capacity: int) -> None:

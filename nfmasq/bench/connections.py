@@ -23,7 +23,8 @@ from nfmasq.bench.family import fork_each
 from nfmasq.bench.programs import answer, running
 from nfmasq.bench.reading import Figure, Reading
 
-FIGURES = (Figure("connections", "TCP connections", "/s"),)
+RATE = Figure("connections", "TCP connections", "/s")
+FIGURES = (RATE,)
 
 PORT = 8000
 ADDRESSES = tuple(str(SERVER + number) for number in range(1, 33))
@@ -41,7 +42,7 @@ def take(bed: Bed, seconds: float) -> Reading:
     with running(bed.server, "nfmasq.bench.connections", "serve"):
         said = answer(bed.client, "nfmasq.bench.connections", "connect", str(seconds), patience=seconds)
     bed.drain()
-    return Reading({"connections": said["done"] / seconds}, {"failed": said["failed"]})
+    return Reading({RATE.name: said["done"] / seconds}, {"failed": said["failed"]})
 
 
 def _serve() -> None:

@@ -17,8 +17,6 @@ from nfmasq.lab.programs import python_environment
 from nfmasq.lab.router import DaemonError, DaemonUnderLab
 from nfmasq.lab.topology import Topology
 
-MOST_IDLE_MB = 60.0
-MOST_SESSION_BYTES = 256.0
 SESSIONS = 1_000_000
 
 _PATIENCE_S = 300
@@ -38,6 +36,14 @@ class TableCost:
     new_ns: float
     established_few_ns: float
     established_many_ns: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """idle: bytes the daemon holds; table: what a full table costs. None: not measured."""
+
+    idle: int | None = None
+    table: TableCost | None = None
 
 
 def resident(pid: int | str) -> int:

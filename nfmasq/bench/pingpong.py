@@ -18,10 +18,9 @@ from nfmasq.bench.bed import CLIENT, EXTERNAL, SERVER, Bed
 from nfmasq.bench.programs import answer, running
 from nfmasq.bench.reading import BenchError, Figure, Reading
 
-FIGURES = (
-    Figure("round-trip", "round trip, median", "µs", 1e-6, more_is_better=False),
-    Figure("round-trip-p99", "round trip, 99 %", "µs", 1e-6, more_is_better=False),
-)
+MEDIAN = Figure("round-trip", "round trip, median", "µs", 1e-6, more_is_better=False)
+P99 = Figure("round-trip-p99", "round trip, 99 %", "µs", 1e-6, more_is_better=False)
+FIGURES = (MEDIAN, P99)
 
 PORT = 7000
 WHO = b"who am I?"
@@ -36,7 +35,7 @@ def take(bed: Bed, seconds: float) -> Reading:
     if not said["exchanges"]:
         raise BenchError("no datagram came back")
     return Reading(
-        {"round-trip": said["median"], "round-trip-p99": said["p99"]},
+        {MEDIAN.name: said["median"], P99.name: said["p99"]},
         {"exchanges": said["exchanges"], "lost": said["lost"]},
     )
 

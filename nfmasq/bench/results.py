@@ -1,4 +1,4 @@
-"""What came out: medians, ratios and whether they reach their targets.
+"""What came out: readings, their medians and ratios.
 
 What is stored: every reading of every round. `rounds.run` alone adds to it; the rest is arithmetic.
 """
@@ -7,31 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from nfmasq.bench import bulk, connections, datagrams, pingpong
+from nfmasq.bench import datagrams
 from nfmasq.bench.reading import Figure, Reading
 from nfmasq.bench.variants import FLOOR, MASQUERADE, NFMASQ, REWRITING_FLOOR, SCAPY, Variant
-
-
-@dataclass(frozen=True)
-class Target:
-    """The multiple of another variant's figure that nfmasq must reach, or stay below where less is better."""
-
-    figure: Figure
-    against: Variant
-    bound: float
-
-
-TARGETS = (
-    Target(datagrams.RATE, FLOOR, 0.85),
-    Target(datagrams.RATE, SCAPY, 50),
-    *(
-        Target(figure, against, bound)
-        for figure in bulk.OPTIONS
-        for against, bound in ((REWRITING_FLOOR, 0.85), (MASQUERADE, 0.45), (SCAPY, 50))
-    ),
-    Target(*connections.FIGURES, MASQUERADE, 0.7),
-    Target(pingpong.FIGURES[0], FLOOR, 1.3),
-)
 
 AGAINST = (FLOOR, REWRITING_FLOOR, MASQUERADE, SCAPY)
 """What nfmasq is compared with."""
@@ -56,16 +34,6 @@ def ratio(ours: Sequence[float | None], theirs: Sequence[float | None]) -> Ratio
         return None
     each = [our / their for our, their in pairs]
     return Ratio(median(our for our, _ in pairs) / median(their for _, their in pairs), min(each), max(each))
-
-
-def reached(value: float, bound: float, more_is_better: bool) -> bool:
-    """Is the bound kept? To be on it is to keep it."""
-    return value >= bound if more_is_better else value <= bound
-
-
-def mark(good: bool) -> str:
-    """The word for it in tables and JSON."""
-    return "ok" if good else "short"
 
 
 @dataclass

@@ -10,13 +10,13 @@ from importlib.util import find_spec
 
 import click
 
-from nfmasq.bench import report
 from nfmasq.bench.measures import MEASURES
-from nfmasq.bench.memory import idle, table_cost
+from nfmasq.bench.memory import Memory, idle, table_cost
 from nfmasq.bench.reading import BenchError
-from nfmasq.bench.report import Memory
+from nfmasq.bench.report import as_json
 from nfmasq.bench.results import Results
 from nfmasq.bench.rounds import Plan, run
+from nfmasq.bench.tables import as_text
 from nfmasq.bench.variants import SCAPY, VARIANTS
 from nfmasq.cli.ask import end, fail, print_json
 from nfmasq.config.models import Engine
@@ -76,7 +76,7 @@ nothing of this machine's network is touched and nothing stays."""
     help="Take only this measure, or only this variant; may be repeated. A wrong name lists them all.",
 )
 @click.option("--core", is_flag=True, help="Measure only the table, without a network and without root.")
-@click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
+@click.option("--json", "for_programs", is_flag=True, help="JSON, for scripts.")
 def bench(
     *,
     rounds: int,
@@ -85,34 +85,29 @@ def bench(
     senders: int,
     only: tuple[str, ...],
     core: bool,
-    as_json: bool,
+    for_programs: bool,
 ) -> None:
     """Measure nfmasq against plain forwarding, the kernel's MASQUERADE, bare queue programs and a scapy loop.
 
     One run, interleaved, medians; a table of figures, one of ratios, and the targets they are held against.
     """
     plan = Plan((), (), rounds, seconds, queues or Engine().queues, senders)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not core:
+        _require_root()
+        _require_programs()
+        plan = _chosen(plan, only)
     try:
-        with _Progress() as progress:
-            if core:
-                results, memory = run(plan, progress), _memory(progress, daemon=False)
-            else:
-                _require_root()
-                _require_programs()
-                plan = _chosen(plan, only)
-                results = _measured(plan, progress)
-                memory = _memory(progress) if _wanted(MEMORY, only) else Memory()
+        results, memory = _measured(plan, with_memory=core or _wanted(MEMORY, only), with_daemon=not core)
     except KeyboardInterrupt:
         fail("bench: stopped")
     except PermissionError as error:
         fail(f"bench: this machine does not let us make network namespaces: {error}", Exit.NOT_PERMITTED)
     except (BenchError, RuntimeError, OSError) as error:
         fail(f"bench: {error}")
-    if as_json:
-        print_json(report.as_json(plan, results, memory))
+    if for_programs:
+        print_json(as_json(plan, results, memory))
     else:
-        for line in report.as_text(plan, results, memory):
+        for line in as_text(plan, results, memory):
             click.echo(line)
     if results.failures:
         end(Exit.FAILED)
@@ -146,15 +141,18 @@ def _require_programs() -> None:
         fail(f"bench: {', '.join(missing)} not found: apt-get install {packages}")
 
 
-def _measured(plan: Plan, progress: Callable[[str], None]) -> Results:
-    if plan.measures:
-        progress(f"{plan.rounds} rounds, about {plan.about_s / 60:.0f} minutes")
-    return run(plan, progress)
+def _measured(plan: Plan, *, with_memory: bool, with_daemon: bool) -> tuple[Results, Memory]:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _Progress() as progress:
+        if plan.measures:
+            progress(f"{plan.rounds} rounds, about {max(1, plan.about_s / 60):.0f} minutes")
+        results = run(plan, progress)
+        return results, _memory(progress, with_daemon) if with_memory else Memory()
 
 
-def _memory(progress: Callable[[str], None], *, daemon: bool = True) -> Memory:
+def _memory(progress: Callable[[str], None], with_daemon: bool) -> Memory:
     held = None
-    if daemon:
+    if with_daemon:
         progress("starting a daemon, to see what it holds")
         held = idle()
     progress("filling a table with a million sessions")

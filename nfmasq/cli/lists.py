@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from nfmasq.cli.ask import client_command, print_json
-from nfmasq.cli.columns import Column, heading, lines, si, span
+from nfmasq.cli.columns import Column, heading, lines
 from nfmasq.control.client import Answer, Client
+from nfmasq.control.readable import si, span
 
 _ENDPOINT = 21
 

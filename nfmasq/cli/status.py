@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import click
 
 from nfmasq.cli.ask import client_command, end, print_json
-from nfmasq.cli.columns import si, span
 from nfmasq.control.client import Answer, Client
+from nfmasq.control.readable import si, span
 from nfmasq.exits import Exit
 
 

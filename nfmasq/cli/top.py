@@ -14,9 +14,10 @@ from rich.live import Live
 from rich.text import Text
 
 from nfmasq.cli.ask import client_command
-from nfmasq.cli.columns import Column, heading, lines, si
+from nfmasq.cli.columns import Column, heading, lines
 from nfmasq.cli.lists import SESSION_COLUMNS
 from nfmasq.control.client import Answer, Client
+from nfmasq.control.readable import si
 
 SESSIONS_READ = 5000
 """More than a screen could show, and few enough to read every second."""

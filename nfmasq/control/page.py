@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from nfmasq.control import report, rows
+from nfmasq.control.readable import span
 from nfmasq.control.schemas import Running, Status
 from nfmasq.metrics import registry
 
@@ -78,7 +79,7 @@ async def page(request: web.Request) -> web.Response:
     text = _PAGE.substitute(
         state=now["state"],
         version=escape(now["version"]),
-        uptime=duration(now["uptime_s"]),
+        uptime=span(now["uptime_s"]),
         external=escape(", ".join(now["external_addresses"]) or "no address"),
         external_interface=escape(now["external_interface"]),
         internal=escape(", ".join(now["internal_networks"]) or "no network"),
@@ -88,17 +89,6 @@ async def page(request: web.Request) -> web.Response:
         tables=_tables(now, running),
     )
     return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
-
-
-def duration(seconds: int) -> str:
-    """Seconds for people: "2d 3h", "4m 10s"."""
-    minutes, s = divmod(seconds, 60)
-    hours, m = divmod(minutes, 60)
-    days, h = divmod(hours, 24)
-    parts = [(days, "d"), (h, "h"), (m, "m"), (s, "s")]
-    while len(parts) > 1 and parts[0][0] == 0:
-        parts.pop(0)
-    return " ".join(f"{number}{unit}" for number, unit in parts[:2])
 
 
 def _tables(now: Status, running: Running) -> str:
