@@ -1,0 +1,1 @@
+"""Bytes that no sane host sends."""

@@ -1,0 +1,1 @@
+"""The compiled core, driven through `Table.translate`: no root, no kernel."""

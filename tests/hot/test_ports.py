@@ -1,0 +1,171 @@
+"""External ports: which are handed out, in what order, and when they come back."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+
+import pytest
+
+from .packets import FIN, GRE, SYN, portless, query, read, tcp, udp
+from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
+
+HOLD_DOWN = 120
+"""Seconds a UDP port or a query identifier rests before another mapping gets it (RFC 6888 REQ-8)."""
+
+Make = Callable[[IPv4Address, int, IPv4Address], bytes]
+
+
+def over_tcp(source: IPv4Address, port: int, destination: IPv4Address) -> bytes:
+    """The first packet of a session over TCP."""
+    return tcp(source, port, destination, 80)
+
+
+def over_udp(source: IPv4Address, port: int, destination: IPv4Address) -> bytes:
+    """The first packet of a session over UDP."""
+    return udp(source, port, destination, 80)
+
+
+def over_icmp(source: IPv4Address, identifier: int, destination: IPv4Address) -> bytes:
+    """A ping."""
+    return query(source, destination, identifier)
+
+
+TRANSPORTS = [over_tcp, over_udp, over_icmp]
+every_transport = pytest.mark.parametrize("make", TRANSPORTS)
+
+
+def fill(router: Router, make: Make, count: int, step: int = 1) -> list[int]:
+    """External ports of `count` new mappings."""
+    ports = range(40000, 40000 + count * step, step)
+    return [read(router.out(make(CLIENT, port, SERVER))).source_port for port in ports]
+
+
+@every_transport
+@pytest.mark.parametrize("ports", [(1024, 1031), (1, 3), (65533, 65535), (5000, 5000)])
+def test_every_port_of_the_range_is_handed_out_once_and_then_there_is_none(
+    make: Make, ports: tuple[int, int]
+) -> None:
+    router = Router(policy(ports=ports))
+    count = ports[1] - ports[0] + 1
+    assert sorted(fill(router, make, count)) == list(range(ports[0], ports[1] + 1))
+    for attempt in range(1, 4):
+        assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+        assert sum(router.table.counters().allocation_failures) == attempt
+    assert len(router.rows()) == count
+    assert router.out(make(CLIENT, 40000, OTHER_SERVER)), "a mapping that stands needs no port"
+
+
+@every_transport
+@pytest.mark.parametrize("parity", [0, 1])
+def test_parity_is_kept_while_a_port_of_that_parity_is_left(make: Make, parity: int) -> None:
+    """RFC 4787 REQ-4."""
+    router = Router(policy(ports=(1024, 1039)))
+    ports = [
+        read(router.out(make(CLIENT, 40000 + parity + 2 * number, SERVER))).source_port
+        for number in range(16)
+    ]
+    assert [port % 2 for port in ports] == [parity] * 8 + [1 - parity] * 8
+
+
+@pytest.mark.parametrize("make", [over_tcp, over_udp])
+def test_a_port_that_a_local_socket_holds_is_never_handed_out(make: Make) -> None:
+    held = frozenset({1024, 1026, 1027, 1030})
+    reserved = {"reserved_tcp": held} if make is over_tcp else {"reserved_udp": held}
+    router = Router(policy(ports=(1024, 1031), **reserved))
+    assert set(fill(router, make, 4)) == {1025, 1028, 1029, 1031}
+    assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+    router.now += HOLD_DOWN
+    assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+
+
+def test_local_sockets_hold_ports_of_their_own_transport_only() -> None:
+    router = Router(policy(ports=(1024, 1024), reserved_tcp=frozenset({1024})))
+    assert router.try_out(over_tcp(CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+    assert router.out(over_udp(CLIENT, 40000, SERVER))
+    assert router.out(over_icmp(CLIENT, 40000, SERVER))
+
+
+def test_a_port_whose_socket_was_closed_comes_up_again() -> None:
+    router = Router(policy(ports=(1024, 1024), reserved_udp=frozenset({1024})))
+    assert router.try_out(over_udp(CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+    router.table.configure(policy(ports=(1024, 1024)))
+    router.now += HOLD_DOWN
+    assert router.out(over_udp(CLIENT, 40000, SERVER))
+
+
+def test_a_mapping_keeps_its_port_though_a_socket_takes_it() -> None:
+    router = Router(policy(ports=(1024, 1024)))
+    router.out(over_udp(CLIENT, 40000, SERVER))
+    router.table.configure(policy(ports=(1024, 1024), reserved_udp=frozenset({1024})))
+    assert read(router.out(over_udp(CLIENT, 40000, SERVER))).source_port == 1024
+
+
+def test_a_tcp_port_is_free_as_soon_as_its_mapping_ends() -> None:
+    router = Router(policy(ports=(1024, 1025)))
+    for _ in range(3):
+        assert set(fill(router, over_tcp, 2)) == {1024, 1025}
+        assert router.wait(240) == 2
+
+
+@pytest.mark.parametrize(("make", "timeout"), [(over_udp, 300), (over_icmp, 60)])
+def test_other_ports_rest_before_they_are_handed_out_again(make: Make, timeout: int) -> None:
+    router = Router(policy(ports=(1024, 1025)))
+    fill(router, make, 2)
+    for _ in range(3):
+        assert router.wait(timeout) == 2
+        assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+        router.wait(HOLD_DOWN - 1)
+        assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+        router.wait(1)
+        assert set(fill(router, make, 2)) == {1024, 1025}
+
+
+def test_a_flushed_udp_port_rests_too(router: Router) -> None:
+    router.table.configure(policy(ports=(1024, 1024)))
+    router.table.translate(over_udp(CLIENT, 40000, SERVER))
+    assert router.table.flush() == 1
+    assert router.table.translate(over_udp(CLIENT, 40000, SERVER)) == ("ports_exhausted", b"")
+    router.table.translate(over_tcp(CLIENT, 40000, SERVER))
+    assert router.table.flush() == 1
+    assert router.table.translate(over_tcp(CLIENT, 40000, SERVER))[0] == ""
+
+
+def test_resting_ports_count_neither_as_used_nor_as_free() -> None:
+    router = Router(policy(ports=(1024, 1031)))
+    fill(router, over_udp, 8)
+    router.wait(300)
+    assert router.table.gauges().ports_in_use == (0, 0, 0, 0)
+    assert router.table.gauges().ports_capacity == (8, 8, 8, 0)
+
+
+def test_a_mapping_that_was_refused_leaves_nothing_behind() -> None:
+    router = Router(policy(ports=(1024, 1024)))
+    fill(router, over_udp, 1)
+    before = router.table.gauges(), router.table.hosts()
+    assert router.try_out(over_udp(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+    assert (router.table.gauges(), router.table.hosts()) == before
+
+
+def test_portless_protocols_need_no_port() -> None:
+    router = Router(policy(ports=(1024, 1024)))
+    fill(router, over_udp, 1)
+    assert router.out(portless(CLIENT, SERVER, GRE))
+
+
+def test_ports_go_round_many_times_without_being_lost() -> None:
+    """More turns than the ring of resting ports has places for this pool's pace."""
+    router = Router(policy(ports=(1024, 1027)))
+    for turn in range(200):
+        assert sorted(fill(router, over_udp, 4)) == [1024, 1025, 1026, 1027], turn
+        router.wait(300)
+        router.wait(HOLD_DOWN)
+
+
+def test_a_closed_connection_gives_its_port_back_after_its_last_timer() -> None:
+    router = Router(policy(ports=(1024, 1024)))
+    router.out(over_tcp(CLIENT, 40000, SERVER))
+    router.into(tcp(SERVER, 80, EXTERNAL, 1024, SYN | 0x10))
+    router.out(tcp(CLIENT, 40000, SERVER, 80, FIN | 0x10))
+    router.into(tcp(SERVER, 80, EXTERNAL, 1024, FIN | 0x10))
+    assert router.try_out(over_tcp(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+    router.wait(240)
+    assert router.out(over_tcp(OTHER_CLIENT, 40000, SERVER))

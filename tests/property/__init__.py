@@ -1,0 +1,1 @@
+"""Properties that hold whatever comes, tried on what hypothesis makes up."""

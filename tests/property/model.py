@@ -1,0 +1,210 @@
+"""The table as one would write it without a thought for speed: the measure for the real one.
+
+What is stored: a dictionary of sessions, and which ports rest until when; all else is counted anew each time.
+What a packet may become is told as a set, for the table chooses among free ports and addresses at random.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from hot.packets import ACK, FIN, ICMP, RST, SYN, TCP, UDP
+
+from nfmasq.policy import Filtering, Policy
+
+Endpoint = tuple[IPv4Address, int]
+Key = tuple[int, Endpoint, Endpoint]
+"""Protocol, internal and remote endpoint."""
+Place = tuple[int, IPv4Address, int]
+"""Protocol and external endpoint."""
+
+HOLD_DOWN = 120
+WITH_PORTS = (TCP, UDP, ICMP)
+
+
+@dataclass
+class Session:
+    """What is known of one session."""
+
+    external: Endpoint
+    expires: int
+    state: str = "-"
+    packets: list[int] = field(default_factory=lambda: [0, 0])
+
+
+def next_state(state: str, outbound: bool, flags: int) -> str:
+    """RFC 6146 section 3.5.2 in words."""
+    side, other = ("out", "in") if outbound else ("in", "out")
+    if flags & RST:
+        after = "reset" if state in ("established", "fin-out", "fin-in") else state
+    elif flags & SYN and state in ("-", "closing", "reset"):
+        after = "syn-out" if outbound else {"-": "syn-in"}.get(state, state)
+    elif flags & SYN:
+        after = "established" if state == f"syn-{other}" else state
+    elif state == "reset":
+        after = "established"
+    elif flags & FIN:
+        after = {"established": f"fin-{side}", f"fin-{other}": "closing"}.get(state, state)
+    else:
+        after = state
+    return after
+
+
+class Model:
+    """The sessions of a router under a policy."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.sessions: dict[Key, Session] = {}
+        self.resting: dict[Place, int] = {}
+        self.perhaps_resting: dict[Place, int] = {}
+
+    def mappings(self) -> dict[tuple[int, Endpoint], Endpoint]:
+        """Protocol and internal endpoint, and the external endpoint they appear as."""
+        return {(protocol, internal): s.external for (protocol, internal, _), s in self.sessions.items()}
+
+    def of_host(self, host: IPv4Address) -> tuple[int, int]:
+        """How many sessions and mappings a host has."""
+        return sum(k[1][0] == host for k in self.sessions), sum(k[1][0] == host for k in self.mappings())
+
+    def taken(self) -> set[Place]:
+        """External endpoints that mappings hold."""
+        return {(protocol, *external) for (protocol, _), external in self.mappings().items()}
+
+    def reserved(self, protocol: int) -> frozenset[int]:
+        """Ports that local sockets hold."""
+        return {TCP: self.policy.reserved_tcp, UDP: self.policy.reserved_udp}.get(protocol, frozenset())
+
+    def free(self, protocol: int, address: IPv4Address, now: int) -> tuple[set[int], set[int]]:
+        """The ports that are free for certain, and those that may be."""
+        ports = set(range(self.policy.ports[0], self.policy.ports[1] + 1)) - self.reserved(protocol)
+        places = {port: (protocol, address, port) for port in ports}
+        taken = self.taken()
+        maybe = {p for p in ports if places[p] not in taken and self.resting.get(places[p], 0) <= now}
+        return {p for p in maybe if self.perhaps_resting.get(places[p], 0) <= now}, maybe
+
+    def addresses_of(self, host: IPv4Address) -> set[IPv4Address]:
+        """The addresses that a host's next mapping may get: the one it has, or any."""
+        held = {external[0] for (_, internal), external in self.mappings().items() if internal[0] == host}
+        return held or set(self.policy.external)
+
+    def timeout(self, protocol: int, state: str) -> int:
+        """Seconds until a session in this state ends."""
+        times = self.policy.timeouts
+        if protocol == TCP:
+            long = state in ("established", "fin-out", "fin-in")
+            return times.tcp_established if long else times.tcp_transitory
+        return {UDP: times.udp, ICMP: times.icmp}.get(protocol, times.other)
+
+    def why_not_begin(self, protocol: int, host: IPv4Address, flags: int, reply: bool) -> str:
+        """Why no session may begin at all."""
+        if protocol == TCP and flags & (SYN | ACK) != SYN:
+            return "tcp_no_session"
+        if reply:
+            return "icmp_no_session"
+        if len(self.sessions) >= self.policy.sessions:
+            return "sessions_full"
+        if 0 < self.policy.sessions_per_host <= self.of_host(host)[0]:
+            return "host_sessions_full"
+        return ""
+
+    def outbound(self, key: Key, now: int, flags: int = 0, reply: bool = False) -> set[str | Endpoint]:
+        """All that may become of a packet that leaves: a reason, or its external endpoint."""
+        protocol, internal, _ = key
+        if key in self.sessions:
+            return {self.sessions[key].external}
+        if not self.policy.external:
+            return {"no_external_address"}
+        why_not = self.why_not_begin(protocol, internal[0], flags, reply)
+        if why_not:
+            return {why_not}
+        return {
+            outcome for address in self.addresses_of(internal[0]) for outcome in self.at(key, address, now)
+        }
+
+    def at(self, key: Key, address: IPv4Address, now: int) -> Iterator[str | Endpoint]:
+        """All that may become of a first packet if this is its host's external address."""
+        protocol, internal, remote = key
+        taken = {(k[0], s.external[0], k[2]) for k, s in self.sessions.items() if k[0] not in WITH_PORTS}
+        mapped = self.mappings().get((protocol, internal))
+        if (protocol, address, remote) in taken:
+            yield "portless_remote_taken"
+        elif mapped:
+            yield mapped
+        elif 0 < self.policy.ports_per_host <= self.of_host(internal[0])[1]:
+            yield "host_ports_full"
+        elif protocol not in WITH_PORTS:
+            yield (address, 0)
+        else:
+            certain, maybe = self.free(protocol, address, now)
+            same = {port for port in maybe if port % 2 == internal[1] % 2}
+            if not {port for port in certain if port % 2 == internal[1] % 2}:
+                same = maybe
+            yield from ((address, port) for port in same)
+            if not certain:
+                yield "ports_exhausted"
+
+    def inbound(self, protocol: int, external: Endpoint, remote: Endpoint, flags: int) -> str | Endpoint:
+        """What becomes of a packet that comes in: a reason, "" for the router's own, or whose it is."""
+        for (of, internal, with_), session in self.sessions.items():
+            if (of, session.external, with_) == (protocol, external, remote):
+                return internal
+        if protocol not in (TCP, UDP):
+            return ""
+        owners = [key[1] for key, held in self.mappings().items() if (key[0], held) == (protocol, external)]
+        if not owners:
+            return "no_mapping"
+        spoken = [key[2] for key in self.sessions if key[:2] == (protocol, owners[0])]
+        filtering = self.policy.filtering_tcp if protocol == TCP else self.policy.filtering_udp
+        by_address = filtering == Filtering.ADDRESS_DEPENDENT and remote[0] in [known[0] for known in spoken]
+        if filtering != Filtering.ENDPOINT_INDEPENDENT and not by_address:
+            return "filtered"
+        return self.why_not_begin(protocol, owners[0][0], flags, False) or owners[0]
+
+    def see(self, key: Key, external: Endpoint, outbound: bool, flags: int, now: int) -> None:
+        """A packet of this session went by, perhaps its first."""
+        session = self.sessions.setdefault(key, Session(external, now + self.timeout(key[0], "-")))
+        session.packets[not outbound] += 1
+        before = session.state
+        if key[0] == TCP:
+            session.state = next_state(before, outbound, flags)
+        if session.state == before and before in ("syn-in", "closing", "reset"):
+            return
+        session.expires = now + self.timeout(key[0], session.state)
+
+    def end(self, keys: list[Key], now: int) -> int:
+        """End these sessions; the ports of mappings that go with them rest, TCP's apart."""
+        before = self.taken()
+        for key in keys:
+            del self.sessions[key]
+        for place in before - self.taken():
+            if place[0] in (UDP, ICMP):
+                self.resting[place] = now + HOLD_DOWN
+        return len(keys)
+
+    def expire(self, now: int) -> int:
+        """End what is due."""
+        return self.end([key for key, session in self.sessions.items() if session.expires <= now], now)
+
+    def flush(self, keys: list[Key], now: int) -> int:
+        """End these at somebody's word. That is done by another clock, so until when ports rest is open."""
+        before = dict(self.resting)
+        ended = self.end(keys, now)
+        self.perhaps_resting |= {
+            place: due for place, due in self.resting.items() if before.get(place) != due
+        }
+        self.resting = before
+        return ended
+
+    def configure(self, policy: Policy, now: int) -> int:
+        """Take over a policy. A change of sockets or pools leaves open which ports rest, and until when."""
+        before, self.policy = self.policy, policy
+        lost = [key for key, session in self.sessions.items() if session.external[0] not in policy.external]
+        ended = self.end(lost, now)
+        for protocol, freed in ((TCP, before.reserved_tcp), (UDP, before.reserved_udp)):
+            for address in policy.external:
+                self.perhaps_resting |= {(protocol, address, port): now + HOLD_DOWN for port in freed}
+        if (before.external, before.ports) != (policy.external, policy.ports):
+            self.perhaps_resting |= self.resting
+            self.resting = {}
+        return ended
