@@ -107,10 +107,24 @@ def test_restarted_with_its_rules_kept_it_breaks_no_connection(
     assert lab.sentinel.leaks == []
 
 
-FLUSHES = {
-    "inbound rules": ("iptables -t raw -F", "iptables -t raw -X"),
-    "outbound rules": ("iptables -t mangle -F", "iptables -t mangle -X"),
-    "all of iptables": ("iptables -t raw -F", "iptables -t mangle -F", "iptables -F", "iptables -t raw -X"),
+FLUSHES = {  # by whichever back end they were laid: the other's commands find nothing
+    "inbound rules": (
+        "iptables -t raw -F",
+        "iptables -t raw -X",
+        "nft flush chain ip nfmasq inbound",
+    ),
+    "outbound rules": (
+        "iptables -t mangle -F",
+        "iptables -t mangle -X",
+        "nft flush chain ip nfmasq outbound",
+    ),
+    "all of them": (
+        "iptables -t raw -F",
+        "iptables -t mangle -F",
+        "iptables -F",
+        "iptables -t raw -X",
+        "nft delete table ip nfmasq",
+    ),
     "the guard": ("nft delete table ip nfmasq_guard",),
 }
 
