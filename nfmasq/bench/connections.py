@@ -84,7 +84,6 @@ def _connect(seconds: float) -> None:
             counts[2 * number + (not good)] += 1
 
     fork_each(CLIENTS, connect)
-    print("ready", flush=True)
     time.sleep(end - time.monotonic())
     print(json.dumps({"done": sum(counts[0::2]), "failed": sum(counts[1::2])}), flush=True)
 

@@ -109,5 +109,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         _serve()
     else:
-        print("ready", flush=True)
         print(json.dumps(_who() if sys.argv[1] == "who" else _ask(float(sys.argv[2]))), flush=True)

@@ -1,6 +1,8 @@
 """The bench's own programs, `python -m nfmasq.bench.…`, each started in a namespace.
 
-They print "ready" when they are, get no signal from the terminal, and die with the thread that started them.
+Those that serve print "ready" when they do, and what they have to say once their input has ended, no sooner:
+whoever read the first line may hold the next one in a buffer. They get no signal from the terminal, and die
+with the thread that started them.
 """
 
 import json
@@ -20,11 +22,21 @@ Program = subprocess.Popen[str]
 
 
 def start(where: Namespace, module: str, *arguments: str) -> Program:
-    """Start a program and wait until it is ready; the caller ends it.
+    """Start a program that runs until it is told to end, and wait until it is ready; the caller ends it.
 
     Raises BenchError, with the last line it said, when it ends instead.
     """
-    program = where.popen(
+    program = _started(where, module, *arguments)
+    assert program.stdout is not None
+    if program.stdout.readline() != "ready\n":
+        program.kill()
+        complaint = program.communicate()[1]
+        raise BenchError(f"{module} did not start: {last_line(complaint)}")
+    return program
+
+
+def _started(where: Namespace, module: str, *arguments: str) -> Program:
+    return where.popen(
         sys.executable, "-m", module, *arguments,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -32,12 +44,6 @@ def start(where: Namespace, module: str, *arguments: str) -> Program:
         start_new_session=True,
         env=python_environment(),
     )  # fmt: skip
-    assert program.stdout is not None
-    if program.stdout.readline() != "ready\n":
-        program.kill()
-        complaint = program.communicate()[1]
-        raise BenchError(f"{module} did not start: {last_line(complaint)}")
-    return program
 
 
 def kill(program: Program) -> None:
@@ -57,8 +63,8 @@ def running(where: Namespace, module: str, *arguments: str) -> Iterator[None]:
 
 
 def answer(where: Namespace, module: str, *arguments: str, patience: float = 0) -> dict[str, Any]:
-    """What a program that takes about `patience` seconds prints at its end."""
-    return answer_of(start(where, module, *arguments), patience)
+    """What a program that ends by itself, after about `patience` seconds, prints."""
+    return answer_of(_started(where, module, *arguments), patience)
 
 
 def answer_of(program: Program, patience: float = 0) -> dict[str, Any]:
@@ -71,7 +77,10 @@ def answer_of(program: Program, patience: float = 0) -> dict[str, Any]:
         kill(program)
     if program.returncode != 0:
         raise BenchError(f"a program of the bench failed: {last_line(complaint)}")
-    found: dict[str, Any] = json.loads(said)
+    try:
+        found: dict[str, Any] = json.loads(said)
+    except ValueError:
+        raise BenchError(f"a program of the bench gave no answer: {last_line(complaint)}") from None
     return found
 
 

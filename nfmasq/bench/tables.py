@@ -1,0 +1,107 @@
+"""What came out, for people: a table of figures, one of ratios, and the targets."""
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from nfmasq.bench.memory import Memory
+from nfmasq.bench.reading import Figure
+from nfmasq.bench.report import machine
+from nfmasq.bench.results import AGAINST, Results
+from nfmasq.bench.rounds import Plan
+from nfmasq.bench.targets import Judgement, judge
+from nfmasq.bench.variants import NFMASQ
+
+
+def as_text(plan: Plan, results: Results, memory: Memory) -> Iterator[str]:
+    """The lines for a terminal."""
+    if results.figures:
+        about = machine()
+        yield (
+            f"{plan.rounds} rounds of {plan.seconds:g} s a measurement, interleaved; medians. "
+            f"{about['kernel']}, {about['processors']} processors; {plan.queues} queues, "
+            f"{plan.senders} senders of small packets."
+        )
+        yield ""
+        yield from _figures(results)
+        yield from _ratios(results)
+        yield ""
+    yield from _memory(memory)
+    yield from _targets(list(judge(results, memory)))
+    for note in results.notes():
+        yield f"note: {note}"
+
+
+def digits(number: float) -> str:
+    """Three digits, or all that are before the point: 0.0123, 1.23, 12.3, 1234."""
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
+def _figures(results: Results) -> Iterator[str]:
+    rows = [["", *(variant.title for variant in results.variants), ""]]
+    for figure in results.figures:
+        medians = (results.median(figure, variant) for variant in results.variants)
+        rows.append([figure.title, *(_number(value, figure) for value in medians), figure.unit])
+    yield from _columns(rows)
+
+
+def _number(value: float | None, figure: Figure) -> str:
+    return "-" if value is None else digits(value / figure.scale)
+
+
+def _ratios(results: Results) -> Iterator[str]:
+    against = [variant for variant in AGAINST if variant in results.variants]
+    if NFMASQ not in results.variants or not against:
+        return
+    yield ""
+    rows = [["nfmasq against", *(variant.title for variant in against)]]
+    for figure in results.figures:
+        ratios = (results.ratio(figure, variant) for variant in against)
+        rows.append([figure.title, *("-" if found is None else digits(found.value) for found in ratios)])
+    yield from _columns(rows)
+
+
+def _memory(memory: Memory) -> Iterator[str]:
+    if memory.table is None:
+        return
+    cost = memory.table
+    yield (
+        f"one call of Table.translate: {cost.call_ns:.0f} ns for nothing, {cost.new_ns:.0f} ns for a new "
+        f"session, {cost.established_few_ns:.0f} ns for one of a thousand sessions, "
+        f"{cost.established_many_ns:.0f} ns for one of {cost.sessions}"
+    )
+    yield ""
+
+
+def _targets(judgements: Sequence[Judgement]) -> Iterator[str]:
+    if not judgements:
+        return
+    rows = [
+        [
+            judgement.mark,
+            judgement.title,
+            digits(judgement.value),
+            f"{'at least' if judgement.more_is_better else 'at most'} {judgement.bound:g}",
+            _spread(judgement),
+        ]
+        for judgement in judgements
+    ]
+    yield "targets"
+    for judgement, line in zip(judgements, _columns(rows, left=(0, 1, 3, 4)), strict=True):
+        mark = click.style(judgement.mark, fg="green" if judgement.reached else "red")
+        yield mark + line.removeprefix(judgement.mark)
+
+
+def _spread(judgement: Judgement) -> str:
+    if judgement.ratio is None:
+        return ""
+    return f"rounds {digits(judgement.ratio.lowest)} to {digits(judgement.ratio.highest)}"
+
+
+def _columns(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> Iterator[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(
+            cell.ljust(width) if at in left else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
