@@ -59,7 +59,7 @@ nothing of this machine's network is touched and nothing stays."""
 @click.option(
     "--queues",
     type=click.IntRange(min=1, max=64),
-    show_default="as the daemon, one a processor",
+    show_default="as the daemon, one every two processors",
     help="Netfilter queues of each queue program.",
 )
 @click.option(

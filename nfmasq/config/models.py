@@ -168,8 +168,11 @@ class Engine(Table):
 
     @property
     def queues(self) -> int:
-        """How many workers: as written, or for "auto" one a processor this process may use."""
-        return self.chosen_queues or min(len(os.sched_getaffinity(0)), MOST_QUEUES)
+        """How many workers: as written, or for "auto" one for every two processors this process may use.
+
+        The kernel's own share of a packet is larger than the worker's, and needs a processor as well.
+        """
+        return self.chosen_queues or min(max(1, len(os.sched_getaffinity(0)) // 2), MOST_QUEUES)
 
 
 class Config(Table):
