@@ -119,6 +119,8 @@ def _not_bound(number: int, error: OSError) -> StartFailed:
             "the kernel has no netfilter queues: `modprobe nfnetlink_queue`, "
             "or use a kernel with CONFIG_NETFILTER_NETLINK_QUEUE"
         )
+    except PermissionError:  # the list of queues is for root's group
+        holder = None
     if holder is not None:
         return StartFailed(
             f"queue {number} is taken by {_name_of(holder)}; stop that program, or set engine.first_queue"
