@@ -20,7 +20,8 @@ from .router import CLIENT, EXTERNAL, HOP, INNER_ROUTER, OTHER_CLIENT, SERVER, R
 
 NOP = b"\x01"
 ZEROS = IPv4Address(0)
-TIME = b"\x01\x02\x03\x04"
+TIME = INNER_ROUTER.packed
+"""A time that looks like an internal address, and is none."""
 
 
 def padded(options: bytes) -> bytes:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
 
 from .packets import FIN, GRE, SYN, portless, query, read, tcp, udp
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
+from .router import CLIENT, EXTERNAL, LAN, OTHER_CLIENT, OTHER_EXTERNAL, OTHER_SERVER, SERVER, Router, policy
 
 HOLD_DOWN = 120
 """Seconds a UDP port or a query identifier rests before another mapping gets it (RFC 6888 REQ-8)."""
@@ -117,6 +118,56 @@ def test_other_ports_rest_before_they_are_handed_out_again(make: Make, timeout: 
         assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
         router.wait(1)
         assert set(fill(router, make, 2)) == {1024, 1025}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ports": (1020, 1030)},
+        {"external": (EXTERNAL, OTHER_EXTERNAL), "ports": (1024, 1025)},
+        {"ports": (1024, 1031), "external": (EXTERNAL,)},
+    ],
+    ids=["other ports", "another address more", "both"],
+)
+def test_a_port_rests_on_under_a_new_policy(change: dict[str, Any]) -> None:
+    """RFC 6888 REQ-8 knows no exception for a reload."""
+    router = Router(policy(ports=(1024, 1025)))
+    fill(router, over_udp, 1)
+    (row,) = router.rows()
+    router.wait(300)
+    router.table.configure(policy(**change))
+    router.wait(HOLD_DOWN - 1)
+    assert row.external not in taken_by_all(router)
+    router.wait(HOLD_DOWN)
+    assert row.external in taken_by_all(router)
+
+
+def test_a_port_of_another_address_does_not_rest() -> None:
+    router = Router(policy(ports=(1024, 1024)))
+    fill(router, over_udp, 1)
+    router.wait(300)
+    router.table.configure(policy(ports=(1024, 1024), external=(OTHER_EXTERNAL,)))
+    assert fill(router, over_udp, 1) == [1024]
+
+
+def taken_by_all(router: Router) -> set[tuple[IPv4Address, int]]:
+    """The external endpoints of as many UDP mappings as can be had, which end again."""
+    for number, host in enumerate(list(LAN.hosts())[:60]):
+        router.try_out(over_udp(host, 40000 + number, SERVER))
+    taken = {row.external for row in router.rows()}
+    router.wait(300)
+    return taken
+
+
+def test_a_full_address_of_the_pool_is_passed_over() -> None:
+    """A host that has no address yet gets one with a free port, and keeps to it."""
+    router = Router(policy(external=(EXTERNAL, OTHER_EXTERNAL), ports=(1024, 1027)))
+    hosts = list(LAN.hosts())[:8]
+    used = [read(router.out(over_udp(host, 40000, SERVER)))[:2] for host in hosts]
+    assert len(set(used)) == 8
+    assert router.try_out(over_udp(LAN[99], 40000, SERVER))[0] == "ports_exhausted"
+    for host in hosts:
+        assert router.try_out(over_udp(host, 40001, SERVER))[0] == "ports_exhausted"
 
 
 def test_a_flushed_udp_port_rests_too(router: Router) -> None:

@@ -3,16 +3,22 @@
 import json
 import os
 import signal
+import struct
 from pathlib import Path
 
 import pytest
 
 from nfmasq._fastpath import Table
+from nfmasq.arena import RECORD
 
 from .packets import ACK, GRE, portless, read, tcp, udp
 from .restarting import LEFT, busy_router, child, restarted
 from .router import CLIENT, EXTERNAL, LAN, OTHER_CLIENT, OTHER_EXTERNAL, SERVER, Router, policy
 from .whole import assert_whole
+
+PAGE = os.sysconf("SC_PAGESIZE")
+CREATED = 56
+"""Where in its record a session says when it was made."""
 
 
 @pytest.fixture
@@ -33,6 +39,20 @@ def test_a_restart_finds_every_session_as_it_was(path: Path) -> None:
     told = [{row[1:5] for row in router.table.mappings()} for router in (before, after)]
     assert told[0] == told[1]
     assert_whole(after.table)
+
+
+def test_a_mapping_is_as_old_as_its_oldest_session(path: Path) -> None:
+    """The second session of the third mapping is younger, as its record tells."""
+    before = busy_router(path)
+    before.table.close()
+    younger, older = (PAGE + RECORD * number + CREATED for number in (4, 3))
+    data = bytearray(path.read_bytes())
+    struct.pack_into("=I", data, older, before.now - 500)
+    struct.pack_into("=I", data, younger, before.now - 100)
+    path.write_bytes(data)
+    after = Router(policy(), 64, str(path))
+    (mapping,) = [row for row in after.table.mappings() if row.sessions == 2]
+    assert mapping.age_s in (500, 501)
 
 
 def test_after_a_restart_packets_go_on_both_ways(path: Path) -> None:

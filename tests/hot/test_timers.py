@@ -92,6 +92,14 @@ def test_time_may_leap_past_the_whole_wheel(router: Router) -> None:
     assert router.wait(1) == 1
 
 
+def test_a_worker_whose_clock_is_a_little_behind_begins_no_endless_session() -> None:
+    """It read the clock before another worker turned the wheel."""
+    router = Router(policy(timeouts=Timeouts(udp=1)))
+    router.wait(10)
+    router.table.translate(udp(CLIENT, 40000, SERVER, 53), now=router.now - 3)
+    assert router.wait(1) == 1
+
+
 def test_packets_alone_move_time_on(router: Router) -> None:
     """Nobody calls `expire` in the daemon: the workers' batches turn the wheel."""
     router.out(udp(CLIENT, 40000, SERVER, 53))
