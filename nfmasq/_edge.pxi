@@ -11,7 +11,7 @@ from nfmasq.reasons import SENTENCES
 from nfmasq.rows import Counters, Gauges, SessionRow
 
 from nfmasq._hot.dump cimport Filter
-from nfmasq._hot.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
+from nfmasq._hot.packet cimport CLASS_TCP, DIRECTION_COUNT, TRANSPORT_COUNT
 from nfmasq._hot.reasons cimport REASON_COUNT
 from nfmasq._hot.rules cimport MOST_EXTERNAL, MOST_NETWORKS, Rules
 from nfmasq._hot.table cimport Host, Mapping, NatTable, Session
@@ -64,7 +64,10 @@ cdef int read_policy(Rules* rules, object policy) except -1:
         rules.networks[i].address = word_of(network.network_address)
         rules.networks[i].mask = word_of(network.netmask)
     rules.first_port, rules.last_port = policy.ports
-    rules.filtering = [policy.filtering_tcp, policy.filtering_udp, policy.filtering_udp, policy.filtering_udp]
+    everywhere = policy.behaviours[len(policy.behaviours) - 1]
+    for transport in range(TRANSPORT_COUNT):
+        behaviour = everywhere.tcp if transport == CLASS_TCP else everywhere.udp
+        rules.filtering[transport] = behaviour.filtering
     timeouts = policy.timeouts
     rules.timeout = [timeouts.tcp_established, timeouts.udp, timeouts.icmp, timeouts.other]
     rules.tcp_transitory = timeouts.tcp_transitory

@@ -11,6 +11,17 @@ from ipaddress import IPv4Address, IPv4Network
 TRANSPORTS = ("tcp", "udp", "icmp", "other")
 """The protocol classes nfmasq tells apart, in the order of their numbers in the core and in metrics."""
 
+ANY_PROTOCOL = 0
+ALL_PORTS = (0, 65535)
+
+
+class Mapping(IntEnum):
+    """Which sessions of an internal endpoint share an external one (RFC 4787 section 4.1)."""
+
+    ENDPOINT_INDEPENDENT = 0
+    ADDRESS_DEPENDENT = 1
+    ADDRESS_AND_PORT_DEPENDENT = 2
+
 
 class Filtering(IntEnum):
     """Which outside packets an existing mapping lets in (RFC 4787 section 5)."""
@@ -18,6 +29,50 @@ class Filtering(IntEnum):
     ENDPOINT_INDEPENDENT = 0
     ADDRESS_DEPENDENT = 1
     ADDRESS_AND_PORT_DEPENDENT = 2
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How the sessions of one protocol are mapped and filtered."""
+
+    mapping: Mapping = Mapping.ENDPOINT_INDEPENDENT
+    filtering: Filtering = Filtering.ADDRESS_DEPENDENT
+
+
+@dataclass(frozen=True)
+class NetworkBehaviour:
+    """The behaviour for one network's hosts. udp: of ICMP queries and portless protocols too."""
+
+    network: IPv4Network
+    tcp: Behaviour = Behaviour()
+    udp: Behaviour = Behaviour()
+
+
+EVERYWHERE = IPv4Network("0.0.0.0/0")
+
+
+@dataclass(frozen=True)
+class ForwardTarget:
+    """An internal host a forward leads to. ports: first and last, or None: each port stays what it is."""
+
+    address: IPv4Address
+    ports: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Forward:
+    """External endpoints that lead to internal hosts without having been used from inside first.
+
+    protocol: IP protocol number, or ANY_PROTOCOL. external: one external address, or None for all of them.
+    ports: first and last, or ALL_PORTS; of no meaning to protocols without ports.
+    targets: several share the sessions (RFC 2391). A target's ports are one, which takes all, or as many as
+    the forward's, which are taken one by one.
+    """
+
+    protocol: int
+    external: IPv4Address | None
+    ports: tuple[int, int]
+    targets: tuple[ForwardTarget, ...]
 
 
 @dataclass(frozen=True)
@@ -35,20 +90,36 @@ class Timeouts:
 class Policy:
     """The rules the core decides by.
 
-    external: the addresses the internal hosts appear as; empty while the uplink has none.
+    external: the addresses the internal hosts appear as; empty while the uplink has none. Those that a
+        forward gives to one host whole (any protocol, all ports) are no longer handed out to others.
     internal: the networks behind the router; a source outside them is spoofed.
     ports:    first and last external port handed out, both included.
+    behaviours: narrowest network first, the last one EVERYWHERE.
+    forwards: most specific first; the first that fits a packet counts.
+    sessions, ports_per_host …: the most of each; 0: no limit of its own. half_open: TCP sessions whose
+        handshake is not over yet; new_per_second: sessions begun within one second.
     reserved_tcp, reserved_udp: ports of that range which a local socket holds: never handed out.
+    external_interface: its index; packets that come in by another one to an external address are hairpinned.
+        0: no hairpinning.
+    mss: the largest TCP MSS let through, or 0: any (RFC 4459 section 3.2).
+    refusals: tell by ICMP that a session was refused (RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11).
     """
 
     external: tuple[IPv4Address, ...]
     internal: tuple[IPv4Network, ...]
     ports: tuple[int, int] = (1024, 32767)
-    filtering_tcp: Filtering = Filtering.ADDRESS_DEPENDENT
-    filtering_udp: Filtering = Filtering.ADDRESS_DEPENDENT
+    behaviours: tuple[NetworkBehaviour, ...] = (NetworkBehaviour(EVERYWHERE),)
+    forwards: tuple[Forward, ...] = ()
     timeouts: Timeouts = Timeouts()
     sessions: int = 1_000_000
+    half_open: int = 0
+    new_per_second: int = 0
     sessions_per_host: int = 0
     ports_per_host: int = 0
+    half_open_per_host: int = 0
+    new_per_second_per_host: int = 0
     reserved_tcp: frozenset[int] = frozenset()
     reserved_udp: frozenset[int] = frozenset()
+    external_interface: int = 0
+    mss: int = 0
+    refusals: bool = True

@@ -1,10 +1,11 @@
 """From the configuration and what the machine is now to what the core decides by."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
-from nfmasq.config.models import Behaviour, Config
-from nfmasq.policy import Filtering, Policy, Timeouts
+from nfmasq.config.models import Behaviour as Written
+from nfmasq.config.models import Config, Nat
+from nfmasq.policy import EVERYWHERE, Behaviour, Filtering, Mapping, NetworkBehaviour, Policy, Timeouts
 
 
 def policy_of(
@@ -24,8 +25,7 @@ def policy_of(
         external=tuple(external),
         internal=tuple(internal),
         ports=(config.nat.ports.first, config.nat.ports.last),
-        filtering_tcp=_filtering(config, config.nat.tcp),
-        filtering_udp=_filtering(config, config.nat.udp),
+        behaviours=tuple(_behaviours(config)),
         timeouts=Timeouts(
             udp=timeouts.udp,
             tcp_established=timeouts.tcp_established,
@@ -40,6 +40,22 @@ def policy_of(
     )
 
 
-def _filtering(config: Config, protocol: Behaviour | None) -> Filtering:
-    written = (protocol and protocol.filtering) or config.nat.filtering
-    return Filtering[written.upper().replace("-", "_")]
+def _behaviours(config: Config) -> Iterator[NetworkBehaviour]:
+    """Narrowest network first, what [nat] says last. A [[network]] comes before [nat.tcp] and [nat.udp]."""
+    nat = config.nat
+    for network in sorted(config.network, key=lambda each: -each.cidr.prefixlen):
+        yield NetworkBehaviour(
+            network.cidr, tcp=_behaviour(network, nat.tcp, nat), udp=_behaviour(network, nat.udp, nat)
+        )
+    yield NetworkBehaviour(EVERYWHERE, tcp=_behaviour(nat.tcp, nat), udp=_behaviour(nat.udp, nat))
+
+
+def _behaviour(*places: Written | Nat | None) -> Behaviour:
+    """What is said at the first of the places that says it; [nat] says everything."""
+    mapping = next(place.mapping for place in places if place and place.mapping)
+    filtering = next(place.filtering for place in places if place and place.filtering)
+    return Behaviour(Mapping[_name(mapping)], Filtering[_name(filtering)])
+
+
+def _name(word: str) -> str:
+    return word.upper().replace("-", "_")

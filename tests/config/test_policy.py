@@ -7,12 +7,13 @@ import pytest
 from nfmasq.config import parse, policy_of
 from nfmasq.config.models import MOST_ADDRESSES, MOST_SESSIONS
 from nfmasq.config.values import LONGEST_TIMEOUT
-from nfmasq.policy import Filtering, Policy, Timeouts
+from nfmasq.policy import EVERYWHERE, Behaviour, Filtering, NetworkBehaviour, Policy, Timeouts
 
 from .documents import document
 
 EXTERNAL = IPv4Address("198.51.100.7")
 LAN = IPv4Network("192.168.1.0/24")
+OPEN = Behaviour(filtering=Filtering.ENDPOINT_INDEPENDENT)
 
 
 def test_the_default_configuration_is_the_default_policy() -> None:
@@ -32,8 +33,7 @@ def test_every_value_arrives_in_its_place() -> None:
         external=(),
         internal=(LAN,),
         ports=(2000, 3000),
-        filtering_tcp=Filtering.ENDPOINT_INDEPENDENT,
-        filtering_udp=Filtering.ENDPOINT_INDEPENDENT,
+        behaviours=(NetworkBehaviour(EVERYWHERE, tcp=OPEN, udp=OPEN),),
         timeouts=Timeouts(udp=121, tcp_established=7441, tcp_transitory=241, icmp=61),
         sessions=7,
         sessions_per_host=8,
@@ -63,9 +63,9 @@ def test_the_core_holds_what_a_configuration_may_ask_for_and_no_more() -> None:
 def test_a_protocols_own_filtering_goes_before_that_of_all() -> None:
     nat = {"udp": {"filtering": "endpoint-independent"}, "tcp": {"filtering": "address-and-port-dependent"}}
     policy = policy_of(parse(document(nat=nat)), [EXTERNAL], [LAN], frozenset(), frozenset())
-    assert policy.filtering_udp is Filtering.ENDPOINT_INDEPENDENT
-    assert policy.filtering_tcp is Filtering.ADDRESS_AND_PORT_DEPENDENT
+    assert policy.behaviours[-1].udp.filtering is Filtering.ENDPOINT_INDEPENDENT
+    assert policy.behaviours[-1].tcp.filtering is Filtering.ADDRESS_AND_PORT_DEPENDENT
 
     only_mapping = {"udp": {"mapping": "endpoint-independent"}}
     policy = policy_of(parse(document(nat=only_mapping)), [EXTERNAL], [LAN], frozenset(), frozenset())
-    assert policy.filtering_udp is Filtering.ADDRESS_DEPENDENT
+    assert policy.behaviours[-1].udp.filtering is Filtering.ADDRESS_DEPENDENT

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from nfmasq._fastpath import SessionRow, Table
-from nfmasq.policy import Policy
+from nfmasq.policy import EVERYWHERE, Behaviour, NetworkBehaviour, Policy
 
 LAN = IPv4Network("192.168.1.0/24")
 CLIENT = IPv4Address("192.168.1.10")
@@ -30,8 +30,26 @@ CLOCK_MONOTONIC_COARSE = 6
 
 
 def policy(**changes: Any) -> Policy:
-    """The policy of these tests, with some of it changed."""
+    """The policy of these tests, with some of it changed.
+
+    filtering, filtering_tcp, filtering_udp, and likewise mapping: the behaviour of all or of one protocol.
+    """
+    tcp, udp = _take(changes, "tcp"), _take(changes, "udp")
+    changes.pop("mapping", None)
+    changes.pop("filtering", None)
+    changes.setdefault("behaviours", (NetworkBehaviour(EVERYWHERE, tcp, udp),))
     return replace(POLICY, **changes)
+
+
+def _take(changes: dict[str, Any], protocol: str) -> Behaviour:
+    """The behaviour of one protocol, taken out of the changes."""
+    asked = {}
+    for name in ("mapping", "filtering"):
+        general = changes.get(name)
+        own = changes.pop(f"{name}_{protocol}", general)
+        if own is not None:
+            asked[name] = own
+    return Behaviour(**asked)
 
 
 def second() -> int:

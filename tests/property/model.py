@@ -155,7 +155,8 @@ class Model:
         if not owners:
             return "no_mapping"
         spoken = [key[2] for key in self.sessions if key[:2] == (protocol, owners[0])]
-        filtering = self.policy.filtering_tcp if protocol == TCP else self.policy.filtering_udp
+        everywhere = self.policy.behaviours[-1]
+        filtering = (everywhere.tcp if protocol == TCP else everywhere.udp).filtering
         by_address = filtering == Filtering.ADDRESS_DEPENDENT and remote[0] in [known[0] for known in spoken]
         if filtering != Filtering.ENDPOINT_INDEPENDENT and not by_address:
             return "filtered"
