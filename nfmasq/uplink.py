@@ -32,10 +32,13 @@ class UplinkMissing(Exception):
 @dataclass(frozen=True)
 class Uplink:
     """external: addresses the internal hosts may appear as, the first being the one for new mappings;
-    internal: the networks behind the router, none inside another."""
+    internal: the networks behind the router, none inside another;
+    index, mtu: of the external interface, which may be made anew under its old name. 0: not known."""
 
     external: tuple[IPv4Address, ...]
     internal: tuple[IPv4Network, ...]
+    index: int = 0
+    mtu: int = 0
 
 
 def read_uplink(config: "Config") -> Uplink:
@@ -64,7 +67,12 @@ def read_uplink(config: "Config") -> Uplink:
         for entry in _global(interfaces[name])
     ]
     networks += routed_networks(nat.internal)
-    return Uplink(tuple(dict.fromkeys(external)), tuple(collapse_addresses(networks)))
+    return Uplink(
+        tuple(dict.fromkeys(external)),
+        tuple(collapse_addresses(networks)),
+        index=interfaces[nat.external]["ifindex"],
+        mtu=interfaces[nat.external]["mtu"],
+    )
 
 
 def read_interfaces() -> dict[str, dict[str, Any]]:
