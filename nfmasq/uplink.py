@@ -99,6 +99,13 @@ def routed_networks(interfaces: Iterable[str]) -> list[IPv4Network]:
     return [network for network in found if network.prefixlen > 0]
 
 
+def local_networks() -> list[IPv4Network]:
+    """Addresses and networks that are the router's own, for which it answers ARP. Raises UplinkMissing."""
+    return [
+        IPv4Network(route["dst"]) for route in _ip("-4", "route", "show", "table", "all", "type", "local")
+    ]
+
+
 def default_interfaces() -> set[str]:
     """The interfaces a default route leaves by. Raises UplinkMissing if `ip` fails."""
     hops = [[route, *route.get("nexthops", [])] for route in _ip("-4", "route", "show", "default")]

@@ -2,7 +2,7 @@
 
 The core decides whom to tell what, when and how often; here messages are written and sent. What is stored:
 one raw socket, from the making to `close()`. Without CAP_NET_RAW there is none, and nobody is told. What
-cannot be sent is forgotten, as any ICMP error may be lost: no way back, a full buffer, an administrator's rule.
+cannot be sent is forgotten, as any ICMP error may be lost: no way back, a full buffer, a rule against it.
 """
 
 import asyncio

@@ -23,7 +23,11 @@ _PLACES = 15
 
 
 def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
-    """The rules in each of our chains."""
+    """The rules in each of our chains.
+
+    What is sent to an address of a pool, and is nobody's, the router would send back where it came from if
+    the address is on no interface: it ends here, for the next router would send it in again.
+    """
     queue = _queue(plan)
     to_external = [f"-d {network} -j nfmasq-ext" for network in plan.merged_addresses]
     return {
@@ -33,6 +37,7 @@ def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
         "nfmasq-silent": ["-j DROP"] if plan.hairpinning else [],
         "nfmasq-out": [
             *(f"-i {name} {queue}" for name in plan.internal),
+            *(f"-i {plan.external} -d {network} -j DROP" for network in plan.merged_addresses),
             *(f"-p icmp --icmp-type {kind} -m addrtype --src-type LOCAL {queue}" for kind in _ICMP_ERRORS),
         ],
         "nfmasq-back": [f"-i {name} {queue}" for name in plan.internal] if plan.hairpinning else [],

@@ -41,7 +41,11 @@ def replacing(table: str, body: str) -> str:
 
 
 def ruleset(plan: DiversionPlan) -> str:
-    """The whole transaction for `plan`, as text for `nft -f`."""
+    """The whole transaction for `plan`, as text for `nft -f`.
+
+    What is sent to an address of a pool, and is nobody's, the router would send back where it came from if
+    the address is on no interface: it ends here, for the next router would send it in again.
+    """
     queue = _queue(plan)
     sides = (*plan.internal, plan.external) if plan.hairpinning else (plan.external,)
     return replacing(
@@ -59,6 +63,7 @@ def ruleset(plan: DiversionPlan) -> str:
 		type filter hook postrouting priority srcnat - 10; policy accept;
 {_back(plan)}		oifname != "{plan.external}" return
 		iifname {names(plan.internal)} {queue}
+		iifname "{plan.external}" ip daddr @external drop
 		{ICMP_ERRORS} fib saddr type local {queue}
 	}}
 {_silent(plan)}	chain defragment {{
