@@ -26,9 +26,12 @@ def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     """The rules in each of our chains.
 
     What is sent to an address of a pool, and is nobody's, the router would send back where it came from if
-    the address is on no interface: it ends here, for the next router would send it in again.
+    the address is on no interface: it ends here, for the next router would send it in again. While there is
+    no address at all, that is so of everything; and to send it on, the router would ask for its neighbour
+    (ARP) by an internal address, having no other.
     """
     queue = _queue(plan)
+    unwanted = [f"-d {network} " for network in plan.merged_addresses] or [""]
     to_external = [f"-d {network} -j nfmasq-ext" for network in plan.merged_addresses]
     return {
         "nfmasq-in": [*(f"-d {network} {queue}" for network in plan.merged_networks), *to_external],
@@ -37,7 +40,7 @@ def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
         "nfmasq-silent": ["-j DROP"] if plan.hairpinning else [],
         "nfmasq-out": [
             *(f"-i {name} {queue}" for name in plan.internal),
-            *(f"-i {plan.external} -d {network} -j DROP" for network in plan.merged_addresses),
+            *(f"-i {plan.external} {what}-j DROP" for what in unwanted),
             *(f"-p icmp --icmp-type {kind} -m addrtype --src-type LOCAL {queue}" for kind in _ICMP_ERRORS),
         ],
         "nfmasq-back": [f"-i {name} {queue}" for name in plan.internal] if plan.hairpinning else [],

@@ -44,9 +44,12 @@ def ruleset(plan: DiversionPlan) -> str:
     """The whole transaction for `plan`, as text for `nft -f`.
 
     What is sent to an address of a pool, and is nobody's, the router would send back where it came from if
-    the address is on no interface: it ends here, for the next router would send it in again.
+    the address is on no interface: it ends here, for the next router would send it in again. While there is
+    no address at all, that is so of everything; and to send it on, the router would ask for its neighbour
+    (ARP) by an internal address, having no other.
     """
     queue = _queue(plan)
+    unwanted = "ip daddr @external " if plan.addresses else ""
     sides = (*plan.internal, plan.external) if plan.hairpinning else (plan.external,)
     return replacing(
         TABLE,
@@ -63,7 +66,7 @@ def ruleset(plan: DiversionPlan) -> str:
 		type filter hook postrouting priority srcnat - 10; policy accept;
 {_back(plan)}		oifname != "{plan.external}" return
 		iifname {names(plan.internal)} {queue}
-		iifname "{plan.external}" ip daddr @external drop
+		iifname "{plan.external}" {unwanted}drop
 		{ICMP_ERRORS} fib saddr type local {queue}
 	}}
 {_silent(plan)}	chain defragment {{

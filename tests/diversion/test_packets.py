@@ -194,6 +194,8 @@ def test_what_is_nobody_s_of_an_address_on_no_interface_does_not_go_back_out(
     assert comes_back(), "there was none to stop"
     path.router.call(diversion.install, replace(plan, addresses=(IPv4Address(ROUTED),)))
     assert not comes_back()
+    path.router.call(diversion.install, replace(plan, addresses=()))
+    assert not comes_back()
 
 
 def _is_the_end(seen: Seen) -> bool:
