@@ -36,6 +36,8 @@ class Uplink:
 
     external: tuple[IPv4Address, ...]
     internal: tuple[IPv4Network, ...]
+    index: int = 0
+    mtu: int = 0
 
 
 def read_uplink(config: "Config") -> Uplink:

@@ -15,9 +15,6 @@ from nfmasq.worker import Worker
 
 SCHEMA = 1
 
-PROTOCOL_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "ipip": 4, "sctp": 132}
-"""Names taken and given for IP protocol numbers; any other protocol is its number."""
-
 
 class Session(TypedDict):
     """One session, both endpoints of the internal host and the remote one it talks to."""

@@ -15,11 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nfmasq._fastpath import Table
 from nfmasq.config import ConfigError, ConfigInvalid
 from nfmasq.control.schemas import ReloadOutcome, Situation
+from nfmasq.daemon.forwards import Entry
 from nfmasq.daemon.heartbeat import Heartbeat
 from nfmasq.daemon.notify import notify, watchdog_s
 from nfmasq.daemon.reload import read_again
@@ -70,7 +71,7 @@ class Daemon:
     def situation(self) -> Situation:
         """What the daemon knows of its surroundings now."""
         seen = self._supervisor.situation()
-        warnings = list(self._supervisor.config.warnings)
+        warnings = [*self._supervisor.config.warnings, *seen.warnings]
         if self.table.warning:
             warnings.append(f"the sessions found at the start were given up: {self.table.warning}")
         if not self._reload_successful:
@@ -95,6 +96,22 @@ class Daemon:
             log.info("reloaded %s", self._config_path)
         notify("READY=1")
         return outcome
+
+    def forwards(self) -> Sequence[Entry]:
+        """All forwards in force, and where each comes from."""
+        return self._supervisor.forwards.entries
+
+    async def add_forward(self, table: dict[str, Any], persist: bool) -> Entry:
+        """Add a forward, kept across restarts if so asked. Raises ConfigInvalid and ForwardRefused."""
+        entry = await self._in_hand(lambda: self._supervisor.add_forward(table, persist))
+        log.info("forward %s added on request%s", entry.forward.id, ", and kept" if persist else "")
+        return entry
+
+    async def remove_forward(self, identity: str) -> Entry:
+        """End a forward that was added. Raises NoSuchForward and ForwardRefused."""
+        entry = await self._in_hand(lambda: self._supervisor.remove_forward(identity))
+        log.info("forward %s removed on request", identity)
+        return entry
 
     async def begin(self) -> None:
         """Serve the queues and set up policy, guard and rules."""
@@ -154,12 +171,12 @@ class Daemon:
     def _read_and_adopt(self) -> ReloadOutcome:
         try:
             config = read_again(self._config_path, self._supervisor.config)
-            self._supervisor.adopt(config)
+            told = self._supervisor.adopt(config)
         except ConfigInvalid as invalid:
             return ReloadOutcome(errors=tuple(invalid.errors))
         except UplinkMissing as missing:
             return ReloadOutcome(errors=(ConfigError("nat", str(missing)),))
-        return ReloadOutcome(warnings=tuple(config.warnings))
+        return ReloadOutcome(warnings=(*config.warnings, *told))
 
     async def _in_hand(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._hand, work)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import Protocol
 
+from nfmasq.policy import Forward
+
 NFQUEUE_HIGHEST = 65535
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
 
@@ -28,6 +30,8 @@ class DiversionPlan:
     networks: tuple[IPv4Network, ...]
     ports: tuple[int, int]
     queues: tuple[int, int]
+    forwards: tuple[Forward, ...] = ()
+    hairpinning: bool = False
 
     def __post_init__(self) -> None:
         for name in (*self.internal, self.external):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nfmasq.config.addresses import (
     PortRange,
     Target,
+    host_address,
     interface,
     listen,
     network,
@@ -111,12 +112,21 @@ def test_a_pool_has_only_addresses_a_host_can_have(wrong: str) -> None:
 def test_a_target_is_an_address_and_its_ports() -> None:
     assert target(f"{HOST}:80") == Target(IPv4Address(HOST), PortRange(80, 80))
     assert target(f"{HOST}:80-89") == Target(IPv4Address(HOST), PortRange(80, 89))
+    assert target(HOST) == Target(IPv4Address(HOST), None)
+    assert [str(target(written)) for written in (HOST, f"{HOST}:80-89")] == [HOST, f"{HOST}:80-89"]
+
+
+def test_one_address_is_not_a_network_nor_one_no_host_can_have() -> None:
+    assert host_address(EXTERNAL) == IPv4Address(EXTERNAL)
+    with pytest.raises(ValueError, match="is a network; write one address"):
+        host_address("198.51.100.0/30")
+    with pytest.raises(ValueError, match="no host can have this address"):
+        host_address("127.0.0.1")
 
 
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (HOST, 'has no port; write "192.168.1.10:PORT"'),
         (f"{HOST}:", "is not a port"),
         (f"{HOST}:0", "ports are 1 to 65535"),
         ("host:80", "is not an IPv4 address and port"),
