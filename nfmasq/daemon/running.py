@@ -20,11 +20,11 @@ from typing import Any, TypeVar
 from nfmasq._fastpath import Table
 from nfmasq.config import ConfigError, ConfigInvalid
 from nfmasq.control.schemas import ReloadOutcome, Situation
-from nfmasq.daemon.forwards import Entry
 from nfmasq.daemon.heartbeat import Heartbeat
 from nfmasq.daemon.notify import notify, watchdog_s
 from nfmasq.daemon.reload import read_again
 from nfmasq.daemon.supervise import Supervisor
+from nfmasq.forwards import Entry
 from nfmasq.uplink import LinkWatch, RulesWatch, UplinkMissing
 from nfmasq.worker import Worker
 

@@ -1,9 +1,9 @@
 """Keeps the core and the kernel as the configuration and the machine's surroundings say.
 
 What is stored: the configuration in force and all forwards, the uplink as last read, the policy the core has,
-the plan the rules were made from, and counts. One thread at a time may call the methods that change something (the daemon
-has a single thread for it); anybody may ask for `situation`. `begin` starts it, `withdraw` ends it and takes
-the rules out.
+the plan the rules were made from, and counts. One thread at a time may call the methods that change something
+(the daemon has a single thread for it); anybody may ask for `situation`. `begin` starts it, `withdraw` ends
+it and takes the rules out.
 
 `reconcile` compares what is with what should be and mends the difference, so it does not matter what was
 missed: a doorbell only makes it run sooner than the next second. Policy first, then the guard, then the
@@ -20,8 +20,8 @@ from typing import Any
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, policy_of
 from nfmasq.control.schemas import Situation
-from nfmasq.daemon.forwards import Entry, Forwards
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
+from nfmasq.forwards import Entry, Forwards
 from nfmasq.policy import Policy
 from nfmasq.uplink import Uplink, UplinkMissing, local_ports, read_uplink
 

@@ -17,7 +17,7 @@ from nfmasq.control.schemas import ReloadOutcome
 
 from .behind import CLIENT, EXTERNAL, OTHER_CLIENT, Bare, speak
 
-CLIENT_COMMANDS = ("status", "sessions", "mappings", "hosts", "drops", "top", "reload")
+CLIENT_COMMANDS = ("status", "sessions", "mappings", "hosts", "forwards", "drops", "top", "reload")
 GOOD = '[nat]\ninternal = ["lan0"]\nexternal = "wan0"\n'
 
 Command = Callable[..., Result]

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, NamedTuple
 
 from nfmasq.config import Config, ConfigError, ConfigInvalid, Forward, added_forward, forwards_of
-from nfmasq.daemon import kept
+from nfmasq.forwards import kept
 from nfmasq.policy import Forward as PolicyForward
 from nfmasq.uplink import Uplink
 
