@@ -1,6 +1,7 @@
 """How addresses, ports and interfaces are written in a configuration: one function a kind, as in `values`."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Any, NamedTuple
@@ -30,6 +31,15 @@ class PortRange(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
+
+
+def covered(ranges: Iterable[tuple[int, int]], within: PortRange) -> Iterator[PortRange]:
+    """The parts of `within` that lie in one of the ranges (first and last each), no port twice."""
+    done = within.first - 1
+    for first, last in sorted(ranges):
+        if max(first, done + 1) <= min(last, within.last):
+            yield PortRange(max(first, done + 1), min(last, within.last))
+            done = last
 
 
 @dataclass(frozen=True)

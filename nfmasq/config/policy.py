@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from nfmasq.config.addresses import covered
 from nfmasq.config.models import Behaviour as Written
 from nfmasq.config.models import Config, Nat
 from nfmasq.config.models import Forward as WrittenForward
@@ -105,9 +106,7 @@ def _most_specific_first(forward: Forward) -> tuple[int, ...]:
 def _forwarded(nat: Nat, forwards: Iterable[Forward], protocol: int) -> Iterator[int]:
     """The ports of nat.ports which forwards of this protocol name."""
     named = (each.ports for each in forwards if each.protocol == protocol and each.ports != ALL_PORTS)
-    return chain.from_iterable(
-        range(max(first, nat.ports.first), min(last, nat.ports.last) + 1) for first, last in named
-    )
+    return chain.from_iterable(range(first, last + 1) for first, last in covered(named, nat.ports))
 
 
 def _segment_size(nat: Nat, mtu: int) -> int:

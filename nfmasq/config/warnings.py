@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from nfmasq.config.addresses import covered
 from nfmasq.config.errors import key_of
 
 if TYPE_CHECKING:
@@ -95,13 +96,13 @@ def _no_hairpinning(config: "Config") -> Iterator[str]:
 
 def _ports_all_forwarded(config: "Config") -> Iterator[str]:
     """Ports that are forwarded are never handed out."""
-    first, last = config.nat.ports
     for protocol in ("tcp", "udp"):
-        left = set(range(first, last + 1))
-        for forward in config.forward:
-            if forward.external_port and protocol in forward.protocol.split("+"):
-                left -= set(range(forward.external_port.first, forward.external_port.last + 1))
-        if not left:
+        forwarded = (
+            forward.external_port
+            for forward in config.forward
+            if forward.external_port and protocol in forward.protocol.split("+")
+        )
+        if sum(part.size for part in covered(forwarded, config.nat.ports)) == config.nat.ports.size:
             yield f"forward: all of nat.ports are forwarded for {protocol}; no other session gets one"
 
 

@@ -54,6 +54,7 @@ class Supervisor:
         self._restored_ever = 0
         self._problems: dict[str, str] = {}
         self._strays: list[str] = []
+        self._strays_of: tuple[Uplink, tuple[Entry, ...]] | None = None
 
     def begin(self) -> None:
         """Set up the policy, the guard and the rules. Raises UplinkMissing or one of RULES_FAILED.
@@ -159,6 +160,9 @@ class Supervisor:
 
     def _tell_strays(self, uplink: Uplink) -> None:
         """Say once what keeps a forward from working; the status says it as long as it is so."""
+        if self._strays_of == (uplink, self.forwards.entries):
+            return
+        self._strays_of = uplink, self.forwards.entries
         strays = self.forwards.strays(uplink)
         for line in strays:
             if line not in self._strays:

@@ -42,10 +42,15 @@ class Forwards:
         self._pool = config.nat.addresses
         self.entries: tuple[Entry, ...] = tuple(Entry(forward, CONFIG) for forward in config.forward)
         self.warnings: list[str] = self._read_kept()
+        self._made_of: tuple[Entry, ...] = ()
+        self._made: tuple[PolicyForward, ...] = ()
 
-    def policy(self) -> Iterable[PolicyForward]:
+    def policy(self) -> tuple[PolicyForward, ...]:
         """All of them, as the core reads them."""
-        return forwards_of(entry.forward for entry in self.entries)
+        if self._made_of is not self.entries:
+            self._made_of = self.entries
+            self._made = tuple(forwards_of(entry.forward for entry in self.entries))
+        return self._made
 
     def add(
         self, table: dict[str, Any], persist: bool, external: Iterable[IPv4Address] = ()

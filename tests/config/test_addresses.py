@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nfmasq.config.addresses import (
     PortRange,
     Target,
+    covered,
     host_address,
     interface,
     listen,
@@ -35,6 +36,14 @@ def test_ports_come_out_as_written_when_in_order(one: int, other: int) -> None:
     if first != last:
         with pytest.raises(ValueError, match=f'runs backwards; did you mean "{first}-{last}"'):
             port_range(f"{last}-{first}")
+
+
+@unhurried
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6))
+def test_what_ranges_cover_is_each_port_once(spans: list[tuple[int, int]]) -> None:
+    parts = list(covered(spans, PortRange(5, 25)))
+    ports = [port for part in parts for port in range(part.first, part.last + 1)]
+    assert ports == [port for port in range(5, 26) if any(first <= port <= last for first, last in spans)]
 
 
 @pytest.mark.parametrize("wrong", ["0", "0-5", "1-65536", "65536", 0, 65536, -1, "999999999"])
