@@ -7,7 +7,6 @@ cannot be sent is forgotten, as any ICMP error may be lost: no way back, a full 
 
 import asyncio
 import logging
-import os
 import socket
 import struct
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from nfmasq._fastpath import checksum
+from nfmasq.rows import Refusal
 
 LOOK_S = 1.0
 """How often to look for what has become due without the core saying so."""
@@ -29,20 +29,6 @@ _ANY = IPv4Address(0)
 log = logging.getLogger("nfmasq")
 
 
-class Refusal(Protocol):
-    """One message to send, a destination-unreachable of this code. quote: the refused packet's IP header and
-    at least 8 bytes after it; source: None for the router's address on that way."""
-
-    @property
-    def destination(self) -> IPv4Address: ...
-    @property
-    def source(self) -> IPv4Address | None: ...
-    @property
-    def code(self) -> int: ...
-    @property
-    def quote(self) -> bytes: ...
-
-
 class Refusing(Protocol):
     """Who refuses: the core's table."""
 
@@ -51,7 +37,7 @@ class Refusing(Protocol):
         """An eventfd, readable when a refusal became due."""
 
     def refusals(self) -> Sequence[Refusal]:
-        """Take what is due."""
+        """Take what is due, and silence the eventfd."""
 
 
 def message(refusal: Refusal) -> bytes:
@@ -95,13 +81,14 @@ class Refuser:
     async def serve(self) -> None:
         """Send whatever becomes due, until cancelled."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._table.refusal_fd, self._at_once)
+        bell = self._table.refusal_fd
+        loop.add_reader(bell, self.send_due)
         try:
             while True:
                 self.send_due()
                 await asyncio.sleep(LOOK_S)
         finally:
-            loop.remove_reader(self._table.refusal_fd)
+            loop.remove_reader(bell)
 
     def send_due(self) -> None:
         """Take what is due and send it."""
@@ -115,8 +102,3 @@ class Refuser:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
-
-    def _at_once(self) -> None:
-        with suppress(BlockingIOError):
-            os.eventfd_read(self._table.refusal_fd)
-        self.send_due()

@@ -6,10 +6,9 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address
 from pathlib import Path as FilePath
-from typing import NamedTuple
 
 import pytest
 from kernel.path import CLIENT, EXTERNAL, PORT, ROUTER_INSIDE, SERVER, Path
@@ -17,6 +16,7 @@ from kernel.wire import Seen, Wire, ones_complement
 
 import nfmasq
 from nfmasq.daemon.refuse import LOOK_S, Refuser, message
+from nfmasq.rows import Refusal
 
 pytestmark = pytest.mark.root
 
@@ -36,15 +36,6 @@ print(*taken)
 """
 
 
-class Refusal(NamedTuple):
-    """As the core makes them."""
-
-    destination: IPv4Address
-    source: IPv4Address | None
-    code: int
-    quote: bytes
-
-
 class Due:
     """Stands for the table: what is due, and the bell it rings."""
 
@@ -54,6 +45,8 @@ class Due:
 
     def refusals(self) -> list[Refusal]:
         """Take what is due."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self.refusal_fd)
         taken, self.waiting = self.waiting, []
         return taken
 
