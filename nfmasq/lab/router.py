@@ -56,7 +56,7 @@ class DaemonUnderLab:
             "nat": {"internal": ["lan0"], "external": "wan0"},
             "metrics": {"listen": "127.0.0.1:9853"},
             "control": {"socket": str(self.socket_path)},
-            "engine": {"state": str(where / "state")},
+            "engine": {"state": str(where / "state"), "forwards": str(where / "forwards.json")},
         }
         self.write_config(config_overrides or {})
 
