@@ -22,8 +22,8 @@ from nfmasq.lab.topology import Topology
 from nfmasq.lab.waiting import wait_until
 
 Overrides = Mapping[str, Mapping[str, Any] | Sequence[Mapping[str, Any]]]
-"""Config sections laid over the lab's own, {"timeouts": {"udp": "2m"}, "nat.udp": {"filtering": …}}, and lists of
-sections, which take the place of those before: {"forward": [{"protocol": "tcp", …}]}."""
+"""Config sections laid over the lab's own, {"timeouts": {"udp": "2m"}, "nat.udp": {"filtering": …}}, and
+lists of sections, which take the place of those before: {"forward": [{"protocol": "tcp", …}]}."""
 
 
 class DaemonError(Exception):

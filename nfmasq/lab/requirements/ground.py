@@ -1,8 +1,8 @@
-"""The ground of the checks: the lab's network with nfmasq on its router, and hosts made of nothing but addresses.
+"""The ground of the checks: the lab's network with nfmasq on its router, and hosts that are mere addresses.
 
-What is stored: the network, the daemon, a wire to each cable's end, and the endpoints of the markers. A marker is
-a datagram sent behind a packet by the same way: when it has arrived, the packet has too, or never will. One
-queue keeps them in order, so the absence of a packet is seen without waiting for it.
+What is stored: the network, the daemon, a wire to each cable's end, and the endpoints of the markers. A
+marker is a datagram sent behind a packet by the same way: when it has arrived, the packet has too, or never
+will. One queue keeps them in order, so the absence of a packet is seen without waiting for it.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Host:
         self.wire.send_ip(packet)
 
     def expect(self, what: str, protocol: int, patience: float = 3, **fields: Any) -> bytes:
-        """The next packet for this address of this protocol with these fields of `Seen`; NotMet if none comes."""
+        """The next packet for this address with these fields of `Seen`; NotMet if none comes."""
 
         def wanted(packet: bytes) -> bool:
             seen = read(packet)

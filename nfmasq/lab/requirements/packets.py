@@ -7,7 +7,7 @@ returns a whole IPv4 packet whose lengths and checksums are right.
 import struct
 from ipaddress import IPv4Address
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Endpoint = tuple[IPv4Address, int]
 
@@ -73,10 +73,10 @@ def summed(source: IPv4Address, destination: IPv4Address, protocol: int, segment
     return replaced(segment, at, (checksum(front + segment) or 0xFFFF).to_bytes(2))
 
 
-def udp(source: Endpoint, destination: Endpoint, payload: bytes = b"question", **header: int) -> bytes:
+def udp(source: Endpoint, destination: Endpoint, payload: bytes = b"question", **header: Any) -> bytes:
     """A UDP datagram; further arguments are those of `ip`."""
     datagram = struct.pack("!HHHH", source[1], destination[1], 8 + len(payload), 0) + payload
-    return ip(source[0], destination[0], UDP, summed(source[0], destination[0], UDP, datagram), **header)  # type: ignore[arg-type]
+    return ip(source[0], destination[0], UDP, summed(source[0], destination[0], UDP, datagram), **header)
 
 
 def tcp(
@@ -85,6 +85,7 @@ def tcp(
     flags: int,
     sequence: int = 0,
     acknowledged: int = 0,
+    *,
     payload: bytes = b"",
     options: bytes = b"",
 ) -> bytes:
@@ -107,7 +108,7 @@ def tcp(
 
 
 def query(source: Endpoint, destination: Endpoint, kind: int = ECHO, payload: bytes = b"abcdefgh") -> bytes:
-    """An ICMP query, whose identifier is the source's port, or a reply, whose identifier is the destination's."""
+    """An ICMP query or reply; the identifier is the source's port, or the destination's if that is 0."""
     identifier = source[1] or destination[1]
     message = struct.pack("!BBHHH", kind, 0, 0, identifier, 1) + payload
     return ip(source[0], destination[0], ICMP, summed(source[0], destination[0], ICMP, message))
@@ -119,15 +120,17 @@ def error(
     quoted: bytes,
     kind: int = UNREACHABLE,
     code: int = PORT,
+    *,
     rest: int = 0,
+    ttl: int = 64,
 ) -> bytes:
     """An ICMP error that quotes these bytes; rest: the last word of its header."""
     message = struct.pack("!BBHI", kind, code, 0, rest) + quoted
-    return ip(source, destination, ICMP, summed(source, destination, ICMP, message))
+    return ip(source, destination, ICMP, summed(source, destination, ICMP, message), ttl=ttl)
 
 
 class Seen(NamedTuple):
-    """A packet, read. icmp: type and code, or (-1, -1). A query's identifier counts as the port of both sides."""
+    """A packet, read. icmp: type and code, or (-1, -1). A query's identifier counts as both its ports."""
 
     protocol: int
     source: Endpoint

@@ -1,4 +1,4 @@
-"""A requirement of an RFC: what it asks, how binding it is, and the check that shows it, or why there is none."""
+"""A requirement of an RFC: what it asks, how binding it is, and the check that shows it, or why none is."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

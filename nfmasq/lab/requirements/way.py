@@ -1,8 +1,8 @@
 """A way through nfmasq, as a check sees it: what goes in at one side and what comes out at the other.
 
-There are two: `ground.Ground`, a router of the lab with the daemon on it, and `core.Core`, the compiled core alone
-with a clock of its own. The parts are played by addresses behind which there is no kernel, so that nobody
-answers but the check.
+There are two: `ground.Ground`, a router of the lab with the daemon on it, and `core.Core`, the compiled core
+alone with a clock of its own. The parts are played by addresses behind which there is no kernel, so that
+nobody answers but the check.
 """
 
 from abc import ABC, abstractmethod
@@ -86,13 +86,13 @@ class Stream:
 
     def outward(self, flags: int = ACK, payload: bytes = b"") -> bytes:
         """A segment of the client's, next in sequence."""
-        packet = tcp(self.client, self.server, flags, self.out_next, self.in_next, payload)
+        packet = tcp(self.client, self.server, flags, self.out_next, self.in_next, payload=payload)
         self.out_next += len(payload) + bool(flags & (SYN | FIN))
         return packet
 
     def inward(self, flags: int = ACK, payload: bytes = b"") -> bytes:
         """A segment of the server's, next in sequence."""
-        packet = tcp(self.server, self.external, flags, self.in_next, self.out_next, payload)
+        packet = tcp(self.server, self.external, flags, self.in_next, self.out_next, payload=payload)
         self.in_next += len(payload) + bool(flags & (SYN | FIN))
         return packet
 
@@ -107,6 +107,13 @@ class Stream:
         there = self._way.out(self.outward(payload=b"there"))
         back = self._way.into(self.inward(payload=b"back"), self.client[0])
         return there is not None and back is not None
+
+    def in_flight(self) -> bytes:
+        """A segment of the client's as it arrives outside, for an ICMP error to quote: not answered yet."""
+        arrived = self._way.out(self.outward(payload=b"in flight"))
+        if arrived is None:
+            raise NotMet("data of an open connection is not let out")
+        return arrived
 
     def lets_in(self) -> bool:
         """Does data of the server's still come in?"""
