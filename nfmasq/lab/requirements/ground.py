@@ -6,13 +6,13 @@ will. One queue keeps them in order, so the absence of a packet is seen without 
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from copy import deepcopy
 from ipaddress import IPv4Address
 from typing import Any
 
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.requirements.packets import Endpoint, Seen, read, udp
+from nfmasq.lab.requirements.packets import ICMP, Endpoint, Seen, read, udp
 from nfmasq.lab.requirements.requirement import NotMet
 from nfmasq.lab.requirements.way import CLIENT, HOP, OTHER_CLIENT, OTHER_SERVER, SERVER, Way
 from nfmasq.lab.router import DaemonUnderLab
@@ -135,11 +135,17 @@ class Ground(Way):
         return inside.until_marker()
 
     def answered(self, packet: bytes, what: str, **fields: Any) -> Seen:
-        """An internal host sends this packet; the ICMP message with these fields that it gets in answer."""
+        """An internal host sends this packet; the ICMP message with these fields that it gets in answer.
+
+        Sent up to three times: the kernel sends a host no more than one "unreachable" a second.
+        """
         inside = self._hosts[read(packet).source[0]]
         inside.ignore()
-        inside.send(packet)
-        return read(inside.expect(what, 1, **fields))
+        for _ in range(3):
+            inside.send(packet)
+            with suppress(NotMet):
+                return read(inside.expect(what, ICMP, 1.1, **fields))
+        raise NotMet(f"{inside.address} did not get {what}")
 
     def drops(self, reason: str) -> int:
         """How many packets were dropped for this reason so far."""
