@@ -18,7 +18,7 @@ PAYLOADS.departs(
     "§4",
     SHOULD,
     "FTP and ICMP payloads are translated.",
-    "ICMP's are, see RFC 5508; FTP's are not in this version",
+    "ICMP's are, see RFC 5508; FTP's are not yet",
 )
 
 
@@ -46,7 +46,7 @@ PCP.departs("§11", SHOULD, "Hosts ask for mappings by PCP.", "not built; the ad
 DETERMINISTIC.departs(
     "§2",
     RECOMMENDED,
-    "A subscriber's address and ports can be computed.",
+    "A host's address and ports can be computed.",
     "ports are random instead (RFC 6056)",
 )
 LOGGING.departs("§5", SHOULD, "NAT events are exported by IPFIX.", "not built; metrics and the API tell them")

@@ -53,7 +53,7 @@ class Requirement:
     @property
     def name(self) -> str:
         """The requirement in one word, as tests are called: RFC4787-REQ-9a."""
-        return f"RFC{self.rfc}-{self.number}"
+        return f"RFC{self.rfc}-{self.number.removeprefix('§')}"
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Rfc:
 
         def add(check: Check) -> Check:
             self.requirements.append(
-                Requirement(self.number, number, level, asks, standing, check, but or missing)
+                Requirement(self.number, number, level, asks, standing, check, missing or but)
             )
             return check
 

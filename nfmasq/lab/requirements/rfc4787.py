@@ -144,7 +144,7 @@ def five_minutes(ground: Ground) -> None:
 def outbound_refresh(_: Ground) -> None:
     core = Core()
     external = core.mapped((CLIENT, 4000))
-    for _ in range(3):
+    for _again in range(3):
         core.wait(250)
         core.mapped((CLIENT, 4000))
     core.wait(250)
@@ -155,7 +155,7 @@ def outbound_refresh(_: Ground) -> None:
 def inbound_refresh(_: Ground) -> None:
     core = Core()
     external = core.mapped((CLIENT, 4000))
-    for _ in range(3):
+    for _again in range(3):
         core.wait(250)
         demand(core.lets_in((SERVER, 53), external), "the mapping ended although packets went on coming")
 

@@ -200,7 +200,7 @@ def icmp_ends_nothing(ground: Ground) -> None:
         for code in codes:
             ground.into(error(SERVER, EXTERNAL, stream.in_flight(), kind, code))
             demand(stream.works(), f"the connection is gone after ICMP {kind}/{code}")
-    row = next(row for row in _rows(ground, stream.client[1]) if row["internal"].startswith(str(CLIENT)))
+    row = next(row for row in _rows(ground, stream.client[1]) if str(row["internal"]).startswith(str(CLIENT)))
     demand(row["state"] == "established", f"after ICMP errors the connection is {row['state']}")
 
 

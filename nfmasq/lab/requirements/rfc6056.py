@@ -1,5 +1,7 @@
 """RFC 6056, transport-protocol port randomisation."""
 
+from itertools import pairwise
+
 from nfmasq.lab.requirements.core import Core
 from nfmasq.lab.requirements.ground import Ground
 from nfmasq.lab.requirements.packets import query
@@ -8,8 +10,8 @@ from nfmasq.lab.requirements.way import CLIENT, SERVER, port
 
 RFC = Rfc(6056, "port randomisation")
 BUCKETS, DRAWS = 16, 3200
-FARTHEST = 60
-"""How far a bucket of 200 may be off: more than four standard deviations; once in thousands of runs."""
+FARTHEST = 80
+"""How far a bucket of 200 may be off: six standard deviations, less than once in a million runs."""
 
 
 def spread() -> None:
@@ -22,7 +24,7 @@ def spread() -> None:
         counts[(each - first) * BUCKETS // (last - first + 1)] += 1
     off = max(abs(count - DRAWS // BUCKETS) for count in counts)
     demand(off <= FARTHEST, f"of {DRAWS} ports, sixteenths of the range got {counts}")
-    steps = [after - before for before, after in zip(drawn, drawn[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(drawn)]
     near = sum(abs(step) <= 16 for step in steps)
     demand(near < DRAWS // 50, f"{near} of {DRAWS} ports are next to the one before")
 

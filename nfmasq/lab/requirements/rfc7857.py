@@ -41,9 +41,7 @@ def state_machine(_: Ground) -> None:
         if direction == "out":
             core.sent(stream.outward(FIN | ACK))
     core.received(stream.inward(FIN | ACK))
-    demand(
-        core.wait(TRANSITORY + 1) == 1, "closed from both sides, it lasts longer than the transitory timer"
-    )
+    demand(core.wait(TRANSITORY + 1) == 1, "closed by both, it lasts longer than the transitory timer")
     reset = core.open((CLIENT, 4001))
     core.received(reset.inward(RST | ACK))
     demand(reset.works(), "after an RST that nobody believed, data does not pass")
