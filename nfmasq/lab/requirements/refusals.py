@@ -7,8 +7,8 @@ from functools import lru_cache
 from nfmasq.lab.requirements.core import Core
 from nfmasq.lab.requirements.ground import Ground
 from nfmasq.lab.requirements.packets import ICMP, RST, SYN, TCP, Seen, read, tcp, udp
-from nfmasq.lab.requirements.requirement import NotMet
 from nfmasq.lab.requirements.way import CLIENT, EXTERNAL, SERVER, port
+from nfmasq.rows import Refusal
 
 MISSING = "no refusal is told by ICMP yet"
 WATCHED = 8
@@ -58,24 +58,20 @@ def _answers(seen: Seen, caller: object) -> bool:
     return seen.protocol == ICMP and seen.icmp == (3, 3) and seen.quoted.source == caller
 
 
-def to_a_syn(core: Core) -> list[object]:
+def to_a_syn(core: Core) -> list[Refusal]:
     """The refusals due 7 s after an unsolicited SYN to the core."""
     core.into(tcp((SERVER, 4000), (EXTERNAL, 5000), SYN, 5000))
     core.wait(7)
     return due(core)
 
 
-def to_a_session(core: Core) -> list[object]:
+def to_a_session(core: Core) -> list[Refusal]:
     """The refusals due at once after a host's second session, which is one too many."""
     core.out(udp((CLIENT, 4000), (SERVER, 53)))
     core.out(udp((CLIENT, 4001), (SERVER, 53)))
     return due(core)
 
 
-def due(core: Core) -> list[object]:
+def due(core: Core) -> list[Refusal]:
     """The refusals due now."""
-    refusals = getattr(core.table, "refusals", None)
-    if refusals is None:
-        raise NotMet("the core keeps no refusals")
-    told: list[object] = refusals(core.now)
-    return told
+    return core.table.refusals(core.now)

@@ -3,7 +3,7 @@
 from nfmasq.lab.requirements import refusals, rfc4787
 from nfmasq.lab.requirements.core import Core
 from nfmasq.lab.requirements.ground import Ground
-from nfmasq.lab.requirements.packets import UNREACHABLE, query, udp
+from nfmasq.lab.requirements.packets import HOST, UNREACHABLE, query, udp
 from nfmasq.lab.requirements.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc, demand
 from nfmasq.lab.requirements.rfc6056 import spread
 from nfmasq.lab.requirements.way import CLIENT, OTHER_CLIENT, OTHER_SERVER, SERVER, port
@@ -59,12 +59,7 @@ def limit_configurable(ground: Ground) -> None:
 RFC.departs("REQ-4B", MAY, "Limits by transport protocol.", "one limit for all the ports of a host")
 
 
-@RFC.requires(
-    "REQ-4C",
-    RECOMMENDED,
-    "The rate of new mappings is limited by subscriber.",
-    missing="there is no limit of sessions a second yet",
-)
+@RFC.requires("REQ-4C", RECOMMENDED, "The rate of new mappings is limited by subscriber.")
 def rate_limited(_: Ground) -> None:
     core = Core(new_per_second_per_host=10)
     passed = [core.out(udp((CLIENT, 4000 + number), (SERVER, 53))) for number in range(30)]
@@ -157,10 +152,20 @@ def refused(ground: Ground) -> None:
         demand(ground.out(udp((CLIENT, port()), (SERVER, 53))) is None, "it goes out")
 
 
-@RFC.requires("REQ-11B", SHOULD, "Its sender is told by ICMP.", missing=refusals.MISSING)
+@RFC.requires(
+    "REQ-11B",
+    SHOULD,
+    "Its sender is told by ICMP 3/1.",
+    but="so when the router lacks something; about a limit of the host's own it is told 3/13 (RFC 5508 REQ-8)",
+    missing=refusals.MISSING,
+)
 def refusal_told(ground: Ground) -> None:
-    with ground.config(limits={"sessions_per_host": 1}):
-        ground.answered(udp((CLIENT, port()), (SERVER, 53)), "an ICMP error", icmp=(UNREACHABLE, 13))
+    with ground.config(nat={"ports": "31990-31991"}):
+        for _ in range(2):
+            ground.out(udp((CLIENT, port()), (SERVER, 53)))
+        number = port()
+        told = ground.answered(udp((CLIENT, number), (SERVER, 53)), "ICMP 3/1", icmp=(UNREACHABLE, HOST))
+    demand(told.quoted.source == (CLIENT, number), f"it quotes {told.quoted.source}")
 
 
 @RFC.requires("REQ-11C", SHOULD, "A management system is notified.")
