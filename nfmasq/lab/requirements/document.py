@@ -23,8 +23,8 @@ Every requirement of the RFCs about NATs: met, partly met, or not, and why. Ever
 
 The checks send packets made byte by byte through the daemon, in network namespaces; those that need minutes,
 or a thousand packets, go through the compiled core with a clock of their own. "Not" is a deliberate
-departure, with its reason; "not yet" has a test that must fail until it is met. Requirements are in our words;
-the RFC's count.
+departure, with its reason; "not yet" has a test that must fail until it is met. Requirements are in our
+words; the RFC's count.
 
 This page is made from `nfmasq/lab/requirements/`, and a test compares the two.
 """

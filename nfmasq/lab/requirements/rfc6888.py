@@ -156,7 +156,7 @@ def refused(ground: Ground) -> None:
     "REQ-11B",
     SHOULD,
     "Its sender is told by ICMP 3/1.",
-    but="so when the router lacks something; about a limit of the host's own it is told 3/13 (RFC 5508 REQ-8)",
+    but="so when the router lacks something; about the host's own limits it is told 3/13 (RFC 5508 REQ-8)",
     missing=refusals.MISSING,
 )
 def refusal_told(ground: Ground) -> None:
