@@ -123,6 +123,18 @@ def tcp_not_held(_: Ground) -> None:
     demand(core.open((OTHER_CLIENT, 4000)).works(), "a port of TCP's does not work again")
 
 
+RFC.excludes(
+    "REQ-8B",
+    MAY,
+    "Ports assigned to a host for good may be given out again at once.",
+    "a forward's ports are its host's alone, and never given out",
+)
+RFC.excludes(
+    "REQ-8C",
+    MAY,
+    "After a loss of state, ports with strict filtering may be given out again at once.",
+    "state is not lost: a daemon that starts again finds its sessions",
+)
 RFC.departs(
     "REQ-9",
     MUST,
