@@ -42,6 +42,7 @@ FILTERINGS = {
 @RFC.requires("REQ-1", MUST, "An internal endpoint has one external endpoint, whomever it speaks to.")
 def one_mapping(ground: Ground) -> None:
     number = port()
+    ground.mapped((OTHER_CLIENT, number), (SERVER, 53))  # who would be in the way if ports were kept
     first = ground.mapped((CLIENT, number), (SERVER, 53))
     others = [ground.mapped((CLIENT, number), server) for server in ((SERVER, 54), (OTHER_SERVER, 53))]
     demand(others == [first, first], f"one endpoint appears as {first} and as {others}")
@@ -95,6 +96,7 @@ def port_range_kept(ground: Ground) -> None:
 def parity(ground: Ground) -> None:
     for _ in range(20):
         number = port()
+        ground.mapped((OTHER_CLIENT, number))
         pair = [ground.mapped((CLIENT, number + odd))[1] % 2 for odd in (0, 1)]
         demand(pair == [0, 1], f"ports {number} and {number + 1} lost their parity")
     core = Core()

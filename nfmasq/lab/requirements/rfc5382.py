@@ -24,6 +24,7 @@ ESTABLISHED, TRANSITORY = 7440, 240
 @RFC.requires("REQ-1", MUST, "An internal TCP endpoint has one external endpoint, whomever it speaks to.")
 def one_mapping(ground: Ground) -> None:
     client = (CLIENT, port())
+    ground.open((OTHER_CLIENT, client[1]), (SERVER, 80))  # who would be in the way if ports were kept
     first, second = ground.open(client, (SERVER, 80)), ground.open(client, (OTHER_SERVER, 443))
     demand(first.external == second.external, f"it appears as {first.external} and as {second.external}")
 
@@ -42,6 +43,8 @@ def all_sequences(ground: Ground) -> None:
     demand(again.works(), "a connection opened again on the same ports does not work")
     segment = again.outward(payload=b"one")
     demand(all(ground.out(segment) is not None for _ in range(3)), "a repeated segment does not pass")
+    keepalive = tcp(again.client, again.server, ACK, again.out_next - 1, again.in_next)
+    demand(ground.out(keepalive) is not None, "a keepalive does not pass")
     late, early = again.outward(payload=b"two"), again.outward(payload=b"three")
     demand(ground.out(early) and ground.out(late), "segments out of order do not pass")
     demand(_opened_from_outside(ground, again.external), "a connection from outside does not open")
