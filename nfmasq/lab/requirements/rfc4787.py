@@ -42,8 +42,8 @@ FILTERINGS = {
 @RFC.requires("REQ-1", MUST, "An internal endpoint has one external endpoint, whomever it speaks to.")
 def one_mapping(ground: Ground) -> None:
     number = port()
-    ground.mapped((OTHER_CLIENT, number), (SERVER, 53))  # who would be in the way if ports were kept
     first = ground.mapped((CLIENT, number), (SERVER, 53))
+    ground.mapped((OTHER_CLIENT, number), (OTHER_SERVER, 53))  # in the way, were ports kept and shared
     others = [ground.mapped((CLIENT, number), server) for server in ((SERVER, 54), (OTHER_SERVER, 53))]
     demand(others == [first, first], f"one endpoint appears as {first} and as {others}")
     demand(ground.mapped((CLIENT, number + 2)) != first, "two internal ports share one external endpoint")

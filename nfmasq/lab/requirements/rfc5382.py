@@ -24,8 +24,9 @@ ESTABLISHED, TRANSITORY = 7440, 240
 @RFC.requires("REQ-1", MUST, "An internal TCP endpoint has one external endpoint, whomever it speaks to.")
 def one_mapping(ground: Ground) -> None:
     client = (CLIENT, port())
-    ground.open((OTHER_CLIENT, client[1]), (SERVER, 80))  # who would be in the way if ports were kept
-    first, second = ground.open(client, (SERVER, 80)), ground.open(client, (OTHER_SERVER, 443))
+    first = ground.open(client, (SERVER, 80))
+    ground.open((OTHER_CLIENT, client[1]), (OTHER_SERVER, 443))  # in the way, were ports kept and shared
+    second = ground.open(client, (OTHER_SERVER, 443))
     demand(first.external == second.external, f"it appears as {first.external} and as {second.external}")
 
 

@@ -50,9 +50,10 @@ def queries(ground: Ground) -> None:
 @RFC.requires("REQ-1a", SHOULD, "A query identifier is mapped the same for all external hosts.")
 def identifier_independent(ground: Ground) -> None:
     client = (CLIENT, port())
-    ground.sent(query((OTHER_CLIENT, client[1]), (SERVER, 0)))  # who would be in the way if it were kept
-    pair = [ground.sent(query(client, (server, 0))).source for server in (SERVER, OTHER_SERVER)]
-    demand(pair[0] == pair[1], f"one identifier appears as {pair[0][1]} and as {pair[1][1]}")
+    first = ground.sent(query(client, (SERVER, 0))).source
+    ground.sent(query((OTHER_CLIENT, client[1]), (OTHER_SERVER, 0)))  # in the way, were it kept and shared
+    second = ground.sent(query(client, (OTHER_SERVER, 0))).source
+    demand(first == second, f"one identifier appears as {first[1]} and as {second[1]}")
 
 
 @RFC.requires("REQ-2", MUST, "An ICMP query session lasts at least 60 seconds.")
