@@ -7,16 +7,21 @@ from ipaddress import IPv4Address
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL
 from nfmasq.reasons import SENTENCES
-from nfmasq.rows import Counters, Gauges, SessionRow
+from nfmasq.rows import Counters, Gauges, Refusal, SessionRow
 
 from nfmasq._hot.dump cimport Filter
-from nfmasq._hot.packet cimport CLASS_TCP, DIRECTION_COUNT, TRANSPORT_COUNT
+from nfmasq._hot.packet cimport CLASS_TCP, CLASS_UDP, DIRECTION_COUNT, DROP, TRANSPORT_COUNT, Packet
 from nfmasq._hot.reasons cimport REASON_COUNT
-from nfmasq._hot.rules cimport MOST_EXTERNAL, MOST_NETWORKS, Rules
+from nfmasq._hot.refusals cimport Refusal as RefusalRecord
+from nfmasq._hot.rules cimport (
+    MOST_BEHAVIOURS, MOST_EXTERNAL, MOST_FORWARDS, MOST_NETWORKS, MOST_TARGETS,
+    Behaviour, Forward, Rules, Target,
+)
 from nfmasq._hot.table cimport Host, Mapping, NatTable, Session
 from nfmasq._hot.tcpstate cimport TCP_STATE_COUNT
-from nfmasq._hot.wire cimport htonl, htons, ntohl, ntohs
+from nfmasq._hot.wire cimport TCP, UDP, htonl, htons, ntohl, ntohs
 
 REASONS = tuple(SENTENCES)
 TCP_STATES = ("-", "syn-out", "syn-in", "established", "fin-out", "fin-in", "closing", "reset")
@@ -40,6 +45,20 @@ cdef object session_row(uint32_t number, const Session* session, uint32_t now):
         now - session.created, max(0, <int>(session.expires - now)),
     )
 
+cdef object refusal_row(const RefusalRecord* refusal):
+    """To an internal host the router speaks for itself, to one outside as the endpoint it had asked."""
+    if refusal.to_inside:
+        destination, source = refusal.near_address, None
+    else:
+        destination, source = refusal.remote_address, IPv4Address(ntohl(refusal.near_address))
+    return Refusal(IPv4Address(ntohl(destination)), source, refusal.code, refusal.quote[:refusal.length])
+
+cdef tuple answer(const Packet* packet):
+    """What Table.translate tells of a packet: the reason it is dropped for, or its bytes."""
+    if packet.verdict == DROP:
+        return REASONS[packet.reason - 1], b""
+    return "", (<char*>packet.data)[:packet.length]
+
 cdef Filter read_filter(object host, object port, object protocol) except *:
     cdef Filter wanted
     wanted.host = 0 if host is None else word_of(host)
@@ -49,6 +68,74 @@ cdef Filter read_filter(object host, object port, object protocol) except *:
     wanted.protocol = protocol
     return wanted
 
+cdef bint is_one_to_one(object forward):
+    """Does it give an external address to one host whole?"""
+    return (
+        forward.external is not None and forward.protocol == ANY_PROTOCOL and forward.ports == ALL_PORTS
+        and len(forward.targets) == 1
+    )
+
+cdef void reserve(Rules* rules, int transport, int port):
+    rules.reserved[transport][port >> 3] |= <uint8_t>(1 << (port & 7))
+
+cdef int read_behaviours(Rules* rules, object behaviours) except -1:
+    cdef Behaviour* row
+    if not 1 <= len(behaviours) <= MOST_BEHAVIOURS:
+        raise ValueError(f"network: {len(behaviours) - 1} networks, {MOST_BEHAVIOURS - 1} at most")
+    rules.behaviour_count = len(behaviours)
+    for i, behaviour in enumerate(behaviours):
+        row = &rules.behaviours[i]
+        row.network.address = word_of(behaviour.network.network_address)
+        row.network.mask = word_of(behaviour.network.netmask)
+        for transport in range(TRANSPORT_COUNT):
+            of = behaviour.tcp if transport == CLASS_TCP else behaviour.udp
+            row.mapping[transport] = of.mapping
+            row.filtering[transport] = of.filtering
+    return 0
+
+cdef int read_target(Target* row, object forward, object target) except -1:
+    """A target without ports leaves each as it is."""
+    first, last = target.ports or forward.ports
+    row.address = word_of(target.address)
+    row.base = first
+    row.step = last - first == forward.ports[1] - forward.ports[0]
+    return 0
+
+cdef int read_forwards(Rules* rules, object forwards) except -1:
+    cdef Forward* row
+    cdef uint32_t targets = 0
+    if len(forwards) > MOST_FORWARDS:
+        raise ValueError(f"forward: {len(forwards)} forwards, {MOST_FORWARDS} at most")
+    if sum(len(forward.targets) for forward in forwards) > MOST_TARGETS:
+        raise ValueError(f"forward: more than {MOST_TARGETS} targets in all")
+    rules.forward_count = len(forwards)
+    for i, forward in enumerate(forwards):
+        row = &rules.forwards[i]
+        row.external = 0 if forward.external is None else word_of(forward.external)
+        row.protocol = forward.protocol
+        row.first, row.last = forward.ports
+        row.all_ports = forward.ports == ALL_PORTS
+        row.one_to_one = is_one_to_one(forward)
+        row.first_target = targets
+        row.target_count = len(forward.targets)
+        for target in forward.targets:
+            read_target(&rules.targets[targets], forward, target)
+            targets += 1
+        row.two_way = row.one_to_one or (
+            row.target_count == 1 and not row.all_ports and rules.targets[row.first_target].step
+        )
+        if not row.all_ports:
+            reserve_forwarded(rules, row)
+    return 0
+
+cdef void reserve_forwarded(Rules* rules, const Forward* forward):
+    """No mapping is given a port that is forwarded."""
+    for port in range(forward.first, forward.last + 1):
+        if forward.protocol == TCP or forward.protocol == ANY_PROTOCOL:
+            reserve(rules, CLASS_TCP, port)
+        if forward.protocol == UDP or forward.protocol == ANY_PROTOCOL:
+            reserve(rules, CLASS_UDP, port)
+
 cdef int read_policy(Rules* rules, object policy) except -1:
     """Turn a nfmasq.policy.Policy into words and bits."""
     memset(rules, 0, sizeof(Rules))
@@ -56,27 +143,35 @@ cdef int read_policy(Rules* rules, object policy) except -1:
         raise ValueError(f"nat.addresses: {len(policy.external)} addresses, {MOST_EXTERNAL} at most")
     if len(policy.internal) > MOST_NETWORKS:
         raise ValueError(f"{len(policy.internal)} internal networks, {MOST_NETWORKS} at most")
-    rules.external_count = len(policy.external)
-    for i, address in enumerate(policy.external):
+    given_whole = {forward.external for forward in policy.forwards if is_one_to_one(forward)}
+    addresses = sorted(policy.external, key=lambda address: address in given_whole)
+    rules.external_count = len(addresses)
+    for i, address in enumerate(addresses):
         rules.external[i] = word_of(address)
+        rules.pooled_count += address not in given_whole
     rules.network_count = len(policy.internal)
     for i, network in enumerate(policy.internal):
         rules.networks[i].address = word_of(network.network_address)
         rules.networks[i].mask = word_of(network.netmask)
     rules.first_port, rules.last_port = policy.ports
-    everywhere = policy.behaviours[len(policy.behaviours) - 1]
-    for transport in range(TRANSPORT_COUNT):
-        behaviour = everywhere.tcp if transport == CLASS_TCP else everywhere.udp
-        rules.filtering[transport] = behaviour.filtering
+    read_behaviours(rules, policy.behaviours)
     timeouts = policy.timeouts
     rules.timeout = [timeouts.tcp_established, timeouts.udp, timeouts.icmp, timeouts.other]
     rules.tcp_transitory = timeouts.tcp_transitory
     rules.sessions = policy.sessions
+    rules.half_open = policy.half_open
+    rules.new_per_second = policy.new_per_second
     rules.sessions_per_host = policy.sessions_per_host
     rules.ports_per_host = policy.ports_per_host
+    rules.half_open_per_host = policy.half_open_per_host
+    rules.new_per_second_per_host = policy.new_per_second_per_host
+    rules.external_interface = policy.external_interface
+    rules.mss = policy.mss
+    rules.refusals = policy.refusals
     for transport, ports in enumerate((policy.reserved_tcp, policy.reserved_udp)):
         for port in ports:
-            rules.reserved[transport][<int>port >> 3] |= <uint8_t>(1 << (<int>port & 7))
+            reserve(rules, transport, port)
+    read_forwards(rules, policy.forwards)
     return 0
 
 cdef tuple by_transport(const uint64_t* totals):
@@ -95,13 +190,13 @@ cdef object counters_of(const NatTable* table):
 
 cdef uint32_t ports_in_use(const NatTable* table, int transport) noexcept:
     cdef uint32_t total = 0
-    for external in range(table.rules.external_count):
+    for external in range(table.rules.pooled_count):
         total += table.pools[3 * external + transport].in_use
     return total
 
 cdef object gauges_of(const NatTable* table):
     """TCP, UDP and ICMP have ports; portless protocols have none."""
-    capacity = table.rules.external_count * (table.rules.last_port - table.rules.first_port + 1)
+    capacity = table.rules.pooled_count * (table.rules.last_port - table.rules.first_port + 1)
     return Gauges(
         sessions=tuple([table.session_count[i] for i in range(TRANSPORT_COUNT)]),
         mappings=tuple([table.mapping_count[i] for i in range(TRANSPORT_COUNT)]),

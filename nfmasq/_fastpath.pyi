@@ -12,6 +12,7 @@ from nfmasq.rows import Counters as Counters
 from nfmasq.rows import Gauges as Gauges
 from nfmasq.rows import MappingRow as MappingRow
 from nfmasq.rows import QueueCounters as QueueCounters
+from nfmasq.rows import Refusal as Refusal
 from nfmasq.rows import SessionRow as SessionRow
 
 REASONS: tuple[str, ...]
@@ -73,6 +74,8 @@ class Table:
         packet: bytes,
         *,
         inbound: bool = False,
+        hairpin: bool = False,
+        mark: int = 0,
         checksum_ready: bool = True,
         gso: bool = False,
         from_router: bool = False,
@@ -81,10 +84,23 @@ class Table:
         """Take one packet the way a worker would, for tests, fuzzing and tracing.
 
         inbound: it came from outside (PREROUTING), else it is leaving (POSTROUTING).
+        hairpin: it came from inside, to an external address (PREROUTING): the first of its two passes.
+        mark: it leaves by an internal interface (POSTROUTING) with this mark: the second of two passes.
         checksum_ready: False for a packet whose L4 checksum is still the pseudo-header sum.
         gso: it is a super-packet the kernel will cut up. from_router: the router itself made it.
         Returns ("", packet to send on) or (name of the reason it is dropped for, b"").
         """
+    def hairpin(self, packet: bytes, *, now: int | None = None) -> tuple[str, bytes]:
+        """Take a packet from inside to an external address through both its passes; as `translate`."""
+    def refusals(self, now: int | None = None) -> list[Refusal]:
+        """Take out the refusals that are due: whom to tell by ICMP that a packet was refused, and what.
+
+        Refusals to internal hosts are due at once, those of SYNs nobody asked for six seconds later (RFC 5382
+        REQ-4): look at both, `refusal_fd` and the clock.
+        """
+    @property
+    def refusal_fd(self) -> int:
+        """An eventfd, readable when a refusal became due at once; -1 when closed."""
     def close(self) -> None:
         """Write nothing more, let the file go. The sessions stay in the file."""
 

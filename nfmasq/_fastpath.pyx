@@ -6,10 +6,11 @@ once a batch. The rest of this file is the table's and the queue's Python face.
 
 import mmap
 import os
+from contextlib import suppress
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from netfilterqueue._impl cimport NetfilterQueue
@@ -23,11 +24,13 @@ from nfmasq._hot.admit cimport admit
 from nfmasq._hot.checksum cimport fold, sum_words
 from nfmasq._hot.dump cimport Filter, copy_sessions, flush_some, next_mapping
 from nfmasq._hot.govern cimport govern
+from nfmasq._hot.hairpin cimport finish_hairpin, is_second_pass, turn_back
 from nfmasq._hot.lookup cimport lookup
-from nfmasq._hot.packet cimport CONTINUE, DROP, INBOUND, OUTBOUND, PASS, TRANSLATE, Packet
-from nfmasq._hot.parse cimport parse
+from nfmasq._hot.packet cimport CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, TRANSLATE, Packet
+from nfmasq._hot.parse cimport orient, parse
 from nfmasq._hot.ports cimport PortPool
 from nfmasq._hot.receive cimport BATCH, SLOT, Batch, QueueStats, lay_out, receive
+from nfmasq._hot.refuse cimport next_refusal, refuse
 from nfmasq._hot.restore cimport restore
 from nfmasq._hot.rewrite cimport rewrite
 from nfmasq._hot.rules cimport MOST_EXTERNAL, Rules
@@ -49,6 +52,9 @@ cdef extern from "<time.h>" nogil:
         C_CLOCK_MONOTONIC_COARSE "CLOCK_MONOTONIC_COARSE"
     int c_clock_gettime "clock_gettime" (int clock, timespec* time)
 
+cdef extern from "<sys/eventfd.h>" nogil:
+    int eventfd_write(int fd, uint64_t value)
+
 include "_edge.pxi"
 
 cdef enum:
@@ -57,29 +63,38 @@ cdef enum:
 
 # The way of a packet ------------------------------------------------------------------------------------
 
+cdef inline bint decide(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
+    """What becomes of one packet. True: it is refused, and its sender to be told at once."""
+    if packet.verdict == CONTINUE:
+        if packet.direction == HAIRPIN:
+            turn_back(table, packet, now)
+        elif is_second_pass(&table.rules, packet):
+            finish_hairpin(table, packet)
+        elif screen_error(&table.rules, packet) and (lookup(table, packet) or admit(table, packet, now)):
+            track(table, packet, now)
+    account(table, packet)
+    return packet.verdict == DROP and refuse(table, packet, now)
+
 cdef void translate(NatTable* table, Packet* packets, int count, uint32_t now) noexcept nogil:
     """Take a batch of packets from their bytes to their verdicts."""
-    cdef Packet* packet
+    cdef bint refused = False
     cdef int i
     for i in range(count):
         if packets[i].verdict == CONTINUE:
+            orient(&packets[i], table.rules.external_interface)
             parse(&packets[i])
 
     pthread_mutex_lock(&table.lock)
     for i in range(count):
-        packet = &packets[i]
-        if (
-            packet.verdict == CONTINUE and screen_error(&table.rules, packet)
-            and (lookup(table, packet) or admit(table, packet, now))
-        ):
-            track(table, packet, now)
-        account(table, packet)
+        refused |= decide(table, &packets[i], now)
     turn_wheel(table, now, WHEEL_STEP if count else WHEEL_STEP_IDLE)
     pthread_mutex_unlock(&table.lock)
 
     for i in range(count):
         if packets[i].verdict == TRANSLATE:
             rewrite(&packets[i])
+    if refused:
+        eventfd_write(table.refusal_fd, 1)
 
 cdef void echo(Packet* packets, int count) noexcept nogil:
     """Rewrite every packet to what it is: translation without a table, the measure for one with it."""
@@ -131,11 +146,13 @@ cdef class Table:
     cdef list regions        # memory maps of this process, and their buffers
     cdef readonly int recovered
     cdef readonly str warning
+    cdef readonly int refusal_fd
 
     def __cinit__(self):
         memset(&self.table, 0, sizeof(NatTable))
         make_lock(&self.table.lock)
         self.regions = []
+        self.refusal_fd = self.table.refusal_fd = -1
 
     def __init__(self, path: str | None, capacity: int) -> None:
         cdef NatTable* table = &self.table
@@ -166,6 +183,9 @@ cdef class Table:
         table.wheel_now = now
         key = os.urandom(16)
         memcpy(&table.key, <const uint8_t*>key, 16)
+        start = os.urandom(sizeof(table.identifications))
+        memcpy(table.identifications, <const uint8_t*>start, sizeof(table.identifications))
+        table.refusal_fd = self.refusal_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         with nogil:
             self.recovered = restore(table, now)
 
@@ -186,6 +206,9 @@ cdef class Table:
 
     def close(self) -> None:
         self.arena.close()
+        if self.refusal_fd >= 0:
+            os.close(self.refusal_fd)
+            self.refusal_fd = self.table.refusal_fd = -1
 
     def configure(self, policy) -> int:
         cdef Rules* rules = <Rules*>malloc(sizeof(Rules))
@@ -282,32 +305,71 @@ cdef class Table:
             pthread_mutex_unlock(&self.table.lock)
         return ended
 
-    def translate(
-        self, packet, *, inbound=False, checksum_ready=True, gso=False, from_router=False, now=None
-    ) -> tuple:
-        cdef Packet state
+    def refusals(self, now=None) -> list:
+        cdef RefusalRecord refusal
+        cdef uint32_t second = clock_seconds() if now is None else now
+        cdef bint found = True
+        rows = []
+        with suppress(BlockingIOError):
+            os.eventfd_read(self.refusal_fd)
+        while True:
+            with nogil:
+                pthread_mutex_lock(&self.table.lock)
+                found = next_refusal(&self.table, second, &refusal)
+                pthread_mutex_unlock(&self.table.lock)
+            if not found:
+                return rows
+            rows.append(refusal_row(&refusal))
+
+    cdef int _take(self, Packet* state, object packet, uint32_t now) except -1:
+        """Take one packet, whose direction and origin are set, to its verdict; the caller frees its bytes."""
         cdef size_t length = len(packet)
         cdef const uint8_t[::1] source = packet if length else b"\0"
-        cdef uint8_t* copy = <uint8_t*>malloc(length + 4)
-        cdef uint32_t second = clock_seconds() if now is None else now
-        if copy == NULL:
+        state.data = <uint8_t*>malloc(length + 4)
+        if state.data == NULL:
             raise MemoryError
+        memcpy(state.data, &source[0], length)
+        state.length = <uint32_t>length
+        with nogil:
+            translate(&self.table, state, 1, now)
+        return 0
+
+    def translate(
+        self, packet, *, inbound=False, hairpin=False, mark=0, checksum_ready=True, gso=False,
+        from_router=False, now=None,
+    ) -> tuple:
+        cdef Packet state
+        memset(&state, 0, sizeof(Packet))
+        state.direction = HAIRPIN if hairpin else INBOUND if inbound else OUTBOUND
+        state.checksum_ready = checksum_ready
+        state.gso = gso
+        state.in_device = 0 if from_router else self.table.rules.external_interface or 1
+        state.mark = mark
+        state.out_device = self.table.rules.external_interface + (1 if mark else 0)
         try:
-            memcpy(copy, &source[0], length)
-            memset(&state, 0, sizeof(Packet))
-            state.data = copy
-            state.length = <uint32_t>length
-            state.direction = INBOUND if inbound else OUTBOUND
-            state.checksum_ready = checksum_ready
-            state.gso = gso
-            state.from_router = from_router
-            with nogil:
-                translate(&self.table, &state, 1, second)
-            if state.verdict == DROP:
-                return REASONS[state.reason - 1], b""
-            return "", (<char*>copy)[:length]
+            self._take(&state, packet, clock_seconds() if now is None else now)
+            return answer(&state)
         finally:
-            free(copy)
+            free(state.data)
+
+    def hairpin(self, packet, *, now=None) -> tuple:
+        cdef Packet first, second
+        cdef uint32_t moment = clock_seconds() if now is None else now
+        memset(&first, 0, sizeof(Packet))
+        memset(&second, 0, sizeof(Packet))
+        first.direction, first.checksum_ready = HAIRPIN, True
+        second.direction, second.checksum_ready = OUTBOUND, True
+        first.in_device = second.in_device = second.out_device = self.table.rules.external_interface + 1
+        try:
+            self._take(&first, packet, moment)
+            if first.verdict != TRANSLATE:
+                return answer(&first)
+            second.mark = first.mark
+            self._take(&second, (<char*>first.data)[:first.length], moment)
+            return answer(&second)
+        finally:
+            free(first.data)
+            free(second.data)
 
 
 # The queue's Python face ------------------------------------------------------------------------------------

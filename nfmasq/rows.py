@@ -35,6 +35,19 @@ class MappingRow(NamedTuple):
     age_s: int
 
 
+class Refusal(NamedTuple):
+    """An ICMP destination unreachable to be sent: somebody's packet was refused.
+
+    source: the external address it is sent from, or None: the router's own towards that internal host.
+    code: of ICMP type 3. quote: the refused packet's IP header and what follows it, eight bytes at least.
+    """
+
+    destination: IPv4Address
+    source: IPv4Address | None
+    code: int
+    quote: bytes
+
+
 class Counters(NamedTuple):
     """Totals since the start, plain integers. Protocols are indexed as `policy.TRANSPORTS`.
 

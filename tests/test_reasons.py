@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hot.packets import (
@@ -42,7 +42,7 @@ from hot.router import (
 
 import nfmasq
 from nfmasq._fastpath import REASONS
-from nfmasq.policy import Policy
+from nfmasq.policy import Filtering, Mapping, Policy
 from nfmasq.reasons import SENTENCES
 
 LOOPBACK = IPv4Address("127.0.0.1")
@@ -54,6 +54,7 @@ STRANGER = IPv4Address("192.168.2.10")
 
 FIRST_UDP = udp(CLIENT, 40000, SERVER, 53)
 FIRST_TCP = tcp(CLIENT, 40000, SERVER, 80)
+SECOND_TCP = tcp(CLIENT, 40001, SERVER, 80)
 LOOSE_ROUTE = bytes([131, 7, 4, 0, 0, 0, 0, 0])
 STRICT_ROUTE = bytes([137, 7, 4, 0, 0, 0, 0, 0])
 ENDLESS_OPTION = bytes([7, 9, 4, 0, 0, 0, 0, 0])
@@ -70,9 +71,10 @@ class Case(NamedTuple):
     what: str
     reason: str
     packet: bytes | Callable[[int], bytes]
-    before: tuple[bytes, ...] = ()
+    before: "tuple[bytes | Callable[[int], bytes], ...]" = ()
     inbound: bool = False
     from_router: bool = False
+    mark: int = 0
     rules: Policy = POLICY
 
 
@@ -84,9 +86,16 @@ def out(
 
 
 def into(
-    what: str, reason: str, packet: bytes | Callable[[int], bytes], *before: bytes, rules: Policy = POLICY
+    what: str,
+    reason: str,
+    packet: bytes | Callable[[int], bytes],
+    *before: bytes | Callable[[int], bytes],
+    rules: Policy = POLICY,
 ) -> Case:
-    """One that comes in; a function makes it for the external port that the packet before it got."""
+    """One that comes in; a function makes it for the external port that the last packet out got.
+
+    What comes in before it is made by a function too.
+    """
     return Case(what, reason, packet, before, inbound=True, rules=rules)
 
 
@@ -307,6 +316,50 @@ CASES = [
         portless(OTHER_CLIENT, SERVER, GRE),
         portless(CLIENT, SERVER, GRE),
     ),
+    into(
+        "a segment nobody can have sent",
+        "tcp_out_of_window",
+        lambda near: tcp(SERVER, 80, EXTERNAL, near, ACK, sequence=1 << 20),
+        FIRST_TCP,
+        lambda near: tcp(SERVER, 80, EXTERNAL, near, SYN | ACK),
+    ),
+    into(
+        "an error about a segment nobody sent",
+        "icmp_quote_out_of_window",
+        lambda near: error(HOP, EXTERNAL, tcp(EXTERNAL, near, SERVER, 80, ACK, sequence=1 << 20)),
+        FIRST_TCP,
+    ),
+    Case(
+        "a second pass without a first one",
+        "hairpin_lost",
+        udp(CLIENT, 40000, OTHER_CLIENT, 5000),
+        mark=0x80000001,
+        rules=policy(external_interface=3),
+    ),
+    out("a handshake too many", "half_open_full", SECOND_TCP, FIRST_TCP, rules=policy(half_open=1)),
+    out(
+        "a handshake too many of a host",
+        "host_half_open_full",
+        SECOND_TCP,
+        FIRST_TCP,
+        rules=policy(half_open_per_host=1),
+    ),
+    out("too many at once", "rate_exceeded", FIRST_UDP, FIRST_TCP, rules=policy(new_per_second=1)),
+    out(
+        "too many of a host at once",
+        "host_rate_exceeded",
+        FIRST_UDP,
+        FIRST_TCP,
+        rules=policy(new_per_second_per_host=1),
+    ),
+    into(
+        "a remote endpoint spoken to already, by another mapping",
+        "session_clash",
+        lambda near: udp(SERVER, 53, EXTERNAL, near),
+        FIRST_UDP,
+        udp(CLIENT, 40000, OTHER_SERVER, 53),
+        rules=policy(mapping=Mapping.ADDRESS_AND_PORT_DEPENDENT, filtering=Filtering.ENDPOINT_INDEPENDENT),
+    ),
 ]
 
 
@@ -319,12 +372,17 @@ def name_of(case: Case) -> str:
 def test_a_packet_is_dropped_for_its_reason_and_counted_under_it(case: Case) -> None:
     router = Router(case.rules)
     near = 0
-    for packet in case.before:
-        near = read(router.out(packet)).source_port
+    for earlier in case.before:
+        if callable(earlier):
+            router.into(earlier(near))
+        else:
+            near = read(router.out(earlier)).source_port
     packet = case.packet(near) if callable(case.packet) else case.packet
     before = router.rows(), router.table.gauges(), router.table.hosts()
     offer = router.try_in if case.inbound else router.try_out
-    how = {"from_router": True} if case.from_router else {}
+    how: dict[str, Any] = {"from_router": True} if case.from_router else {}
+    if case.mark:
+        how["mark"] = case.mark
     assert offer(packet, **how) == (case.reason, b"")
     assert (router.rows(), router.table.gauges(), router.table.hosts()) == before
     dropped = dict(zip(REASONS, router.table.counters().dropped, strict=True))

@@ -4,8 +4,10 @@ from nfmasq._hot.packet cimport DROP, PASS, TRANSLATE, Packet
 from nfmasq._hot.table cimport NatTable
 
 cdef inline void account(NatTable* table, const Packet* packet) noexcept nogil:
-    """A super-packet sent to be cut up is counted when its parts come."""
+    """A super-packet sent to be cut up counts when its parts come, a hairpinned packet once."""
     if packet.verdict == TRANSLATE:
+        if packet.turned:
+            return
         table.counters.packets[packet.direction][packet.transport] += 1
         table.counters.bytes[packet.direction][packet.transport] += packet.length
     elif packet.verdict == DROP:

@@ -7,7 +7,7 @@ from nfmasq._hot.packet cimport CLASS_OTHER
 from nfmasq._hot.ports cimport PortPool, fill_pool, mark_taken
 from nfmasq._hot.rules cimport Rules
 from nfmasq._hot.sessions cimport end_session
-from nfmasq._hot.table cimport NO_POOL, Mapping, NatTable, pool_of
+from nfmasq._hot.table cimport NO_POOL, SCOPE_STATIC, Mapping, NatTable, pool_of
 from nfmasq._hot.wire cimport ntohs
 
 cdef inline int external_index(const Rules* rules, uint32_t address) noexcept nogil:
@@ -35,16 +35,19 @@ cdef inline void fill_pools(NatTable* table) noexcept nogil:
     cdef PortPool* pool
     cdef uint32_t number
     cdef int external
-    for number in range(table.rules.external_count * 3):
+    for number in range(table.rules.pooled_count * 3):
         pool = &table.pools[number]
         memset(pool.taken, 0, sizeof(pool.taken))
     for number in range(1, table.mapping_top + 1):
         mapping = &table.mappings[number]
         external = external_index(&table.rules, mapping.external_address)
-        if mapping.sessions and mapping.transport != CLASS_OTHER and external >= 0:
+        if (
+            mapping.sessions and mapping.transport != CLASS_OTHER and mapping.scope < SCOPE_STATIC
+            and 0 <= external < <int>table.rules.pooled_count
+        ):
             mapping.pool = <uint16_t>external
             mark_taken(pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port))
-    for number in range(table.rules.external_count * 3):
+    for number in range(table.rules.pooled_count * 3):
         fill_pool(
             &table.pools[number], table.rules.external[number // 3],
             table.rules.first_port, table.rules.last_port,
@@ -53,7 +56,7 @@ cdef inline void fill_pools(NatTable* table) noexcept nogil:
 cdef inline bint same_pools(const Rules* old, const Rules* new) noexcept nogil:
     cdef uint32_t i
     if (
-        old.external_count != new.external_count
+        old.external_count != new.external_count or old.pooled_count != new.pooled_count
         or old.first_port != new.first_port or old.last_port != new.last_port
     ):
         return False

@@ -58,6 +58,8 @@ cdef extern from "<linux/netfilter/nfnetlink_queue.h>" nogil:
     int NFQA_PACKET_HDR
     int NFQA_VERDICT_HDR
     int NFQA_IFINDEX_INDEV
+    int NFQA_IFINDEX_OUTDEV
+    int NFQA_MARK
     int NFQA_PAYLOAD
     int NFQA_CAP_LEN
     int NFQA_SKB_INFO

@@ -41,16 +41,21 @@ cdef struct Packet:
     uint8_t* data               # first byte of the IP header; NULL when the message had no payload
     uint32_t length             # bytes at data
     uint32_t id                 # the kernel's number for it, host order
+    uint32_t in_device          # index of the interface it came in by; 0: made by the router itself
+    uint32_t out_device         # of the one it leaves by; 0: not routed yet
+    uint32_t mark               # the kernel's mark of it, as it came; with `marked`, as it shall be
     uint8_t direction
     uint8_t checksum_ready      # 0: its L4 checksum is the pseudo-header sum only (CHECKSUM_PARTIAL)
     uint8_t gso                 # a super-packet the kernel will cut up
-    uint8_t from_router         # made by the router itself
+    uint8_t marked              # the verdict sets the mark
+    uint8_t turned              # hairpinned, and its destination is rewritten already: the second pass
     # parse
     uint8_t kind
     uint8_t transport
     uint8_t protocol            # of the session it belongs to: of the quoted packet in an ICMP error
     uint8_t tcp_flags
     uint8_t has_options         # in its IP header, or the quoted one
+    uint8_t near_identifier     # ICMP queries: the identifier is the near end's, not the remote's
     uint8_t* l4
     uint32_t l4_length
     IpHeader* quoted            # ICMP errors: the packet inside
@@ -65,8 +70,19 @@ cdef struct Packet:
     # track: what the near endpoint becomes
     uint32_t new_address
     uint16_t new_port
+    uint16_t most_mss           # SYN: the largest MSS to let through, host order; 0: any
+    uint16_t identification     # with `renumbered`, the IP identification it gets
+    uint8_t renumbered
+    # hairpin: the sender's internal endpoint and its external one
+    uint32_t sender_address
+    uint32_t sender_new_address
+    uint16_t sender_port
+    uint16_t sender_new_port
     uint16_t reason
     uint8_t verdict
+
+cdef inline bint is_from_router(const Packet* packet) noexcept nogil:
+    return packet.in_device == 0
 
 cdef inline bint drop(Packet* packet, Reason reason) noexcept nogil:
     """End the packet's way; the only place where one is dropped. Returns False: it does not go on."""

@@ -10,8 +10,8 @@ from nfmasq._hot.checksum cimport fold, sum_words
 from nfmasq._hot.icmp cimport REDIRECT, is_error, is_reply, is_request
 from nfmasq._hot.options cimport check_options
 from nfmasq._hot.packet cimport (
-    CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, DATA, ICMP_ERROR, ICMP_QUERY, ICMP_REPLY, INBOUND,
-    OUTBOUND, Packet, drop, segment_first,
+    CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, DATA, HAIRPIN, ICMP_ERROR, ICMP_QUERY, ICMP_REPLY,
+    INBOUND, OUTBOUND, Packet, drop, segment_first,
 )
 from nfmasq._hot.reasons cimport (
     FRAGMENT, ICMP_CHECKSUM_WRONG, ICMP_QUOTE_INVALID, ICMP_QUOTE_TRUNCATED, ICMP_TYPE_UNSUPPORTED,
@@ -30,13 +30,13 @@ cdef inline uint32_t header_length(const IpHeader* ip) noexcept nogil:
 cdef inline void set_endpoints(
     Packet* packet, uint32_t source, uint16_t source_port, uint32_t destination, uint16_t destination_port
 ) noexcept nogil:
-    """Which end is near: the source of what leaves, the destination of what comes in."""
-    if packet.direction == OUTBOUND:
-        packet.near_address, packet.near_port = source, source_port
-        packet.remote_address, packet.remote_port = destination, destination_port
-    else:
+    """Which end is near: the source of what comes from inside, the destination of what comes in."""
+    if packet.direction == INBOUND:
         packet.near_address, packet.near_port = destination, destination_port
         packet.remote_address, packet.remote_port = source, source_port
+    else:
+        packet.near_address, packet.near_port = source, source_port
+        packet.remote_address, packet.remote_port = destination, destination_port
 
 cdef inline bint parse_tcp(Packet* packet, IpHeader* ip) noexcept nogil:
     cdef TcpHeader* tcp = <TcpHeader*>packet.l4
@@ -66,7 +66,7 @@ cdef inline bint parse_udp(Packet* packet, IpHeader* ip) noexcept nogil:
         return drop(packet, PORT_ZERO)
     # Once conntrack has verified a UDP super-packet that carries a payload verdict, the kernel can no longer
     # cut it up: it must come in parts. On its way out nothing verifies it.
-    if packet.gso and packet.direction == INBOUND:
+    if packet.gso and packet.direction != OUTBOUND:
         return segment_first(packet)
     set_endpoints(packet, ip.source, udp.source, ip.destination, udp.destination)
     return True
@@ -74,7 +74,7 @@ cdef inline bint parse_udp(Packet* packet, IpHeader* ip) noexcept nogil:
 cdef inline bint parse_portless(Packet* packet, IpHeader* ip) noexcept nogil:
     """Any other protocol, known by its addresses alone. Two of them have a checksum over the addresses."""
     packet.transport = CLASS_OTHER
-    if packet.protocol == AH and packet.direction == OUTBOUND:
+    if packet.protocol == AH and packet.direction != INBOUND:
         return drop(packet, PROTOCOL_UNTRANSLATABLE)
     if (packet.protocol == UDPLITE or packet.protocol == DCCP) and packet.l4_length < sizeof(UdpHeader):
         return drop(packet, TRUNCATED)
@@ -82,7 +82,7 @@ cdef inline bint parse_portless(Packet* packet, IpHeader* ip) noexcept nogil:
     return True
 
 cdef inline bint parse_quoted_ports(Packet* packet, uint16_t* source, uint16_t* destination) noexcept nogil:
-    """The ports of the quoted packet; of a quoted query, its identifier as the near end's; else 0."""
+    """The ports of the quoted packet; of a query, its identifier as the port of who asked; else 0."""
     cdef UdpHeader* ports = <UdpHeader*>packet.quoted_l4
     cdef IcmpHeader* query = <IcmpHeader*>packet.quoted_l4
     source[0] = destination[0] = 0
@@ -95,12 +95,14 @@ cdef inline bint parse_quoted_ports(Packet* packet, uint16_t* source, uint16_t* 
         destination[0] = ports.destination
     elif packet.protocol == ICMP:
         packet.transport = CLASS_ICMP
-        if not is_request(query.type) and not is_reply(query.type):
-            return drop(packet, ICMP_QUOTE_INVALID)
-        if packet.direction == OUTBOUND:
-            destination[0] = query.identifier
-        else:
+        if is_request(query.type):
             source[0] = query.identifier
+            packet.near_identifier = packet.direction == INBOUND     # the quoted packet had gone out
+        elif is_reply(query.type):
+            destination[0] = query.identifier
+            packet.near_identifier = packet.direction != INBOUND
+        else:
+            return drop(packet, ICMP_QUOTE_INVALID)
     else:
         packet.transport = CLASS_OTHER
     return True
@@ -148,17 +150,24 @@ cdef inline bint parse_icmp(Packet* packet, IpHeader* ip) noexcept nogil:
         packet.kind = ICMP_QUERY
     elif is_reply(icmp.type):
         packet.kind = ICMP_REPLY
-    elif packet.direction == OUTBOUND or icmp.type == REDIRECT:
+    elif packet.direction != INBOUND or icmp.type == REDIRECT:
         return drop(packet, ICMP_TYPE_UNSUPPORTED)
-    # A query's identifier is the near end's port; the remote end has none. What comes in and is no reply
-    # asks or tells the router itself: 0 is nobody's identifier.
-    if packet.direction == OUTBOUND:
+    # A query's identifier is the port of who asks; who is asked has none. What comes in and is neither query
+    # nor reply tells the router itself something: 0 is nobody's identifier.
+    if packet.kind == ICMP_QUERY:
+        packet.near_identifier = packet.direction != INBOUND
         set_endpoints(packet, ip.source, icmp.identifier, ip.destination, 0)
     elif packet.kind == ICMP_REPLY:
+        packet.near_identifier = packet.direction == INBOUND
         set_endpoints(packet, ip.source, 0, ip.destination, icmp.identifier)
     else:
         set_endpoints(packet, ip.source, 0, ip.destination, 0)
     return True
+
+cdef inline void orient(Packet* packet, uint32_t external_interface) noexcept nogil:
+    """Tell what comes from inside to an external address from what comes in from outside."""
+    if packet.direction == INBOUND and external_interface and packet.in_device != external_interface:
+        packet.direction = HAIRPIN
 
 cdef inline bint parse(Packet* packet) noexcept nogil:
     """Check the packet's shape and find its endpoints. False: its way has ended."""

@@ -1,8 +1,9 @@
 # The external ports that are free, for one external address and one transport.
 #
-# What is stored: two bags of free ports, even and odd (RFC 4787 REQ-4 keeps parity), and a queue of ports
-# held back for HOLD_DOWN seconds after their mapping ended (RFC 6888 REQ-8), oldest first. A port in neither
-# belongs to a mapping, or lies outside the configured range.
+# What is stored: four bags of free ports, the privileged ones (below 1024) apart from the others and the
+# even ones from the odd ones (RFC 4787 REQ-3a, REQ-4), and a queue of ports held back for HOLD_DOWN seconds
+# after their mapping ended (RFC 6888 REQ-8), oldest first. A port in neither belongs to a mapping, or lies
+# outside the configured range.
 # Who writes: allocate_port and release_port, under the table's lock; fill_pool when the policy changes.
 # What ends it: nothing; after a restart the pool is filled anew less the ports of the sessions found again.
 #
@@ -10,13 +11,15 @@
 # both calls cost the same with one port left as with all of them. ICMP query identifiers are ports here.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
 
-from nfmasq._hot.packet cimport CLASS_TCP
+from nfmasq._hot.packet cimport CLASS_ICMP, CLASS_TCP
 from nfmasq._hot.rules cimport BITMAP_BYTES, Rules, is_reserved
 
 cdef enum:
     HOLD_DOWN = 120
-    BAG = 32768
+    PRIVILEGED = 1024        # ports below
+    BAGS = 4                 # privileged even and odd, the others even and odd
     RING = 65536
 
 cdef struct PortPool:
@@ -25,25 +28,34 @@ cdef struct PortPool:
     uint16_t last
     uint32_t held_head                  # ring positions, counting on for ever
     uint32_t held_tail
-    uint32_t[2] free_count
+    uint32_t[BAGS] free_count
     uint32_t in_use
-    uint16_t[2][BAG] free_ports         # [parity]
+    uint16_t[65536] free_ports          # the bags one after the other, at bag_start
     uint16_t[RING] held_port
     uint32_t[RING] held_since
     uint8_t[BITMAP_BYTES] taken         # while the pool is made: the mappings' own
 
+cdef extern from *:
+    """
+    static const uint32_t bag_start[4] = { 0, 512, 1024, 1024 + 32256 };
+    """
+    const uint32_t bag_start[BAGS]
+
+cdef inline int bag_of(uint16_t port) noexcept nogil:
+    return (0 if port < PRIVILEGED else 2) + (port & 1)
+
 cdef inline void put_free(PortPool* pool, uint16_t port) noexcept nogil:
-    cdef int parity = port & 1
-    pool.free_ports[parity][pool.free_count[parity]] = port
-    pool.free_count[parity] += 1
+    cdef int bag = bag_of(port)
+    pool.free_ports[bag_start[bag] + pool.free_count[bag]] = port
+    pool.free_count[bag] += 1
 
 cdef inline void hold(PortPool* pool, uint16_t port, uint32_t now) noexcept nogil:
     pool.held_port[pool.held_tail % RING] = port
     pool.held_since[pool.held_tail % RING] = now
     pool.held_tail += 1
 
-cdef inline bint has_free(const PortPool* pool) noexcept nogil:
-    return pool.free_count[0] + pool.free_count[1] != 0
+cdef inline uint32_t free_ports(const PortPool* pool) noexcept nogil:
+    return pool.free_count[0] + pool.free_count[1] + pool.free_count[2] + pool.free_count[3]
 
 cdef inline void free_held(PortPool* pool, uint32_t now) noexcept nogil:
     """Free what was held long enough: at most as many as were held, each once."""
@@ -54,32 +66,52 @@ cdef inline void free_held(PortPool* pool, uint32_t now) noexcept nogil:
         put_free(pool, pool.held_port[pool.held_head % RING])
         pool.held_head += 1
 
-cdef inline uint16_t take(PortPool* pool, int parity, uint64_t random) noexcept nogil:
-    """Any free port of this parity; there must be one."""
-    cdef uint32_t at = <uint32_t>(<uint64_t><uint32_t>random * pool.free_count[parity] >> 32)
-    cdef uint16_t port = pool.free_ports[parity][at]
-    pool.free_count[parity] -= 1
-    pool.free_ports[parity][at] = pool.free_ports[parity][pool.free_count[parity]]
+cdef inline uint16_t take(PortPool* pool, int bag, uint64_t random) noexcept nogil:
+    """Any free port of this bag; there must be one."""
+    cdef uint32_t at = <uint32_t>(<uint64_t><uint32_t>random * pool.free_count[bag] >> 32)
+    cdef uint16_t* ports = &pool.free_ports[bag_start[bag]]
+    cdef uint16_t port = ports[at]
+    pool.free_count[bag] -= 1
+    ports[at] = ports[pool.free_count[bag]]
     return port
 
-cdef inline uint16_t allocate_port(
-    PortPool* pool, const Rules* rules, uint8_t transport, int parity, uint64_t random, uint32_t now
-) noexcept nogil:
-    """A random free port (host order), of the wanted parity while one is left; 0 when there is none.
+cdef inline int choose_bag(const PortPool* pool, uint16_t internal) noexcept nogil:
+    """The bag an internal port's external one comes from: like it if there is one left, or -1.
 
-    RFC 6056 section 3.3.1. Ports that a local socket has taken meanwhile go to the held ones and come up
-    again later.
+    A privileged port is given to others only where the whole range is privileged.
+    """
+    cdef int bag = bag_of(internal)
+    if pool.free_count[bag]:
+        return bag
+    if pool.free_count[bag ^ 1]:
+        return bag ^ 1
+    bag ^= 2
+    if bag < 2 and pool.last >= PRIVILEGED:
+        return -1
+    if pool.free_count[bag]:
+        return bag
+    return bag ^ 1 if pool.free_count[bag ^ 1] else -1
+
+cdef inline uint16_t allocate_port(
+    PortPool* pool, const Rules* rules, uint8_t transport, uint16_t internal, uint64_t random, uint32_t now
+) noexcept nogil:
+    """A random free port for an internal one (host order), 0 when there is none (RFC 6056 section 3.3.1).
+
+    Ports that a local socket has taken meanwhile go to the held ones and come up again later.
     """
     cdef uint16_t port
+    cdef int bag
+    if transport == CLASS_ICMP:
+        internal |= PRIVILEGED            # no identifier is privileged
     free_held(pool, now)
-    while has_free(pool):
-        if pool.free_count[parity] == 0:
-            parity ^= 1
-        port = take(pool, parity, random)
+    bag = choose_bag(pool, internal)
+    while bag >= 0:
+        port = take(pool, bag, random)
         if not is_reserved(rules, transport, port):
             pool.in_use += 1
             return port
         hold(pool, port, now)
+        bag = choose_bag(pool, internal)
     return 0
 
 cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, uint32_t now) noexcept nogil:
@@ -116,7 +148,7 @@ cdef inline void fill_pool(PortPool* pool, uint32_t address, uint16_t first, uin
     cdef uint32_t port
     pool.first = first
     pool.last = last
-    pool.free_count[0] = pool.free_count[1] = 0
+    memset(pool.free_count, 0, sizeof(pool.free_count))
     pool.in_use = 0
     for port in range(1, 65536):
         pool.in_use += is_taken(pool, <uint16_t>port)

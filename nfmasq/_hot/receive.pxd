@@ -9,8 +9,9 @@ from libc.string cimport memset
 
 from nfmasq._hot.netlink cimport (
     MSG_TRUNC, MSG_WAITFORONE, NF_INET_PRE_ROUTING, NFNL_SUBSYS_QUEUE, NFQA_CAP_LEN, NFQA_IFINDEX_INDEV,
-    NFQA_PACKET_HDR, NFQA_PAYLOAD, NFQA_SKB_CSUMNOTREADY, NFQA_SKB_GSO, NFQA_SKB_INFO, NFQNL_MSG_PACKET,
-    NLA_TYPE_MASK, aligned, iovec, mmsghdr, nfgenmsg, nfqnl_msg_packet_hdr, nlattr, nlmsghdr, recvmmsg,
+    NFQA_IFINDEX_OUTDEV, NFQA_MARK, NFQA_PACKET_HDR, NFQA_PAYLOAD, NFQA_SKB_CSUMNOTREADY, NFQA_SKB_GSO,
+    NFQA_SKB_INFO, NFQNL_MSG_PACKET, NLA_TYPE_MASK,
+    aligned, iovec, mmsghdr, nfgenmsg, nfqnl_msg_packet_hdr, nlattr, nlmsghdr, recvmmsg,
 )
 from nfmasq._hot.packet cimport INBOUND, OUTBOUND, Packet, drop
 from nfmasq._hot.reasons cimport MESSAGE_INVALID, OVERSIZED
@@ -66,7 +67,6 @@ cdef inline bint read_attributes(Packet* packet, uint8_t* at, uint8_t* end) noex
     cdef uint32_t info = 0
     cdef uint32_t length
     cdef bint cut_short = False
-    cdef uint32_t in_device = 0
     cdef int type
     while end - at >= <int>sizeof(nlattr):
         attribute = <nlattr*>at
@@ -84,7 +84,11 @@ cdef inline bint read_attributes(Packet* packet, uint8_t* at, uint8_t* end) noex
         elif type == NFQA_SKB_INFO and length == 4:
             info = word_at(at)
         elif type == NFQA_IFINDEX_INDEV and length == 4:
-            in_device = word_at(at)
+            packet.in_device = word_at(at)
+        elif type == NFQA_IFINDEX_OUTDEV and length == 4:
+            packet.out_device = word_at(at)
+        elif type == NFQA_MARK and length == 4:
+            packet.mark = word_at(at)
         elif type == NFQA_CAP_LEN:
             cut_short = True
         at += aligned(length)
@@ -94,7 +98,6 @@ cdef inline bint read_attributes(Packet* packet, uint8_t* at, uint8_t* end) noex
     packet.direction = INBOUND if header.hook == NF_INET_PRE_ROUTING else OUTBOUND
     packet.checksum_ready = not info & NFQA_SKB_CSUMNOTREADY
     packet.gso = (info & NFQA_SKB_GSO) != 0
-    packet.from_router = in_device == 0
     if packet.data == NULL:
         drop(packet, MESSAGE_INVALID)
     elif cut_short:

@@ -3,18 +3,25 @@
 # The file is not trusted: a record that contradicts itself or another one is given up, and only it.
 
 from libc.stdint cimport uint32_t
+from libc.string cimport memset
 
 from nfmasq._hot.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP
-from nfmasq._hot.sessions cimport (
-    begin_host, begin_mapping, find_by_external, find_by_internal, find_host, find_mapping_by_external,
-    find_mapping_by_internal, link_session,
+from nfmasq._hot.mappings cimport (
+    begin_host, begin_mapping, find_host, find_mapping, find_mapping_by_external, set_scope,
 )
-from nfmasq._hot.table cimport NO_POOL, Mapping, NatTable, Session
+from nfmasq._hot.sessions cimport find_by_external, find_by_internal, link_session
+from nfmasq._hot.table cimport NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session
 from nfmasq._hot.tcpstate cimport TCP_STATE_COUNT
 from nfmasq._hot.wire cimport ICMP, TCP, UDP
 
 cdef enum:
     LONGEST_TIMER = 30 * 86400
+
+cdef inline bint has_sound_port(const Session* session) noexcept nogil:
+    """Portless protocols have none, and queries that came by a forward."""
+    if session.transport == CLASS_OTHER:
+        return session.external_port == 0
+    return session.external_port != 0 or session.transport == CLASS_ICMP and session.scope >= SCOPE_STATIC
 
 cdef inline bint is_sound(const Session* session, uint32_t now) noexcept nogil:
     """Does the record make sense by itself?"""
@@ -28,17 +35,24 @@ cdef inline bint is_sound(const Session* session, uint32_t now) noexcept nogil:
     return (
         session.live == 1 and session.transport == transport and session.state < TCP_STATE_COUNT
         and session.internal_address != 0 and session.external_address != 0 and session.remote_address != 0
-        and (session.external_port != 0) == (transport != CLASS_OTHER)
+        and session.scope <= SCOPE_SHARED and has_sound_port(session)
         and <int>(now - session.created) >= 0 and 0 < <int>(session.expires - now) < LONGEST_TIMER
     )
 
 cdef inline uint32_t restore_mapping(NatTable* table, const Session* session) noexcept nogil:
     """The session's mapping, found or made again; 0 when another record claims either of its endpoints."""
     cdef uint32_t host = find_host(table, session.internal_address)
-    cdef uint32_t number = find_mapping_by_internal(
-        table, session.protocol, session.internal_address, session.internal_port
-    )
+    cdef uint32_t number
+    cdef Mapping wanted
     cdef Mapping* mapping
+    memset(&wanted, 0, sizeof(Mapping))
+    wanted.protocol = session.protocol
+    wanted.transport = session.transport
+    wanted.internal_address, wanted.internal_port = session.internal_address, session.internal_port
+    wanted.external_address, wanted.external_port = session.external_address, session.external_port
+    wanted.pool = NO_POOL
+    set_scope(&wanted, <Scope>session.scope, session.remote_address, session.remote_port)
+    number = find_mapping(table, &wanted)
     if number:
         mapping = &table.mappings[number]
         if (
@@ -48,17 +62,15 @@ cdef inline uint32_t restore_mapping(NatTable* table, const Session* session) no
             mapping.created = min(mapping.created, session.created)
             return number
         return 0
-    if session.transport != CLASS_OTHER and find_mapping_by_external(
-        table, session.protocol, session.external_address, session.external_port
+    if session.transport != CLASS_OTHER and session.scope < SCOPE_STATIC and find_mapping_by_external(
+        table, session.protocol, session.external_address, session.external_port, False
     ):
         return 0
     if not host:
         host = begin_host(table, session.internal_address)
+    if session.scope < SCOPE_STATIC:
         table.hosts[host].external_address = session.external_address
-    return begin_mapping(
-        table, host, session.protocol, session.transport, session.internal_address, session.internal_port,
-        session.external_address, session.external_port, NO_POOL, session.created,
-    )
+    return begin_mapping(table, &wanted, host, session.created)
 
 cdef inline bint restore_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
     cdef Session* session = &table.sessions[number]

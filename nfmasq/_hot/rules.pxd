@@ -10,9 +10,12 @@ from nfmasq._hot.wire cimport ntohl
 cdef enum:
     MOST_EXTERNAL = 256      # addresses of a pool
     MOST_NETWORKS = 64       # internal networks
+    MOST_BEHAVIOURS = 257    # internal networks with a behaviour of their own, and everywhere
+    MOST_FORWARDS = 1024
+    MOST_TARGETS = 4096      # of all forwards together
     BITMAP_BYTES = 8192      # one bit a port
 
-cdef enum Filtering:
+cdef enum Dependence:        # of mapping and of filtering
     ENDPOINT_INDEPENDENT = 0
     ADDRESS_DEPENDENT = 1
     ADDRESS_AND_PORT_DEPENDENT = 2
@@ -21,20 +24,56 @@ cdef struct Network:
     uint32_t address         # network order, as the mask
     uint32_t mask
 
+cdef struct Behaviour:
+    Network network
+    uint8_t[TRANSPORT_COUNT] mapping           # Dependence
+    uint8_t[TRANSPORT_COUNT] filtering
+
+cdef struct Target:
+    uint32_t address                           # internal, network order
+    uint16_t base                              # host order: the port the forward's first one leads to
+    uint16_t step                              # 1: the next leads to the next one; 0: all lead to it
+
+cdef struct Forward:
+    uint32_t external                          # network order; 0: every external address
+    uint8_t protocol                           # 0: any
+    uint8_t all_ports                          # portless protocols too
+    uint8_t two_way                            # its target's sessions outwards have its external endpoint
+    uint8_t one_to_one                         # an address given to one host whole
+    uint16_t first                             # host order, both included
+    uint16_t last
+    uint16_t first_target
+    uint16_t target_count
+
 cdef struct Rules:
     uint32_t external_count
+    uint32_t pooled_count                      # those before are handed out; the others are one host's each
     uint32_t network_count
+    uint32_t behaviour_count
+    uint32_t forward_count
     uint32_t[MOST_EXTERNAL] external           # network order
     Network[MOST_NETWORKS] networks
+    Behaviour[MOST_BEHAVIOURS] behaviours      # narrowest first, the last is for everybody
+    Forward[MOST_FORWARDS] forwards            # the first that fits counts
+    Target[MOST_TARGETS] targets
     uint16_t first_port                        # host order, both included
     uint16_t last_port
-    uint8_t[TRANSPORT_COUNT] filtering
+    uint16_t mss                               # the largest TCP MSS to let through; 0: any
+    uint8_t refusals                           # tell by ICMP that a session was refused
+    uint32_t external_interface                # its index; 0: nothing is hairpinned
     uint32_t[TRANSPORT_COUNT] timeout          # seconds; TCP's is that of an established session
     uint32_t tcp_transitory
-    uint32_t sessions
-    uint32_t sessions_per_host                 # 0: as many as there is room for
+    uint32_t sessions                          # this and the following: the most of each; 0: no limit
+    uint32_t half_open
+    uint32_t new_per_second
+    uint32_t sessions_per_host
     uint32_t ports_per_host
-    uint8_t[2][BITMAP_BYTES] reserved          # TCP, UDP ports that a local socket holds
+    uint32_t half_open_per_host
+    uint32_t new_per_second_per_host
+    uint8_t[2][BITMAP_BYTES] reserved          # TCP, UDP ports that a local socket or a forward holds
+
+cdef inline bint lies_in(uint32_t address, const Network* network) noexcept nogil:
+    return address & network.mask == network.address
 
 cdef inline bint is_external(const Rules* rules, uint32_t address) noexcept nogil:
     cdef uint32_t i
@@ -46,9 +85,16 @@ cdef inline bint is_external(const Rules* rules, uint32_t address) noexcept nogi
 cdef inline bint is_internal(const Rules* rules, uint32_t address) noexcept nogil:
     cdef uint32_t i
     for i in range(rules.network_count):
-        if address & rules.networks[i].mask == rules.networks[i].address:
+        if lies_in(address, &rules.networks[i]):
             return True
     return False
+
+cdef inline const Behaviour* behaviour_of(const Rules* rules, uint32_t internal) noexcept nogil:
+    """How the sessions of an internal host are mapped and filtered."""
+    cdef uint32_t i = 0
+    while i + 1 < rules.behaviour_count and not lies_in(internal, &rules.behaviours[i].network):
+        i += 1
+    return &rules.behaviours[i]
 
 cdef inline bint is_martian(uint32_t address) noexcept nogil:
     """Addresses no host outside can have: 0/8, 127/8, 224/4 and 240/4 (RFC 6890)."""
@@ -56,7 +102,7 @@ cdef inline bint is_martian(uint32_t address) noexcept nogil:
     return top == 0 or top == 127 or top >= 224
 
 cdef inline bint is_reserved(const Rules* rules, uint8_t transport, uint16_t port) noexcept nogil:
-    """Does a local socket hold this port (host order)?"""
+    """Does a local socket or a forward hold this port (host order)?"""
     if transport == CLASS_TCP or transport == CLASS_UDP:
         return (rules.reserved[transport][port >> 3] >> (port & 7)) & 1
     return False

@@ -4,7 +4,7 @@
 # exception, for whoever sends it is no party to the session.
 
 from nfmasq._hot.packet cimport (
-    CLASS_ICMP, CLASS_OTHER, ICMP_ERROR, OUTBOUND, Packet, drop, let_pass,
+    CLASS_ICMP, CLASS_OTHER, ICMP_ERROR, INBOUND, OUTBOUND, Packet, drop, is_from_router, let_pass,
 )
 from nfmasq._hot.reasons cimport (
     DESTINATION_INTERNAL, DESTINATION_MARTIAN, ICMP_ERROR_UNMATCHED, NO_EXTERNAL_ADDRESS, SOURCE_INTERNAL,
@@ -15,7 +15,7 @@ from nfmasq._hot.wire cimport IpHeader, ntohs
 
 cdef inline bint screen_outbound(const Rules* rules, Packet* packet) noexcept nogil:
     cdef IpHeader* ip = <IpHeader*>packet.data
-    if packet.from_router:
+    if is_from_router(packet):
         # Its own errors are its own affair, unless they show an internal address that no session explains.
         if is_internal(rules, ip.source) or is_internal(rules, packet.near_address):
             return drop(packet, ICMP_ERROR_UNMATCHED)
@@ -45,7 +45,7 @@ cdef inline bint screen_source(const Rules* rules, Packet* packet) noexcept nogi
 
 cdef inline bint screen_error(const Rules* rules, Packet* packet) noexcept nogil:
     """The sender of an ICMP error from outside, whether a session explains the error or not."""
-    return packet.kind != ICMP_ERROR or packet.direction == OUTBOUND or screen_source(rules, packet)
+    return packet.kind != ICMP_ERROR or packet.direction != INBOUND or screen_source(rules, packet)
 
 cdef inline bint screen_inbound(const Rules* rules, Packet* packet) noexcept nogil:
     cdef IpHeader* ip = <IpHeader*>packet.data

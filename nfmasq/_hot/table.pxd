@@ -22,6 +22,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from nfmasq._hot.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
 from nfmasq._hot.ports cimport PortPool
 from nfmasq._hot.reasons cimport REASON_COUNT
+from nfmasq._hot.refusals cimport Refusals
 from nfmasq._hot.rules cimport Rules
 from nfmasq._hot.siphash cimport HashKey, siphash
 
@@ -39,21 +40,34 @@ cdef extern from "<pthread.h>" nogil:
     int pthread_mutex_destroy(pthread_mutex_t* mutex)
 
 cdef enum:
+    IDENTIFICATIONS = 2048   # a power of two
     WHEEL = 8192             # seconds the timer wheel looks ahead: more than the longest default timer
+
+cdef struct Stream:          # one direction of a TCP connection; numbers in host order
+    uint32_t end             # the sequence number after the last it sent
+    uint32_t acked           # the sequence number it expects next: its highest acknowledgment
+    uint32_t window          # the largest window it offered, in bytes; 0: it was not heard yet
+
+cdef enum Scope:             # which sessions of its internal endpoint a mapping is for
+    SCOPE_ENDPOINT           # all (endpoint-independent)
+    SCOPE_ADDRESS            # those with one remote address
+    SCOPE_ADDRESS_AND_PORT   # those with one remote endpoint
+    SCOPE_STATIC             # those of a forward, and all that its internal endpoint begins
+    SCOPE_SHARED             # those of a forward alone
 
 cdef struct Session:         # 128 bytes, two cache lines: the first is all that most packets need
     uint32_t live            # 1: counts; 0: free, and by_internal_next is the next free one
     uint8_t protocol
     uint8_t transport
     uint8_t state            # tcpstate
-    uint8_t spare
+    uint8_t scope            # its mapping's
     uint32_t internal_address    # addresses and ports in network order
     uint32_t external_address
     uint32_t remote_address
     uint16_t internal_port
     uint16_t external_port
     uint16_t remote_port
-    uint16_t spare_port
+    uint8_t[2] scale         # TCP: [side] window scale, and whether it asked to begin anew; sequence
     uint32_t expires         # second at which it ends unless refreshed
     uint32_t due             # second at which the wheel looks at it
     uint32_t by_internal_next
@@ -61,15 +75,16 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t wheel_next
     uint32_t wheel_previous
     uint32_t mapping
-    # second line
     uint32_t created         # seconds, as expires: CLOCK_MONOTONIC
+    uint32_t reopening       # TCP: what must be acknowledged for the connection to begin anew
+    # second line
     uint64_t packets_out
     uint64_t packets_in
     uint64_t bytes_out
     uint64_t bytes_in
     uint32_t by_peer_next
     uint32_t by_peer_previous
-    uint64_t[3] spare_words
+    Stream[2] streams        # TCP: [side] what is known of its sequence numbers
 
 cdef struct Mapping:         # 48 bytes
     uint32_t internal_address
@@ -84,15 +99,21 @@ cdef struct Mapping:         # 48 bytes
     uint32_t host
     uint32_t by_internal_next
     uint32_t by_external_next
-    uint32_t[3] spare
+    uint32_t remote_address  # 0 where the scope is wider
+    uint16_t remote_port
+    uint8_t scope
+    uint8_t spare
+    uint32_t spare_word
 
-cdef struct Host:            # 24 bytes
+cdef struct Host:            # 32 bytes
     uint32_t address
     uint32_t mappings        # 0: free, and next is the next free one
     uint32_t sessions
     uint32_t next
-    uint32_t external_address
-    uint32_t spare
+    uint32_t external_address    # that it is paired with; 0: none yet
+    uint32_t half_open       # its TCP sessions whose handshake is not over
+    uint32_t second          # the last second in which it began a session
+    uint32_t begun           # how many it began then
 
 cdef enum:
     NO_POOL = 0xFFFF
@@ -132,6 +153,13 @@ cdef struct NatTable:
     PortPool* pools                  # [external address][TCP, UDP, ICMP]
     uint32_t[TRANSPORT_COUNT] session_count
     uint32_t[TRANSPORT_COUNT] mapping_count
+    uint32_t static_mappings         # of SCOPE_STATIC and SCOPE_SHARED
+    uint32_t half_open               # TCP sessions whose handshake is not over
+    uint32_t second                  # the last second in which a session began
+    uint32_t begun                   # how many began then
+    uint16_t[IDENTIFICATIONS] identifications    # the last IP identification, by remote address
+    Refusals refusals
+    int refusal_fd                   # an eventfd: one is due
     Rules rules
     Counters counters
 

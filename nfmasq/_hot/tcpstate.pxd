@@ -1,7 +1,8 @@
 # The TCP state machine of RFC 6146 section 3.5.2, as a table.
 #
 # A session's state tells which of its two timers runs. Nothing here ends a session: only a timer does, so a
-# forged RST costs no more than the longer timer (RFC 7857 section 2.2).
+# forged RST costs no more than the longer timer (RFC 7857 section 2.2). Which segments count here at all is
+# decided by their sequence numbers (sequence).
 
 from libc.stdint cimport uint8_t
 
@@ -21,10 +22,10 @@ cdef extern from *:
                   outside: SYN               FIN               RST               other */
     [TCP_NONE]         = { TCP_INTERNAL_SYN, TCP_NONE,         TCP_NONE,         TCP_NONE,
                            TCP_EXTERNAL_SYN, TCP_NONE,         TCP_NONE,         TCP_NONE },
-    /* The other side's SYN, or SYN+ACK, opens; both may come first (simultaneous open). */
+    /* The other side's SYN, or SYN+ACK, opens, its RST refuses; both may come first (simultaneous open). */
     [TCP_INTERNAL_SYN] = { TCP_INTERNAL_SYN, TCP_INTERNAL_SYN, TCP_INTERNAL_SYN, TCP_INTERNAL_SYN,
-                           TCP_ESTABLISHED,  TCP_INTERNAL_SYN, TCP_INTERNAL_SYN, TCP_INTERNAL_SYN },
-    [TCP_EXTERNAL_SYN] = { TCP_ESTABLISHED,  TCP_EXTERNAL_SYN, TCP_EXTERNAL_SYN, TCP_EXTERNAL_SYN,
+                           TCP_ESTABLISHED,  TCP_INTERNAL_SYN, TCP_RESET,        TCP_INTERNAL_SYN },
+    [TCP_EXTERNAL_SYN] = { TCP_ESTABLISHED,  TCP_EXTERNAL_SYN, TCP_RESET,        TCP_EXTERNAL_SYN,
                            TCP_EXTERNAL_SYN, TCP_EXTERNAL_SYN, TCP_EXTERNAL_SYN, TCP_EXTERNAL_SYN },
     [TCP_ESTABLISHED]  = { TCP_ESTABLISHED,  TCP_INTERNAL_FIN, TCP_RESET,        TCP_ESTABLISHED,
                            TCP_ESTABLISHED,  TCP_EXTERNAL_FIN, TCP_RESET,        TCP_ESTABLISHED },
@@ -33,12 +34,12 @@ cdef extern from *:
                            TCP_INTERNAL_FIN, TCP_CLOSING,      TCP_RESET,        TCP_INTERNAL_FIN },
     [TCP_EXTERNAL_FIN] = { TCP_EXTERNAL_FIN, TCP_CLOSING,      TCP_RESET,        TCP_EXTERNAL_FIN,
                            TCP_EXTERNAL_FIN, TCP_EXTERNAL_FIN, TCP_RESET,        TCP_EXTERNAL_FIN },
-    /* Over: last ACKs and retransmissions pass; a SYN from inside begins the next connection. */
+    /* Over: last ACKs and retransmissions pass; a SYN begins the next connection. */
     [TCP_CLOSING]      = { TCP_INTERNAL_SYN, TCP_CLOSING,      TCP_CLOSING,      TCP_CLOSING,
-                           TCP_CLOSING,      TCP_CLOSING,      TCP_CLOSING,      TCP_CLOSING },
+                           TCP_EXTERNAL_SYN, TCP_CLOSING,      TCP_CLOSING,      TCP_CLOSING },
     /* If anybody goes on talking, the RST was not believed: neither is it here. */
     [TCP_RESET]        = { TCP_INTERNAL_SYN, TCP_ESTABLISHED,  TCP_RESET,        TCP_ESTABLISHED,
-                           TCP_RESET,        TCP_ESTABLISHED,  TCP_RESET,        TCP_ESTABLISHED },
+                           TCP_EXTERNAL_SYN, TCP_ESTABLISHED,  TCP_RESET,        TCP_ESTABLISHED },
     };
 
     /* Which timer: 1 established, 0 transitory. */
@@ -49,6 +50,11 @@ cdef extern from *:
     /* Whether a packet that leaves the state as it is starts its timer again. */
     static const uint8_t tcp_refreshed[TCP_STATE_COUNT] = {
         [TCP_INTERNAL_SYN] = 1, [TCP_ESTABLISHED] = 1, [TCP_INTERNAL_FIN] = 1, [TCP_EXTERNAL_FIN] = 1,
+    };
+
+    /* Whether its handshake is still under way. */
+    static const uint8_t tcp_half_open[TCP_STATE_COUNT] = {
+        [TCP_NONE] = 1, [TCP_INTERNAL_SYN] = 1, [TCP_EXTERNAL_SYN] = 1,
     };
 
     /* The flag combinations a TCP ever sends, PSH, ECE and CWR left out: SYN, SYN URG, SYN ACK, RST,
@@ -63,10 +69,15 @@ cdef extern from *:
         TCP_INTERNAL_SYN
         TCP_EXTERNAL_SYN
         TCP_ESTABLISHED
+        TCP_INTERNAL_FIN
+        TCP_EXTERNAL_FIN
+        TCP_CLOSING
+        TCP_RESET
         TCP_STATE_COUNT
     const uint8_t tcp_next[8][8]
     const uint8_t tcp_long_timer[8]
     const uint8_t tcp_refreshed[8]
+    const uint8_t tcp_half_open[8]
     const uint8_t tcp_flags_valid[64]
 
 cdef inline bint flags_make_sense(uint8_t flags) noexcept nogil:

@@ -2,24 +2,37 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.identify cimport identify
 from nfmasq._hot.options cimport hide_in_options
-from nfmasq._hot.packet cimport CLASS_TCP, ICMP_ERROR, OUTBOUND, TRANSLATE, Packet
+from nfmasq._hot.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
+from nfmasq._hot.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
 from nfmasq._hot.rules cimport Rules
+from nfmasq._hot.sequence cimport COUNTING, OUTSIDE, Fit, follow, is_under_way
+from nfmasq._hot.sessions cimport set_state
 from nfmasq._hot.table cimport NatTable, Session
 from nfmasq._hot.tcpstate cimport next_state, tcp_long_timer, tcp_refreshed
 from nfmasq._hot.timers cimport set_timer
-from nfmasq._hot.wire cimport IpHeader
+from nfmasq._hot.wire cimport SYN, IpHeader, TcpHeader, ntohl
 
-cdef inline void track_tcp(NatTable* table, Packet* packet, Session* session, uint32_t now) noexcept nogil:
+cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, uint32_t now) noexcept nogil:
     cdef const Rules* rules = &table.rules
-    cdef uint8_t state = next_state(session.state, packet.direction, packet.tcp_flags)
-    if state == session.state and not tcp_refreshed[state]:
-        return
-    session.state = state
+    cdef uint8_t before = session.state
+    cdef Fit fit = follow(session, packet.direction, packet)
+    cdef uint8_t state
+    if fit == OUTSIDE:
+        return drop(packet, TCP_OUT_OF_WINDOW)
+    if fit != COUNTING:
+        return True
+    state = next_state(session.state, packet.direction, packet.tcp_flags)
+    if state == before and not tcp_refreshed[state]:
+        return True
+    if state != session.state:
+        set_state(table, session, state)
     set_timer(
         table, packet.session,
         now + (rules.timeout[CLASS_TCP] if tcp_long_timer[state] else rules.tcp_transitory),
     )
+    return True
 
 cdef inline void count_session(Packet* packet, Session* session) noexcept nogil:
     if packet.direction == OUTBOUND:
@@ -29,25 +42,52 @@ cdef inline void count_session(Packet* packet, Session* session) noexcept nogil:
         session.packets_in += 1
         session.bytes_in += packet.length
 
-cdef inline void track(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
-    """Bring the session up to date and copy from it all that rewriting needs.
+cdef inline bint track_error(Packet* packet, const Session* session) noexcept nogil:
+    """An ICMP error neither refreshes nor ends the session it is about (RFC 4787 REQ-12, RFC 5508 REQ-6).
 
-    An ICMP error neither refreshes nor ends the session it is about (RFC 4787 REQ-12, RFC 5508 REQ-6).
+    One about TCP must quote a segment that may be under way: who forges it has not seen one (RFC 5927).
     """
-    cdef Session* session = &table.sessions[packet.session]
+    cdef TcpHeader* quoted = <TcpHeader*>packet.quoted_l4
+    if packet.transport == CLASS_TCP and not is_under_way(
+        session, INBOUND if packet.direction == OUTBOUND else OUTBOUND, ntohl(quoted.sequence)
+    ):
+        return drop(packet, ICMP_QUOTE_OUT_OF_WINDOW)
+    return True
+
+cdef inline void refresh(
+    NatTable* table, const Packet* packet, const Session* session, uint32_t now
+) noexcept nogil:
+    """What comes from outside refreshes only what the internal host takes part in (RFC 7857 section 7)."""
+    if packet.direction == OUTBOUND or session.packets_out:
+        set_timer(table, packet.session, now + table.rules.timeout[packet.transport])
+
+cdef inline void become(NatTable* table, Packet* packet, const Session* session) noexcept nogil:
+    """Copy from the session all that rewriting needs."""
     packet.verdict = TRANSLATE
     if packet.direction == OUTBOUND:
         packet.new_address, packet.new_port = session.external_address, session.external_port
+        identify(table, packet)
+        if packet.has_options:
+            hide_in_options(&table.rules, <IpHeader*>packet.data, session.external_address)
+            if packet.quoted != NULL:
+                hide_in_options(&table.rules, packet.quoted, session.external_address)
     else:
         packet.new_address, packet.new_port = session.internal_address, session.internal_port
-    if packet.has_options and packet.direction == OUTBOUND:
-        hide_in_options(&table.rules, <IpHeader*>packet.data, session.external_address)
-        if packet.quoted != NULL:
-            hide_in_options(&table.rules, packet.quoted, session.external_address)
+    if packet.tcp_flags & SYN:
+        packet.most_mss = table.rules.mss
+
+cdef inline bint track(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
+    """Bring the session up to date. False: the packet is none of it, and dropped."""
+    cdef Session* session = &table.sessions[packet.session]
     if packet.kind == ICMP_ERROR:
-        return
-    count_session(packet, session)
-    if packet.transport == CLASS_TCP:
-        track_tcp(table, packet, session, now)
+        if not track_error(packet, session):
+            return False
     else:
-        set_timer(table, packet.session, now + table.rules.timeout[packet.transport])
+        if packet.transport == CLASS_TCP:
+            if not track_tcp(table, packet, session, now):
+                return False
+        else:
+            refresh(table, packet, session, now)
+        count_session(packet, session)
+    become(table, packet, session)
+    return True

@@ -9,9 +9,9 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from nfmasq._hot.netlink cimport (
-    NF_ACCEPT, NF_DROP, NF_QUEUE, NFNETLINK_V0, NFNL_SUBSYS_QUEUE, NFQA_VERDICT_HDR, NFQNL_MSG_VERDICT,
-    NFQNL_MSG_VERDICT_BATCH, NLM_F_REQUEST, aligned, iovec, msghdr, nfgenmsg, nfqnl_msg_verdict_hdr, nlattr,
-    nlmsghdr, sendmsg,
+    NF_ACCEPT, NF_DROP, NF_QUEUE, NFNETLINK_V0, NFNL_SUBSYS_QUEUE, NFQA_MARK, NFQA_VERDICT_HDR,
+    NFQNL_MSG_VERDICT, NFQNL_MSG_VERDICT_BATCH, NLM_F_REQUEST, aligned, iovec, msghdr, nfgenmsg,
+    nfqnl_msg_verdict_hdr, nlattr, nlmsghdr, sendmsg,
 )
 from nfmasq._hot.packet cimport PASS, SEGMENT, TRANSLATE, Packet
 from nfmasq._hot.receive cimport Batch
@@ -47,6 +47,15 @@ cdef inline uint32_t kernel_verdict(const Packet* packet, int32_t segment_queue)
         return NF_QUEUE | <uint32_t>segment_queue << 16
     return NF_DROP
 
+cdef inline void append_mark(nlmsghdr* message, uint32_t mark) noexcept nogil:
+    """Set the packet's mark. It lies behind the payload, where the kernel's message had attributes too."""
+    cdef nlattr* attribute = <nlattr*>(<uint8_t*>message + aligned(message.nlmsg_len))
+    cdef uint32_t* value = <uint32_t*>(attribute + 1)
+    attribute.nla_len = sizeof(nlattr) + 4
+    attribute.nla_type = <uint16_t>NFQA_MARK
+    value[0] = htonl(mark)
+    message.nlmsg_len = aligned(message.nlmsg_len) + attribute.nla_len
+
 cdef inline void answer_packet(Batch* batch, int i) noexcept nogil:
     """Write one packet's verdict before its payload, and with it when the payload was rewritten."""
     cdef Packet* packet = &batch.packets[i]
@@ -60,6 +69,8 @@ cdef inline void answer_packet(Batch* batch, int i) noexcept nogil:
     )
     if packet.verdict == TRANSLATE:
         answer.message.nlmsg_len = <uint32_t>(sizeof(Answer) + sizeof(nlattr) + packet.length)
+        if packet.marked:
+            append_mark(&answer.message, packet.mark)
     batch.answers[i].iov_base = at
     batch.answers[i].iov_len = aligned(answer.message.nlmsg_len)
 

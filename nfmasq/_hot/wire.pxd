@@ -31,6 +31,7 @@ cdef enum:
 cdef enum:
     MORE_FRAGMENTS_OR_OFFSET = 0x3FFF
     FRAGMENT_OFFSET = 0x1FFF
+    DONT_FRAGMENT = 0x4000
 
 cdef enum:
     OPTION_END = 0

@@ -38,6 +38,9 @@ def span(first: int, length: int) -> set[int]:
     return set(range(first, first + length))
 
 
+DONT_FRAGMENT = 0x40
+
+
 def listed(packet: bytes, start: int) -> set[int]:
     """The offsets of internal addresses in the options of the header that starts here."""
     options = range(start + 20, start + l4_at(packet[start:]) - 3)
@@ -49,6 +52,8 @@ def may_change(packet: bytes, inbound: bool) -> set[int]:
     """The offsets of all fields that translation has a hand in. It was accepted, so they are there."""
     at = l4_at(packet)
     fields = span(10, 2) | span(16 if inbound else 12, 4) | listed(packet, 0)
+    if not inbound and not packet[6] & DONT_FRAGMENT:
+        fields |= span(4, 2)
     if packet[9] == ICMP and packet[at] in ERRORS:
         quoted = at + 8
         inner = quoted + l4_at(packet[quoted:])

@@ -12,6 +12,8 @@ ICMP, TCP, UDP, DCCP, GRE, ESP, AH, UDPLITE = 1, 6, 17, 33, 47, 50, 51, 136
 FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 ECHO_REPLY, UNREACHABLE, REDIRECT, ECHO, EXCEEDED, PARAMETER_PROBLEM = 0, 3, 5, 8, 11, 12
 TIMESTAMP, TIMESTAMP_REPLY = 13, 14
+START = 7
+"""The sequence number of a SYN, where none is told."""
 HEADER = 20
 """Bytes of an IP header without options, and of a TCP header without options."""
 
@@ -85,10 +87,17 @@ def tcp(
     payload: bytes = b"",
     options: bytes = b"",
     ip_options: bytes = b"",
+    sequence: int | None = None,
+    acked: int = START + 1,
+    window: int = 64000,
 ) -> bytes:
-    """A TCP segment (RFC 9293)."""
+    """A TCP segment (RFC 9293). Both sides begin at START and, unless told, are where their SYN left them."""
+    if sequence is None:
+        sequence = START + (not flags & SYN)
     offset = (HEADER + len(options)) << 2
-    front = struct.pack("!HHIIBBHHH", source_port, destination_port, 7, 9, offset, flags, 64000, 0, 0)
+    front = struct.pack(
+        "!HHIIBBHHH", source_port, destination_port, sequence, acked, offset, flags, window, 0, 0
+    )
     segment = summed(source, destination, TCP, front + options + payload)
     return ip(source, destination, TCP, segment, options=ip_options)
 

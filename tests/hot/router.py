@@ -70,27 +70,27 @@ class Router:
         self.now += seconds
         return self.table.expire(self.now)
 
-    def try_out(self, packet: bytes, **how: bool) -> tuple[str, bytes]:
+    def try_out(self, packet: bytes, **how: Any) -> tuple[str, bytes]:
         """A packet leaves: the reason it is dropped for or "", and what is sent on."""
         return self.table.translate(packet, now=self.now, **how)
 
-    def try_in(self, packet: bytes, **how: bool) -> tuple[str, bytes]:
+    def try_in(self, packet: bytes, **how: Any) -> tuple[str, bytes]:
         """As try_out, for a packet that arrives from outside."""
         return self.table.translate(packet, inbound=True, now=self.now, **how)
 
-    def out(self, packet: bytes, **how: bool) -> bytes:
+    def out(self, packet: bytes, **how: Any) -> bytes:
         """A packet that must be let out."""
         reason, sent = self.try_out(packet, **how)
         assert reason == ""
         return sent
 
-    def into(self, packet: bytes, **how: bool) -> bytes:
+    def into(self, packet: bytes, **how: Any) -> bytes:
         """A packet that must be let in."""
         reason, sent = self.try_in(packet, **how)
         assert reason == ""
         return sent
 
-    def passed(self, packet: bytes, *, inbound: bool, **how: bool) -> bool:
+    def passed(self, packet: bytes, *, inbound: bool, **how: Any) -> bool:
         """Is this packet let go untouched, as the router's own?"""
         before = self.table.counters().passed
         reason, sent = self.table.translate(packet, inbound=inbound, now=self.now, **how)

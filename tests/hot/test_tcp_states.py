@@ -28,13 +28,13 @@ TO_STATE = {
 
 SEGMENTS = ("out SYN", "out FIN", "out RST", "out ACK", "in SYN", "in FIN", "in RST", "in ACK")
 NEXT = """
-    syn-out     *syn-out     *syn-out    *syn-out *syn-out     established  *syn-out    *syn-out *syn-out
-    syn-in      established  syn-in      syn-in   syn-in       syn-in       syn-in      syn-in   syn-in
-    established *established fin-out     reset    *established *established fin-in      reset    *established
-    fin-out     *fin-out     *fin-out    reset    *fin-out     *fin-out     closing     reset    *fin-out
-    fin-in      *fin-in      closing     reset    *fin-in      *fin-in      *fin-in     reset    *fin-in
-    closing     syn-out      closing     closing  closing      closing      closing     closing  closing
-    reset       syn-out      established reset    established  reset        established reset    established
+    syn-out     *syn-out    syn-out     syn-out syn-out      established syn-out     syn-out syn-out
+    syn-in      established syn-in      syn-in  syn-in       syn-in      syn-in      syn-in  syn-in
+    established established fin-out     reset   *established established fin-in      reset   *established
+    fin-out     fin-out     *fin-out    reset   *fin-out     fin-out     closing     reset   *fin-out
+    fin-in      fin-in      closing     reset   *fin-in      fin-in      *fin-in     reset   *fin-in
+    closing     syn-out     closing     closing closing      syn-in      closing     closing closing
+    reset       syn-out     established reset   established  syn-in      established reset   established
 """
 """A row a state: what it becomes by each of SEGMENTS.
 
@@ -129,7 +129,7 @@ def test_the_table_above_is_whole() -> None:
         ("out SYN, in SYN, out SYN+ACK, in SYN+ACK", "established", LONG),
         ("in SYN, out SYN, in SYN+ACK", "established", LONG),
         ("in SYN, out SYN+ACK, in ACK", "established", LONG),
-        ("out SYN, in RST+ACK", "syn-out", SHORT),
+        ("out SYN, in RST+ACK", "reset", SHORT),
         ("out SYN, in SYN+ACK, in RST, in ACK", "established", LONG),
         ("out SYN, in SYN+ACK, in RST, out ACK", "established", LONG),
         ("out SYN, in SYN+ACK, in RST, out SYN, in SYN+ACK", "established", LONG),

@@ -20,6 +20,7 @@ Place = tuple[int, IPv4Address, int]
 
 HOLD_DOWN = 120
 WITH_PORTS = (TCP, UDP, ICMP)
+OPEN = ("established", "fin-out", "fin-in")
 
 
 @dataclass
@@ -29,25 +30,61 @@ class Session:
     external: Endpoint
     expires: int
     state: str = "-"
+    heard: set[str] = field(default_factory=set)
+    reopening: set[str] = field(default_factory=set)
     packets: list[int] = field(default_factory=lambda: [0, 0])
 
+    def hear(self, side: str, flags: int) -> bool:
+        """Take a TCP segment of one side, "out" or "in"; True: it starts the timer anew.
 
-def next_state(state: str, outbound: bool, flags: int) -> str:
-    """RFC 6146 section 3.5.2 in words."""
-    side, other = ("out", "in") if outbound else ("in", "out")
-    if flags & RST:
-        after = "reset" if state in ("established", "fin-out", "fin-in") else state
-    elif flags & SYN and state in ("-", "closing", "reset"):
-        after = "syn-out" if outbound else {"-": "syn-in"}.get(state, state)
-    elif flags & SYN:
-        after = "established" if state == f"syn-{other}" else state
-    elif state == "reset":
-        after = "established"
-    elif flags & FIN:
-        after = {"established": f"fin-{side}", f"fin-{other}": "closing"}.get(state, state)
-    else:
-        after = state
-    return after
+        RFC 6146 section 3.5.2 in words. All segments of these tests have the numbers their receivers expect.
+        """
+        before, other = self.state, "in" if side == "out" else "out"
+        if flags & SYN:
+            counts = self.hear_second_syn(side, other) if flags & ACK else self.hear_first_syn(side, other)
+        elif len(self.heard) < 2:
+            counts = before == f"syn-{other}" and flags & (RST | ACK) == RST | ACK
+            self.state = "reset" if counts else before
+        else:
+            counts = True
+            self.state = self.after(side, other, flags)
+        return counts and (self.state != before or before in ("syn-out", *OPEN))
+
+    def hear_first_syn(self, side: str, other: str) -> bool:
+        """A SYN without ACK."""
+        if self.state in OPEN:
+            self.reopening.add(side)
+            return False
+        if self.state in ("-", "closing", "reset"):
+            self.heard.clear()
+            self.reopening.clear()
+            self.state = f"syn-{side}"
+        elif self.state == f"syn-{other}":
+            self.state = "established"
+        self.heard.add(side)
+        self.reopening.discard(side)
+        return True
+
+    def hear_second_syn(self, side: str, other: str) -> bool:
+        """A SYN with ACK."""
+        if self.state == f"syn-{other}":
+            self.heard.add(side)
+        elif other in self.reopening and len(self.heard) == 2:
+            self.reopening.clear()
+        else:
+            return False
+        self.state = "established"
+        return True
+
+    def after(self, side: str, other: str, flags: int) -> str:
+        """The state after a segment without SYN, when both sides were heard."""
+        if flags & RST:
+            return "reset" if self.state in OPEN else self.state
+        if self.state == "reset":
+            return "established"
+        if flags & FIN:
+            return {"established": f"fin-{side}", f"fin-{other}": "closing"}.get(self.state, self.state)
+        return self.state
 
 
 class Model:
@@ -149,27 +186,25 @@ class Model:
         for (of, internal, with_), session in self.sessions.items():
             if (of, session.external, with_) == (protocol, external, remote):
                 return internal
-        if protocol not in (TCP, UDP):
+        if protocol not in WITH_PORTS:
             return ""
         owners = [key[1] for key, held in self.mappings().items() if (key[0], held) == (protocol, external)]
+        unclaimed = "" if protocol == ICMP else "filtered"
         if not owners:
-            return "no_mapping"
+            return unclaimed and "no_mapping"
         spoken = [key[2] for key in self.sessions if key[:2] == (protocol, owners[0])]
         everywhere = self.policy.behaviours[-1]
         filtering = (everywhere.tcp if protocol == TCP else everywhere.udp).filtering
         by_address = filtering == Filtering.ADDRESS_DEPENDENT and remote[0] in [known[0] for known in spoken]
         if filtering != Filtering.ENDPOINT_INDEPENDENT and not by_address:
-            return "filtered"
+            return unclaimed
         return self.why_not_begin(protocol, owners[0][0], flags, False) or owners[0]
 
     def see(self, key: Key, external: Endpoint, outbound: bool, flags: int, now: int) -> None:
         """A packet of this session went by, perhaps its first."""
         session = self.sessions.setdefault(key, Session(external, now + self.timeout(key[0], "-")))
         session.packets[not outbound] += 1
-        before = session.state
-        if key[0] == TCP:
-            session.state = next_state(before, outbound, flags)
-        if session.state == before and before in ("syn-in", "closing", "reset"):
+        if key[0] == TCP and not session.hear("out" if outbound else "in", flags):
             return
         session.expires = now + self.timeout(key[0], session.state)
 

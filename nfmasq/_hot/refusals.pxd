@@ -1,0 +1,55 @@
+# Refusals: packets whose sender is to be told by ICMP that they were refused.
+#
+# What is stored: two queues of them, each oldest first. `soon`: sessions refused to internal hosts (RFC 5508
+# REQ-8, RFC 6888 REQ-11). `later`: SYNs from outside that nobody asked for, to be answered after PATIENCE
+# seconds unless the same session has begun by then (RFC 5382 REQ-4).
+# Who writes: refuse, under the table's lock; Table.refusals takes them out. What ends one: being taken, or a
+# full queue, in which the newcomer is forgotten. So the rates are bounded: silence is always allowed.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcpy
+
+cdef enum:
+    PATIENCE = 6             # seconds an unsolicited SYN goes without an answer (RFC 5382 REQ-4)
+    MOST_WAITING = 256
+    MOST_A_SECOND = 128      # of those to internal hosts
+    MOST_QUOTED = 68         # the longest IP header, and eight bytes
+
+cdef struct Refusal:
+    uint32_t due             # second from which on it may be told
+    uint32_t near_address    # of the packet, network order
+    uint32_t remote_address
+    uint16_t near_port
+    uint16_t remote_port
+    uint8_t protocol
+    uint8_t to_inside
+    uint8_t code             # of ICMP destination unreachable
+    uint8_t length
+    uint8_t[MOST_QUOTED] quote
+
+cdef struct RefusalQueue:
+    uint32_t head            # positions, counting on for ever
+    uint32_t tail
+    Refusal[MOST_WAITING] waiting
+
+cdef struct Refusals:
+    RefusalQueue soon
+    RefusalQueue later
+    uint32_t second          # the last second in which an internal host was told
+    uint32_t told            # how many were then
+
+cdef inline Refusal* enqueue(RefusalQueue* queue) noexcept nogil:
+    """A place at the end, or NULL when there is none."""
+    if queue.tail - queue.head >= MOST_WAITING:
+        return NULL
+    queue.tail += 1
+    return &queue.waiting[(queue.tail - 1) % MOST_WAITING]
+
+cdef inline bint take_due(RefusalQueue* queue, uint32_t now, Refusal* taken) noexcept nogil:
+    """Take the oldest out if it is due."""
+    cdef Refusal* oldest = &queue.waiting[queue.head % MOST_WAITING]
+    if queue.head == queue.tail or <int>(oldest.due - now) > 0:
+        return False
+    memcpy(taken, oldest, sizeof(Refusal))
+    queue.head += 1
+    return True
