@@ -57,6 +57,7 @@ class End:
     early: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.shift = None if self.shift is None else min(self.shift, MOST_SCALE)
         self.una = self.nxt = self.initial
 
     @property
