@@ -181,7 +181,7 @@ def test_fragments_that_are_no_packet_pass_in_no_part(ends: Ends, how: str, prot
 def test_the_fragments_of_two_hosts_with_one_identification_are_not_mixed(ends: Ends) -> None:
     """Tiny fragments (RFC 1858), overlapping, overlong, orphan flood.
 
-    Interleaved on their way, told apart by their sources before the router gives both its own.
+    Interleaved on their way, told apart by their sources; then by numbers of the router's own.
     """
     port = next(_ports)
     sent = {
@@ -189,6 +189,8 @@ def test_the_fragments_of_two_hosts_with_one_identification_are_not_mixed(ends: 
         for host, payload in ((CLIENT, LARGE), (OTHER_CLIENT, OTHER))
     }
     mixed = [part for parts in zip(*sent.values(), strict=True) for part in parts]
-    first, second = put_together(ends.out(mixed))
+    left = ends.out(mixed)
+    assert len({packet[4:6] for packet in left}) == 2, "mixed up by the server, if its own fragments cross"
+    first, second = put_together(left)
     assert (first[HEADER + 8 :], second[HEADER + 8 :]) == (LARGE, OTHER)
     assert read(first).source_port != read(second).source_port

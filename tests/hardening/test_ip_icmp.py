@@ -30,7 +30,7 @@ from nfmasq.lab.programs import ask
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import EXTERNAL, ROUTER_INTERNAL, SERVER1, Topology
 
-from .ends import CLIENT, SERVER, Ends
+from .ends import CLIENT, OTHER_CLIENT, SERVER, Ends
 from .pieces import numbered
 from .segments import segment
 
@@ -197,10 +197,10 @@ def test_source_routes_are_dropped(begin: Begin, kind: str, ends: Ends) -> None:
 
 
 @every_protocol
-def test_a_whole_packet_keeps_its_identification(begin: Begin, ends: Ends) -> None:
+def test_a_packet_that_may_not_be_cut_keeps_its_identification(begin: Begin, ends: Ends) -> None:
     """IP-ID host counting, ID collision.
 
-    That of an atomic packet means nothing (RFC 6864), so nothing is gained by changing it.
+    That of an atomic packet means nothing (RFC 6864).
     """
     talk = begin(ends)
     for number in (0, 1, 0x8000, 0xFFFF):
@@ -209,6 +209,23 @@ def test_a_whole_packet_keeps_its_identification(begin: Begin, ends: Ends) -> No
         for packet in (left, came):
             assert packet[4:6] == word(number)
             assert sums_are_right(packet)
+
+
+@every_protocol
+def test_the_identifications_of_one_host_tell_nothing_of_another(begin: Begin, ends: Ends) -> None:
+    """IP-ID host counting, ID collision.
+
+    What may be cut up on its way leaves with a number of the router's own, whatever the host chose: all hosts
+    count as one, and no two packets to a server have the same number at one time.
+    """
+    talk = begin(ends)
+    sent = [numbered(put(talk.out, 6, b"\0\0"), number) for number in (7, 7, 1, 0xFFFF, 0, 7)]
+    numbers = [int.from_bytes(packet[4:6]) for packet in ends.out(sent)]
+    assert len(set(numbers)) == len(sent)
+    other = udp(OTHER_CLIENT, PORT, SERVER, 53)
+    for packet in ends.out([numbered(put(other, 6, b"\0\0"), number) for number in numbers]):
+        assert int.from_bytes(packet[4:6]) not in numbers
+        assert sums_are_right(packet)
 
 
 BROKEN: dict[str, tuple[str, Callable[[Talk], bytes]]] = {
