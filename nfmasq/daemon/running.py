@@ -22,6 +22,7 @@ from nfmasq.config import ConfigError, ConfigInvalid
 from nfmasq.control.schemas import ReloadOutcome, Situation
 from nfmasq.daemon.heartbeat import Heartbeat
 from nfmasq.daemon.notify import notify, watchdog_s
+from nfmasq.daemon.refuse import Refuser
 from nfmasq.daemon.reload import read_again
 from nfmasq.daemon.supervise import Supervisor
 from nfmasq.forwards import Entry
@@ -58,6 +59,7 @@ class Daemon:
         self._config_path = config_path
         self._supervisor = supervisor
         self._heartbeat = Heartbeat(workers)
+        self._refuser = Refuser(table)
         self._reload_successful = True
         self._hand = ThreadPoolExecutor(1, thread_name_prefix="hand")
         self._bell = asyncio.Event()
@@ -131,7 +133,10 @@ class Daemon:
 
         loop.add_signal_handler(signal.SIGHUP, on_hangup)
         watches = self._watch(loop)
-        tasks = [loop.create_task(self._supervise()), loop.create_task(self._beat())]
+        tasks = [
+            loop.create_task(watching)
+            for watching in (self._supervise(), self._beat(), self._refuser.serve())
+        ]
         log.info("ready: %s", self._ready_line())
         notify("READY=1")
         ended = loop.create_task(self._end.wait())
@@ -152,8 +157,9 @@ class Daemon:
         await self._in_hand(self._supervisor.withdraw)
 
     def close(self) -> None:
-        """End the hand's thread."""
+        """End the hand's thread, and tell nobody any more of refusals."""
         self._hand.shutdown()
+        self._refuser.close()
 
     def _ready_line(self) -> str:
         """What the daemon does, in a line."""
