@@ -1,10 +1,22 @@
-"""Hairpinning: from an internal host to another by way of external endpoints."""
+"""Hairpinning: from an internal host to another by way of external endpoints.
+
+Filtering counts there as anywhere: by default the receiver must have sent something to the sender's external
+address before.
+"""
 
 from nfmasq.lab.requirements.ground import Ground
-from nfmasq.lab.requirements.packets import Seen, read
+from nfmasq.lab.requirements.packets import Endpoint, Seen, read, udp
 from nfmasq.lab.requirements.way import CLIENT, OTHER_CLIENT
 
 MISSING = "hairpinning is not built yet"
+LAX = {"filtering": "endpoint-independent"}
+
+
+def acquainted(ground: Ground, here: Endpoint, there: Endpoint) -> tuple[Endpoint, Endpoint]:
+    """The external endpoints of two internal ones, of which the second has sent something to the first."""
+    external = ground.mapped(here), ground.mapped(there)
+    ground[there[0]].send(udp(there, external[0], b"filtered"))
+    return external
 
 
 def across(ground: Ground, packet: bytes) -> Seen:

@@ -191,8 +191,12 @@ def filtering_configurable(ground: Ground) -> None:
     missing=hairpin.MISSING,
 )
 def hairpinning(ground: Ground) -> None:
-    there = ground.mapped((OTHER_CLIENT, port()), (SERVER, 53))
-    hairpin.across(ground, udp((CLIENT, port()), there, b"hairpin"))
+    here, there = (CLIENT, port()), (OTHER_CLIENT, port())
+    external = hairpin.acquainted(ground, here, there)
+    arrived = hairpin.across(ground, udp(here, external[1], b"there"))
+    demand(arrived.destination == there, f"it came to {arrived.destination}, not to {there}")
+    back = hairpin.across(ground, udp(there, arrived.source, b"and back"))
+    demand(back.destination == here, f"the answer came to {back.destination}, not to {here}")
 
 
 @RFC.requires(
@@ -203,10 +207,10 @@ def hairpinning(ground: Ground) -> None:
 )
 def hairpin_source(ground: Ground) -> None:
     here, there = (CLIENT, port()), (OTHER_CLIENT, port())
-    external = ground.mapped(here), ground.mapped(there)
-    arrived = hairpin.across(ground, udp(here, external[1], b"hairpin"))
+    external = hairpin.acquainted(ground, here, there)
+    arrived = hairpin.across(ground, udp(here, external[1], b"there"))
     demand(arrived.source == external[0], f"it comes from {arrived.source}, not from {external[0]}")
-    back = hairpin.across(ground, udp(there, arrived.source, b"hairpin back"))
+    back = hairpin.across(ground, udp(there, external[0], b"and back"))
     demand(back.source == external[1], f"the answer comes from {back.source}, not from {external[1]}")
 
 

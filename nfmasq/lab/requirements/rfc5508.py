@@ -314,7 +314,7 @@ def _quoted(way: Way) -> tuple[Endpoint, bytes]:
 def _hairpinned_error(ground: Ground) -> tuple[Endpoint, Endpoint, bytes]:
     """A client, the external endpoint it sends to, and the refusal of whoever is behind that."""
     client, other = (CLIENT, port()), (OTHER_CLIENT, port())
-    there = ground.mapped(other)
+    _, there = hairpin.acquainted(ground, client, other)
     arrived = hairpin.across(ground, udp(client, there, b"refuse me"))
     quoted = udp(arrived.source, other, b"refuse me")
     host = ground[CLIENT]
