@@ -1,154 +1,173 @@
-"""Forwards on a router with sockets of its own: who gets what comes in, and as whom its targets go out."""
+"""Forwards end to end: what somebody outside reaches, added and removed while the daemon runs."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
 
-from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import Endpoint, Servers, ask, download, ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, SERVER1, Topology
 from nfmasq.lab.waiting import wait_until
-from nfmasq.lab.wire import Wire
 
-GIVEN = IPv4Address("203.0.113.3")
-"""An external address that is one internal host's alone."""
-LAB = {
-    "config": {"nat": {"addresses": [str(EXTERNAL), str(GIVEN)]}},
-    "also_external": (GIVEN,),
-}
-PORT, INNER, HIGH = 8081, 7000, 50000
-
-Add = Callable[..., str]
-Sockets = dict[str, socket.socket]
+SECOND_EXTERNAL = IPv4Address("203.0.113.3")
+LAB = {"also_external": (SECOND_EXTERNAL,)}
+PATIENCE_S = 10.0
+SILENCE_S = 0.5
+"""How long is waited for what must not come."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _addresses(lab: Lab) -> None:
-    lab.topology.router.ip(f"address add {GIVEN}/32 dev wan0")
+@pytest.fixture(autouse=True)
+def _no_forwards_stay(daemon: DaemonUnderLab) -> Iterator[None]:
+    yield
+    for row in daemon.api("/v1/forwards")["forwards"]:
+        daemon.api(f"/v1/forwards/{row['id']}", "DELETE")
 
 
-@pytest.fixture
-def add(daemon: DaemonUnderLab) -> Iterator[Add]:
-    """Add a forward until the end of the test: add(protocol=…, external_port=…, to=…) returns its id."""
-    added: list[str] = []
-
-    def one(**keys: Any) -> str:
-        added.append(daemon.api("/v1/forwards", "POST", keys)["id"])
-        return added[-1]
-
-    daemon.cli("flush", "--all")
-    yield one
-    there = {row["id"] for row in daemon.api("/v1/forwards")["forwards"]}
-    for identity in there.intersection(added):
-        daemon.api(f"/v1/forwards/{identity}", "DELETE")
+def forward(daemon: DaemonUnderLab, to: Any, **keys: Any) -> str:
+    """Add a forward; return its id."""
+    added = daemon.api("/v1/forwards", "POST", {"to": to, **keys})
+    assert added["warnings"] == []
+    return str(added["id"])
 
 
 @contextmanager
-def _sockets(port: int, **hosts: Namespace) -> Iterator[Sockets]:
-    """A UDP socket on each host."""
-    with ExitStack() as stack:
-        made = {}
-        for name, host in hosts.items():
-            made[name] = stack.enter_context(host.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM))
-            made[name].bind(("", port))
-            made[name].setblocking(False)
+def open_socket(host: Namespace, kind: socket.SocketKind, port: int = 0) -> Iterator[socket.socket]:
+    """A socket of a host, bound to a port; TCP with a port listens."""
+
+    def make() -> socket.socket:
+        made = socket.socket(socket.AF_INET, kind)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.settimeout(PATIENCE_S)
+        made.bind(("", port))
+        if port and kind == socket.SOCK_STREAM:
+            made.listen()
+        return made
+
+    with host.call(make) as made:
         yield made
 
 
-def _gets_it(net: Topology, to: Endpoint, sockets: Sockets) -> str:
-    """Send from server1 to an external endpoint; whose socket got it, with server1's address on it."""
-    found: list[str] = []
-
-    def send() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(b"hello", (str(to[0]), to[1]))
-
-    def arrived() -> list[str]:
-        for name, sock in sockets.items():
-            try:
-                data, (address, _) = sock.recvfrom(100)
-            except BlockingIOError:
-                continue
-            assert (data, address) == (b"hello", str(SERVER1))
-            found.append(name)
-        return found
-
-    net.server1.call(send)
-    wait_until(arrived, "the datagram to arrive somewhere")
-    return found[0]
+@contextmanager
+def connected(client: Namespace, address: str, port: int, server: socket.socket) -> Iterator[Any]:
+    """A TCP connection to an address and port that ends at `server`: both its ends, and who was seen."""
+    with open_socket(client, socket.SOCK_STREAM) as near:
+        near.connect((address, port))
+        far, peer = server.accept()
+        with far:
+            far.settimeout(PATIENCE_S)
+            yield near, far, peer[0]
 
 
-def test_a_forwarded_port_goes_inside_though_the_router_listens_there(net: Topology, add: Add) -> None:
-    with _sockets(PORT, router=net.router, client1=net.client1) as sockets:
-        assert _gets_it(net, (EXTERNAL, PORT), sockets) == "router"
-        add(protocol="udp", external_address=str(EXTERNAL), external_port=PORT, to=str(CLIENT1))
-        assert _gets_it(net, (EXTERNAL, PORT), sockets) == "client1"
-        assert _gets_it(net, (GIVEN, PORT), sockets) == "router"
+def talk(near: socket.socket, far: socket.socket) -> None:
+    """A word each way."""
+    near.sendall(b"there")
+    assert far.recv(100) == b"there"
+    far.sendall(b"and back")
+    assert near.recv(100) == b"and back"
 
 
-def test_a_forward_that_is_removed_takes_no_more(net: Topology, daemon: DaemonUnderLab, add: Add) -> None:
-    identity = add(protocol="udp", external_port=PORT, to=str(CLIENT1))
-    with _sockets(PORT, router=net.router, client1=net.client1) as sockets:
-        assert _gets_it(net, (EXTERNAL, PORT), sockets) == "client1"
+def refused(client: Namespace, port: int) -> bool:
+    """Does no connection to the external address come about, neither refused nor made?"""
+    with open_socket(client, socket.SOCK_STREAM) as near:
+        near.settimeout(SILENCE_S)
+        try:
+            near.connect((str(EXTERNAL), port))
+        except OSError:
+            return True
+    return False
+
+
+def test_a_port_leads_to_another_port_inside_which_sees_the_real_remote(
+    net: Topology, daemon: DaemonUnderLab
+) -> None:
+    forward(daemon, f"{CLIENT1}:80", protocol="tcp", external_port=8080)
+    with (
+        open_socket(net.client1, socket.SOCK_STREAM, 80) as web,
+        connected(net.server1, str(EXTERNAL), 8080, web) as (near, far, seen),
+    ):
+        assert seen == str(SERVER1)
+        talk(near, far)
+        (row,) = daemon.api("/v1/forwards")["forwards"]
+        assert row["sessions"] == 1
+
+
+def test_a_range_leads_to_one_with_another_base_port_by_port(net: Topology, daemon: DaemonUnderLab) -> None:
+    forward(daemon, f"{CLIENT1}:7000-7009", protocol="udp", external_port="5000-5009")
+    with (
+        open_socket(net.client1, socket.SOCK_DGRAM, 7003) as inside,
+        open_socket(net.server1, socket.SOCK_DGRAM) as outside,
+    ):
+        outside.sendto(b"hello", (str(EXTERNAL), 5003))
+        said, peer = inside.recvfrom(100)
+        assert (said, peer[0]) == (b"hello", str(SERVER1))
+        inside.sendto(b"answer", peer)
+        assert outside.recvfrom(100) == (b"answer", (str(EXTERNAL), 5003))
+
+
+def test_a_forward_that_is_removed_lets_its_live_session_go_on(net: Topology, daemon: DaemonUnderLab) -> None:
+    identity = forward(daemon, str(CLIENT1), protocol="tcp", external_port=8080)
+    with (
+        open_socket(net.client1, socket.SOCK_STREAM, 8080) as web,
+        connected(net.server1, str(EXTERNAL), 8080, web) as (near, far, _),
+    ):
+        talk(near, far)
         daemon.api(f"/v1/forwards/{identity}", "DELETE")
-        daemon.cli("flush", "--all")
-        assert _gets_it(net, (EXTERNAL, PORT), sockets) == "router"
+        talk(near, far)
+        assert refused(net.server1, 8080)
 
 
-def test_a_low_port_serves_files(net: Topology, lab: Lab, add: Add) -> None:
-    add(protocol="tcp", external_port=80, to=f"{CLIENT1}:80")
-    with Servers([net.client1], lab.payload):
-        for server in (net.server1, net.server2):
-            assert download(server, EXTERNAL).sha256 == lab.payload.sha256
-
-
-def test_a_range_with_another_base_and_its_way_out(net: Topology, add: Add) -> None:
-    """Port by port it is a static mapping: what the target begins goes out by the same endpoint."""
-    add(protocol="udp", external_port="9000-9009", to=f"{CLIENT1}:{INNER}-{INNER + 9}")
-    with _sockets(INNER + 3, client1=net.client1, client2=net.client2) as sockets:
-        assert _gets_it(net, (EXTERNAL, 9003), sockets) == "client1"
-    answer = ask(net.client1, (SERVER1, 53), b"", source_port=INNER + 5)
-    assert answer.split()[1] == b"9005"
-
-
-def test_several_targets_share_what_comes(net: Topology, add: Add) -> None:
-    add(protocol="udp", external_port=PORT, to=[f"{CLIENT1}:{INNER}", f"{CLIENT2}:{INNER}"])
-    with _sockets(INNER, client1=net.client1, client2=net.client2) as sockets:
-        got = [_gets_it(net, (EXTERNAL, PORT), sockets) for _ in range(10)]
-    assert sorted(got) == ["client1"] * 5 + ["client2"] * 5
-
-
-def test_the_default_host_gets_what_the_router_does_not_take(net: Topology, add: Add) -> None:
-    add(to=str(CLIENT1))
-    for port in (INNER, HIGH):
-        with _sockets(port, client1=net.client1, client2=net.client2) as sockets:
-            assert _gets_it(net, (EXTERNAL, port), sockets) == "client1"
-        with _sockets(port, router=net.router, client1=net.client1) as sockets:
-            assert _gets_it(net, (EXTERNAL, port), sockets) == "router"
-    with Wire(net.client1, "eth0") as wire:
-        assert ping(net.server1, EXTERNAL, count=2).received == 2
-        assert not [packet for packet in wire.seen() if packet[9] == socket.IPPROTO_ICMP]
-    assert net.router.run("curl", "-sS", "-m", "5", f"http://{SERVER1}/seen").startswith(str(EXTERNAL))
-
-
-def test_an_address_given_to_a_host_is_its_own_in_both_directions(net: Topology, add: Add) -> None:
-    add(external_address=str(GIVEN), to=str(CLIENT2))
-    for port in (22, INNER, HIGH):
-        with _sockets(port, client2=net.client2, router=net.router) as sockets:
-            assert _gets_it(net, (GIVEN, port), sockets) == "client2"
-    for port in (22, HIGH):
-        assert ask(net.client2, (SERVER1, 53), b"", source_port=port).split() == [
-            str(GIVEN).encode(),
-            str(port).encode(),
+def test_several_hosts_share_the_sessions(net: Topology, daemon: DaemonUnderLab) -> None:
+    daemon.api("/v1/flush", "POST", {"all": True})  # the host with the fewest sessions gets the next
+    forward(daemon, [str(CLIENT1), f"{CLIENT2}:81"], protocol="tcp", external_port=80)
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(open_socket(net.client1, socket.SOCK_STREAM, 80)),
+            stack.enter_context(open_socket(net.client2, socket.SOCK_STREAM, 81)),
         ]
-    assert ask(net.client1, (SERVER1, 53), b"").startswith(str(EXTERNAL).encode())
-    with Wire(net.client2, "eth0") as wire:
-        assert ping(net.server1, GIVEN, count=2).received == 2
-        requests = [p for p in wire.seen() if p[9] == socket.IPPROTO_ICMP and p[16:20] == CLIENT2.packed]
-    assert len(requests) == 2
+        for _ in range(4):
+            near = stack.enter_context(open_socket(net.server1, socket.SOCK_STREAM))
+            near.connect((str(EXTERNAL), 80))
+        for server in servers:
+            for _ in range(2):
+                stack.enter_context(server.accept()[0])
+
+
+def test_a_named_port_goes_before_the_routers_own_socket_and_the_default_host_after(
+    net: Topology, daemon: DaemonUnderLab
+) -> None:
+    forward(daemon, str(CLIENT1), protocol="tcp", external_port=2222)
+    forward(daemon, str(CLIENT2))
+    with ExitStack() as stack:
+        named = stack.enter_context(open_socket(net.client1, socket.SOCK_STREAM, 2222))
+        default = stack.enter_context(open_socket(net.client2, socket.SOCK_STREAM, 4444))
+        own = stack.enter_context(open_socket(net.router, socket.SOCK_STREAM, 3333))
+        stack.enter_context(open_socket(net.router, socket.SOCK_STREAM, 2222))
+        for port, server in ((2222, named), (4444, default), (3333, own)):
+            with connected(net.server1, str(EXTERNAL), port, server) as (near, far, _):
+                talk(near, far)
+
+
+def test_an_address_of_its_own_works_both_ways(net: Topology, daemon: DaemonUnderLab) -> None:
+    net.router.ip(f"address add {SECOND_EXTERNAL}/32 dev wan0")
+    try:
+        there = str(SECOND_EXTERNAL)
+        wait_until(lambda: there in daemon.api("/v1/status")["external_addresses"], "the second address")
+        forward(daemon, str(CLIENT2), external_address=there)
+        with (
+            open_socket(net.client2, socket.SOCK_STREAM, 9999) as inside,
+            connected(net.server1, there, 9999, inside) as (near, far, _),
+        ):
+            talk(near, far)
+        with (
+            open_socket(net.server1, socket.SOCK_STREAM, 9999) as outside,
+            connected(net.client2, str(SERVER1), 9999, outside) as (near, far, seen),
+        ):
+            assert seen == there
+            talk(near, far)
+    finally:
+        net.router.ip(f"address del {SECOND_EXTERNAL}/32 dev wan0")
+        wait_until(lambda: there not in daemon.api("/v1/status")["external_addresses"], "it to be gone")
