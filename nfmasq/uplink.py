@@ -32,10 +32,13 @@ class UplinkMissing(Exception):
 @dataclass(frozen=True)
 class Uplink:
     """external: addresses the internal hosts may appear as, the first being the one for new mappings;
-    internal: the networks behind the router, none inside another."""
+    internal: the networks behind the router, none inside another;
+    index, mtu: of the external interface, which may be made anew under its old name. 0: not known."""
 
     external: tuple[IPv4Address, ...]
     internal: tuple[IPv4Network, ...]
+    index: int = 0
+    mtu: int = 0
 
 
 def read_uplink(config: "Config") -> Uplink:
@@ -64,7 +67,12 @@ def read_uplink(config: "Config") -> Uplink:
         for entry in _global(interfaces[name])
     ]
     networks += routed_networks(nat.internal)
-    return Uplink(tuple(dict.fromkeys(external)), tuple(collapse_addresses(networks)))
+    return Uplink(
+        tuple(dict.fromkeys(external)),
+        tuple(collapse_addresses(networks)),
+        index=interfaces[nat.external]["ifindex"],
+        mtu=interfaces[nat.external]["mtu"],
+    )
 
 
 def read_interfaces() -> dict[str, dict[str, Any]]:
@@ -89,6 +97,13 @@ def routed_networks(interfaces: Iterable[str]) -> list[IPv4Network]:
         if route["dst"] != "default" and leaves_by.intersection(interfaces):
             found.append(IPv4Network(route["dst"]))
     return [network for network in found if network.prefixlen > 0]
+
+
+def local_networks() -> list[IPv4Network]:
+    """Addresses and networks that are the router's own, for which it answers ARP. Raises UplinkMissing."""
+    return [
+        IPv4Network(route["dst"]) for route in _ip("-4", "route", "show", "table", "all", "type", "local")
+    ]
 
 
 def default_interfaces() -> set[str]:

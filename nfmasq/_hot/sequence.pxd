@@ -21,7 +21,7 @@ from nfmasq._hot.wire cimport ACK, FIN, RST, SYN, TcpHeader, ntohl, ntohs
 
 cdef enum:
     LEAST_REACH = 1 << 16    # the window taken for granted: a late segment is no attack
-    MOST_REACH = 1 << 29     # half of what can be told apart from "before"
+    MOST_REACH = 1 << 30     # the largest window there is (RFC 7323 section 2.3)
     LARGEST_SCALE = 14       # RFC 7323 section 2.3
     SCALE = 0x0F             # bits of Session.scale: the shift,
     SCALE_OFFERED = 0x10     # whether the side offered to scale,
@@ -63,18 +63,13 @@ cdef inline bint is_heard(const Session* session) noexcept nogil:
     return session.streams[OUTBOUND].window != 0 and session.streams[INBOUND].window != 0
 
 cdef inline bint is_in_window(const Stream* own, const Stream* other, const Segment* segment) noexcept nogil:
-    cdef int32_t reach = <int32_t>reach_of(other)
-    cdef int32_t backwards = <int32_t>reach_of(own)
-    if behind(other.acked, segment.sequence) > reach:
-        return False                     # more than the other side ever allowed
-    if behind(segment.end, own.end) > 2 * reach:
-        return False                     # older than any retransmission
-    if segment.flags & ACK and (
-        behind(other.end, segment.acked) > 0                    # of what was never sent
-        or behind(segment.acked, other.end) > 2 * backwards
-    ):
+    """Unsigned, so that what comes before the oldest is as far away as what comes after the last."""
+    cdef uint32_t reach = reach_of(other)
+    cdef uint32_t oldest = own.end - 2 * reach                             # end of a retransmission
+    cdef uint32_t last = other.acked + reach + (segment.end - segment.sequence)    # that was ever allowed
+    if segment.end - oldest > last - oldest:
         return False
-    return True
+    return not segment.flags & ACK or other.end - segment.acked <= 2 * reach_of(own)
 
 cdef inline uint8_t scale_of(const Session* session, int side) noexcept nogil:
     """The shift of a side's windows, which is 0 unless both offered one (RFC 7323 section 2.2)."""
@@ -181,7 +176,4 @@ cdef inline Fit follow(Session* session, int side, const Packet* packet) noexcep
 cdef inline bint is_under_way(const Session* session, int side, uint32_t sequence) noexcept nogil:
     """May a segment that this side sent, with this sequence number, still be on its way (RFC 5927 4.1)?"""
     cdef const Stream* own = &session.streams[side]
-    cdef int32_t age = behind(sequence, own.end)
-    if own.window == 0:
-        return True
-    return 0 <= age <= 2 * <int32_t>reach_of(&session.streams[1 - side])
+    return own.window == 0 or own.end - sequence <= 2 * reach_of(&session.streams[1 - side])

@@ -26,6 +26,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "sessions": Entry("nfmasq.cli.lists", "Who talks to whom."),
         "mappings": Entry("nfmasq.cli.lists", "Which external endpoint stands for which internal one."),
         "hosts": Entry("nfmasq.cli.lists", "The internal hosts, the busiest first."),
+        "forwards": Entry("nfmasq.cli.forwards", "What is led to internal hosts; add and remove."),
         "drops": Entry("nfmasq.cli.lists", "Why packets were dropped, and how many."),
         "top": Entry("nfmasq.cli.top", "Rates and the busiest sessions, live."),
     },

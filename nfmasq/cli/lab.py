@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import click
 
+from nfmasq.cli.requirements import check_requirements
 from nfmasq.exits import Exit
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.programs import ProgramError, missing_programs, sbin_too
@@ -22,21 +23,30 @@ LIVE_TIMEOUTS = {"timeouts": {"tcp_transitory": "30s"}}
     epilog="""\b
 Examples:
   sudo nfmasq lab                  watch it live until Ctrl-C
-  sudo nfmasq lab --once           the tour once, a line a step"""
+  sudo nfmasq lab --once           the tour once, a line a step
+  sudo nfmasq lab --rfc            what the RFCs ask of a NAT, checked one by one"""
 )
 @click.option("--once", is_flag=True, help="Take the tour once, print what passed, end with 0 or 1.")
 @click.option("--kernel", is_flag=True, help="Let the kernel's MASQUERADE translate instead, to compare.")
-def lab(once: bool, kernel: bool) -> None:
+@click.option("--rfc", is_flag=True, help="Check the requirements of the RFCs instead, end with 0 or 1.")
+@click.option("--json", "as_json", is_flag=True, help="With --rfc: print JSON when all are checked.")
+def lab(once: bool, kernel: bool, rfc: bool, as_json: bool) -> None:
     """Clients, a router with nfmasq on it and servers, all on this machine: real traffic, watched live.
 
     Everything is in network namespaces without a name: nothing of this machine's own network is touched, and
     nothing is left behind, however it ends.
     """
+    if rfc and (once or kernel):
+        raise click.UsageError("--rfc goes with neither --once nor --kernel")
+    if as_json and not rfc:
+        raise click.UsageError("--json goes with --rfc")
     _require_root()
     _require_programs()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     live = not once and sys.stdout.isatty()
     try:
+        if rfc:
+            sys.exit(Exit.OK if check_requirements(as_json) else Exit.FAILED)
         with Lab(
             masquerade="kernel" if kernel else "none",
             config=LIVE_TIMEOUTS if live else None,
@@ -50,7 +60,7 @@ def lab(once: bool, kernel: bool) -> None:
                 _print_the_tour(made)
             sys.exit(Exit.OK if passed else Exit.FAILED)
     except KeyboardInterrupt:
-        sys.exit(Exit.FAILED if once else Exit.OK)
+        sys.exit(Exit.FAILED if once or rfc else Exit.OK)
     except PermissionError as error:
         _stop(Exit.NOT_PERMITTED, f"this machine does not let us make network namespaces: {error}")
     except (DaemonError, ProgramError, RuntimeError, OSError) as error:

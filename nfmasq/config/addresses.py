@@ -1,6 +1,7 @@
 """How addresses, ports and interfaces are written in a configuration: one function a kind, as in `values`."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import Any, NamedTuple
@@ -32,12 +33,24 @@ class PortRange(NamedTuple):
         return f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
 
 
+def covered(ranges: Iterable[tuple[int, int]], within: PortRange) -> Iterator[PortRange]:
+    """The parts of `within` that lie in one of the ranges (first and last each), no port twice."""
+    done = within.first - 1
+    for first, last in sorted(ranges):
+        if max(first, done + 1) <= min(last, within.last):
+            yield PortRange(max(first, done + 1), min(last, within.last))
+            done = last
+
+
 @dataclass(frozen=True)
 class Target:
-    """Where a forward leads: an internal host and its ports."""
+    """Where a forward leads: an internal host and its ports; None: each port stays what it is."""
 
     address: IPv4Address
-    ports: PortRange
+    ports: PortRange | None = None
+
+    def __str__(self) -> str:
+        return f"{self.address}" if self.ports is None else f"{self.address}:{self.ports}"
 
 
 def port_range(value: Any) -> PortRange:
@@ -101,8 +114,19 @@ def pool(value: Any) -> IPv4Network:
     return addresses
 
 
+def host_address(value: Any) -> IPv4Address:
+    """One address that a host can have."""
+    addresses = network(value)
+    if addresses.num_addresses > 1:
+        raise ValueError(f"{quoted(value)} is a network; write one address")
+    address = addresses.network_address
+    if any(address in reserved for reserved in _NOT_A_HOST):
+        raise ValueError(f"{quoted(value)}: no host can have this address")
+    return address
+
+
 def target(value: Any) -> Target:
-    """Where a forward leads: "192.168.1.10:80", or "192.168.1.10:8000-8009"."""
+    """Where a forward leads: "192.168.1.10:80", "192.168.1.10:8000-8009", or "192.168.1.10"."""
     written = text(value)
     host, colon, ports = written.rpartition(":")
     if _is_ipv6(written) or _is_ipv6(host):
@@ -113,11 +137,9 @@ def target(value: Any) -> Target:
         raise ValueError(
             f'{quoted(written)} is not an IPv4 address and port such as "192.168.1.10:80"'
         ) from None
-    if not colon:
-        raise ValueError(f'{quoted(written)} has no port; write "{written}:PORT"')
     if any(address in reserved for reserved in _NOT_A_HOST):
         raise ValueError(f"{quoted(written)}: no internal host can have this address")
-    return Target(address, port_range(ports))
+    return Target(address, port_range(ports) if colon else None)
 
 
 def listen(value: Any) -> tuple[str, int] | None:

@@ -14,10 +14,15 @@ from nfmasq.config.values import described
 Place = Sequence[str | int]
 
 
-def explained(invalid: ValidationError, document: dict[str, Any]) -> list[ConfigError]:
-    """Every error found in `document`, in the order of the tables."""
+def explained(
+    invalid: ValidationError, document: dict[str, Any], above: tuple[str | int, ...] = ()
+) -> list[ConfigError]:
+    """Every error found in `document`, in the order of the tables.
+
+    above: the place of `document` if it is one table of a configuration; the keys told are below it.
+    """
     return [
-        ConfigError(key_of(_as_written(error["loc"], document)), _reason(error))
+        ConfigError(key_of(_as_written(error["loc"], document)), _reason(error, (*above, *error["loc"])))
         for error in invalid.errors(include_url=False)
     ]
 
@@ -37,11 +42,11 @@ def _inside(document: Any, part: str | int) -> Any:
         return None
 
 
-def _reason(error: ErrorDetails) -> str:
+def _reason(error: ErrorDetails, place: Place) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     word = _WORDINGS.get(error["type"])
-    return word(error["loc"], error["input"]) if word else error["msg"]
+    return word(place, error["input"]) if word else error["msg"]
 
 
 def _unknown(place: Place, _: Any) -> str:

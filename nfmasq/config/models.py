@@ -6,7 +6,7 @@ there is not.
 """
 
 import os
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -16,6 +16,7 @@ from nfmasq.config.addresses import (
     LAST_PORT,
     PortRange,
     Target,
+    host_address,
     interface,
     listen,
     network,
@@ -23,12 +24,24 @@ from nfmasq.config.addresses import (
     port_range,
     target,
 )
-from nfmasq.config.values import count_or_auto, described, duration, flag, path, socket_path, whole, word
+from nfmasq.config.protocols import ANY, protocol
+from nfmasq.config.values import (
+    count_or_auto,
+    described,
+    duration,
+    flag,
+    path,
+    segment_size,
+    socket_path,
+    whole,
+    word,
+)
 from nfmasq.config.warnings import warnings_of
 
 # What the compiled core can hold.
 MOST_SESSIONS = 1 << 26
 MOST_ADDRESSES = 256
+MOST_NETWORKS = 256
 
 MOST_QUEUES = 64
 LAST_QUEUE = 65535
@@ -37,12 +50,13 @@ MappingWord = Literal["endpoint-independent", "address-dependent", "address-and-
 FilteringWord = Literal["endpoint-independent", "address-dependent", "address-and-port-dependent"]
 DiversionWord = Literal["auto", "nftables", "iptables", "none"]
 OnFailureWord = Literal["closed"]
-ProtocolWord = Literal["tcp", "udp"]
 
 Flag = Annotated[bool, PlainValidator(flag)]
 Mapping = Annotated[MappingWord, PlainValidator(word(*get_args(MappingWord)))]
 Filtering = Annotated[FilteringWord, PlainValidator(word(*get_args(FilteringWord)))]
-Protocol = Annotated[ProtocolWord, PlainValidator(word(*get_args(ProtocolWord)))]
+Protocol = Annotated[str, PlainValidator(protocol)]
+Address = Annotated[IPv4Address, PlainValidator(host_address)]
+SegmentSize = Annotated[int | None, PlainValidator(segment_size)]
 Interface = Annotated[str, PlainValidator(interface)]
 Ports = Annotated[PortRange, PlainValidator(port_range)]
 Port = Annotated[int, PlainValidator(whole(1, LAST_PORT))]
@@ -94,7 +108,7 @@ class Network(Behaviour):
 
 
 class Nat(Table):
-    """[nat]: which side is which, and how mappings behave (RFC 4787, RFC 5382)."""
+    """[nat]: which side is which, and how mappings behave (RFC 4787, RFC 5382). mss: None: what fits."""
 
     internal: list[Interface] = Field(min_length=1, examples=['["lan0"]'])
     external: Interface = Field(examples=['"wan0"'])
@@ -103,16 +117,22 @@ class Nat(Table):
     mapping: Mapping = "endpoint-independent"
     filtering: Filtering = "address-dependent"
     hairpinning: Flag = True
+    mss: SegmentSize = None
+    refusals: Flag = True
     udp: Behaviour | None = None
     tcp: Behaviour | None = None
 
 
 class Limits(Table):
-    """[limits]: the most of each; 0 a host: no limit of its own."""
+    """[limits]: the most of each; 0: no limit of its own."""
 
     sessions: Sessions = 1_000_000
+    half_open: Limit = 0
+    new_per_second: Limit = 0
     sessions_per_host: Limit = 0
     ports_per_host: Limit = 0
+    half_open_per_host: Limit = 0
+    new_per_second_per_host: Limit = 0
 
 
 class Timeouts(Table):
@@ -133,16 +153,30 @@ class HelperConfig(Table):
 
 
 class Forward(Table):
-    """[[forward]]: external ports that lead to internal hosts, which share them when there are several.
+    """[[forward]]: external endpoints that lead to internal hosts, which share them when there are several.
 
-    A target with one port takes all the external ports; a target with as many ports takes them one by one.
+    A target with one port takes all the external ports; one with as many takes them one by one; one without
+    leaves each port what it is. external_port, external_address: None: all.
     """
 
-    protocol: Protocol = Field(examples=['"tcp"'])
-    external_port: Ports = Field(examples=['"8080"'])
+    protocol: Protocol = ANY
+    external_port: Ports | None = None
+    external_address: Address | None = None
     to: Annotated[list[To], BeforeValidator(_one_or_several)] = Field(
         min_length=1, examples=['"192.168.1.10:80"']
     )
+
+    @property
+    def id(self) -> str:
+        """Its short name, made of what it claims outside: no two forwards that may be together share it."""
+        parts = (self.external_address, self.protocol, self.external_port)
+        return "-".join(str(part) for part in parts if part is not None)
+
+    def written(self) -> dict[str, Any]:
+        """The table that gives this forward again; of plain values."""
+        keys = {"external_port": self.external_port, "external_address": self.external_address}
+        given = {key: str(value) for key, value in keys.items() if value is not None}
+        return {"protocol": self.protocol, **given, "to": [str(target) for target in self.to]}
 
 
 class Metrics(Table):
@@ -158,11 +192,12 @@ class Control(Table):
 
 
 class Engine(Table):
-    """[engine]: the workers, their queues, the table's file and the rules that divert packets."""
+    """[engine]: the workers, their queues, the files of sessions and of kept forwards, the rules."""
 
     chosen_queues: Queues = Field(default=None, alias="queues")
     first_queue: FirstQueue = 100
     state: FilePath = Path("/run/nfmasq/state")
+    forwards: FilePath = Path("/var/lib/nfmasq/forwards.json")
     diversion: Diversion = "auto"
     on_failure: OnFailure = "closed"
 

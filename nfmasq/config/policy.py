@@ -1,43 +1,117 @@
 """From the configuration and what the machine is now to what the core decides by."""
 
-from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING
 
+from nfmasq.config.addresses import covered
 from nfmasq.config.models import Behaviour as Written
 from nfmasq.config.models import Config, Nat
-from nfmasq.policy import EVERYWHERE, Behaviour, Filtering, Mapping, NetworkBehaviour, Policy, Timeouts
+from nfmasq.config.models import Forward as WrittenForward
+from nfmasq.config.protocols import PROTOCOL_NUMBERS, numbers_of
+from nfmasq.config.values import MOST_MSS
+from nfmasq.policy import (
+    ALL_PORTS,
+    ANY_PROTOCOL,
+    EVERYWHERE,
+    Behaviour,
+    Filtering,
+    Forward,
+    ForwardTarget,
+    Mapping,
+    NetworkBehaviour,
+    Policy,
+    Timeouts,
+)
+
+if TYPE_CHECKING:
+    from nfmasq.uplink import Uplink
+
+HEADERS = 40
+"""Bytes of the IPv4 and TCP headers, which a segment size leaves out."""
 
 
 def policy_of(
     config: Config,
-    external: Sequence[IPv4Address],
-    internal: Sequence[IPv4Network],
+    uplink: "Uplink",
     reserved_tcp: frozenset[int],
     reserved_udp: frozenset[int],
+    forwards: Iterable[Forward],
 ) -> Policy:
-    """The policy that `config` asks for, with the uplink's addresses and the ports that local sockets hold.
+    """The policy that `config` asks for, with what the uplink is now.
 
-    external: the first is used for new mappings. internal: the networks behind the router.
-    reserved_tcp, reserved_udp: ports never handed out.
+    reserved_tcp, reserved_udp: ports that local sockets hold. Those of forwards join them: none of them is
+    handed out. forwards: those for an external address that is not there are left out.
     """
-    timeouts = config.timeouts
+    nat, limits, timeouts = config.nat, config.limits, config.timeouts
+    in_force = sorted(
+        (each for each in forwards if each.external is None or each.external in uplink.external),
+        key=_most_specific_first,
+    )
     return Policy(
-        external=tuple(external),
-        internal=tuple(internal),
-        ports=(config.nat.ports.first, config.nat.ports.last),
+        external=uplink.external,
+        internal=uplink.internal,
+        ports=(nat.ports.first, nat.ports.last),
         behaviours=tuple(_behaviours(config)),
+        forwards=tuple(in_force),
         timeouts=Timeouts(
             udp=timeouts.udp,
             tcp_established=timeouts.tcp_established,
             tcp_transitory=timeouts.tcp_transitory,
             icmp=timeouts.icmp,
         ),
-        sessions=config.limits.sessions,
-        sessions_per_host=config.limits.sessions_per_host,
-        ports_per_host=config.limits.ports_per_host,
-        reserved_tcp=reserved_tcp,
-        reserved_udp=reserved_udp,
+        sessions=limits.sessions,
+        half_open=limits.half_open,
+        new_per_second=limits.new_per_second,
+        sessions_per_host=limits.sessions_per_host,
+        ports_per_host=limits.ports_per_host,
+        half_open_per_host=limits.half_open_per_host,
+        new_per_second_per_host=limits.new_per_second_per_host,
+        reserved_tcp=reserved_tcp.union(_forwarded(nat, in_force, PROTOCOL_NUMBERS["tcp"])),
+        reserved_udp=reserved_udp.union(_forwarded(nat, in_force, PROTOCOL_NUMBERS["udp"])),
+        external_interface=uplink.index if nat.hairpinning else 0,
+        mss=_segment_size(nat, uplink.mtu),
+        refusals=nat.refusals,
     )
+
+
+def forwards_of(written: Iterable[WrittenForward]) -> Iterator[Forward]:
+    """Forwards as the core reads them, one for each protocol."""
+    for forward in written:
+        targets = tuple(
+            ForwardTarget(target.address, target.ports and (target.ports.first, target.ports.last))
+            for target in forward.to
+        )
+        ports = forward.external_port
+        for number in numbers_of(forward.protocol):
+            yield Forward(
+                number, forward.external_address, (ports.first, ports.last) if ports else ALL_PORTS, targets
+            )
+
+
+def _most_specific_first(forward: Forward) -> tuple[int, ...]:
+    """The first three decide; the others make the order the same whatever was there before."""
+    first, last = forward.ports
+    address = int(forward.external) if forward.external else 0
+    return (
+        forward.external is None,
+        last - first,
+        forward.protocol == ANY_PROTOCOL,
+        address,
+        forward.protocol,
+        first,
+    )
+
+
+def _forwarded(nat: Nat, forwards: Iterable[Forward], protocol: int) -> Iterator[int]:
+    """The ports of nat.ports which forwards of this protocol name."""
+    named = (each.ports for each in forwards if each.protocol == protocol and each.ports != ALL_PORTS)
+    return chain.from_iterable(range(first, last + 1) for first, last in covered(named, nat.ports))
+
+
+def _segment_size(nat: Nat, mtu: int) -> int:
+    """As written; else what a packet of the external interface's MTU has room for; 0 if that is not known."""
+    return nat.mss if nat.mss is not None else min(max(0, mtu - HEADERS), MOST_MSS)
 
 
 def _behaviours(config: Config) -> Iterator[NetworkBehaviour]:

@@ -12,6 +12,7 @@ from typing import Any
 from nfmasq.config.errors import did_you_mean, quoted
 
 LONGEST_TIMEOUT = 365 * 86400
+LEAST_MSS, MOST_MSS = 88, 65495
 _LONGEST_SOCKET_PATH = 107
 _DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 
@@ -85,6 +86,20 @@ def count_or_auto(first: int, last: int) -> Callable[[Any], int | None]:
         return number(value)
 
     return parse
+
+
+def segment_size(value: Any) -> int | None:
+    """The largest TCP segment let through, in bytes; 0: any; "auto", which comes out as None.
+
+    The bounds are those of Linux: less would leave no room beside the options.
+    """
+    if value != "auto" and (isinstance(value, bool) or not isinstance(value, int)):
+        raise ValueError(f'must be "auto" or a number of bytes, not {described(value)}')
+    if value == "auto":
+        return None
+    if value and not LEAST_MSS <= value <= MOST_MSS:
+        raise ValueError(f"must be 0 for none, or {LEAST_MSS} to {MOST_MSS}, not {described(value)}")
+    return int(value)
 
 
 def duration(value: Any) -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from nfmasq.config.addresses import covered
 from nfmasq.config.errors import key_of
 
 if TYPE_CHECKING:
-    from nfmasq.config.models import Behaviour, Config, Table
+    from nfmasq.config.models import Behaviour, Config, Nat, Table
 
 
 class Minimum(NamedTuple):
@@ -25,6 +26,9 @@ MINIMUMS = (
 )
 
 
+MAPPING_UDP, MAPPING_TCP = ("RFC 4787 REQ-1",), ("RFC 5382 REQ-1",)
+
+
 class Unbuilt(NamedTuple):
     """Something the file may say that this version does not do.
 
@@ -33,22 +37,6 @@ class Unbuilt(NamedTuple):
 
     places: "Callable[[Config], Iterator[str]]"
     instead: str
-
-
-def _other_mappings(config: "Config") -> Iterator[str]:
-    nat = config.nat
-    written = {
-        "nat.mapping": nat.mapping,
-        "nat.udp.mapping": _mapping(nat.udp),
-        "nat.tcp.mapping": _mapping(nat.tcp),
-    }
-    for key, mapping in written.items():
-        if mapping not in {None, "endpoint-independent"}:
-            yield key
-
-
-def _mapping(behaviour: "Behaviour | None") -> str | None:
-    return behaviour.mapping if behaviour else None
 
 
 def _written(table: "Table", key: str, place: str) -> Iterator[str]:
@@ -63,12 +51,6 @@ def _helpers(config: "Config") -> Iterator[str]:
 
 
 UNBUILT = (
-    Unbuilt(_other_mappings, "endpoint-independent is used"),
-    Unbuilt(lambda config: _written(config.nat, "hairpinning", "nat.hairpinning"), "it has no effect"),
-    Unbuilt(
-        lambda config: _written(config, "network", "network"), "every internal network has what [nat] says"
-    ),
-    Unbuilt(lambda config: _written(config, "forward", "forward"), "it has no effect"),
     Unbuilt(_helpers, "the helper does nothing"),
     Unbuilt(
         lambda config: _written(config.timeouts, "expectation", "timeouts.expectation"), "it has no effect"
@@ -79,7 +61,49 @@ UNBUILT = (
 
 def warnings_of(config: "Config") -> list[str]:
     """One line each: the key, and what to know about it."""
-    return [*_below_minimum(config), *_not_built(config)]
+    return [
+        *_other_mappings(config),
+        *_no_hairpinning(config),
+        *_ports_all_forwarded(config),
+        *_below_minimum(config),
+        *_not_built(config),
+    ]
+
+
+def _other_mappings(config: "Config") -> Iterator[str]:
+    """Each place that departs from endpoint-independent mapping."""
+    nat = config.nat
+    written: list[tuple[str, Behaviour | Nat | None, tuple[str, ...]]] = [
+        ("nat.mapping", nat, (*MAPPING_UDP, *MAPPING_TCP)),
+        ("nat.udp.mapping", nat.udp, MAPPING_UDP),
+        ("nat.tcp.mapping", nat.tcp, MAPPING_TCP),
+        *(
+            (f"network[{place}].mapping", network, (*MAPPING_UDP, *MAPPING_TCP))
+            for place, network in enumerate(config.network)
+        ),
+    ]
+    for key, behaviour, sources in written:
+        mapping = behaviour and behaviour.mapping
+        if mapping and mapping != "endpoint-independent":
+            asks = "asks" if len(sources) == 1 else "ask"
+            yield f"{key}: {mapping} is taken, but {' and '.join(sources)} {asks} for endpoint-independent"
+
+
+def _no_hairpinning(config: "Config") -> Iterator[str]:
+    if not config.nat.hairpinning:
+        yield "nat.hairpinning: false is taken, but RFC 4787 REQ-9 and RFC 5382 REQ-8 ask for it"
+
+
+def _ports_all_forwarded(config: "Config") -> Iterator[str]:
+    """Ports that are forwarded are never handed out."""
+    for protocol in ("tcp", "udp"):
+        forwarded = (
+            forward.external_port
+            for forward in config.forward
+            if forward.external_port and protocol in forward.protocol.split("+")
+        )
+        if sum(part.size for part in covered(forwarded, config.nat.ports)) == config.nat.ports.size:
+            yield f"forward: all of nat.ports are forwarded for {protocol}; no other session gets one"
 
 
 def _below_minimum(config: "Config") -> Iterator[str]:

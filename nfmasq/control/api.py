@@ -8,39 +8,35 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import AddressValueError, IPv4Address
-from typing import Any, NamedTuple
+from ipaddress import IPv4Address
+from typing import Any
 
 from aiohttp import web
 
 from nfmasq._fastpath import Table
-from nfmasq.control import report, rows
+from nfmasq.control import forwards, report, rows
+from nfmasq.control.question import (
+    DEFAULT_LIMIT,
+    MOST_ROWS,
+    RUNNING,
+    BadRequest,
+    Filters,
+    address_of,
+    as_address,
+    body_of,
+    filters_of,
+    in_json,
+    number_of,
+    require_known,
+)
 from nfmasq.control.schemas import SCHEMA, Host, Running
 
-RUNNING = web.AppKey("running", Running)
-
-DEFAULT_LIMIT = 1000
-MOST_ROWS = 10_000
 STEP = 1000
 """Rows read under one hold of the table."""
 
 log = logging.getLogger("nfmasq")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class BadRequest(Exception):
-    """What was asked cannot be understood; the text says what can."""
-
-
-class Filters(NamedTuple):
-    """What part of a list is asked for; zeros and None take everything."""
-
-    after: int
-    limit: int
-    host: IPv4Address | None
-    port: int
-    protocol: int
 
 
 def application(running: Running) -> web.Application:
@@ -54,53 +50,54 @@ def application(running: Running) -> web.Application:
     app.router.add_get("/v1/drops", get_drops)
     app.router.add_post("/v1/flush", post_flush)
     app.router.add_post("/v1/reload", post_reload)
+    forwards.add_routes(app)
     return app
 
 
 async def get_status(request: web.Request) -> web.Response:
     """The daemon at this moment."""
-    return _answer(dict(report.status(request.app[RUNNING])))
+    return in_json(dict(report.status(request.app[RUNNING])))
 
 
 async def get_sessions(request: web.Request) -> web.Response:
     """Sessions in order of their index; "next" is the `after` of the following part, null at the end."""
-    return await _list("sessions", request.app[RUNNING].table.sessions, rows.session, _filters(request))
+    return await _list("sessions", request.app[RUNNING].table.sessions, rows.session, filters_of(request))
 
 
 async def get_mappings(request: web.Request) -> web.Response:
     """Mappings, as sessions."""
-    return await _list("mappings", request.app[RUNNING].table.mappings, rows.mapping, _filters(request))
+    return await _list("mappings", request.app[RUNNING].table.mappings, rows.mapping, filters_of(request))
 
 
 async def get_hosts(request: web.Request) -> web.Response:
     """Internal hosts in order of their addresses; `after` is an address here."""
-    _require_known(request, {"after", "limit", "host"})
-    after = _address(request, "after")
-    only = _address(request, "host")
-    limit = _number(request, "limit", DEFAULT_LIMIT, 1, MOST_ROWS)
+    require_known(request, {"after", "limit", "host"})
+    after = address_of(request, "after")
+    only = address_of(request, "host")
+    limit = number_of(request, "limit", DEFAULT_LIMIT, 1, MOST_ROWS)
     listed = await asyncio.to_thread(_hosts, request.app[RUNNING].table, after, only)
     following = listed[limit - 1]["host"] if len(listed) > limit else None
-    return _answer({"schema": SCHEMA, "hosts": listed[:limit], "next": following})
+    return in_json({"schema": SCHEMA, "hosts": listed[:limit], "next": following})
 
 
 async def get_drops(request: web.Request) -> web.Response:
     """Every reason for a drop with its count and its sentence."""
-    _require_known(request, set())
-    return _answer({"schema": SCHEMA, "drops": rows.drops(request.app[RUNNING].table.counters())})
+    require_known(request, set())
+    return in_json({"schema": SCHEMA, "drops": rows.drops(request.app[RUNNING].table.counters())})
 
 
 async def post_flush(request: web.Request) -> web.Response:
     """End the sessions of one internal host, {"host": "192.168.1.10"}, or of all, {"all": true}."""
-    asked = await _body(request)
+    asked = await body_of(request)
     if set(asked) == {"host"}:
-        host = _as_address("host", str(asked["host"]))
+        host = as_address("host", str(asked["host"]))
     elif asked == {"all": True}:
         host = None
     else:
         raise BadRequest('say which: {"host": "192.168.1.10"} or {"all": true}')
     ended = await asyncio.to_thread(request.app[RUNNING].table.flush, host)
     log.info("flush: %d sessions of %s ended on request", ended, host or "all hosts")
-    return _answer({"schema": SCHEMA, "flushed": ended})
+    return in_json({"schema": SCHEMA, "flushed": ended})
 
 
 async def post_reload(request: web.Request) -> web.Response:
@@ -113,7 +110,7 @@ async def post_reload(request: web.Request) -> web.Response:
         "errors": errors,
         "warnings": list(outcome.warnings),
     }
-    return _answer(answer, 422 if errors else 200)
+    return in_json(answer, 422 if errors else 200)
 
 
 def _hosts(table: Table, after: IPv4Address | None, only: IPv4Address | None) -> list[Host]:
@@ -154,76 +151,18 @@ def _listed(name: str, parts: list[str], following: int | None) -> web.Response:
     return web.Response(text=text, content_type="application/json")
 
 
-def _answer(content: dict[str, Any], status: int = 200) -> web.Response:
-    return web.Response(text=json.dumps(content) + "\n", status=status, content_type="application/json")
-
-
-def _filters(request: web.Request) -> Filters:
-    _require_known(request, {"after", "limit", "host", "port", "protocol"})
-    protocol = request.query.get("protocol")
-    try:
-        number = rows.protocol_number(protocol) if protocol is not None else -1
-    except ValueError as error:
-        raise BadRequest(str(error)) from None
-    return Filters(
-        after=_number(request, "after", 0, 0, 2**32 - 1),
-        limit=_number(request, "limit", DEFAULT_LIMIT, 1, MOST_ROWS),
-        host=_address(request, "host"),
-        port=_number(request, "port", 0, 0, 65535),
-        protocol=number,
-    )
-
-
-def _require_known(request: web.Request, known: set[str]) -> None:
-    for name in request.query:
-        if name not in known:
-            allowed = ", ".join(sorted(known)) or "none"
-            raise BadRequest(f"no such parameter: {name!r}; this list takes: {allowed}")
-
-
-def _number(request: web.Request, name: str, default: int, least: int, most: int) -> int:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not (text.isdecimal() and text.isascii() and len(text) < 12 and least <= int(text) <= most):
-        raise BadRequest(f"{name} must be a number from {least} to {most}, not {text!r}")
-    return int(text)
-
-
-def _address(request: web.Request, name: str) -> IPv4Address | None:
-    text = request.query.get(name)
-    return None if text is None else _as_address(name, text)
-
-
-def _as_address(name: str, text: str) -> IPv4Address:
-    try:
-        return IPv4Address(text)
-    except AddressValueError:
-        raise BadRequest(f"{name} must be an IPv4 address such as 192.168.1.10, not {text!r}") from None
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    try:
-        content = await request.json()
-    except ValueError:
-        raise BadRequest("the body must be a JSON object") from None
-    if not isinstance(content, dict):
-        raise BadRequest("the body must be a JSON object")
-    return content
-
-
 @web.middleware
 async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except BadRequest as error:
-        return _answer({"schema": SCHEMA, "error": str(error)}, 400)
+        return in_json({"schema": SCHEMA, "error": str(error)}, 400)
     except web.HTTPException as error:
-        return _answer(
+        return in_json(
             {"schema": SCHEMA, "error": f"{request.method} {request.path}: {error.reason}"}, error.status
         )
     except ConnectionError:
         return web.Response(status=400)  # nobody is there any more to read it
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        return _answer({"schema": SCHEMA, "error": "internal error; the daemon's log has it"}, 500)
+        return in_json({"schema": SCHEMA, "error": "internal error; the daemon's log has it"}, 500)

@@ -67,6 +67,10 @@ class Client:
         """POST a JSON object."""
         return self._ask("POST", path, body or {})
 
+    def delete(self, path: str) -> Answer:
+        """DELETE."""
+        return self._ask("DELETE", path, None)
+
     def rows(self, name: str, limit: int = 0, **filters: object) -> Iterator[Part]:
         """A list part by part, up to `limit` rows (0: all)."""
         left = limit

@@ -4,15 +4,9 @@ from collections.abc import Mapping as MappingOf
 from ipaddress import IPv4Address
 
 from nfmasq._fastpath import REASONS, Counters, MappingRow, SessionRow
-from nfmasq.control.schemas import PROTOCOL_NUMBERS, Drop, Host, Mapping, Session
+from nfmasq.config.protocols import PROTOCOL_NUMBERS, protocol_name
+from nfmasq.control.schemas import Drop, Host, Mapping, Session
 from nfmasq.reasons import SENTENCES
-
-_PROTOCOL_NAMES = {number: name for name, number in PROTOCOL_NUMBERS.items()}
-
-
-def protocol_name(number: int) -> str:
-    """ "tcp" for 6, and the number itself where there is no name."""
-    return _PROTOCOL_NAMES.get(number, str(number))
 
 
 def protocol_number(word: str) -> int:

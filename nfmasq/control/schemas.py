@@ -7,16 +7,14 @@ Every top-level object carries "schema": 1. An endpoint is a string "address:por
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from typing import Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from nfmasq._fastpath import Table
 from nfmasq.config import ConfigError
+from nfmasq.forwards import Entry
 from nfmasq.worker import Worker
 
 SCHEMA = 1
-
-PROTOCOL_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "ipip": 4, "sctp": 132}
-"""Names taken and given for IP protocol numbers; any other protocol is its number."""
 
 
 class Session(TypedDict):
@@ -52,6 +50,22 @@ class Host(TypedDict):
     host: str
     sessions: int
     mappings: int
+
+
+class Forward(TypedDict):
+    """One forward: the keys of its table, None meaning all; its id; and "config", "runtime" or "kept".
+
+    sessions: those that use the external endpoints of the forward now; None where they cannot be told from
+    others, or would take long to count.
+    """
+
+    id: str
+    source: str
+    protocol: str
+    external_address: str | None
+    external_port: str | None
+    to: list[str]
+    sessions: int | None
 
 
 class Drop(TypedDict):
@@ -164,3 +178,10 @@ class Running(Protocol):
     def situation(self) -> Situation: ...
     async def reload(self) -> ReloadOutcome:
         """Read the configuration again; take it over when it is good."""
+
+    def forwards(self) -> Sequence[Entry]: ...
+    async def add_forward(self, table: dict[str, Any], persist: bool) -> Entry:
+        """Add a forward. Raises ConfigInvalid when it is wrong or clashes, ForwardRefused."""
+
+    async def remove_forward(self, identity: str) -> Entry:
+        """End a forward that was added. Raises NoSuchForward and ForwardRefused."""

@@ -61,6 +61,8 @@ async def live(config_path: Path, keep_rules: bool) -> int:
         first, count = config.engine.first_queue, config.engine.queues
         workers = start.workers(first, count, table, undo)
         supervisor = Supervisor(config, table, diversion, (first, count))
+        for warning in supervisor.forwards.warnings:
+            log.warning("%s", warning)
         daemon = Daemon(config_path, table, workers, supervisor, end)
         undo.callback(daemon.close)
         return await _run(daemon, control.listener, listener, keep_rules)

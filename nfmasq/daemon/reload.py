@@ -9,6 +9,7 @@ FIXED = {
     "engine.queues": attrgetter("engine.chosen_queues"),
     "engine.first_queue": attrgetter("engine.first_queue"),
     "engine.state": attrgetter("engine.state"),
+    "engine.forwards": attrgetter("engine.forwards"),
     "engine.diversion": attrgetter("engine.diversion"),
     "engine.on_failure": attrgetter("engine.on_failure"),
     "limits.sessions": attrgetter("limits.sessions"),

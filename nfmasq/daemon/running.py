@@ -15,15 +15,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nfmasq._fastpath import Table
 from nfmasq.config import ConfigError, ConfigInvalid
 from nfmasq.control.schemas import ReloadOutcome, Situation
 from nfmasq.daemon.heartbeat import Heartbeat
 from nfmasq.daemon.notify import notify, watchdog_s
+from nfmasq.daemon.refuse import Refuser
 from nfmasq.daemon.reload import read_again
 from nfmasq.daemon.supervise import Supervisor
+from nfmasq.forwards import Entry
 from nfmasq.uplink import LinkWatch, RulesWatch, UplinkMissing
 from nfmasq.worker import Worker
 
@@ -57,6 +59,7 @@ class Daemon:
         self._config_path = config_path
         self._supervisor = supervisor
         self._heartbeat = Heartbeat(workers)
+        self._refuser = Refuser(table)
         self._reload_successful = True
         self._hand = ThreadPoolExecutor(1, thread_name_prefix="hand")
         self._bell = asyncio.Event()
@@ -70,7 +73,7 @@ class Daemon:
     def situation(self) -> Situation:
         """What the daemon knows of its surroundings now."""
         seen = self._supervisor.situation()
-        warnings = list(self._supervisor.config.warnings)
+        warnings = [*self._supervisor.config.warnings, *seen.warnings]
         if self.table.warning:
             warnings.append(f"the sessions found at the start were given up: {self.table.warning}")
         if not self._reload_successful:
@@ -96,6 +99,22 @@ class Daemon:
         notify("READY=1")
         return outcome
 
+    def forwards(self) -> Sequence[Entry]:
+        """All forwards in force, and where each comes from."""
+        return self._supervisor.forwards.entries
+
+    async def add_forward(self, table: dict[str, Any], persist: bool) -> Entry:
+        """Add a forward, kept across restarts if so asked. Raises ConfigInvalid and ForwardRefused."""
+        entry = await self._in_hand(lambda: self._supervisor.add_forward(table, persist))
+        log.info("forward %s added on request%s", entry.forward.id, ", and kept" if persist else "")
+        return entry
+
+    async def remove_forward(self, identity: str) -> Entry:
+        """End a forward that was added. Raises NoSuchForward and ForwardRefused."""
+        entry = await self._in_hand(lambda: self._supervisor.remove_forward(identity))
+        log.info("forward %s removed on request", identity)
+        return entry
+
     async def begin(self) -> None:
         """Serve the queues and set up policy, guard and rules."""
         for worker in self.workers:
@@ -114,7 +133,10 @@ class Daemon:
 
         loop.add_signal_handler(signal.SIGHUP, on_hangup)
         watches = self._watch(loop)
-        tasks = [loop.create_task(self._supervise()), loop.create_task(self._beat())]
+        tasks = [
+            loop.create_task(watching)
+            for watching in (self._supervise(), self._beat(), self._refuser.serve())
+        ]
         log.info("ready: %s", self._ready_line())
         notify("READY=1")
         ended = loop.create_task(self._end.wait())
@@ -135,8 +157,9 @@ class Daemon:
         await self._in_hand(self._supervisor.withdraw)
 
     def close(self) -> None:
-        """End the hand's thread."""
+        """End the hand's thread, and tell nobody any more of refusals."""
         self._hand.shutdown()
+        self._refuser.close()
 
     def _ready_line(self) -> str:
         """What the daemon does, in a line."""
@@ -154,12 +177,12 @@ class Daemon:
     def _read_and_adopt(self) -> ReloadOutcome:
         try:
             config = read_again(self._config_path, self._supervisor.config)
-            self._supervisor.adopt(config)
+            told = self._supervisor.adopt(config)
         except ConfigInvalid as invalid:
             return ReloadOutcome(errors=tuple(invalid.errors))
         except UplinkMissing as missing:
             return ReloadOutcome(errors=(ConfigError("nat", str(missing)),))
-        return ReloadOutcome(warnings=tuple(config.warnings))
+        return ReloadOutcome(warnings=(*config.warnings, *told))
 
     async def _in_hand(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._hand, work)

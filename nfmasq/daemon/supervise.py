@@ -1,9 +1,9 @@
 """Keeps the core and the kernel as the configuration and the machine's surroundings say.
 
-What is stored: the configuration in force, the uplink as last read, the policy the core has, the plan the
-rules were made from, and counts. One thread at a time may call the methods that change something (the daemon
-has a single thread for it); anybody may ask for `situation`. `begin` starts it, `withdraw` ends it and takes
-the rules out.
+What is stored: the configuration in force and all forwards, the uplink as last read, the policy the core has,
+the plan the rules were made from, and counts. One thread at a time may call the methods that change something
+(the daemon has a single thread for it); anybody may ask for `situation`. `begin` starts it, `withdraw` ends
+it and takes the rules out.
 
 `reconcile` compares what is with what should be and mends the difference, so it does not matter what was
 missed: a doorbell only makes it run sooner than the next second. Policy first, then the guard, then the
@@ -15,11 +15,13 @@ import logging
 import subprocess
 import time
 from collections import deque
+from typing import Any
 
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, policy_of
 from nfmasq.control.schemas import Situation
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
+from nfmasq.forwards import Entry, Forwards
 from nfmasq.policy import Policy
 from nfmasq.uplink import Uplink, UplinkMissing, local_ports, read_uplink
 
@@ -36,6 +38,7 @@ class Supervisor:
 
     def __init__(self, config: Config, table: Table, diversion: Diversion, queues: tuple[int, int]) -> None:
         self.config = config
+        self.forwards = Forwards(config)
         self._table = table
         self._diversion = diversion
         self._guarded = diversion.name != "none"  # "none": all rules are the administrator's
@@ -50,6 +53,8 @@ class Supervisor:
         self._restored: deque[float] = deque(maxlen=1000)
         self._restored_ever = 0
         self._problems: dict[str, str] = {}
+        self._strays: list[str] = []
+        self._strays_of: tuple[Uplink, tuple[Entry, ...]] | None = None
 
     def begin(self) -> None:
         """Set up the policy, the guard and the rules. Raises UplinkMissing or one of RULES_FAILED.
@@ -64,13 +69,31 @@ class Supervisor:
             self.withdraw(keep_guard=guarded_before)
             raise
 
-    def adopt(self, config: Config) -> None:
-        """Take over another configuration. Raises UplinkMissing, and then the old one stays."""
+    def adopt(self, config: Config) -> list[str]:
+        """Take over another configuration; return what to know about the forwards that were added.
+
+        Raises UplinkMissing, and then the old one stays.
+        """
         uplink = read_uplink(config)
+        told = self.forwards.adopt(config)
         self.config = config
         self._rules_in_place = False
         self._follow(config, uplink)
         self._hold_rules()
+        return told
+
+    def add_forward(self, table: dict[str, Any], persist: bool) -> Entry:
+        """Add a forward, in force when this returns. Raises as `Forwards.add` does."""
+        entry, changed = self.forwards.add(table, persist, self._uplink.external)
+        if changed:
+            self._forward_anew()
+        return entry
+
+    def remove_forward(self, identity: str) -> Entry:
+        """End a forward that was added; its live sessions go on. Raises as `Forwards.remove` does."""
+        entry = self.forwards.remove(identity)
+        self._forward_anew()
+        return entry
 
     def reconcile(self) -> None:
         """Look at everything once and mend what differs."""
@@ -109,12 +132,13 @@ class Supervisor:
             rules_restored=self._restored_ever,
             address_changes=self._address_changes,
             problems=(*self._problems_now(), *self._flushed()),
+            warnings=(*self.forwards.warnings, *self._strays),
         )
 
     def _follow(self, config: Config, uplink: Uplink) -> None:
         ports = config.nat.ports
-        reserved_tcp, reserved_udp = local_ports(ports.first, ports.last)
-        policy = policy_of(config, uplink.external, uplink.internal, reserved_tcp, reserved_udp)
+        reserved = local_ports(ports.first, ports.last)
+        policy = policy_of(config, uplink, *reserved, self.forwards.policy())
         ended = 0
         if policy != self._policy:
             ended = self._table.configure(policy)
@@ -123,11 +147,27 @@ class Supervisor:
             self._rules_in_place = False
             self._tell_change(config, uplink, ended)
         self._uplink = uplink
+        self._tell_strays(uplink)
         nat = config.nat
         self._set(
             "address", "" if uplink.external else f"no external address on {nat.external}; waiting for one"
         )
         self._set("network", "" if uplink.internal else f"no internal network on {', '.join(nat.internal)}")
+
+    def _forward_anew(self) -> None:
+        self._follow(self.config, self._uplink)
+        self._hold_rules()
+
+    def _tell_strays(self, uplink: Uplink) -> None:
+        """Say once what keeps a forward from working; the status says it as long as it is so."""
+        if self._strays_of == (uplink, self.forwards.entries):
+            return
+        self._strays_of = uplink, self.forwards.entries
+        strays = self.forwards.strays(uplink)
+        for line in strays:
+            if line not in self._strays:
+                log.warning("%s", line)
+        self._strays = strays
 
     def _tell_change(self, config: Config, uplink: Uplink, ended: int) -> None:
         if uplink.external != self._uplink.external:
@@ -150,6 +190,8 @@ class Supervisor:
             networks=self._uplink.internal,
             ports=(nat.ports.first, nat.ports.last),
             queues=self._queues,
+            forwards=self._policy.forwards if self._policy else (),
+            hairpinning=nat.hairpinning,
         )
 
     def _install(self, plan: DiversionPlan) -> None:

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import Protocol
 
+from nfmasq.diversion.claims import Claims, claimed_by
+from nfmasq.policy import Forward
+
 NFQUEUE_HIGHEST = 65535
+
+HAIRPIN_MARK, HAIRPIN_MASK = 0x80000000, 0xFC000000
+"""How the core marks a packet in its first pass, so that the second finds it; the other bits are its own."""
+
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
 
 
@@ -18,7 +25,9 @@ class DiversionPlan:
     """What to divert, and to where.
 
     internal, external: interface names; addresses: the external ones; networks: those behind the router;
-    ports: first and last external port handed out; queues: number of the first netfilter queue, and how many.
+    ports: first and last external port handed out; queues: number of the first netfilter queue, and how many;
+    forwards: external endpoints that are not left to local sockets, see `claims`; hairpinning: queue also
+    what internal hosts send to an external address, on its way in and on its way back to them.
     Raises DiversionUnavailable for a name or number no rule can bear.
     """
 
@@ -28,6 +37,8 @@ class DiversionPlan:
     networks: tuple[IPv4Network, ...]
     ports: tuple[int, int]
     queues: tuple[int, int]
+    forwards: tuple[Forward, ...] = ()
+    hairpinning: bool = False
 
     def __post_init__(self) -> None:
         for name in (*self.internal, self.external):
@@ -45,6 +56,16 @@ class DiversionPlan:
     def merged_networks(self) -> tuple[IPv4Network, ...]:
         """The internal networks with those inside others left out."""
         return tuple(collapse_addresses(self.networks))
+
+    @property
+    def merged_addresses(self) -> tuple[IPv4Network, ...]:
+        """The external addresses as the fewest networks that hold them and no other address."""
+        return tuple(collapse_addresses(IPv4Network(address) for address in self.addresses))
+
+    @property
+    def claims(self) -> Claims:
+        """What the forwards take before, and after, the router's own sockets."""
+        return claimed_by(self.forwards)
 
 
 class Diversion(Protocol):

@@ -15,6 +15,8 @@ from ipaddress import IPv4Network
 
 from nfmasq.diversion import iptables, nftables
 from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
+from nfmasq.diversion.iptables_rules import GUARD_CHAIN
+from nfmasq.diversion.nftables_rules import ICMP_ERRORS, address_set, names, replacing
 from nfmasq.diversion.program import NEEDS_PRIVILEGE, Outcome, run
 
 TABLE = "nfmasq_guard"
@@ -22,8 +24,6 @@ TABLE = "nfmasq_guard"
 # Bits from the start of an ICMP error to the destination address in the packet it quotes, which for an error
 # about an inbound packet is the internal host.
 _QUOTED_DESTINATION = 192
-
-_ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
 
 _state: dict[str, object] = {}
 
@@ -34,7 +34,7 @@ def backend() -> str:
     Raises DiversionUnavailable if by none.
     """
     probe = f"{TABLE}_probe"
-    tried = run("nft", "-f", "-", script=nftables.replacing(probe, "") + f"delete table ip {probe}\n")
+    tried = run("nft", "-f", "-", script=replacing(probe, "") + f"delete table ip {probe}\n")
     if tried.good:
         return "nftables"
     if tried.not_permitted:
@@ -48,16 +48,16 @@ def backend() -> str:
 
 def ruleset(plan: DiversionPlan) -> str:
     """The whole nft transaction for `plan`."""
-    quoted = "".join(f"\t\t{_ICMP_ERRORS} {_quotes(network)} drop\n" for network in plan.merged_networks)
-    return nftables.replacing(
+    quoted = "".join(f"\t\t{ICMP_ERRORS} {_quotes(network)} drop\n" for network in plan.merged_networks)
+    return replacing(
         TABLE,
         f"""\
-{nftables.address_set("external", plan.addresses)}{nftables.address_set("internal", plan.merged_networks)}
+{address_set("external", plan.addresses)}{address_set("internal", plan.merged_networks)}
 	chain egress {{
 		type filter hook postrouting priority srcnat + 200; policy accept;
 		oifname != "{plan.external}" return
 		ip saddr @internal drop
-		iifname {nftables.names(plan.internal)} ip saddr != @external drop
+		iifname {names(plan.internal)} ip saddr != @external drop
 {quoted}	}}
 """,
     )
@@ -80,16 +80,15 @@ def install(plan: DiversionPlan) -> None:
 
 
 def _install_by_iptables(plan: DiversionPlan) -> Outcome:
-    chain = iptables.GUARD_CHAIN
     return iptables.restore(
         "mangle",
         [
-            f":{chain} - [0:0]",
-            *iptables.without(iptables.rules("mangle"), [chain]),
-            *(f"-A {chain} -s {network} -j DROP" for network in plan.merged_networks),
-            *(f"-A {chain} -s {address}/32 -j RETURN" for address in plan.addresses),
-            *(f"-A {chain} -i {name} -j DROP" for name in plan.internal),
-            f"-A POSTROUTING -o {plan.external} -j {chain}",
+            f":{GUARD_CHAIN} - [0:0]",
+            *iptables.without(iptables.rules("mangle"), [GUARD_CHAIN]),
+            *(f"-A {GUARD_CHAIN} -s {network} -j DROP" for network in plan.merged_networks),
+            *(f"-A {GUARD_CHAIN} -s {address}/32 -j RETURN" for address in plan.addresses),
+            *(f"-A {GUARD_CHAIN} -i {name} -j DROP" for name in plan.internal),
+            f"-A POSTROUTING -o {plan.external} -j {GUARD_CHAIN}",
         ],
     )
 
@@ -98,7 +97,7 @@ def remove() -> None:
     """Take the guard out, whoever laid it, by whichever program; harmless when there is none."""
     _state.clear()
     nftables.delete(TABLE)
-    iptables.erase("mangle", [iptables.GUARD_CHAIN])
+    iptables.erase("mangle", [GUARD_CHAIN])
 
 
 def present() -> bool:
@@ -112,6 +111,6 @@ def _listing() -> str:
     listed = nftables.listing(TABLE)
     if listed is not None:
         return listed
-    chains = [iptables.GUARD_CHAIN]
+    chains = [GUARD_CHAIN]
     lines = iptables.rules("mangle")
     return "\n".join(line for line in lines if line.split()[1] in chains or iptables.leads_to(line, chains))

@@ -1,8 +1,8 @@
 """The diversion by iptables `-j NFQUEUE`, for a kernel without nft's `queue` expression.
 
-Our chains are `nfmasq-in` and `nfmasq-ext` in the raw table, `nfmasq-out` in mangle; each table changes in
-one transaction. Inbound our jump comes first, as nfmasq sits outside everything else. Outbound it comes last,
-so that the administrator's rules still see internal addresses; a packet it diverts skips what follows it.
+Our chains lie in the raw and mangle tables, each of which changes in one transaction; what is in them says
+`iptables_rules`. Inbound our jumps come first, as nfmasq sits outside everything else. Outbound they come
+last, so that the administrator's rules still see internal addresses; a packet they divert skips what follows.
 
 What is stored: our lines of `iptables-save` as they were right after we installed them. Only install() and
 remove() write them; present() compares. Both kinds of iptables (over nf_tables, and legacy) are served.
@@ -11,41 +11,10 @@ remove() write them; present() compares. Both kinds of iptables (over nf_tables,
 from collections.abc import Iterable
 
 from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
+from nfmasq.diversion.iptables_rules import CHAINS, GUARD_CHAIN, LOCAL_SOCKET, chain_rules, jumps
 from nfmasq.diversion.program import NEEDS_PRIVILEGE, Outcome, run
 
-CHAINS = {"raw": ("nfmasq-in", "nfmasq-ext"), "mangle": ("nfmasq-out",)}
-GUARD_CHAIN = "nfmasq-guard"
-
 _PROBE_CHAIN = "nfmasq-probe"
-_LOCAL_SOCKET = "-m socket --nowildcard -j RETURN"
-_ICMP_ERRORS = (3, 11, 12)
-
-
-def _chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
-    """The rules in each of our chains, the queues not being in question."""
-    first, count = plan.queues
-    numbers = f"--queue-num {first}" if count == 1 else f"--queue-balance {first}:{first + count - 1}"
-    queue = f"-j NFQUEUE {numbers}"
-    low, high = plan.ports
-    return {
-        "nfmasq-in": [
-            *(f"-d {network} {queue}" for network in plan.merged_networks),
-            *(f"-d {address}/32 -j nfmasq-ext" for address in plan.addresses),
-        ],
-        "nfmasq-ext": [
-            f"-p tcp {_LOCAL_SOCKET}",
-            f"-p udp {_LOCAL_SOCKET}",
-            f"-p tcp --dport {low}:{high} {queue}",
-            f"-p udp --dport {low}:{high} {queue}",
-            "-p tcp -j RETURN",
-            "-p udp -j RETURN",
-            queue,
-        ],
-        "nfmasq-out": [
-            *(f"-i {name} {queue}" for name in plan.internal),
-            *(f"-p icmp --icmp-type {kind} -m addrtype --src-type LOCAL {queue}" for kind in _ICMP_ERRORS),
-        ],
-    }
 
 
 def restore(table: str, lines: Iterable[str]) -> Outcome:
@@ -107,7 +76,7 @@ class IptablesDiversion:
             "raw",
             [
                 f":{_PROBE_CHAIN} - [0:0]",
-                f"-A {_PROBE_CHAIN} -p tcp {_LOCAL_SOCKET}",
+                f"-A {_PROBE_CHAIN} -p tcp {LOCAL_SOCKET}",
                 f"-A {_PROBE_CHAIN} -m addrtype --src-type LOCAL -j NFQUEUE --queue-balance 65534:65535",
             ],
         )
@@ -126,10 +95,6 @@ class IptablesDiversion:
 
     def install(self, plan: DiversionPlan) -> None:
         """Lay the rules, a transaction a table, inbound first: what is not diverted yet the guard drops."""
-        jumps = {
-            "raw": [f"-I PREROUTING 1 -i {plan.external} -j nfmasq-in"],
-            "mangle": [f"-A POSTROUTING -o {plan.external} -j nfmasq-out"],
-        }
         for table, chains in CHAINS.items():
             before = rules(table)
             # The guard's fallback shares mangle POSTROUTING and must stay behind us, or nothing reaches us.
@@ -139,8 +104,8 @@ class IptablesDiversion:
                 [
                     *(f":{chain} - [0:0]" for chain in chains),
                     *without(before, [*chains, GUARD_CHAIN]),
-                    *(f"-A {chain} {rule}" for chain in chains for rule in _chain_rules(plan)[chain]),
-                    *jumps[table],
+                    *(f"-A {chain} {rule}" for chain in chains for rule in chain_rules(plan)[chain]),
+                    *jumps(plan)[table],
                     *guard,
                 ],
             )

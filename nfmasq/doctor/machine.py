@@ -12,12 +12,17 @@ _AS_ROOT = "run as root, or give the service AmbientCapabilities=CAP_NET_ADMIN C
 
 
 def privileges() -> Check:
-    """CAP_NET_ADMIN for queues and rules; CAP_NET_RAW for legacy iptables alone."""
+    """CAP_NET_ADMIN for queues and rules; CAP_NET_RAW for ICMP errors and legacy iptables."""
     name, held = "privileges", kernel.capabilities()
     if not held >> kernel.CAP_NET_ADMIN & 1:
         return Check(name, "fail", "this process lacks CAP_NET_ADMIN", _AS_ROOT)
     if not held >> kernel.CAP_NET_RAW & 1:
-        return Check(name, "warn", "this process lacks CAP_NET_RAW, which legacy iptables needs", _AS_ROOT)
+        return Check(
+            name,
+            "warn",
+            "this process lacks CAP_NET_RAW: refused hosts are not told, and legacy iptables fails",
+            _AS_ROOT,
+        )
     return Check(name, "ok", "CAP_NET_ADMIN and CAP_NET_RAW are there")
 
 

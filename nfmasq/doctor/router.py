@@ -3,12 +3,12 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from nfmasq.diversion import foreign
-from nfmasq.doctor import kernel
+from nfmasq.doctor import addresses, kernel
 from nfmasq.doctor.check import Check
+from nfmasq.doctor.hairpinning import hairpinning
 from nfmasq.uplink import UplinkMissing, default_interfaces, local_ports, read_interfaces, read_uplink
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def checks(config: "Config") -> Iterator[Check]:
         missing = [name for name in (*config.nat.internal, config.nat.external) if name not in interfaces]
         yield _interfaces(config, interfaces, missing)
         if not missing:
-            yield _addresses(config, interfaces)
+            yield addresses.external(config, interfaces)
             yield _networks(config)
             yield _route(config)
     for check in _WITHOUT_INTERFACES:
@@ -61,43 +61,6 @@ def _interfaces(config: "Config", interfaces: dict[str, dict[str, Any]], missing
             name, "warn", f"{', '.join(down)} is down", f"ip link set {down[0]} up, and see to its cable"
         )
     return Check(name, "ok", f"{', '.join(config.nat.internal)} and {config.nat.external} are there and up")
-
-
-def _addresses(config: "Config", interfaces: dict[str, dict[str, Any]]) -> Check:
-    name, nat = "external address", config.nat
-    external = read_uplink(config).external
-    if not external:
-        return Check(
-            name,
-            "fail",
-            f"{nat.external} has no global IPv4 address: every packet will be dropped",
-            f"wait for its DHCP or PPP, or ip address add ADDRESS/LENGTH dev {nat.external}",
-        )
-    if nat.addresses:
-        entries = [
-            entry for entry in interfaces[nat.external].get("addr_info", []) if entry["family"] == "inet"
-        ]
-        own = {entry["local"] for entry in entries}
-        on_link = [
-            address
-            for address in external
-            if str(address) not in own and any(_same_network(entry, address) for entry in entries)
-        ]
-        if on_link:
-            return Check(
-                name,
-                "warn",
-                f"{on_link[0]} of the pool lies in {nat.external}'s own network and the router lacks it: "
-                "nobody answers ARP for it",
-                f"ip address add {on_link[0]}/32 dev {nat.external}",
-            )
-    return Check(
-        name, "ok", f"{external[0]}" + (f" and {len(external) - 1} more" if len(external) > 1 else "")
-    )
-
-
-def _same_network(entry: dict[str, Any], address: object) -> bool:
-    return address in IPv4Network((entry["local"], entry["prefixlen"]), strict=False)
 
 
 def _networks(config: "Config") -> Check:
@@ -238,4 +201,5 @@ _WITHOUT_INTERFACES: tuple[Callable[["Config"], Check], ...] = (
     _other_translations,
     _flow_offload,
     _connection_tracking,
+    hairpinning,
 )

@@ -3,7 +3,9 @@
 What is stored: what the parts store, and nothing besides; they end in the opposite order of their start.
 """
 
+from collections.abc import Iterable
 from contextlib import ExitStack
+from ipaddress import IPv4Address
 
 from nfmasq.lab.payload import Payload
 from nfmasq.lab.programs import Servers
@@ -15,7 +17,7 @@ from nfmasq.lab.topology import Masquerade, Topology
 class Lab:
     """A context manager; `daemon` is None where the kernel masquerades instead.
 
-    The sentinel lets the router send from its external address only.
+    The sentinel lets the router send from its external address only, and from those in `also_external`.
     """
 
     topology: Topology
@@ -30,7 +32,9 @@ class Lab:
         config: Overrides | None = None,
         lan_mtu: int | None = None,
         far_mtu: int | None = None,
+        also_external: Iterable[IPv4Address] = (),
     ) -> None:
+        self._also_external = tuple(also_external)
         self._masquerade: Masquerade = masquerade
         self._config = config
         self._lan_mtu, self._far_mtu = lan_mtu, far_mtu
@@ -43,7 +47,8 @@ class Lab:
                 Topology(masquerade=self._masquerade, lan_mtu=self._lan_mtu, far_mtu=self._far_mtu)
             )
             wan, internal = self.topology.wan, self.topology.internal
-            self.sentinel = stack.enter_context(Sentinel(wan, "router", internal, [self.topology.external]))
+            allowed = [self.topology.external, *self._also_external]
+            self.sentinel = stack.enter_context(Sentinel(wan, "router", internal, allowed))
             stack.enter_context(Servers((self.topology.server1, self.topology.server2), self.payload))
             self.daemon = None
             if self._masquerade == "none":

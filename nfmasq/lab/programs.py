@@ -198,14 +198,20 @@ def traceroute(client: Namespace, target: IPv4Address, *options: str) -> list[st
 
 
 def ask(
-    client: Namespace, server: Endpoint, question: bytes, *, source_port: int = 0, tries: int = 3
+    client: Namespace,
+    server: Endpoint,
+    question: bytes,
+    *,
+    source: IPv4Address | None = None,
+    source_port: int = 0,
+    tries: int = 3,
 ) -> bytes:
-    """Send a datagram from a chosen source port and return the answer; a second's patience each try."""
+    """Send a datagram from a chosen source and return the answer; a second's patience each try."""
 
     def exchange() -> bytes:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.settimeout(1)
-            sock.bind(("", source_port))
+            sock.bind((str(source or ""), source_port))
             sock.connect((str(server[0]), server[1]))
             for _ in range(tries):
                 try:

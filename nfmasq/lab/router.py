@@ -11,7 +11,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from nfmasq.lab.scratch import Scratch
 from nfmasq.lab.topology import Topology
 from nfmasq.lab.waiting import wait_until
 
-Overrides = Mapping[str, Mapping[str, Any]]
-"""Config sections laid over the lab's own: {"timeouts": {"udp": "2m"}}."""
+Overrides = Mapping[str, Mapping[str, Any] | Sequence[Mapping[str, Any]]]
+"""Config sections laid over the lab's own, {"timeouts": {"udp": "2m"}, "nat.udp": {"filtering": …}}, and
+lists of sections, which take the place of those before: {"forward": [{"protocol": "tcp", …}]}."""
 
 
 class DaemonError(Exception):
@@ -52,11 +53,11 @@ class DaemonUnderLab:
         self.config_path = where / "nfmasq.toml"
         self.socket_path = where / "control.sock"
         self._log_path = where / "log"
-        self.config: dict[str, dict[str, Any]] = {
+        self.config: dict[str, Any] = {
             "nat": {"internal": ["lan0"], "external": "wan0"},
             "metrics": {"listen": "127.0.0.1:9853"},
             "control": {"socket": str(self.socket_path)},
-            "engine": {"state": str(where / "state")},
+            "engine": {"state": str(where / "state"), "forwards": str(where / "forwards.json")},
         }
         self.write_config(config_overrides or {})
 
@@ -79,10 +80,16 @@ class DaemonUnderLab:
     def write_config(self, overrides: Overrides) -> None:
         """Lay these sections over the config and write it; a running daemon takes it at a reload."""
         for section, values in overrides.items():
-            self.config.setdefault(section, {}).update(values)
+            if isinstance(values, Mapping):
+                self.config.setdefault(section, {}).update(values)
+            else:
+                self.config[section] = values
         lines = []
         for section, values in self.config.items():
-            lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
+            one = isinstance(values, Mapping)
+            for each in [values] if one else values:
+                lines.append(f"[{section}]" if one else f"[[{section}]]")
+                lines += [*(f"{key} = {json.dumps(value)}" for key, value in each.items()), ""]
         self.config_path.write_text("\n".join(lines), encoding="utf-8")
 
     @property

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from nfmasq.config import ConfigInvalid, parse
 from nfmasq.config.across import Span, _overlapping
+from nfmasq.config.models import MOST_NETWORKS
 
-from .documents import document, reason, reasons, unhurried
-
-HOST = "192.168.1.10:80"
+from .documents import document, reason, unhurried
 
 
 def test_an_interface_is_not_internal_and_external() -> None:
@@ -45,26 +44,11 @@ def test_a_network_is_there_once_but_may_lie_in_another() -> None:
     assert "has a [[network]] already, network[0]" in reason(wrong, "network[1].cidr")
 
 
-def test_an_external_port_is_forwarded_once_a_protocol() -> None:
-    def forward(protocol: str, ports: str) -> dict[str, str]:
-        return {"protocol": protocol, "external_port": ports, "to": HOST}
-
-    assert parse(document(forward=[forward("tcp", "80"), forward("udp", "80"), forward("tcp", "81-89")]))
-    wrong = document(forward=[forward("tcp", "80-89"), forward("udp", "80"), forward("tcp", "85-99")])
-    assert reason(wrong, "forward[2].external_port") == "tcp 85-89 is forwarded already, by forward[0]"
-
-
-@pytest.mark.parametrize(
-    ("ports", "good"), [("80", True), ("80-89", True), ("80-88", False), ("80-90", False)]
-)
-def test_a_target_has_one_port_or_as_many_as_outside(ports: str, good: bool) -> None:
-    tried = document(
-        forward=[{"protocol": "tcp", "external_port": "8080-8089", "to": f"192.168.1.10:{ports}"}]
-    )
-    if good:
-        assert parse(tried)
-    else:
-        assert "ports for 10 external; give one port, or as many" in reason(tried, "forward[0].to")
+def test_there_are_as_many_networks_as_the_core_holds() -> None:
+    networks = [{"cidr": f"10.{number}.0.0/16"} for number in range(MOST_NETWORKS)]
+    assert parse(document(network=networks))
+    wrong = document(network=[*networks, {"cidr": "192.168.1.0/24"}])
+    assert reason(wrong, "network") == "257 networks; at most 256"
 
 
 @pytest.mark.parametrize(("first", "count", "good"), [(65533, 2, True), (65534, 2, False), (65534, 1, True)])
@@ -83,9 +67,11 @@ def test_the_first_queue_is_a_16_bit_number() -> None:
     )
 
 
-def test_the_state_and_the_control_socket_are_two_files() -> None:
+def test_each_file_has_a_path_of_its_own() -> None:
     wrong = document(control={"socket": "/run/nfmasq/state"})
     assert "/run/nfmasq/state is engine.state too" in reason(wrong, "control.socket")
+    wrong = document(engine={"forwards": "/run/nfmasq/state"})
+    assert "/run/nfmasq/state is engine.state too" in reason(wrong, "engine.forwards")
     wrong = document(engine={"state": "/run/nfmasq/control.sock"})
     assert "/run/nfmasq/control.sock is control.socket too" in reason(wrong, "engine.state")
 
@@ -118,9 +104,3 @@ def test_a_pool_is_good_exactly_when_no_two_of_it_overlap(pieces: list[tuple[int
     except ConfigInvalid:
         good = False
     assert good == (not any(one.overlaps(other) for one, other in combinations(pool, 2)))
-
-
-def test_thousands_of_forwards_are_judged_at_once() -> None:
-    forwards = [{"protocol": "tcp", "external_port": port, "to": HOST} for port in range(1, 20_001)]
-    assert len(parse(document(forward=forwards)).forward) == 20_000
-    assert len(reasons(document(forward=[*forwards, forwards[0]]))) == 1

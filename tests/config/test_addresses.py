@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from nfmasq.config.addresses import (
     PortRange,
     Target,
+    covered,
+    host_address,
     interface,
     listen,
     network,
@@ -34,6 +36,14 @@ def test_ports_come_out_as_written_when_in_order(one: int, other: int) -> None:
     if first != last:
         with pytest.raises(ValueError, match=f'runs backwards; did you mean "{first}-{last}"'):
             port_range(f"{last}-{first}")
+
+
+@unhurried
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6))
+def test_what_ranges_cover_is_each_port_once(spans: list[tuple[int, int]]) -> None:
+    parts = list(covered(spans, PortRange(5, 25)))
+    ports = [port for part in parts for port in range(part.first, part.last + 1)]
+    assert ports == [port for port in range(5, 26) if any(first <= port <= last for first, last in spans)]
 
 
 @pytest.mark.parametrize("wrong", ["0", "0-5", "1-65536", "65536", 0, 65536, -1, "999999999"])
@@ -111,12 +121,21 @@ def test_a_pool_has_only_addresses_a_host_can_have(wrong: str) -> None:
 def test_a_target_is_an_address_and_its_ports() -> None:
     assert target(f"{HOST}:80") == Target(IPv4Address(HOST), PortRange(80, 80))
     assert target(f"{HOST}:80-89") == Target(IPv4Address(HOST), PortRange(80, 89))
+    assert target(HOST) == Target(IPv4Address(HOST), None)
+    assert [str(target(written)) for written in (HOST, f"{HOST}:80-89")] == [HOST, f"{HOST}:80-89"]
+
+
+def test_one_address_is_not_a_network_nor_one_no_host_can_have() -> None:
+    assert host_address(EXTERNAL) == IPv4Address(EXTERNAL)
+    with pytest.raises(ValueError, match="is a network; write one address"):
+        host_address("198.51.100.0/30")
+    with pytest.raises(ValueError, match="no host can have this address"):
+        host_address("127.0.0.1")
 
 
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (HOST, 'has no port; write "192.168.1.10:PORT"'),
         (f"{HOST}:", "is not a port"),
         (f"{HOST}:0", "ports are 1 to 65535"),
         ("host:80", "is not an IPv4 address and port"),

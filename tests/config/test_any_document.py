@@ -7,10 +7,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nfmasq.config import Config, ConfigError, ConfigInvalid, parse, policy_of
+from nfmasq.config import Config, ConfigError, ConfigInvalid, added_forward, forwards_of, parse, policy_of
 from nfmasq.config.explain import keys_at
+from nfmasq.uplink import Uplink
 
 from .documents import document, unhurried
+
+UPLINK = Uplink((IPv4Address("198.51.100.7"),), ())
 
 TABLES: list[tuple[str | int, ...]] = [
     (),
@@ -99,8 +102,10 @@ def test_any_document_is_a_configuration_or_invalid(tried: dict[str, Any], compl
 def assert_usable(config: Config) -> None:
     assert all(warning.isprintable() for warning in config.warnings)
     assert config.engine.first_queue + config.engine.queues - 1 <= 65535
-    policy = policy_of(config, [IPv4Address("198.51.100.7")], [], frozenset(), frozenset())
+    policy = policy_of(config, UPLINK, frozenset(), frozenset(), forwards_of(config.forward))
     assert policy.sessions > 0
+    for forward in config.forward:
+        assert added_forward(forward.written()) == forward
 
 
 @unhurried

@@ -19,11 +19,16 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
     assert (config.nat.addresses, config.nat.ports) == ([], PortRange(1024, 32767))
     assert (config.nat.mapping, config.nat.filtering) == ("endpoint-independent", "address-dependent")
     assert (config.nat.hairpinning, config.nat.udp, config.nat.tcp) == (True, None, None)
-    assert (config.limits.sessions, config.limits.sessions_per_host, config.limits.ports_per_host) == (
-        1_000_000,
-        0,
-        0,
-    )
+    assert (config.nat.mss, config.nat.refusals) == (None, True)
+    assert dict(config.limits) == {
+        "sessions": 1_000_000,
+        "half_open": 0,
+        "new_per_second": 0,
+        "sessions_per_host": 0,
+        "ports_per_host": 0,
+        "half_open_per_host": 0,
+        "new_per_second_per_host": 0,
+    }
     assert dict(config.timeouts) == {
         "udp": 300,
         "tcp_established": 7440,
@@ -36,6 +41,7 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
     assert config.metrics.listen == ("127.0.0.1", 9853)
     assert config.control.socket == Path("/run/nfmasq/control.sock")
     assert (config.engine.first_queue, config.engine.state) == (100, Path("/run/nfmasq/state"))
+    assert config.engine.forwards == Path("/var/lib/nfmasq/forwards.json")
     assert (config.engine.diversion, config.engine.on_failure) == ("auto", "closed")
     assert config.warnings == []
 
@@ -99,7 +105,7 @@ def test_a_forward_takes_a_port_or_a_range_and_a_target_or_several() -> None:
     assert (web.protocol, web.external_port) == ("tcp", PortRange(8080, 8080))
     assert web.to == [Target(IPv4Address("192.168.1.10"), PortRange(80, 80))]
     assert [str(target.address) for target in names.to] == ["192.168.1.10", "192.168.1.11"]
-    assert (range_.external_port.size, range_.to[0].ports) == (9, PortRange(8001, 8009))
+    assert (range_.external_port, range_.to[0].ports) == (PortRange(1, 9), PortRange(8001, 8009))
 
 
 def test_a_forward_may_lie_inside_or_outside_the_ports_handed_out() -> None:
@@ -128,7 +134,17 @@ def test_a_number_of_queues_is_taken_as_written() -> None:
     assert parse(document(engine={"queues": 3})).engine.queues == 3
 
 
-@pytest.mark.parametrize("key", ["sessions_per_host", "ports_per_host"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "half_open",
+        "new_per_second",
+        "sessions_per_host",
+        "ports_per_host",
+        "half_open_per_host",
+        "new_per_second_per_host",
+    ],
+)
 def test_limits_of_a_host_may_be_zero_and_those_of_all_may_not(key: str) -> None:
     assert getattr(parse(document(limits={key: 0})).limits, key) == 0
     assert reason(document(limits={"sessions": 0}), "limits.sessions") == "must be 1 to 67108864, not 0"
@@ -142,6 +158,20 @@ def test_a_host_alone_where_a_list_belongs_is_told_so() -> None:
     assert reason(document(nat={"internal": []}), "nat.internal").startswith(
         "must not be empty; for instance"
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("auto", None), (0, 0), (88, 88), (1452, 1452), (65495, 65495)]
+)
+def test_the_segment_size_is_found_out_or_written_or_left_alone(written: object, meant: int | None) -> None:
+    assert parse(document(nat={"mss": written})).nat.mss == meant
+
+
+@pytest.mark.parametrize("wrong", [87, 65496, -1])
+def test_a_segment_size_is_of_a_size_there_can_be(wrong: int) -> None:
+    told = reason(document(nat={"mss": wrong}), "nat.mss")
+    assert told == f"must be 0 for none, or 88 to 65495, not {wrong}"
+    assert reason(document(nat={"mss": "1452"}), "nat.mss").startswith('must be "auto" or a number')
 
 
 def test_a_failing_daemon_can_only_be_closed() -> None:

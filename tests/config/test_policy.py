@@ -1,35 +1,67 @@
 """From a configuration to what the core decides by."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 import pytest
 
-from nfmasq.config import parse, policy_of
+from nfmasq.config import forwards_of, parse, policy_of
 from nfmasq.config.models import MOST_ADDRESSES, MOST_SESSIONS
 from nfmasq.config.values import LONGEST_TIMEOUT
-from nfmasq.policy import EVERYWHERE, Behaviour, Filtering, NetworkBehaviour, Policy, Timeouts
+from nfmasq.policy import (
+    ALL_PORTS,
+    ANY_PROTOCOL,
+    EVERYWHERE,
+    Behaviour,
+    Filtering,
+    ForwardTarget,
+    Mapping,
+    NetworkBehaviour,
+    Policy,
+    Timeouts,
+)
+from nfmasq.policy import Forward as ForwardTo
+from nfmasq.uplink import Uplink
 
 from .documents import document
 
 EXTERNAL = IPv4Address("198.51.100.7")
+HOST = IPv4Address("192.168.1.10")
 LAN = IPv4Network("192.168.1.0/24")
+UPLINK = Uplink((EXTERNAL,), (LAN,))
+NONE: frozenset[int] = frozenset()
 OPEN = Behaviour(filtering=Filtering.ENDPOINT_INDEPENDENT)
 
 
 def test_the_default_configuration_is_the_default_policy() -> None:
-    policy = policy_of(parse(document()), [EXTERNAL], [LAN], frozenset(), frozenset())
+    policy = policy_of(parse(document()), UPLINK, NONE, NONE, ())
     assert policy == Policy((EXTERNAL,), (LAN,))
 
 
 def test_every_value_arrives_in_its_place() -> None:
     config = parse(
         document(
-            nat={"ports": "2000-3000", "filtering": "endpoint-independent"},
-            limits={"sessions": 7, "sessions_per_host": 8, "ports_per_host": 9},
+            nat={
+                "ports": "2000-3000",
+                "filtering": "endpoint-independent",
+                "mss": 1400,
+                "refusals": False,
+            },
+            limits={
+                "sessions": 7,
+                "sessions_per_host": 8,
+                "ports_per_host": 9,
+                "half_open": 10,
+                "new_per_second": 11,
+                "half_open_per_host": 12,
+                "new_per_second_per_host": 13,
+            },
             timeouts={"udp": 121, "tcp_established": 7441, "tcp_transitory": 241, "icmp": 61},
         )
     )
-    assert policy_of(config, [], [LAN], frozenset({2022}), frozenset({2053})) == Policy(
+    uplink = Uplink((), (LAN,), index=3, mtu=1500)
+    assert policy_of(config, uplink, frozenset({2022}), frozenset({2053}), ()) == Policy(
         external=(),
         internal=(LAN,),
         ports=(2000, 3000),
@@ -38,22 +70,29 @@ def test_every_value_arrives_in_its_place() -> None:
         sessions=7,
         sessions_per_host=8,
         ports_per_host=9,
+        half_open=10,
+        new_per_second=11,
+        half_open_per_host=12,
+        new_per_second_per_host=13,
         reserved_tcp=frozenset({2022}),
+        external_interface=3,
         reserved_udp=frozenset({2053}),
+        mss=1400,
+        refusals=False,
     )
 
 
 def test_the_core_holds_what_a_configuration_may_ask_for_and_no_more() -> None:
     core = pytest.importorskip("nfmasq._fastpath", reason="the compiled core is not built")
     config = parse(document(nat={"addresses": ["10.0.0.0/24"]}, timeouts={"udp": LONGEST_TIMEOUT}))
-    pool = list(config.nat.addresses[0])
+    pool = tuple(config.nat.addresses[0])
     assert len(pool) == MOST_ADDRESSES
 
     table = core.Table(None, 1000)
     try:
-        table.configure(policy_of(config, pool, [LAN], frozenset(), frozenset()))
+        table.configure(policy_of(config, Uplink(pool, (LAN,)), NONE, NONE, ()))
         with pytest.raises(ValueError):
-            table.configure(policy_of(config, [*pool, EXTERNAL], [LAN], frozenset(), frozenset()))
+            table.configure(policy_of(config, Uplink((*pool, EXTERNAL), (LAN,)), NONE, NONE, ()))
     finally:
         table.close()
     with pytest.raises(ValueError):
@@ -62,10 +101,96 @@ def test_the_core_holds_what_a_configuration_may_ask_for_and_no_more() -> None:
 
 def test_a_protocols_own_filtering_goes_before_that_of_all() -> None:
     nat = {"udp": {"filtering": "endpoint-independent"}, "tcp": {"filtering": "address-and-port-dependent"}}
-    policy = policy_of(parse(document(nat=nat)), [EXTERNAL], [LAN], frozenset(), frozenset())
+    policy = policy_of(parse(document(nat=nat)), UPLINK, NONE, NONE, ())
     assert policy.behaviours[-1].udp.filtering is Filtering.ENDPOINT_INDEPENDENT
     assert policy.behaviours[-1].tcp.filtering is Filtering.ADDRESS_AND_PORT_DEPENDENT
 
     only_mapping = {"udp": {"mapping": "endpoint-independent"}}
-    policy = policy_of(parse(document(nat=only_mapping)), [EXTERNAL], [LAN], frozenset(), frozenset())
+    policy = policy_of(parse(document(nat=only_mapping)), UPLINK, NONE, NONE, ())
     assert policy.behaviours[-1].udp.filtering is Filtering.ADDRESS_DEPENDENT
+
+
+def test_a_networks_own_behaviour_goes_before_all_others_the_narrowest_first() -> None:
+    nat = {"filtering": "address-and-port-dependent", "udp": {"filtering": "endpoint-independent"}}
+    networks = [
+        {"cidr": "10.0.0.0/8", "mapping": "address-dependent"},
+        {"cidr": "10.1.0.0/16", "filtering": "address-dependent"},
+    ]
+    narrow, wide, everywhere = policy(document(nat=nat, network=networks)).behaviours
+    assert (narrow.network, wide.network) == (IPv4Network("10.1.0.0/16"), IPv4Network("10.0.0.0/8"))
+    assert everywhere.network == EVERYWHERE
+    assert narrow.udp == narrow.tcp == Behaviour(filtering=Filtering.ADDRESS_DEPENDENT)
+    assert wide.udp == Behaviour(Mapping.ADDRESS_DEPENDENT, Filtering.ENDPOINT_INDEPENDENT)
+    assert wide.tcp == Behaviour(Mapping.ADDRESS_DEPENDENT, Filtering.ADDRESS_AND_PORT_DEPENDENT)
+
+
+def policy(written: dict[str, Any], **uplink: Any) -> Policy:
+    """The policy of a document, its forwards included, on an uplink with EXTERNAL and what is said."""
+    config = parse(written)
+    return policy_of(config, replace(UPLINK, **uplink), NONE, NONE, forwards_of(config.forward))
+
+
+@pytest.mark.parametrize(
+    ("mss", "mtu", "clamped"),
+    [
+        ("auto", 1492, 1452),
+        ("auto", 0, 0),
+        ("auto", 20, 0),
+        ("auto", 65536, 65495),
+        (0, 1492, 0),
+        (536, 1492, 536),
+    ],
+)
+def test_the_segment_size_is_what_the_mtu_leaves_unless_written(
+    mss: int | str, mtu: int, clamped: int
+) -> None:
+    assert policy(document(nat={"mss": mss}), mtu=mtu).mss == clamped
+
+
+def test_without_hairpinning_no_interface_is_told_from_the_others() -> None:
+    assert policy(document(nat={"hairpinning": False}), index=3).external_interface == 0
+
+
+def test_a_forward_is_one_for_each_protocol_and_each_target_keeps_its_ports() -> None:
+    keys = {"protocol": "tcp+udp", "external_port": "80-89"}
+    to = ["192.168.1.10", "192.168.1.11:90", "192.168.1.12:90-99"]
+    tcp, udp = policy(document(forward=[{**keys, "to": to}])).forwards
+    assert (tcp.protocol, udp.protocol) == (6, 17)
+    assert tcp.targets == udp.targets
+    assert tcp.ports == (80, 89)
+    assert [target.ports for target in tcp.targets] == [None, (90, 90), (90, 99)]
+    (default,) = policy(document(forward=[{"to": "192.168.1.10"}])).forwards
+    assert default == ForwardTo(ANY_PROTOCOL, None, ALL_PORTS, (ForwardTarget(HOST),))
+
+
+def test_the_most_specific_forward_comes_first() -> None:
+    written = [
+        {"to": "192.168.1.1"},
+        {"protocol": "udp", "to": "192.168.1.2"},
+        {"protocol": "tcp", "external_port": "80-89", "to": "192.168.1.3"},
+        {"protocol": "tcp", "external_port": "80", "to": "192.168.1.4"},
+        {"external_address": str(EXTERNAL), "to": "192.168.1.5"},
+        {"external_address": str(EXTERNAL), "protocol": "gre", "to": "192.168.1.6"},
+        {"external_address": str(EXTERNAL), "protocol": "tcp", "external_port": 80, "to": "192.168.1.7"},
+    ]
+    there = [str(forward.targets[0].address)[-1] for forward in policy(document(forward=written)).forwards]
+    assert there == ["7", "6", "5", "4", "3", "2", "1"]
+
+
+def test_a_forward_of_an_address_that_is_not_there_waits_for_it() -> None:
+    written = document(forward=[{"external_address": "198.51.100.9", "to": "192.168.1.10"}])
+    assert policy(written).forwards == ()
+    assert len(policy(written, external=(EXTERNAL, IPv4Address("198.51.100.9"))).forwards) == 1
+
+
+def test_ports_that_are_forwarded_are_not_handed_out() -> None:
+    forwards = [
+        {"protocol": "tcp", "external_port": "1999-2001", "to": "192.168.1.10"},
+        {"protocol": "tcp+udp", "external_port": "2999-3001", "to": "192.168.1.10"},
+        {"protocol": "udp", "to": "192.168.1.10"},
+        {"to": "192.168.1.10"},
+    ]
+    config = parse(document(nat={"ports": "2000-3000"}, forward=forwards))
+    made = policy_of(config, UPLINK, frozenset({2022}), frozenset({2053}), forwards_of(config.forward))
+    assert made.reserved_tcp == {2000, 2001, 2022, 2999, 3000}
+    assert made.reserved_udp == {2053, 2999, 3000}

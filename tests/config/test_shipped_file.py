@@ -24,6 +24,7 @@ EXAMPLES = {
     "helpers.irc",
     "forward.protocol",
     "forward.external_port",
+    "forward.external_address",
     "forward.to",
 }
 """Keys that have no default to show: the file has a value to start from."""

@@ -43,12 +43,6 @@ FORWARD = {"protocol": "tcp", "external_port": "8080", "to": "192.168.1.10:80"}
 @pytest.mark.parametrize(
     ("tables", "keys"),
     [
-        ({"nat": {"mapping": "address-dependent"}}, ["nat.mapping"]),
-        ({"nat": {"udp": {"mapping": "address-and-port-dependent"}}}, ["nat.udp.mapping"]),
-        ({"nat": {"tcp": {"mapping": "address-dependent"}}}, ["nat.tcp.mapping"]),
-        ({"nat": {"hairpinning": True}}, ["nat.hairpinning"]),
-        ({"network": [{"cidr": "192.168.2.0/24"}]}, ["network"]),
-        ({"forward": [FORWARD]}, ["forward"]),
         ({"helpers": {"ftp": True, "irc": {"enabled": True}, "sip": False}}, ["helpers.ftp", "helpers.irc"]),
         ({"timeouts": {"expectation": "90s"}}, ["timeouts.expectation"]),
     ],
@@ -59,9 +53,47 @@ def test_what_is_not_built_yet_is_taken_and_said(tables: dict[str, Any], keys: l
     assert all("not built yet" in warning for warning in told)
 
 
-def test_another_mapping_is_said_to_be_endpoint_independent_for_now() -> None:
-    told = warnings(nat={"mapping": "address-dependent"})
-    assert told == ["nat.mapping: not built yet; endpoint-independent is used"]
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        (
+            {"nat": {"mapping": "address-dependent"}},
+            "nat.mapping: address-dependent is taken, but "
+            "RFC 4787 REQ-1 and RFC 5382 REQ-1 ask for endpoint-independent",
+        ),
+        (
+            {"nat": {"udp": {"mapping": "address-and-port-dependent"}}},
+            "nat.udp.mapping: address-and-port-dependent is taken, but "
+            "RFC 4787 REQ-1 asks for endpoint-independent",
+        ),
+        (
+            {"nat": {"tcp": {"mapping": "address-dependent"}}},
+            "nat.tcp.mapping: address-dependent is taken, but RFC 5382 REQ-1 asks for endpoint-independent",
+        ),
+        (
+            {"network": [{"cidr": "10.0.0.0/8"}, {"cidr": "10.1.0.0/16", "mapping": "address-dependent"}]},
+            "network[1].mapping: address-dependent is taken, but "
+            "RFC 4787 REQ-1 and RFC 5382 REQ-1 ask for endpoint-independent",
+        ),
+        (
+            {"nat": {"hairpinning": False}},
+            "nat.hairpinning: false is taken, but RFC 4787 REQ-9 and RFC 5382 REQ-8 ask for it",
+        ),
+    ],
+)
+def test_what_departs_from_an_rfcs_must_is_taken_with_a_warning(tables: dict[str, Any], told: str) -> None:
+    assert warnings(**tables) == [told]
+
+
+def test_forwards_that_leave_no_port_to_hand_out_are_told() -> None:
+    def forward(protocol: str, ports: str) -> dict[str, str]:
+        return {"protocol": protocol, "external_port": ports, "to": "192.168.1.10"}
+
+    nat = {"ports": "2000-2999"}
+    halves = [forward("tcp", "1-2499"), forward("tcp+udp", "2500-3000")]
+    (told,) = warnings(nat=nat, forward=halves)
+    assert told == "forward: all of nat.ports are forwarded for tcp; no other session gets one"
+    assert warnings(nat=nat, forward=[forward("tcp", "2000-2998")]) == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +101,8 @@ def test_another_mapping_is_said_to_be_endpoint_independent_for_now() -> None:
     [
         {"nat": {"mapping": "endpoint-independent", "tcp": {"mapping": "endpoint-independent"}}},
         {"nat": {"filtering": "endpoint-independent", "udp": {"filtering": "address-and-port-dependent"}}},
-        {"nat": {"hairpinning": False}, "helpers": {"ftp": False}, "forward": [], "network": []},
+        {"nat": {"hairpinning": True}, "network": [{"cidr": "192.168.2.0/24"}], "forward": [FORWARD]},
+        {"helpers": {"ftp": False}, "forward": [], "network": []},
     ],
 )
 def test_what_is_built_or_switched_off_is_not_warned_of(tables: dict[str, Any]) -> None:

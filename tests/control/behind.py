@@ -7,14 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from scapy.layers.inet import IP, UDP
 
 from nfmasq._fastpath import Table
+from nfmasq.config import Config, parse
 from nfmasq.control import api
 from nfmasq.control.schemas import ReloadOutcome, Situation
 from nfmasq.control.socket import ControlSocket
+from nfmasq.forwards import Entry, Forwards
 from nfmasq.policy import Policy
 from nfmasq.worker import Worker
 
@@ -28,6 +31,12 @@ DNS = 53
 SITUATION = Situation("wan0", (EXTERNAL,), ("lan0",), (INTERNAL,), "none")
 
 
+def forwarding(*forwards: dict[str, Any], kept: Path = Path("/dev/null/forwards")) -> Config:
+    """A configuration with these forwards, and the file of those that are kept."""
+    nat = {"internal": ["lan0"], "external": "wan0"}
+    return parse({"nat": nat, "forward": list(forwards), "engine": {"forwards": str(kept)}})
+
+
 @dataclass
 class Bare:
     """What the API asks of a daemon, with nothing but a table."""
@@ -38,10 +47,23 @@ class Bare:
     uptime_s: int = 7
     seen: Situation = SITUATION
     outcome: ReloadOutcome = field(default_factory=ReloadOutcome)
+    book: Forwards = field(default_factory=lambda: Forwards(forwarding()))
 
     def situation(self) -> Situation:
         """As the test set it."""
         return self.seen
+
+    def forwards(self) -> Sequence[Entry]:
+        """Those of the book."""
+        return self.book.entries
+
+    async def add_forward(self, table: dict[str, Any], persist: bool) -> Entry:
+        """Into the book alone."""
+        return self.book.add(table, persist, self.seen.external_addresses)[0]
+
+    async def remove_forward(self, identity: str) -> Entry:
+        """Out of the book alone."""
+        return self.book.remove(identity)
 
     async def reload(self) -> ReloadOutcome:
         """As the test set it."""

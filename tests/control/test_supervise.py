@@ -14,11 +14,12 @@ from nfmasq.lab.router import DaemonUnderLab
 from .behind import CLIENT, EXTERNAL, filled, speak
 
 QUEUES = (100, 1)
+NO_FILE = "/dev/null/forwards"
 
 
 def configured(**nat: Any) -> Config:
     """A configuration for the router's interfaces."""
-    return parse({"nat": {"internal": ["lan0"], "external": "wan0", **nat}})
+    return parse({"nat": {"internal": ["lan0"], "external": "wan0", **nat}, "engine": {"forwards": NO_FILE}})
 
 
 class Refusing:
@@ -36,6 +37,26 @@ class Refusing:
     def present(self) -> bool:
         """Never."""
         return False
+
+
+class Recording:
+    """A diversion that lays no rules and remembers what it was asked for."""
+
+    name = "recording"
+
+    def __init__(self) -> None:
+        self.plans: list[DiversionPlan] = []
+
+    def install(self, plan: DiversionPlan) -> None:
+        """Remember it."""
+        self.plans.append(plan)
+
+    def remove(self) -> None:
+        """Nothing is there."""
+
+    def present(self) -> bool:
+        """As far as anybody knows."""
+        return True
 
 
 def supervisor(router: Namespace, diversion: Diversion | None = None) -> Supervisor:
@@ -127,4 +148,42 @@ def test_sessions_outlive_an_interface_that_goes_and_comes_back(router: Namespac
     router.ip(f"address del {EXTERNAL}/24 dev wan0")
     router.call(made.reconcile)
     assert not table.hosts(), "a session outlived its address"
+    router.call(made.withdraw, False)
+
+
+def test_an_added_forward_is_in_the_policy_and_in_the_rules_at_once(router: Namespace) -> None:
+    recording = Recording()
+    made = supervisor(router, recording)
+    router.call(made.begin)
+    router.call(made.add_forward, {"protocol": "tcp", "external_port": 2000, "to": str(CLIENT)}, False)
+    assert made._policy is not None
+    assert made._policy.reserved_tcp == {2000}
+    assert [forward.ports for forward in made._policy.forwards] == [(2000, 2000)]
+    assert recording.plans[-1].forwards == made._policy.forwards
+    laid = len(recording.plans)
+    router.call(made.reconcile)
+    assert len(recording.plans) == laid, "rules were laid anew though nothing had changed"
+    router.call(made.remove_forward, "tcp-2000")
+    assert made._policy.forwards == recording.plans[-1].forwards == ()
+    router.call(made.withdraw, False)
+
+
+def test_a_live_session_outlasts_the_forward_that_is_removed(router: Namespace) -> None:
+    table = filled()
+    made = Supervisor(configured(), table, Recording(), QUEUES)
+    router.call(made.begin)
+    router.call(made.add_forward, {"to": str(CLIENT)}, False)
+    speak(table, CLIENT, 5000)
+    router.call(made.remove_forward, "any")
+    assert CLIENT in table.hosts()
+    router.call(made.withdraw, False)
+
+
+def test_a_reload_changes_hairpinning_in_the_rules(router: Namespace) -> None:
+    recording = Recording()
+    made = supervisor(router, recording)
+    router.call(made.begin)
+    assert recording.plans[-1].hairpinning
+    router.call(made.adopt, configured(hairpinning=False))
+    assert not recording.plans[-1].hairpinning
     router.call(made.withdraw, False)

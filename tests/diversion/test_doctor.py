@@ -129,12 +129,31 @@ def test_no_external_address_fails(router: Path, state: FilePath) -> None:
     assert _all(router, _config(state))["external address"].status == "fail"
 
 
-def test_a_pool_address_nobody_answers_for_is_warned_of(router: Path, state: FilePath) -> None:
+@pytest.mark.parametrize("mend", ["the mend", "address add 203.0.113.77/32 dev wan0"])
+def test_a_pool_address_nobody_answers_for_is_warned_of(router: Path, state: FilePath, mend: str) -> None:
     config = _config(state, nat={"addresses": ["203.0.113.77"]})
     check = _all(router, config)["external address"]
-    assert (check.status, check.mend) == ("warn", "ip address add 203.0.113.77/32 dev wan0")
-    router.router.ip("address add 203.0.113.77/32 dev wan0")
+    assert (check.status, check.mend) == ("warn", "ip route add local 203.0.113.77/32 dev lo")
+    assert not _answered(router, "203.0.113.77")
+    router.router.ip((check.mend if mend == "the mend" else "ip " + mend).removeprefix("ip "))
+    assert _answered(router, "203.0.113.77")
     assert _all(router, config)["external address"].status == "ok"
+
+
+def test_a_pool_in_pieces_is_mended_piece_by_piece(router: Path, state: FilePath) -> None:
+    config = _config(state, nat={"addresses": ["203.0.113.96/30", "198.51.100.7", "203.0.113.5"]})
+    check = _all(router, config)["external address"]
+    assert "203.0.113.96 and 4 more" in check.why
+    for command in check.mend.split("; "):
+        router.router.ip(command.removeprefix("ip "))
+    assert _all(router, config)["external address"].status == "ok"
+    assert _answered(router, "203.0.113.99")
+
+
+def _answered(path: Path, address: str) -> bool:
+    """Does anybody answer ARP for this address on the outside?"""
+    path.server.ip("neighbour flush dev s0")
+    return " 1 received" in path.server.run("ping", "-c", "1", "-W", "1", address, check=False)
 
 
 def test_a_pool_that_is_routed_here_is_good(router: Path, state: FilePath) -> None:
@@ -266,3 +285,21 @@ def test_without_the_capability_everything_that_needs_it_fails_and_says_so(route
         status, mend = answers[name]
         assert (name, status) == (name, "fail")
         assert "root" in mend
+
+
+def test_rules_that_overwrite_marks_are_warned_of_while_hairpinning(router: Path, state: FilePath) -> None:
+    router.iptables("-t mangle -A PREROUTING -j CONNMARK --restore-mark")
+    check = _all(router, _config(state))["hairpinning"]
+    assert (check.status, "CONNMARK" in check.why, "--mark 0" in check.mend) == ("warn", True, True)
+    assert _all(router, _config(state, nat={"hairpinning": False}))["hairpinning"].status == "ok"
+    router.iptables("-t mangle -F", "-t mangle -A PREROUTING -m mark --mark 0 -j CONNMARK --restore-mark")
+    assert _all(router, _config(state))["hairpinning"].status == "ok"
+
+
+def test_redirects_are_warned_of_where_no_rule_of_ours_stops_them(router: Path, state: FilePath) -> None:
+    by_hand = _config(state, engine={"diversion": "none"})
+    assert _all(router, _config(state))["hairpinning"].status == "ok"
+    check = _all(router, by_hand)["hairpinning"]
+    assert (check.status, "redirects" in check.why) == ("warn", True)
+    router.router.run(*check.mend.split())
+    assert _all(router, by_hand)["hairpinning"].status == "ok"

@@ -1,11 +1,12 @@
 """Other people's rules that stand in the way are found where they are, and only those."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from kernel.path import Path
 
-from nfmasq.diversion import Diversion, DiversionPlan, foreign, guard
+from nfmasq.diversion import Diversion, DiversionPlan, foreign, foreign_marks, guard
 from nfmasq.diversion.program import Outcome
 
 pytestmark = pytest.mark.root
@@ -96,3 +97,66 @@ def test_a_flow_table_on_our_interfaces_is_found(
     monkeypatch.setattr(foreign, "run", lambda *_: listing)
     assert foreign.flowtables({"wan0"}) == ["nft flowtable inet filter fast"]
     assert foreign.flowtables({"eth9"}) == []
+
+
+def _marks(path: Path) -> list[str]:
+    found: list[str] = path.router.call(foreign_marks.mark_changes, {"lan0"})
+    return found
+
+
+@pytest.mark.parametrize("program", ["iptables", "iptables-legacy"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "PREROUTING -j CONNMARK --restore-mark",
+        "PREROUTING -i lan0 -j MARK --set-mark 1",
+        "FORWARD ! -i wan0 -m mark ! --mark 0 -j MARK --or-mark 1",
+        "POSTROUTING -j MARK --set-mark 0",
+    ],
+)
+def test_a_change_of_marks_by_iptables_is_found(path: Path, program: str, rule: str) -> None:
+    path.router.run(program, "-t", "mangle", "-A", *rule.split())
+    assert len(_marks(path)) == 1
+
+
+@pytest.mark.parametrize("program", ["iptables", "iptables-legacy"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "PREROUTING -i wan0 -j CONNMARK --restore-mark",
+        "PREROUTING ! -i lan0 -j MARK --set-mark 1",
+        "PREROUTING -m mark --mark 0 -j CONNMARK --restore-mark",
+        "POSTROUTING -j CONNMARK --save-mark",
+        "OUTPUT -j MARK --set-mark 1",
+    ],
+)
+def test_a_rule_by_iptables_that_leaves_hairpinned_packets_marks_is_not(
+    path: Path, program: str, rule: str
+) -> None:
+    path.router.run(program, "-t", "mangle", "-A", *rule.split())
+    assert _marks(path) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "count"),
+    [
+        ("meta mark set ct mark", 1),
+        ('iifname "lan*" ip saddr 192.168.1.0/24 meta mark set 1', 1),
+        ('iifname { "wan0", "lan0" } meta mark set meta mark or 1', 1),
+        ("meta mark != 0 meta mark set ct mark", 1),
+        ("meta mark 0 meta mark set ct mark", 0),
+        ('iifname "wan0" meta mark set ct mark', 0),
+        ("ct mark set meta mark", 0),
+    ],
+)
+def test_a_change_of_marks_by_nft_is_found(path: Path, rule: str, count: int) -> None:
+    for chain, hook in (("between", "prerouting"), ("beside", "output")):
+        text = f"table ip mine {{ chain {chain} {{ type filter hook {hook} priority mangle; {rule}; }}; }}"
+        if hook == "prerouting" or "iifname" not in rule:
+            path.router.run("nft", text)
+    assert len(_marks(path)) == count
+
+
+def test_our_own_rules_change_no_marks(path: Path, diversion: Diversion, plan: DiversionPlan) -> None:
+    path.router.call(diversion.install, replace(plan, hairpinning=True))
+    assert _marks(path) == []

@@ -11,7 +11,8 @@ import pytest
 from kernel.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
 
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable
-from nfmasq.diversion.nftables import NftablesDiversion, ruleset
+from nfmasq.diversion.nftables import NftablesDiversion
+from nfmasq.diversion.nftables_rules import ruleset
 
 from .rules import listed
 from .traffic import ECHO_REQUEST, GRE, ICMP, OWN_PORT, POOL_PORT, eventually, icmp, raw, talk_over_tcp, udp

@@ -2,18 +2,23 @@
 
 import socket
 import struct
+from contextlib import suppress
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 from kernel.nfqueue import ACCEPT, DROP, POSTROUTING, PREROUTING, KernelQueue, Packet
 from kernel.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
-from kernel.wire import with_source
+from kernel.wire import Seen, Wire, with_source
 
 from nfmasq.diversion import Diversion, DiversionPlan
 
 from .traffic import ECHO_REQUEST, GRE, ICMP, OWN_PORT, POOL_PORT, UNREACHABLE, icmp, raw, talk_over_tcp, udp
 
 pytestmark = pytest.mark.root
+
+ROUTED, BEYOND = "198.51.100.7", "192.0.2.1"
+"""An external address that is on no interface; a host further away."""
 
 
 @pytest.fixture
@@ -168,3 +173,30 @@ def test_with_several_queues_every_one_of_them_gets_packets(
                 sender.sendto(b"x", (f"203.0.113.{number}", PORT))
         assert _next(first)
         assert _next(second)
+
+
+def test_what_is_nobody_s_of_an_address_on_no_interface_does_not_go_back_out(
+    path: Path, diversion: Diversion, plan: DiversionPlan
+) -> None:
+    """The next router would send it in again, and again, until its time to live is over."""
+    path.router.ip(f"route add default via {SERVER}")
+    path.server.ip(f"route add {ROUTED} via {EXTERNAL}", f"address add {BEYOND}/32 dev lo")
+
+    def comes_back() -> bool:
+        with Wire(path.server, "s0") as wire, path.server.call(socket.socket) as stranger:
+            stranger.bind((BEYOND, 0))
+            stranger.setblocking(False)
+            with suppress(BlockingIOError):
+                stranger.connect((ROUTED, OWN_PORT))
+            udp(path.router, SERVER, PORT, b"end")
+            return any(seen.protocol == socket.IPPROTO_TCP for seen in wire.until(_is_the_end))
+
+    assert comes_back(), "there was none to stop"
+    path.router.call(diversion.install, replace(plan, addresses=(IPv4Address(ROUTED),)))
+    assert not comes_back()
+    path.router.call(diversion.install, replace(plan, addresses=()))
+    assert not comes_back()
+
+
+def _is_the_end(seen: Seen) -> bool:
+    return seen.packet.endswith(b"end")

@@ -27,7 +27,29 @@ def _read(path: Path, **nat: Any) -> Uplink:
 
 
 def test_the_external_address_and_the_connected_network_are_found(path: Path) -> None:
-    assert _read(path) == Uplink((IPv4Address(EXTERNAL),), (LAN,))
+    uplink = _read(path)
+    assert (uplink.external, uplink.internal) == ((IPv4Address(EXTERNAL),), (LAN,))
+
+
+def test_the_index_and_the_mtu_of_the_external_interface_are_told(path: Path) -> None:
+    path.router.ip("link set wan0 mtu 1492")
+    index: int = path.router.call(socket.if_nametoindex, "wan0")
+    uplink = _read(path)
+    assert (uplink.index, uplink.mtu) == (index, 1492)
+
+
+def test_an_interface_made_anew_is_another_uplink(path: Path) -> None:
+    """Nothing but the index may tell: the name, the address and the networks are the same."""
+    before = _read(path)
+    path.router.ip(
+        "link del wan0",
+        "link add wan0 type bridge",
+        f"address add {EXTERNAL}/24 dev wan0",
+        "link set wan0 up",
+    )
+    after = _read(path)
+    assert after != before
+    assert (after.external, after.internal, after.mtu) == (before.external, before.internal, before.mtu)
 
 
 def test_several_primary_addresses_keep_the_kernels_order(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from .packets import ACK, GRE, SYN, portless, query, read, tcp, udp
+from .packets import ACK, FIN, GRE, RST, SYN, portless, query, read, tcp, udp
 from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
 
@@ -83,3 +83,50 @@ def test_a_lower_limit_ends_nothing() -> None:
     assert router.into(tcp(SERVER, 80, EXTERNAL, near, SYN | ACK))
     assert router.out(udp(CLIENT, 40000, SERVER, 53))
     assert len(router.rows()) == 2
+
+
+def test_so_many_handshakes_may_be_under_way() -> None:
+    router = Router(policy(half_open=2))
+    near = read(router.out(tcp(CLIENT, 1, SERVER, 80))).source_port
+    router.out(tcp(OTHER_CLIENT, 2, SERVER, 80))
+    assert router.try_out(tcp(CLIENT, 3, SERVER, 80)) == ("half_open_full", b"")
+    assert router.out(udp(CLIENT, 3, SERVER, 53)), "only TCP has handshakes"
+    router.into(tcp(SERVER, 80, EXTERNAL, near, SYN | ACK))
+    assert router.out(tcp(CLIENT, 3, SERVER, 80))
+
+
+@pytest.mark.parametrize("over", [RST | ACK, SYN | ACK])
+def test_a_handshake_ends_by_an_answer_or_in_time(over: int) -> None:
+    router = Router(policy(half_open_per_host=1))
+    for port in range(1, 20):
+        near = read(router.out(tcp(CLIENT, port, SERVER, 80))).source_port
+        assert router.try_out(tcp(CLIENT, 99, SERVER, 80)) == ("host_half_open_full", b"")
+        assert router.out(tcp(OTHER_CLIENT, port, SERVER, 80)) if port == 1 else True
+        router.into(tcp(SERVER, 80, EXTERNAL, near, over))
+    router.out(tcp(CLIENT, 20, SERVER, 80))
+    assert router.try_out(tcp(CLIENT, 21, SERVER, 80))[0] == "host_half_open_full"
+    router.wait(240)
+    assert router.out(tcp(CLIENT, 21, SERVER, 80))
+
+
+def test_a_connection_that_begins_anew_is_under_way_again() -> None:
+    router = Router(policy(half_open_per_host=1))
+    near = read(router.out(tcp(CLIENT, 1, SERVER, 80))).source_port
+    router.into(tcp(SERVER, 80, EXTERNAL, near, SYN | ACK))
+    router.out(tcp(CLIENT, 1, SERVER, 80, FIN | ACK))
+    router.into(tcp(SERVER, 80, EXTERNAL, near, FIN | ACK))
+    router.out(tcp(CLIENT, 1, SERVER, 80))
+    assert router.try_out(tcp(CLIENT, 2, SERVER, 80))[0] == "host_half_open_full"
+
+
+@pytest.mark.parametrize("key", ["new_per_second", "new_per_second_per_host"])
+def test_so_many_sessions_may_begin_in_one_second(key: str) -> None:
+    router = Router(policy(**{key: 3}))
+    for _ in range(3):
+        for port in range(3):
+            assert router.out(udp(CLIENT, 1000 + 10 * router.now % 60000 + port, SERVER, 53))
+        assert router.try_out(udp(CLIENT, 999, SERVER, 53))[0].endswith("rate_exceeded")
+        others = router.try_out(udp(OTHER_CLIENT, router.now % 60000 + 1, SERVER, 53))[0]
+        assert others == ("" if "host" in key else "rate_exceeded")
+        assert router.out(udp(CLIENT, 1000 + 10 * router.now % 60000, SERVER, 53)), "it lives already"
+        router.wait(1)

@@ -40,6 +40,11 @@ class Packet:
     cap_len: int | None = None
     attributes: dict[int, bytes] = field(default_factory=dict)
 
+    @property
+    def mark(self) -> int:
+        """The packet's mark; the kernel leaves it out when it is 0."""
+        return int.from_bytes(self.attributes.get(_A_MARK, b""))
+
 
 def attribute(kind: int, value: bytes) -> bytes:
     """One netlink attribute, padded to four bytes."""
@@ -53,10 +58,18 @@ def message(kind: int, queue: int, body: bytes, flags: int = _REQUEST, sequence:
 
 
 def verdict(
-    queue: int, packet_id: int, decision: int, payload: bytes | None = None, *, ack: bool = False
+    queue: int,
+    packet_id: int,
+    decision: int,
+    payload: bytes | None = None,
+    *,
+    mark: int | None = None,
+    ack: bool = False,
 ) -> bytes:
-    """The message that answers one packet, with the bytes to send in place of it if `payload` is given."""
+    """The message that answers one packet, with the bytes to send in place of it and its mark, if given."""
     body = attribute(_A_VERDICT, struct.pack("!II", decision, packet_id))
+    if mark is not None:
+        body += attribute(_A_MARK, struct.pack("!I", mark))
     if payload is not None:
         body += attribute(_A_PAYLOAD, payload)
     return message(_MSG_VERDICT, queue, body, _REQUEST | (_ACK if ack else 0))
@@ -180,10 +193,12 @@ class KernelQueue:
             self.waiting += [parse(body) for kind, body in messages(data) if kind == _MSG_PACKET]
         return self.waiting.pop(0)
 
-    def decide(self, packet: Packet | int, decision: int, payload: bytes | None = None) -> None:
+    def decide(
+        self, packet: Packet | int, decision: int, payload: bytes | None = None, mark: int | None = None
+    ) -> None:
         """Answer one packet and wait for the kernel to take it."""
         packet_id = packet if isinstance(packet, int) else packet.id
-        self.socket.send(verdict(self.number, packet_id, decision, payload, ack=True))
+        self.socket.send(verdict(self.number, packet_id, decision, payload, mark=mark, ack=True))
         self.answer()
 
 

@@ -46,9 +46,19 @@ def checksum_is_right(packet: bytes) -> bool:
 
 def with_source(packet: bytes, source: str, checksum: str = "full") -> bytes:
     """The packet with another source and the given kind of L4 checksum: "full", "pseudo" or "zero"."""
+    return _summed(packet[:12] + socket.inet_aton(source) + packet[16:], checksum)
+
+
+def with_destination(packet: bytes, address: str, port: int) -> bytes:
+    """The packet for another endpoint, its checksums right."""
+    at = header_length(packet) + 2
+    changed = packet[:16] + socket.inet_aton(address) + packet[20:at] + struct.pack("!H", port)
+    return _summed(changed + packet[at + 2 :], "full")
+
+
+def _summed(packet: bytes, checksum: str) -> bytes:
     changed = bytearray(packet)
     ihl = header_length(packet)
-    changed[12:16] = socket.inet_aton(source)
     changed[10:12] = b"\0\0"
     changed[10:12] = struct.pack("!H", 0xFFFF ^ ones_complement(bytes(changed[:ihl])))
     at = ihl + (6 if packet[9] == UDP else 16)

@@ -148,7 +148,7 @@ class Model:
     def outbound(self, key: Key, now: int, flags: int = 0, reply: bool = False) -> set[str | Endpoint]:
         """All that may become of a packet that leaves: a reason, or its external endpoint."""
         protocol, internal, _ = key
-        if key in self.sessions:
+        if key in self.sessions and not reply:
             return {self.sessions[key].external}
         if not self.policy.external:
             return {"no_external_address"}
@@ -206,6 +206,8 @@ class Model:
         session.packets[not outbound] += 1
         if key[0] == TCP and not session.hear("out" if outbound else "in", flags):
             return
+        if key[0] != TCP and not session.packets[0]:
+            return  # nobody inside takes part in it
         session.expires = now + self.timeout(key[0], session.state)
 
     def end(self, keys: list[Key], now: int) -> int:

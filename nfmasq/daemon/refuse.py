@@ -1,0 +1,104 @@
+"""Tells senders by ICMP that the core refused their packets: RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11.
+
+The core decides whom to tell what, when and how often; here messages are written and sent. What is stored:
+one raw socket, from the making to `close()`. Without CAP_NET_RAW there is none, and nobody is told. What
+cannot be sent is forgotten, as any ICMP error may be lost: no way back, a full buffer, a rule against it.
+"""
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address
+from typing import Protocol
+
+from nfmasq._fastpath import checksum
+from nfmasq.rows import Refusal
+
+LOOK_S = 1.0
+"""How often to look for what has become due without the core saying so."""
+
+_LONGEST_QUOTE = 576 - 20 - 8  # RFC 1812 section 4.3.2.3
+_UNREACHABLE = 3
+_INTERNETWORK_CONTROL = 0xC0  # RFC 1812 section 4.3.2.5
+_LIFETIME = 64
+_ANY = IPv4Address(0)
+
+log = logging.getLogger("nfmasq")
+
+
+class Refusing(Protocol):
+    """Who refuses: the core's table."""
+
+    @property
+    def refusal_fd(self) -> int:
+        """An eventfd, readable when a refusal became due."""
+
+    def refusals(self) -> Sequence[Refusal]:
+        """Take what is due, and silence the eventfd."""
+
+
+def message(refusal: Refusal) -> bytes:
+    """The whole packet, as IP_HDRINCL wants it: the kernel fills in length, identification and checksum of
+    the IP header, and the source where it is 0."""
+    body = refusal.quote[:_LONGEST_QUOTE]
+    summed = 0xFFFF ^ checksum(struct.pack("!BBHI", _UNREACHABLE, refusal.code, 0, 0) + body)
+    header = struct.pack(
+        "!BBHHHBBH4s4s",
+        0x45,
+        _INTERNETWORK_CONTROL,
+        0,
+        0,
+        0,
+        _LIFETIME,
+        socket.IPPROTO_ICMP,
+        0,
+        (refusal.source or _ANY).packed,
+        refusal.destination.packed,
+    )
+    return header + struct.pack("!BBHI", _UNREACHABLE, refusal.code, summed, 0) + body
+
+
+class Refuser:
+    """Sends the refusals of one table, from its making to `close()`."""
+
+    def __init__(self, table: Refusing) -> None:
+        self._table = table
+        self._socket: socket.socket | None = None
+        try:
+            self._socket = socket.socket(
+                socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_RAW
+            )
+        except OSError as error:
+            log.warning(
+                "no raw socket (%s): refused senders are not told; give nfmasq CAP_NET_RAW "
+                "(AmbientCapabilities=CAP_NET_RAW in its unit), or set nat.refusals = false",
+                error.strerror,
+            )
+
+    async def serve(self) -> None:
+        """Send whatever becomes due, until cancelled."""
+        loop = asyncio.get_running_loop()
+        bell = self._table.refusal_fd
+        loop.add_reader(bell, self.send_due)
+        try:
+            while True:
+                self.send_due()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            loop.remove_reader(bell)
+
+    def send_due(self) -> None:
+        """Take what is due and send it."""
+        for refusal in self._table.refusals():
+            if self._socket is not None:
+                with suppress(OSError):
+                    self._socket.sendto(message(refusal), (str(refusal.destination), 0))
+
+    def close(self) -> None:
+        """Send nothing more. Harmless when called twice."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

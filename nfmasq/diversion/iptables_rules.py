@@ -1,0 +1,99 @@
+"""The text of our iptables rules, chain by chain, for one plan."""
+
+from collections.abc import Iterator, Sequence
+
+from nfmasq.diversion.backend import HAIRPIN_MARK, HAIRPIN_MASK, DiversionPlan
+from nfmasq.diversion.claims import Span
+
+CHAINS = {
+    "raw": ("nfmasq-in", "nfmasq-hairpin", "nfmasq-ext", "nfmasq-silent"),
+    "mangle": ("nfmasq-out", "nfmasq-back"),
+}
+"""in: from outside; hairpin: from inside, for an external address; ext: what either of them let through is
+for an external address; silent: what the router shall not say; out: to the outside; back: a hairpinned packet
+on its way back inside."""
+
+GUARD_CHAIN = "nfmasq-guard"
+
+LOCAL_SOCKET = "-m socket --nowildcard -j RETURN"
+_ICMP_ERRORS = (3, 11, 12)
+_REDIRECT = 5
+_PLACES = 15
+"""Ports one multiport match can hold; a range takes two."""
+
+
+def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
+    """The rules in each of our chains.
+
+    What is sent to an address of a pool, and is nobody's, the router would send back where it came from if
+    the address is on no interface: it ends here, for the next router would send it in again. While there is
+    no address at all, that is so of everything; and to send it on, the router would ask for its neighbour
+    (ARP) by an internal address, having no other.
+    """
+    queue = _queue(plan)
+    unwanted = [f"-d {network} " for network in plan.merged_addresses] or [""]
+    to_external = [f"-d {network} -j nfmasq-ext" for network in plan.merged_addresses]
+    return {
+        "nfmasq-in": [*(f"-d {network} {queue}" for network in plan.merged_networks), *to_external],
+        "nfmasq-hairpin": to_external if plan.hairpinning else [],
+        "nfmasq-ext": _to_an_external_address(plan),
+        "nfmasq-silent": ["-j DROP"] if plan.hairpinning else [],
+        "nfmasq-out": [
+            *(f"-i {name} {queue}" for name in plan.internal),
+            *(f"-i {plan.external} {what}-j DROP" for what in unwanted),
+            *(f"-p icmp --icmp-type {kind} -m addrtype --src-type LOCAL {queue}" for kind in _ICMP_ERRORS),
+        ],
+        "nfmasq-back": [f"-i {name} {queue}" for name in plan.internal] if plan.hairpinning else [],
+    }
+
+
+def jumps(plan: DiversionPlan) -> dict[str, list[str]]:
+    """The rules that lead to our chains, by table, as changes.
+
+    A hairpinned packet would make the router tell its sender of a shorter way, past the router: no redirects.
+    """
+    raw = [f"-I PREROUTING 1 -i {plan.external} -j nfmasq-in"]
+    mangle = [f"-A POSTROUTING -o {plan.external} -j nfmasq-out"]
+    if plan.hairpinning:
+        mark = f"-m mark --mark {HAIRPIN_MARK:#x}/{HAIRPIN_MASK:#x}"
+        for name in plan.internal:
+            raw += [
+                f"-I PREROUTING 2 -i {name} -j nfmasq-hairpin",
+                f"-I OUTPUT 1 -o {name} -p icmp --icmp-type {_REDIRECT} -j nfmasq-silent",
+            ]
+            mangle.append(f"-A POSTROUTING -o {name} {mark} -j nfmasq-back")
+    return {"raw": raw, "mangle": mangle}
+
+
+def _to_an_external_address(plan: DiversionPlan) -> list[str]:
+    queue, claims, (low, high) = _queue(plan), plan.claims, plan.ports
+    return [
+        *(f"-d {address}/32 {queue}" for address in claims.whole),
+        *(f"-d {at}/32 {rule} {queue}" for at, name, spans in claims.at for rule in _matches(name, spans)),
+        *(f"{rule} {queue}" for name, spans in claims.everywhere for rule in _matches(name, spans)),
+        *(f"-p {name} {LOCAL_SOCKET}" for name in ("tcp", "udp")),
+        *(f"-p {name} {queue}" for name in claims.leftover),
+        *(f"-p {name} --dport {low}:{high} {queue}" for name in ("tcp", "udp")),
+        *(f"-p {name} -j RETURN" for name in ("tcp", "udp")),
+        queue,
+    ]
+
+
+def _queue(plan: DiversionPlan) -> str:
+    first, count = plan.queues
+    numbers = f"--queue-num {first}" if count == 1 else f"--queue-balance {first}:{first + count - 1}"
+    return f"-j NFQUEUE {numbers}"
+
+
+def _matches(protocol: str, spans: Sequence[Span]) -> Iterator[str]:
+    """As few matches as hold these ports."""
+    ports: list[str] = []
+    room = _PLACES
+    for first, last in spans:
+        needed = 1 if first == last else 2
+        if needed > room:
+            yield f"-p {protocol} -m multiport --dports {','.join(ports)}"
+            ports, room = [], _PLACES
+        ports.append(f"{first}" if first == last else f"{first}:{last}")
+        room -= needed
+    yield f"-p {protocol} -m multiport --dports {','.join(ports)}"

@@ -1,0 +1,133 @@
+"""The two passes of a packet from one internal host to another by an external address."""
+
+import socket
+from dataclasses import replace
+
+import pytest
+from kernel.nfqueue import ACCEPT, POSTROUTING, PREROUTING, KernelQueue, Packet
+from kernel.path import CLIENT, EXTERNAL, PORT, QUEUE, Path
+from kernel.wire import Wire, with_destination, with_source
+
+from nfmasq.diversion import Diversion, DiversionPlan, guard
+from nfmasq.diversion.backend import HAIRPIN_MARK
+
+from .traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, icmp, raw, talk_over_tcp, udp
+
+pytestmark = pytest.mark.root
+
+REDIRECT = 5
+SESSION = 77
+NEIGHBOUR = "192.168.1.3"
+
+
+@pytest.fixture
+def hairpinning(path: Path, diversion: Diversion, plan: DiversionPlan) -> Path:
+    """The router with rules and guard, ready to tell internal hosts of shorter ways."""
+    whole = replace(plan, hairpinning=True, internal=("lan0", "lan1"))
+    for interface in ("all", "lan0"):
+        path.router.sysctl(f"ipv4/conf/{interface}/send_redirects", 1)
+    path.router.call(guard.install, whole)
+    path.router.call(diversion.install, whole)
+    assert path.router.call(diversion.present)
+    return path
+
+
+def _datagram_socket(path: Path, port: int) -> socket.socket:
+    opened: socket.socket = path.client.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
+    opened.bind((CLIENT, port))
+    opened.settimeout(5)
+    return opened
+
+
+def _next(queue: KernelQueue) -> Packet:
+    packet = queue.receive()
+    assert packet is not None
+    return packet
+
+
+def _there_and_back(path: Path) -> list[bytes]:
+    """Carry a datagram through both passes, as the core does; the ICMP messages the client saw meanwhile."""
+    with (
+        Wire(path.client, "c0") as wire,
+        _datagram_socket(path, PORT) as listener,
+        _datagram_socket(path, PORT + 1) as caller,
+        KernelQueue(path.router, QUEUE).open() as queue,
+    ):
+        caller.sendto(b"hairpin", (EXTERNAL, POOL_PORT))
+        first = _next(queue)
+        assert (first.hook, first.mark) == (PREROUTING, 0)
+        queue.decide(
+            first, ACCEPT, with_destination(first.payload, CLIENT, PORT), mark=HAIRPIN_MARK | SESSION
+        )
+        second = _next(queue)
+        assert (second.hook, second.mark) == (POSTROUTING, HAIRPIN_MARK | SESSION)
+        assert socket.inet_ntoa(second.payload[12:16]) == CLIENT
+        queue.decide(second, ACCEPT, with_source(second.payload, EXTERNAL), mark=0)
+        assert listener.recvfrom(100) == (b"hairpin", (EXTERNAL, PORT + 1))
+        udp(path.router, CLIENT, PORT, b"end")
+        seen = wire.until(lambda packet: packet.packet.endswith(b"end"))
+        return [packet.packet[20:] for packet in seen if packet.protocol == ICMP]
+
+
+def test_a_packet_is_queued_on_its_way_in_and_by_its_mark_on_its_way_back(hairpinning: Path) -> None:
+    _there_and_back(hairpinning)
+
+
+def test_the_router_tells_of_no_shorter_way(hairpinning: Path) -> None:
+    assert _there_and_back(hairpinning) == []
+    for table in ("raw", "mangle"):
+        for program in ("iptables", "iptables-legacy"):
+            hairpinning.router.run(program, "-t", table, "-F", "OUTPUT", check=False)
+    assert [message[0] for message in _there_and_back(hairpinning)] == [REDIRECT], "there was none to stop"
+
+
+def test_what_the_core_did_not_mark_is_not_queued_on_its_way_between_internal_hosts(
+    hairpinning: Path,
+) -> None:
+    with (
+        _datagram_socket(hairpinning, PORT) as listener,
+        _datagram_socket(hairpinning, PORT + 1) as caller,
+        KernelQueue(hairpinning.router, QUEUE).open() as queue,
+    ):
+        caller.sendto(b"marked by somebody else", (EXTERNAL, POOL_PORT))
+        first = _next(queue)
+        changed = with_source(with_destination(first.payload, CLIENT, PORT), NEIGHBOUR)
+        queue.decide(first, ACCEPT, changed, mark=0x84000000)
+        assert listener.recv(100) == b"marked by somebody else"
+        assert queue.receive(0.1) is None
+
+
+def test_pings_and_portless_protocols_from_inside_are_queued(hairpinning: Path) -> None:
+    with KernelQueue(hairpinning.router, QUEUE).open() as queue:
+        for protocol, data in ((ICMP, icmp(ECHO_REQUEST)), (47, b"\0" * 8)):
+            raw(hairpinning.client, protocol, data)
+            packet = _next(queue)
+            assert (packet.hook, packet.payload[9]) == (PREROUTING, protocol)
+
+
+def test_what_inside_sends_to_others_passes_unqueued(hairpinning: Path) -> None:
+    with KernelQueue(hairpinning.router, QUEUE).open() as queue:
+        udp(hairpinning.client, "192.168.1.1", POOL_PORT)
+        assert queue.receive(0.2) is None
+
+
+def test_a_socket_of_the_router_is_reached_from_inside_by_the_external_address(hairpinning: Path) -> None:
+    with hairpinning.router.call(socket.create_server, ("", POOL_PORT)) as listener:
+        caller: socket.socket = hairpinning.client.call(socket.create_connection, (EXTERNAL, POOL_PORT), 5)
+        accepted, _ = listener.accept()
+        with caller, accepted:
+            accepted.sendall(b"own")
+            assert caller.recv(100) == b"own"
+    talk_over_tcp(hairpinning, "0.0.0.0")
+
+
+def test_without_hairpinning_the_router_answers_for_its_address_itself(
+    path: Path, diversion: Diversion, plan: DiversionPlan
+) -> None:
+    path.router.call(diversion.install, replace(plan, hairpinning=True))
+    path.router.call(diversion.install, plan)
+    with _datagram_socket(path, PORT) as caller:
+        caller.connect((EXTERNAL, OWN_PORT))
+        caller.send(b"anybody?")
+        with pytest.raises(ConnectionRefusedError):
+            caller.recv(100)

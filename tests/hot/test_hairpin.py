@@ -1,0 +1,189 @@
+"""Hairpinning: internal hosts that meet by their external endpoints (RFC 4787 REQ-9, RFC 5382 REQ-8)."""
+
+from typing import Any
+
+import pytest
+
+from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget
+
+from .packets import (
+    ACK,
+    ECHO_REPLY,
+    GRE,
+    SYN,
+    TCP,
+    UNREACHABLE,
+    error,
+    portless,
+    query,
+    quote_of,
+    read,
+    sums_are_right,
+    tcp,
+    udp,
+)
+from .router import CLIENT, EXTERNAL, INNER_ROUTER, OTHER_CLIENT, OTHER_EXTERNAL, SERVER, Router, policy
+
+WAN = 7
+"""The index of the external interface."""
+WEB = Forward(TCP, None, (8080, 8080), (ForwardTarget(OTHER_CLIENT, (80, 80)),))
+WHOLE = Forward(ANY_PROTOCOL, OTHER_EXTERNAL, ALL_PORTS, (ForwardTarget(OTHER_CLIENT),))
+
+
+@pytest.fixture
+def meeting() -> "Meeting":
+    """Two hosts behind one router; OTHER_CLIENT's port 5000 has a mapping."""
+    return Meeting()
+
+
+class Meeting:
+    """What CLIENT and OTHER_CLIENT send each other by the external address."""
+
+    def __init__(self, **changes: Any) -> None:
+        changes.setdefault("filtering", Filtering.ENDPOINT_INDEPENDENT)
+        self.router = Router(policy(external_interface=WAN, **changes))
+        self.near = read(self.router.out(udp(OTHER_CLIENT, 5000, SERVER, 53))).source_port
+
+    def send(self, packet: bytes) -> bytes:
+        """Both passes of a packet that must get through."""
+        reason, sent = self.router.table.hairpin(packet, now=self.router.now)
+        assert reason == ""
+        assert sums_are_right(sent)
+        return sent
+
+    def refused(self, packet: bytes) -> str:
+        """Why a packet is dropped."""
+        reason, _ = self.router.table.hairpin(packet, now=self.router.now)
+        return reason
+
+
+def test_the_peer_sees_the_senders_external_endpoint(meeting: Meeting) -> None:
+    came = read(meeting.send(udp(CLIENT, 4000, EXTERNAL, meeting.near)))
+    assert came[2:] == (OTHER_CLIENT, 5000)
+    assert came.source == EXTERNAL
+    outside = read(meeting.router.out(udp(CLIENT, 4000, SERVER, 53)))
+    assert came[:2] == outside[:2], "the same that everybody else sees (REQ-9a)"
+    answer = read(meeting.send(udp(OTHER_CLIENT, 5000, EXTERNAL, came.source_port)))
+    assert answer == (EXTERNAL, meeting.near, CLIENT, 4000)
+
+
+def test_a_host_may_reach_itself(meeting: Meeting) -> None:
+    came = read(meeting.send(udp(OTHER_CLIENT, 6000, EXTERNAL, meeting.near)))
+    assert came[2:] == (OTHER_CLIENT, 5000)
+    assert came.source == EXTERNAL
+
+
+@pytest.mark.parametrize("filtering", Filtering)
+def test_filtering_holds_inside_too(filtering: Filtering) -> None:
+    meeting = Meeting(filtering=filtering)
+    first = udp(CLIENT, 4000, EXTERNAL, meeting.near)
+    if filtering is Filtering.ENDPOINT_INDEPENDENT:
+        assert meeting.send(first)
+        return
+    assert meeting.refused(first) == "filtered"
+    other = read(meeting.router.out(udp(CLIENT, 4000, SERVER, 53))).source_port
+    assert meeting.refused(udp(OTHER_CLIENT, 5000, EXTERNAL, other)) == "", "CLIENT has spoken to EXTERNAL"
+    assert meeting.send(first)
+
+
+def test_a_connection_opens_both_ways_and_is_followed() -> None:
+    meeting = Meeting(forwards=(WEB,))
+    came = read(meeting.send(tcp(CLIENT, 4000, EXTERNAL, 8080)))
+    assert came[2:] == (OTHER_CLIENT, 80)
+    assert read(meeting.send(tcp(OTHER_CLIENT, 80, EXTERNAL, came.source_port, SYN | ACK))) == (
+        EXTERNAL,
+        8080,
+        CLIENT,
+        4000,
+    )
+    meeting.send(tcp(CLIENT, 4000, EXTERNAL, 8080, ACK))
+    states = [row.state for row in meeting.router.rows() if row.protocol == TCP]
+    assert states == ["established", "established"]
+    assert meeting.refused(tcp(CLIENT, 4000, EXTERNAL, 8080, ACK, sequence=1 << 24)) == "tcp_out_of_window"
+
+
+def test_simultaneous_open_between_two_hosts() -> None:
+    """What peer-to-peer programs do when both are behind the same router (RFC 5382 REQ-2, REQ-8)."""
+    meeting = Meeting()
+    one = read(meeting.router.out(tcp(CLIENT, 4000, SERVER, 80))).source_port
+    other = read(meeting.router.out(tcp(OTHER_CLIENT, 5000, SERVER, 80))).source_port
+    meeting.send(tcp(CLIENT, 4000, EXTERNAL, other))
+    meeting.send(tcp(OTHER_CLIENT, 5000, EXTERNAL, one))
+    meeting.send(tcp(CLIENT, 4000, EXTERNAL, other, SYN | ACK))
+    meeting.send(tcp(OTHER_CLIENT, 5000, EXTERNAL, one, SYN | ACK))
+    states = [row.state for row in meeting.router.rows() if row.remote[0] == EXTERNAL]
+    assert states == ["established", "established"]
+
+
+def test_an_error_is_hairpinned_back_to_what_its_receiver_sent(meeting: Meeting) -> None:
+    """RFC 5508 REQ-7."""
+    sent = udp(CLIENT, 4000, EXTERNAL, meeting.near)
+    came = meeting.send(sent)
+    back = meeting.send(error(OTHER_CLIENT, EXTERNAL, came, UNREACHABLE, 3))
+    assert read(back)[::2] == (EXTERNAL, CLIENT)
+    assert quote_of(back)[12:] == sent[12:]
+
+
+def test_an_error_of_a_router_inside_is_hairpinned_too(meeting: Meeting) -> None:
+    came = meeting.send(udp(CLIENT, 4000, EXTERNAL, meeting.near))
+    back = meeting.send(error(INNER_ROUTER, EXTERNAL, came, UNREACHABLE, 1))
+    assert read(back)[::2] == (EXTERNAL, CLIENT), "no internal address but the receiver's own is shown"
+
+
+def test_an_error_about_nothing_goes_nowhere(meeting: Meeting) -> None:
+    forged = error(OTHER_CLIENT, EXTERNAL, udp(EXTERNAL, 9, OTHER_CLIENT, 5000), UNREACHABLE, 3)
+    assert meeting.refused(forged) == "icmp_error_unmatched"
+
+
+def test_a_host_with_an_address_of_its_own_can_be_pinged_from_inside() -> None:
+    meeting = Meeting(external=(EXTERNAL, OTHER_EXTERNAL), forwards=(WHOLE,))
+    came = read(meeting.send(query(CLIENT, OTHER_EXTERNAL, 7)))
+    assert came[::2] == (EXTERNAL, OTHER_CLIENT)
+    back = read(meeting.send(query(OTHER_CLIENT, EXTERNAL, came.source_port, ECHO_REPLY)))
+    assert back == (OTHER_EXTERNAL, 7, CLIENT, 7)
+
+
+def test_a_ping_and_a_tunnel_to_the_router_are_its_own(meeting: Meeting) -> None:
+    before = meeting.router.table.counters().passed
+    for packet in (query(CLIENT, EXTERNAL, 7), portless(CLIENT, EXTERNAL, GRE)):
+        assert meeting.router.table.translate(packet, hairpin=True, now=meeting.router.now) == ("", packet)
+    assert meeting.router.table.counters().passed == before + 2
+    assert len(meeting.router.rows()) == 1, "no session was begun"
+
+
+def test_a_port_that_nobody_has_begins_no_session(meeting: Meeting) -> None:
+    free = 1024 if meeting.near != 1024 else 1025
+    assert meeting.refused(udp(CLIENT, 4000, EXTERNAL, free)) == "no_mapping"
+    assert len(meeting.router.rows()) == 1
+
+
+def test_a_spoofed_source_is_not_hairpinned(meeting: Meeting) -> None:
+    assert meeting.refused(udp(SERVER, 4000, EXTERNAL, meeting.near)) == "source_not_internal"
+    assert meeting.refused(udp(EXTERNAL, 4000, EXTERNAL, meeting.near)) == "source_not_internal"
+
+
+def test_it_counts_once_and_as_hairpinned(meeting: Meeting) -> None:
+    before = meeting.router.table.counters().packets
+    meeting.send(udp(CLIENT, 4000, EXTERNAL, meeting.near))
+    after = meeting.router.table.counters().packets
+    assert [sum(after[way]) - sum(before[way]) for way in range(3)] == [0, 0, 1]
+    rows = [row for row in meeting.router.rows() if row.remote[0] == EXTERNAL]
+    assert sorted((row.packets_out, row.packets_in) for row in rows) == [(0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize("mark", [0x80000000, 0x80000001, 0x83FFFFFF])
+def test_a_forged_mark_leads_to_nobodys_session(meeting: Meeting, mark: int) -> None:
+    packet = udp(CLIENT, 4000, OTHER_CLIENT, 5000)
+    assert meeting.router.try_out(packet, mark=mark) == ("hairpin_lost", b"")
+
+
+def test_a_mark_of_the_administrators_means_nothing(meeting: Meeting) -> None:
+    for mark in (1, 0x40000001, 0xC0000001, 0x84000001):
+        assert meeting.router.out(udp(CLIENT, 4000, SERVER, 53), mark=mark)
+
+
+def test_without_an_external_interface_nothing_is_hairpinned() -> None:
+    """Then what comes in is from outside, whoever claims to have sent it."""
+    router = Router(policy(filtering=Filtering.ENDPOINT_INDEPENDENT))
+    near = read(router.out(udp(OTHER_CLIENT, 5000, SERVER, 53))).source_port
+    assert router.try_in(udp(CLIENT, 4000, EXTERNAL, near))[0] == "source_internal"

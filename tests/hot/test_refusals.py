@@ -1,0 +1,150 @@
+"""Who is told that a packet was refused, when, and what (RFC 5508 REQ-8, 6888 REQ-11, 5382 REQ-4)."""
+
+import os
+import select
+from ipaddress import IPv4Address
+
+import pytest
+
+from nfmasq._fastpath import Refusal
+
+from .packets import ACK, GRE, SYN, error, portless, read, tcp, udp
+from .router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router, policy
+
+HOST_UNREACHABLE, PORT_UNREACHABLE, PROHIBITED = 1, 3, 13
+PATIENCE = 6
+
+
+def due(router: Router) -> list[Refusal]:
+    """The refusals due by the router's clock."""
+    return router.table.refusals(router.now)
+
+
+def is_rung(router: Router) -> bool:
+    """Is the bell for refusals ringing?"""
+    return bool(select.select([router.table.refusal_fd], [], [], 0)[0])
+
+
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [
+        ({"sessions_per_host": 1}, PROHIBITED),
+        ({"ports_per_host": 1}, PROHIBITED),
+        ({"half_open_per_host": 1}, PROHIBITED),
+        ({"new_per_second_per_host": 1}, PROHIBITED),
+        ({"sessions": 1}, HOST_UNREACHABLE),
+        ({"half_open": 1}, HOST_UNREACHABLE),
+        ({"new_per_second": 1}, HOST_UNREACHABLE),
+        ({"ports": (5000, 5000)}, HOST_UNREACHABLE),
+    ],
+    ids=str,
+)
+def test_an_internal_host_is_told_at_once_that_its_session_cannot_begin(
+    limit: dict[str, object], code: int
+) -> None:
+    router = Router(policy(**limit))
+    router.out(tcp(CLIENT, 40000, SERVER, 80))
+    packet = tcp(CLIENT, 40001, SERVER, 80)
+    assert not is_rung(router)
+    assert router.try_out(packet)[1] == b""
+    assert is_rung(router)
+    assert due(router) == [Refusal(CLIENT, None, code, packet[:28])]
+    assert not is_rung(router)
+    assert due(router) == []
+
+
+def test_without_an_external_address_they_are_told_too() -> None:
+    router = Router(policy(external=()))
+    router.try_out(udp(CLIENT, 40000, SERVER, 53))
+    assert [refusal.code for refusal in due(router)] == [HOST_UNREACHABLE]
+
+
+def test_a_portless_protocol_that_is_taken_is_refused() -> None:
+    router = Router()
+    router.out(portless(CLIENT, SERVER, GRE))
+    router.try_out(portless(OTHER_CLIENT, SERVER, GRE))
+    assert [refusal.destination for refusal in due(router)] == [OTHER_CLIENT]
+
+
+def test_refusals_can_be_switched_off() -> None:
+    router = Router(policy(sessions_per_host=1, refusals=False))
+    near = read(router.out(udp(CLIENT, 40000, SERVER, 53))).source_port
+    router.try_out(udp(CLIENT, 40001, SERVER, 53))
+    router.try_in(tcp(SERVER, 80, EXTERNAL, near))
+    router.wait(PATIENCE)
+    assert due(router) == []
+    assert not is_rung(router)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        udp(IPv4Address("192.168.2.1"), 40000, SERVER, 53),
+        error(CLIENT, SERVER, udp(SERVER, 53, CLIENT, 40000)),
+        tcp(CLIENT, 40000, SERVER, 80, ACK),
+        b"\x45",
+    ],
+    ids=["a spoofed source", "an error", "a forgotten connection", "half a packet"],
+)
+def test_some_are_dropped_without_a_word(router: Router, packet: bytes) -> None:
+    assert router.try_out(packet)[0]
+    assert due(router) == []
+
+
+def test_an_unsolicited_syn_is_answered_after_six_seconds(router: Router) -> None:
+    """REQ-4: not before; then an ICMP port unreachable from whom it was sent to."""
+    syn = tcp(SERVER, 80, EXTERNAL, 5000)
+    assert router.try_in(syn)[0] == "no_mapping"
+    assert not is_rung(router)
+    router.wait(PATIENCE - 1)
+    assert due(router) == []
+    router.wait(1)
+    assert due(router) == [Refusal(SERVER, EXTERNAL, PORT_UNREACHABLE, syn[:28])]
+
+
+def test_a_filtered_syn_is_answered_like_one_to_nobody(router: Router) -> None:
+    near = read(router.out(tcp(CLIENT, 40000, IPv4Address("198.51.100.77"), 80))).source_port
+    assert router.try_in(tcp(SERVER, 80, EXTERNAL, near))[0] == "filtered"
+    router.wait(PATIENCE)
+    assert [refusal.destination for refusal in due(router)] == [SERVER]
+
+
+def test_a_syn_that_crossed_with_ours_is_not_answered(router: Router) -> None:
+    """REQ-4: the connection was opened from inside meanwhile."""
+    near = read(router.out(tcp(CLIENT, 40000, IPv4Address("198.51.100.77"), 80))).source_port
+    assert router.try_in(tcp(SERVER, 80, EXTERNAL, near))[0] == "filtered"
+    router.wait(PATIENCE - 1)
+    router.out(tcp(CLIENT, 40000, SERVER, 80))
+    router.wait(1)
+    assert due(router) == []
+
+
+@pytest.mark.parametrize(
+    "packet", [tcp(SERVER, 80, EXTERNAL, 5000, SYN | ACK), udp(SERVER, 53, EXTERNAL, 5000)]
+)
+def test_nothing_else_from_outside_is_answered(router: Router, packet: bytes) -> None:
+    assert router.try_in(packet)[0]
+    router.wait(PATIENCE)
+    assert due(router) == []
+
+
+def test_a_flood_is_answered_in_part_and_nothing_piles_up() -> None:
+    router = Router(policy(sessions_per_host=1))
+    router.out(udp(CLIENT, 1, SERVER, 53))
+    for port in range(2, 1000):
+        router.try_out(udp(CLIENT, port, SERVER, 53))
+        router.try_in(tcp(SERVER, port, EXTERNAL, 5000))
+    assert len(due(router)) == 128
+    router.wait(PATIENCE)
+    assert len(due(router)) == 256
+    router.try_out(udp(CLIENT, 2, SERVER, 53))
+    assert len(due(router)) == 1, "the next second is another one"
+
+
+def test_a_closed_table_lets_its_bell_go() -> None:
+    router = Router()
+    bell = router.table.refusal_fd
+    router.table.close()
+    assert router.table.refusal_fd == -1
+    with pytest.raises(OSError):
+        os.fstat(bell)

@@ -1,0 +1,82 @@
+"""docs/rfc-compliance.md says what the tests show: no more, and no less."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nfmasq.lab.requirements.document import render
+from nfmasq.lab.requirements.every import EVERY
+from nfmasq.lab.requirements.requirement import Standing
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "rfc-compliance.md"
+NUMBERED = {4787: 14, 5382: 10, 5508: 11, 6888: 15}
+"""How many numbered requirements these RFCs have."""
+
+LINE = re.compile(r"^\| (\S+) \| (?:MUST|SHOULD|RECOMMENDED|MAY) \| .* \| (.*) \| (\S+) \|$")
+
+
+def _lines() -> dict[str, tuple[str, str]]:
+    """What the page says: by requirement, how it stands and the test named, or "-"."""
+    said, rfc = {}, ""
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("## RFC "):
+            rfc = line.split()[2].rstrip(":")
+        elif found := LINE.match(line):
+            said[f"RFC{rfc}-{found[1].removeprefix('§')}"] = (found[2], found[3].strip("`"))
+    return said
+
+
+@pytest.fixture(scope="module")
+def tests() -> set[str]:
+    """The names of the tests there are, as pytest finds them."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--collect-only",
+        "-q",
+        "-o",
+        "addopts=",
+        "tests/rfc/test_requirements.py",
+    ]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(re.findall(r"::test_requirement\[(.+)\]", found.stdout))
+
+
+def test_the_page_is_made_from_the_requirements() -> None:
+    assert PAGE.read_text(encoding="utf-8") == render(), (
+        "write it anew: python -m nfmasq.lab.requirements.document > docs/rfc-compliance.md"
+    )
+
+
+def test_every_requirement_has_a_line_and_every_line_is_one() -> None:
+    assert list(_lines()) == [requirement.name for requirement in EVERY]
+
+
+def test_every_test_has_a_line_and_every_test_named_is_there(tests: set[str]) -> None:
+    assert {test for _, test in _lines().values() if test != "-"} == tests
+
+
+def test_whatever_is_said_to_be_met_has_the_test_of_its_number() -> None:
+    for name, (standing, test) in _lines().items():
+        if standing.startswith(("met", "partly", "not yet")):
+            assert test == name
+        else:
+            assert test == "-", f"{name} has a test but is said to be {standing}"
+            assert ":" in standing, f"{name} does not say why"
+
+
+def test_no_number_is_left_out() -> None:
+    numbers = {(each.rfc, each.number) for each in EVERY}
+    for rfc, last in NUMBERED.items():
+        for number in range(1, last + 1):
+            name = re.compile(rf"REQ-{number}[a-zA-Z]?$")
+            assert any(each == rfc and name.match(its) for each, its in numbers), f"RFC {rfc} REQ-{number}"
+
+
+def test_whatever_is_not_quite_met_says_why() -> None:
+    assert all(each.reason for each in EVERY if each.standing is not Standing.MET)
