@@ -14,7 +14,7 @@ both_sides = pytest.mark.parametrize("side", [0, 1], ids=["from inside", "from o
 FRAGMENTATION_NEEDED = 4
 
 
-@pytest.mark.parametrize("guess", [1, 2, 60000, 1 << 18, 1 << 24, (1 << 31) - 1, -(1 << 18), -(1 << 24)])
+@pytest.mark.parametrize("guess", [1, 2, 60000, 1 << 18, (1 << 31) - 1, 1 << 31, -(1 << 18), -(1 << 24)])
 @both_sides
 def test_an_error_must_quote_a_segment_that_can_be_under_way(side: int, guess: int) -> None:
     """Forged fragmentation-needed.
