@@ -159,7 +159,7 @@ def test_a_flood_of_syns_from_outside_is_not_answered_by_a_flood() -> None:
     for number in range(20000):
         assert router.try_in(segment(SERVER + number, 80, EXTERNAL, 1024 + number, SYN))[0] == "no_mapping"
     assert router.rows() == []
-    router.wait(6)
+    router.wait(8)
     assert 0 < len(router.table.refusals(router.now)) <= 1024
 
 

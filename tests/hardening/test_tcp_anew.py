@@ -155,6 +155,7 @@ def test_a_syn_nobody_asked_for_is_answered_late() -> None:
     for _ in range(6):
         assert router.table.refusals(router.now) == []
         router.wait(1)
+    router.wait(2)
     (refusal,) = router.table.refusals(router.now)
     assert (refusal.destination, refusal.source, refusal.code) == (SERVER, EXTERNAL, 3)
     assert refusal.quote == syn[: len(refusal.quote)]
