@@ -10,7 +10,6 @@ from nfmasq.lab.requirements.packets import ICMP, RST, SYN, TCP, Endpoint, Seen,
 from nfmasq.lab.requirements.way import CLIENT, EXTERNAL, SERVER, port
 from nfmasq.rows import Refusal
 
-MISSING = "no refusal is told by ICMP yet"
 WATCHED = 10
 SAMPLES = 4
 """SYNs sent a quarter of a second apart, lest a clock of whole seconds be right by chance."""
