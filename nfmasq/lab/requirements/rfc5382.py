@@ -96,7 +96,6 @@ def filtering_of_its_own(ground: Ground) -> None:
     "REQ-4",
     MUST,
     "An unsolicited SYN is not answered for 6 s, nor at all if a SYN goes out.",
-    missing="the core counts whole seconds, so the answer may come after little more than 5 s",
 )
 def unsolicited_syn(ground: Ground) -> None:
     answers = refusals.answers_to_syns(ground)
