@@ -64,5 +64,9 @@ def leaving(ground: Ground, *packets: bytes) -> list[bytes]:
 
 def through(ground: Ground, parts: list[bytes]) -> bytes:
     """Send these fragments of one UDP datagram from inside; the payload that arrives, put together."""
-    arrived = sorted(leaving(ground, *parts), key=offset)
-    return b"".join(part[20:] for part in arrived)[8:]
+    return joined(leaving(ground, *parts))
+
+
+def joined(parts: list[bytes]) -> bytes:
+    """The payload of the UDP datagram that these are the fragments of."""
+    return b"".join(part[20:] for part in sorted(parts, key=offset))[8:]

@@ -180,7 +180,12 @@ def outward_type(ground: Ground) -> None:
         demand(arrived == kind, f"{kind} went out as {arrived}")
 
 
-@RFC.requires("REQ-5c", MUST, "An error from inside has the NAT's address as its source.")
+@RFC.requires(
+    "REQ-5c",
+    MUST,
+    "An error from inside has the NAT's address, or its sender's own external one, as its source.",
+    but="that is the external address of the session it is about, also if its sender has one of its own",
+)
 def outward_source(ground: Ground) -> None:
     client, _ = _quoted(ground)
     for source in (CLIENT, OTHER_CLIENT):

@@ -179,7 +179,12 @@ def refusal_told(ground: Ground) -> None:
     demand(told.quoted.source == (CLIENT, number), f"it quotes {told.quoted.source}")
 
 
-@RFC.requires("REQ-11C", SHOULD, "A management system is notified.")
+@RFC.requires(
+    "REQ-11C",
+    SHOULD,
+    "A management system is notified.",
+    but="it is counted, with its reason, for whoever reads the metrics; no trap is sent",
+)
 def refusal_counted(ground: Ground) -> None:
     series = 'nfmasq_dropped_packets_total{reason="host_sessions_full"}'
     before = ground.daemon.metrics()[series]
