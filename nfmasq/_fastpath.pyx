@@ -29,6 +29,7 @@ from nfmasq._hot.lookup cimport lookup
 from nfmasq._hot.packet cimport CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, TRANSLATE, Packet
 from nfmasq._hot.parse cimport orient, parse
 from nfmasq._hot.ports cimport PortPool
+from nfmasq._hot.prefetch cimport prefetch
 from nfmasq._hot.receive cimport BATCH, SLOT, Batch, QueueStats, lay_out, receive
 from nfmasq._hot.refuse cimport next_refusal, refuse
 from nfmasq._hot.restore cimport restore
@@ -49,6 +50,7 @@ cdef extern from "<time.h>" nogil:
         long tv_sec
         long tv_nsec
     enum:
+        C_CLOCK_MONOTONIC "CLOCK_MONOTONIC"
         C_CLOCK_MONOTONIC_COARSE "CLOCK_MONOTONIC_COARSE"
     int c_clock_gettime "clock_gettime" (int clock, timespec* time)
 
@@ -83,6 +85,7 @@ cdef void translate(NatTable* table, Packet* packets, int count, uint32_t now) n
         if packets[i].verdict == CONTINUE:
             orient(&packets[i], table.rules.external_interface)
             parse(&packets[i])
+    prefetch(table, packets, count)
 
     pthread_mutex_lock(&table.lock)
     for i in range(count):
@@ -135,6 +138,11 @@ cdef inline uint32_t clock_seconds() noexcept nogil:
     cdef timespec time
     c_clock_gettime(C_CLOCK_MONOTONIC_COARSE, &time)
     return <uint32_t>time.tv_sec
+
+cdef inline uint64_t clock_nanoseconds() noexcept nogil:
+    cdef timespec time
+    c_clock_gettime(C_CLOCK_MONOTONIC, &time)
+    return <uint64_t>time.tv_sec * 1_000_000_000 + <uint64_t>time.tv_nsec
 
 # The table's Python face ----------------------------------------------------------------------------------
 
@@ -351,6 +359,38 @@ cdef class Table:
             return answer(&state)
         finally:
             free(state.data)
+
+    def pace(self, packets, *, inbound=False, batch=BATCH) -> float:
+        cdef Packet* states = <Packet*>malloc(BATCH * sizeof(Packet))
+        cdef uint8_t* slots = <uint8_t*>malloc(BATCH * SLOT)
+        cdef uint32_t now = clock_seconds()
+        cdef uint64_t begin, taken = 0
+        cdef int count, i
+        cdef size_t length
+        cdef const uint8_t[::1] source
+        try:
+            for first in range(0, len(packets), batch):
+                count = min(batch, len(packets) - first)
+                memset(states, 0, count * sizeof(Packet))
+                for i in range(count):
+                    source = packets[first + i]
+                    length = source.shape[0]
+                    states[i].data = slots + i * <size_t>SLOT
+                    memcpy(states[i].data, &source[0], length)
+                    states[i].length = <uint32_t>length
+                    states[i].direction = INBOUND if inbound else OUTBOUND
+                    states[i].checksum_ready = True
+                    states[i].in_device = 1
+                with nogil:
+                    begin = clock_nanoseconds()
+                    translate(&self.table, states, count, now)
+                    taken += clock_nanoseconds() - begin
+                if states[count - 1].verdict != TRANSLATE:
+                    raise RuntimeError(f"a packet was refused: {REASONS[states[count - 1].reason - 1]}")
+            return taken / len(packets)
+        finally:
+            free(states)
+            free(slots)
 
     def hairpin(self, packet, *, now=None) -> tuple:
         cdef Packet first, second

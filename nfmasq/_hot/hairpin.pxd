@@ -20,7 +20,7 @@ from nfmasq._hot.reasons cimport (
     HAIRPIN_LOST, ICMP_ERROR_UNMATCHED, ICMP_NO_SESSION, NO_MAPPING, SOURCE_NOT_INTERNAL,
 )
 from nfmasq._hot.rules cimport Rules, is_internal
-from nfmasq._hot.table cimport NatTable, Session
+from nfmasq._hot.table cimport NatTable, Session, tuple_bucket
 from nfmasq._hot.track cimport track
 from nfmasq._hot.wire cimport IpHeader
 
@@ -44,6 +44,10 @@ cdef inline void cross(NatTable* table, Packet* packet) noexcept nogil:
     packet.near_address, packet.near_port = packet.remote_address, packet.remote_port
     packet.remote_address, packet.remote_port = sender.external_address, sender.external_port
     packet.near_identifier = not packet.near_identifier
+    packet.bucket = tuple_bucket(
+        table, packet.protocol, packet.near_address, packet.near_port,
+        packet.remote_address, packet.remote_port,
+    )
     packet.session = 0
     packet.verdict = CONTINUE
     packet.direction = INBOUND

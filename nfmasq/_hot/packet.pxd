@@ -65,6 +65,8 @@ cdef struct Packet:
     uint32_t remote_address
     uint16_t near_port
     uint16_t remote_port
+    # prefetch
+    uint32_t bucket             # of the table's index, where its session is looked for
     # lookup, admit
     uint32_t session
     # track: what the near endpoint becomes

@@ -20,13 +20,12 @@ cdef extern from *:
 
 # Finding ------------------------------------------------------------------------------------------------
 
-cdef inline uint32_t find_by_internal(
-    const NatTable* table, uint8_t protocol,
+cdef inline uint32_t find_by_internal_at(
+    const NatTable* table, uint32_t bucket, uint8_t protocol,
     uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
 ) noexcept nogil:
-    cdef uint32_t number = table.by_internal[
-        tuple_bucket(table, protocol, address, port, remote_address, remote_port)
-    ]
+    """find_by_internal, in the tuple's bucket."""
+    cdef uint32_t number = table.by_internal[bucket]
     cdef const Session* session
     while number:
         session = &table.sessions[number]
@@ -39,13 +38,20 @@ cdef inline uint32_t find_by_internal(
         number = session.by_internal_next
     return 0
 
-cdef inline uint32_t find_by_external(
+cdef inline uint32_t find_by_internal(
     const NatTable* table, uint8_t protocol,
     uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
 ) noexcept nogil:
-    cdef uint32_t number = table.by_external[
-        tuple_bucket(table, protocol, address, port, remote_address, remote_port)
-    ]
+    """The session of an internal with a remote endpoint, or 0."""
+    cdef uint32_t bucket = tuple_bucket(table, protocol, address, port, remote_address, remote_port)
+    return find_by_internal_at(table, bucket, protocol, address, port, remote_address, remote_port)
+
+cdef inline uint32_t find_by_external_at(
+    const NatTable* table, uint32_t bucket, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """find_by_external, in the tuple's bucket."""
+    cdef uint32_t number = table.by_external[bucket]
     cdef const Session* session
     while number:
         session = &table.sessions[number]
@@ -57,6 +63,14 @@ cdef inline uint32_t find_by_external(
             return number
         number = session.by_external_next
     return 0
+
+cdef inline uint32_t find_by_external(
+    const NatTable* table, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """The session of an external with a remote endpoint, or 0."""
+    cdef uint32_t bucket = tuple_bucket(table, protocol, address, port, remote_address, remote_port)
+    return find_by_external_at(table, bucket, protocol, address, port, remote_address, remote_port)
 
 cdef inline bint has_peer(const NatTable* table, uint32_t mapping, uint32_t remote_address) noexcept nogil:
     """Has this mapping a session with any port of the remote address?"""

@@ -27,7 +27,7 @@ def read(path: Path) -> list[Any]:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     if len(content) > LARGEST:
         raise Damaged(f"it is larger than {LARGEST} bytes")

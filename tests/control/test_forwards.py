@@ -125,6 +125,9 @@ def test_the_sessions_by_a_forwards_endpoints_are_counted(running: Bare, client:
     made = client.post("/v1/forwards", {"protocol": "udp", "external_port": port, "to": str(CLIENT)})
     assert made["sessions"] == 1
     assert client.get("/v1/forwards", protocol="tcp")["forwards"][0]["sessions"] == 0
+    around = {"protocol": "udp", "external_port": "1024-32767", "to": str(OTHER_CLIENT)}
+    assert client.post("/v1/forwards", around)["sessions"] == 1
+    assert [row["sessions"] for row in client.get("/v1/forwards")["forwards"]] == [0, 1, 1]
 
 
 def test_the_command_adds_lists_and_removes(command: Command) -> None:

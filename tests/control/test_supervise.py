@@ -14,11 +14,12 @@ from nfmasq.lab.router import DaemonUnderLab
 from .behind import CLIENT, EXTERNAL, filled, speak
 
 QUEUES = (100, 1)
+NO_FILE = "/dev/null/forwards"
 
 
 def configured(**nat: Any) -> Config:
     """A configuration for the router's interfaces."""
-    return parse({"nat": {"internal": ["lan0"], "external": "wan0", **nat}})
+    return parse({"nat": {"internal": ["lan0"], "external": "wan0", **nat}, "engine": {"forwards": NO_FILE}})
 
 
 class Refusing:
