@@ -282,7 +282,7 @@ def too_big(ground: Ground) -> None:
 @RFC.requires("REQ-13a", MUST, "A packet too big that may be fragmented leaves in fragments, in order.")
 def fragmented(ground: Ground) -> None:
     with fragments.narrow(ground):
-        parts = fragments.leaving(ground, udp((CLIENT, port()), (SERVER, 53), bytes(1400), flags=0))
+        parts = ground.all_out([udp((CLIENT, port()), (SERVER, 53), bytes(1400), flags=0)], at_least=2)
     demand(len(parts) > 1, f"{len(parts)} packets left")
     offsets = [fragments.offset(part) for part in parts]
     demand(offsets == sorted(offsets), f"the fragments left in the order {offsets}")
@@ -299,7 +299,7 @@ def fragments_in_any_order(ground: Ground) -> None:
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
         arrived = fragments.through(ground, [outward[number] for number in order])
         demand(arrived == data, f"outward, in the order {order}, {len(arrived)} of {len(data)} bytes arrived")
-        arrived = fragments.joined(ground.all_into([inward[number] for number in order]))
+        arrived = fragments.joined(ground.all_into([inward[number] for number in order], CLIENT, 3))
         demand(arrived == data, f"inward, in the order {order}, {len(arrived)} of {len(data)} bytes arrived")
 
 

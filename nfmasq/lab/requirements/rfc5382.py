@@ -100,7 +100,7 @@ def filtering_of_its_own(ground: Ground) -> None:
 def unsolicited_syn(ground: Ground) -> None:
     answers = refusals.answers_to_syns(ground)
     early = [seconds for seconds in answers.ignored if seconds < SILENCE]
-    demand(not early, f"unsolicited SYNs were answered after {', '.join(f'{each:.1f}' for each in early)} s")
+    demand(not early, f"unsolicited SYNs were answered after {', '.join(f'{each:.2f}' for each in early)} s")
     demand(not answers.followed, f"a SYN was answered although one had gone out: {answers.followed}")
 
 
