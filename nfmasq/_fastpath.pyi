@@ -91,7 +91,7 @@ class Table:
         Returns ("", packet to send on) or (name of the reason it is dropped for, b"").
         """
     def pace(self, packets: Sequence[bytes], *, inbound: bool = False, batch: int = 64) -> float:
-        """Translate packets in batches; nanoseconds a packet took. For benches.
+        """Translate packets in batches; nanoseconds of processor time a packet took. For benches.
 
         Raises RuntimeError when the last packet of a batch is refused.
         """

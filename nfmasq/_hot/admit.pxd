@@ -28,8 +28,8 @@ from nfmasq._hot.rules cimport (
 from nfmasq._hot.screen cimport screen
 from nfmasq._hot.sessions cimport begin_session, find_by_external, find_by_internal, has_peer
 from nfmasq._hot.table cimport (
-    NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Host, Mapping, NatTable, Scope, endpoint_bucket, pool_of,
-    random_word,
+    NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Host, Mapping, NatTable, Scope, ask_for, endpoint_bucket,
+    peer_bucket, pool_of, random_word, tuple_bucket,
 )
 from nfmasq._hot.wire cimport ACK, SYN, htons, ntohs
 
@@ -127,6 +127,21 @@ cdef inline bint give_port(NatTable* table, Packet* packet, Mapping* wanted, uin
     wanted.external_port = htons(port)
     return True
 
+cdef inline void ask_for_links(
+    const NatTable* table, const Packet* packet, const Mapping* wanted
+) noexcept nogil:
+    """Have the buckets that a new session is to be linked into on their way, all together."""
+    cdef uint32_t number = table.mapping_free or table.mapping_top + 1
+    ask_for(&table.mappings[number])
+    ask_for(&table.by_peer[peer_bucket(table, number, packet.remote_address)])
+    ask_for(&table.mapping_by_external[endpoint_bucket(
+        table, wanted.protocol, wanted.external_address, wanted.external_port
+    )])
+    ask_for(&table.by_external[tuple_bucket(
+        table, wanted.protocol, wanted.external_address, wanted.external_port,
+        packet.remote_address, packet.remote_port,
+    )])
+
 cdef inline uint32_t admit_mapping(
     NatTable* table, Packet* packet, uint32_t host, Mapping* wanted, uint32_t now
 ) noexcept nogil:
@@ -135,6 +150,7 @@ cdef inline uint32_t admit_mapping(
         return 0
     if wanted.pool != NO_POOL and not give_port(table, packet, wanted, now):
         return 0
+    ask_for_links(table, packet, wanted)
     if not host:
         host = begin_host(table, wanted.internal_address)
     if table.hosts[host].external_address == 0 and wanted.scope < SCOPE_STATIC:

@@ -7,13 +7,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.packet cimport CONTINUE, INBOUND, Packet
-from nfmasq._hot.table cimport NatTable, tuple_bucket
-
-cdef extern from *:
-    """
-    #define nfmasq_prefetch(address) __builtin_prefetch((address), 1)
-    """
-    void ask_for "nfmasq_prefetch" (const void* address) noexcept nogil
+from nfmasq._hot.table cimport NatTable, Session, ask_for, endpoint_bucket, tuple_bucket
 
 cdef enum:
     LINE = 64
@@ -24,9 +18,25 @@ cdef inline const uint32_t* bucket_of(const NatTable* table, const Packet* packe
         return &table.by_external[packet.bucket]
     return &table.by_internal[packet.bucket]
 
+cdef inline void ask_for_session(const Session* session) noexcept nogil:
+    ask_for(session)
+    ask_for(<const uint8_t*>session + LINE)
+
+cdef inline void ask_for_mapping(const NatTable* table, const Packet* packet) noexcept nogil:
+    """Nobody is in its bucket: it begins a session, and its endpoint-independent mapping is looked for."""
+    if packet.direction == INBOUND:
+        ask_for(&table.mapping_by_external[
+            endpoint_bucket(table, packet.protocol, packet.near_address, packet.near_port)
+        ])
+    else:
+        ask_for(&table.host_by_address[endpoint_bucket(table, 0, packet.near_address, 0)])
+        ask_for(&table.mapping_by_internal[
+            tuple_bucket(table, packet.protocol, packet.near_address, packet.near_port, 0, 0)
+        ])
+
 cdef inline void prefetch(const NatTable* table, Packet* packets, int count) noexcept nogil:
-    """Find every packet's bucket, and ask for it and for the first session in it."""
-    cdef const uint8_t* session
+    """Find every packet's bucket, ask for it, and for what a packet with that bucket needs next."""
+    cdef uint32_t first
     cdef int i
     for i in range(count):
         if packets[i].verdict == CONTINUE:
@@ -37,6 +47,8 @@ cdef inline void prefetch(const NatTable* table, Packet* packets, int count) noe
             ask_for(bucket_of(table, &packets[i]))
     for i in range(count):
         if packets[i].verdict == CONTINUE:
-            session = <const uint8_t*>&table.sessions[bucket_of(table, &packets[i])[0]]
-            ask_for(session)
-            ask_for(session + LINE)
+            first = bucket_of(table, &packets[i])[0]
+            if first:
+                ask_for_session(&table.sessions[first])
+            else:
+                ask_for_mapping(table, &packets[i])

@@ -163,6 +163,12 @@ cdef struct NatTable:
     Rules rules
     Counters counters
 
+cdef extern from *:
+    """
+    #define nfmasq_prefetch(address) __builtin_prefetch((address), 1)
+    """
+    void ask_for "nfmasq_prefetch" (const void* address) noexcept nogil
+
 cdef inline void make_lock(pthread_mutex_t* lock) noexcept nogil:
     """A lock that is waited for awake at first: a batch holds it for less time than falling asleep takes."""
     cdef pthread_mutexattr_t attributes

@@ -24,16 +24,15 @@ _PATIENCE_S = 300
 
 @dataclass(frozen=True)
 class TableCost:
-    """What the table alone costs; nanoseconds of processor time for one call of Table.translate from Python.
+    """What the table alone costs; nanoseconds of processor time a packet, in batches as a worker has them.
 
-    few: with a thousand sessions; many: with all of them. call: a packet refused at once, so all but the
-    work on it.
+    few: with a thousand sessions; many: with all of them. new: one that begins a session.
     """
 
     sessions: int
     bytes_per_session: float
-    call_ns: float
-    new_ns: float
+    new_few_ns: float
+    new_many_ns: float
     established_few_ns: float
     established_many_ns: float
 

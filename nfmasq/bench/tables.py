@@ -66,9 +66,9 @@ def _memory(memory: Memory) -> Iterator[str]:
         return
     cost = memory.table
     yield (
-        f"one call of Table.translate: {cost.call_ns:.0f} ns for nothing, {cost.new_ns:.0f} ns for a new "
-        f"session, {cost.established_few_ns:.0f} ns for one of a thousand sessions, "
-        f"{cost.established_many_ns:.0f} ns for one of {cost.sessions}"
+        f"a packet in the table: {cost.established_few_ns:.0f} ns with a thousand sessions, "
+        f"{cost.established_many_ns:.0f} ns with {cost.sessions}; one that begins a session: "
+        f"{cost.new_few_ns:.0f} and {cost.new_many_ns:.0f} ns"
     )
     yield ""
 

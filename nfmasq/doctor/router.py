@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nfmasq.diversion import foreign
 from nfmasq.doctor import addresses, kernel
 from nfmasq.doctor.check import Check
+from nfmasq.doctor.forwards import forwards
 from nfmasq.doctor.hairpinning import hairpinning
 from nfmasq.uplink import UplinkMissing, default_interfaces, local_ports, read_interfaces, read_uplink
 
@@ -202,4 +203,5 @@ _WITHOUT_INTERFACES: tuple[Callable[["Config"], Check], ...] = (
     _flow_offload,
     _connection_tracking,
     hairpinning,
+    forwards,
 )

@@ -13,8 +13,8 @@ from nfmasq.bench.variants import FLOOR, MASQUERADE, NFMASQ, PLAIN, REWRITING_FL
 TABLE = TableCost(
     sessions=1_000_000,
     bytes_per_session=256.1,
-    call_ns=1,
-    new_ns=1,
+    new_few_ns=1,
+    new_many_ns=1,
     established_few_ns=1,
     established_many_ns=1,
 )

@@ -1,6 +1,7 @@
 """Each thing a router may lack is told by a check of its own, with its mend."""
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path as FilePath
@@ -11,7 +12,7 @@ from kernel.nfqueue import KernelQueue
 from kernel.path import Path
 
 import nfmasq
-from nfmasq.config import Config
+from nfmasq.config import Config, Forward
 from nfmasq.diversion import program
 from nfmasq.doctor import Check, checks, kernel
 from nfmasq.doctor import router as asked
@@ -303,3 +304,37 @@ def test_redirects_are_warned_of_where_no_rule_of_ours_stops_them(router: Path, 
     assert (check.status, "redirects" in check.why) == ("warn", True)
     router.router.run(*check.mend.split())
     assert _all(router, by_hand)["hairpinning"].status == "ok"
+
+
+def _forwarding(state: FilePath, **keys: Any) -> Config:
+    forward = Forward.model_validate({"to": "192.168.1.2", **keys})
+    return _config(state).model_copy(update={"forward": [forward]})
+
+
+def test_forwards_apart_from_the_routers_own_ports_are_good(router: Path, state: FilePath) -> None:
+    check = _all(router, _forwarding(state, protocol="tcp", external_port="80-89"))["forwards"]
+    assert (check.status, check.why) == ("ok", "1 configured, on no port of the router's own")
+
+
+def test_a_forward_of_ports_the_router_calls_from_is_warned_of(router: Path, state: FilePath) -> None:
+    router.router.sysctl("ipv4/ip_local_reserved_ports", "40000-40009")
+    config = _forwarding(state, protocol="tcp", external_port="40005-40015")
+    check = _all(router, config)["forwards"]
+    assert check.status == "warn"
+    assert "ip_local_reserved_ports=40005-40015" in check.mend
+    router.router.run(*check.mend.partition(",")[0].split())
+    assert _all(router, config)["forwards"].status == "ok"
+
+
+@pytest.mark.parametrize(("protocol", "status"), [("tcp", "warn"), ("any", "warn"), ("udp", "ok")])
+def test_a_forward_that_hides_a_socket_of_the_routers_is_warned_of(
+    router: Path, state: FilePath, protocol: str, status: str
+) -> None:
+    with router.router.call(socket.create_server, ("0.0.0.0", 80)):
+        check = _all(router, _forwarding(state, external_port="79-81", protocol=protocol))["forwards"]
+    assert (check.status, "tcp 80" in check.why) == (status, status == "warn")
+
+
+def test_a_default_host_hides_nothing(router: Path, state: FilePath) -> None:
+    with router.router.call(socket.create_server, ("0.0.0.0", 80)):
+        assert _all(router, _forwarding(state))["forwards"].status == "ok"

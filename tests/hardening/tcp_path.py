@@ -10,6 +10,8 @@ from typing import NamedTuple
 from hot.packets import ACK, SYN, l4_at, read
 from hot.router import CLIENT, EXTERNAL, SERVER, Router
 
+from nfmasq.policy import Timeouts
+
 from .segments import fields, segment
 from .tcp_end import MOST_SCALE, End, Segment
 
@@ -137,3 +139,24 @@ def established(near: End | None = None, far: End | None = None, router: Router 
     connection.settle()
     assert all(end.is_open for end in connection.ends)
     return connection
+
+
+def talking() -> Connection:
+    """A connection on which both have said something, and then nothing for a while."""
+    connection = established(End(1000), End((1 << 32) - 500))
+    for side in (0, 1):
+        connection.send(side, connection.ends[side].write(1000))
+        connection.settle()
+    connection.router.wait(100)
+    return connection
+
+
+def goes_on(connection: Connection) -> None:
+    """Both ends still speak, and the NAT lets them."""
+    for side in (0, 1):
+        assert connection.send(side, connection.ends[side].write(1000))
+        connection.settle()
+        assert connection.send(1 - side, connection.ends[1 - side].read(1 << 30))
+        connection.settle()
+    assert connection.state == "established"
+    assert connection.router.row().expires_s == Timeouts().tcp_established

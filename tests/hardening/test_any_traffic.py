@@ -15,7 +15,7 @@ sides = st.integers(0, 1)
 numbers = st.integers(0, 1 << 16)
 initials = st.one_of(st.integers(0, (1 << 32) - 1), st.integers((1 << 32) - 3000, (1 << 32) - 1))
 sizes = st.one_of(st.integers(1, 1460), st.integers(1, 60000))
-buffers = st.sampled_from([1, 500, 4000, 65535, 300_000, 5_000_000, 1 << 29])
+buffers = st.sampled_from([1, 500, 4000, 65535, 300_000, 5_000_000, 1 << 30])
 shifts = st.sampled_from([None, 0, 1, 7, 14])
 
 

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
+from typing import IO
 
 import pytest
 from scapy.layers.inet import ICMP, IP
@@ -165,13 +166,16 @@ def test_datagrams_and_lines_pass_by_nc(net: Topology) -> None:
 
 
 @contextmanager
-def _listening(host: Namespace, kind: str, port: int):  # type: ignore[no-untyped-def]
+def _listening(host: Namespace, kind: str, port: int) -> Iterator[IO[str]]:
     listener = host.popen("nc", kind, str(port), stdout=-1, stdin=-1)
-    proto = "udp" if "u" in kind else "tcp"
-    wait_until(lambda: f":{port} " in host.run("ss", "-Hln", f"--{proto}"), "nc to listen")
-    yield listener.stdout
-    listener.kill()
-    listener.communicate()
+    transport = "udp" if "u" in kind else "tcp"
+    wait_until(lambda: f":{port} " in host.run("ss", "-Hln", f"--{transport}"), "nc to listen")
+    assert listener.stdout is not None
+    try:
+        yield listener.stdout
+    finally:
+        listener.kill()
+        listener.communicate()
 
 
 @pytest.mark.parametrize("reverse", [(), ("-R",)], ids=["there", "back"])
@@ -191,9 +195,11 @@ def test_bulk_passes_with_segmentation_offload(
         server.kill()
         server.wait()
     end = json.loads(said)["end"]
-    received = end["sum_received"]["bytes"] if not kind else end["sum"]["bytes"]
-    assert received >= size * 0.9
-    if not kind:
+    if kind:
+        assert end["sum"]["packets"] * 1400 >= size
+        assert end["sum"]["lost_percent"] < 50, "more than a busy machine loses"
+    else:
+        assert end["sum_received"]["bytes"] >= size * 0.9
         assert _hairpinned(daemon) - packets < size / 1500 / 2, "super-packets were cut up on the way"
 
 

@@ -1,0 +1,68 @@
+"""Do the configured forwards take ports that the router's own sockets use?
+
+A forward by port comes before them: a listener there is no longer reached from outside, and a connection of
+the router's own that begins from such a port never hears its answers.
+"""
+
+from typing import TYPE_CHECKING
+
+from nfmasq.config import forwards_of
+from nfmasq.diversion.claims import Span, claimed_by, merge
+from nfmasq.doctor import kernel
+from nfmasq.doctor.check import Check
+from nfmasq.uplink import local_ports
+
+if TYPE_CHECKING:
+    from nfmasq.config import Config
+
+_LAST_PORT = 65535
+
+
+def forwards(config: "Config") -> Check:
+    """Ports that forwards name, against listeners and the range the kernel takes ports from for itself."""
+    name = "forwards"
+    claims = claimed_by(forwards_of(config.forward))
+    spans = [*claims.everywhere, *((transport, ports) for _, transport, ports in claims.at)]
+    own = _unreserved(merge(span for _, ports in spans for span in ports))
+    if own:
+        text = ",".join(f"{first}-{last}" for first, last in own)
+        return Check(
+            name,
+            "warn",
+            f"the router's own connections may begin from forwarded ports ({text}), and then get no answers",
+            f"sysctl -w net.ipv4.ip_local_reserved_ports={text}, beside what is reserved already",
+        )
+    held = local_ports(1, _LAST_PORT)
+    for transport, sockets in zip(("tcp", "udp"), held, strict=True):
+        hidden = [
+            port
+            for port in sorted(sockets)
+            for each, ports in spans
+            if each == transport and _in(port, ports)
+        ]
+        if hidden:
+            return Check(
+                name,
+                "warn",
+                f"the router's own socket at {transport} {hidden[0]} is not reached by the forwarded address",
+                "forward another port, or let the program listen elsewhere",
+            )
+    return Check(name, "ok", f"{len(config.forward)} configured, on no port of the router's own")
+
+
+def _in(port: int, spans: tuple[Span, ...]) -> bool:
+    return any(first <= port <= last for first, last in spans)
+
+
+def _unreserved(spans: tuple[Span, ...]) -> list[Span]:
+    """What of these ports the kernel may choose for the router's own connections."""
+    low, high = map(int, (kernel.sysctl("net/ipv4/ip_local_port_range") or "32768 60999").split())
+    written = kernel.sysctl("net/ipv4/ip_local_reserved_ports") or ""
+    ends = [part.partition("-") for part in written.split(",") if part]
+    reserved = merge((int(first), int(last or first)) for first, _, last in ends)
+    chosen = [(max(first, low), min(last, high)) for first, last in spans]
+    return [
+        (first, last)
+        for first, last in chosen
+        if first <= last and not any(one <= first and last <= other for one, other in reserved)
+    ]
