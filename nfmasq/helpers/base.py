@@ -1,0 +1,161 @@
+"""What a helper is: find endpoints in what two programs say to each other, and write others in their place.
+
+A helper makes a Dialogue for each session. The engine feeds a dialogue every byte of a TCP session once,
+from the first one, in order, whatever the segments were; of UDP one whole datagram at a time. What it may
+say of them is a Reading. It never sees a packet, chooses no port and opens nothing: the engine checks every
+endpoint it finds (is the address that of the side that says it? the port 1024 or more? is there room?)
+before it acts.
+
+An exception from a dialogue ends the helper on that session and is counted; the session goes on.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from ipaddress import IPv4Address
+from typing import NamedTuple, Protocol
+
+Endpoint = tuple[IPv4Address, int]
+
+
+class Side(Enum):
+    """Who says something: the end behind the router, or the one outside."""
+
+    INSIDE = 0
+    OUTSIDE = 1
+
+    @property
+    def other(self) -> "Side":
+        """The side that hears it."""
+        return Side.OUTSIDE if self is Side.INSIDE else Side.INSIDE
+
+
+class Refusal(Exception):
+    """What was found must not be acted upon; the text goes untouched. The reason is one of REFUSALS."""
+
+
+REFUSALS = {
+    "forged": "The endpoint names another host than the one that says it.",
+    "privileged": "The port is below 1024.",
+    "reserved": "The port is one of the router's own.",
+    "not_allowed": "The helper's policy does not allow it.",
+    "no_room": "As many expectations as may be are open, or no external port is free.",
+    "too_long": "What would have to be written is longer than may be.",
+    "disabled": "The helper is switched off.",
+}
+"""Why an endpoint is left as it is: closed set, a metric's label."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An endpoint of the speaker's own, at which it is going to be reached from the other side.
+
+    start, end: its span in the bytes given to `read`. address: the one written there, None where the
+    protocol writes none. port: the one written there. write: the text for the endpoint that takes its
+    place; it must be found again, with that endpoint, if read. transport: "tcp" or "udp", of what will
+    come. anyone: it may come from any host (IRC DCC); else only from the other end of this session.
+    from_port: the port it comes from, 0 for any. consecutive: how many ports in a row are meant, the first
+    one even where it is 2 (RTP and RTCP). reuse: the endpoint was announced before by this session; no new
+    expectation, the same external endpoint (DCC RESUME).
+    """
+
+    start: int
+    end: int
+    address: IPv4Address | None
+    port: int
+    write: Callable[[IPv4Address, int], bytes]
+    transport: str = "tcp"
+    anyone: bool = False
+    from_port: int = 0
+    consecutive: int = 1
+    reuse: bool = False
+
+
+@dataclass(frozen=True)
+class Mentioned:
+    """An external port of an earlier Found of the OTHER side's, written by who heard of it: put it back.
+
+    DCC RESUME names the port that the peer was told. write: the text for the original endpoint.
+    """
+
+    start: int
+    end: int
+    port: int
+    write: Callable[[IPv4Address, int], bytes]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a dialogue makes of the bytes it was given.
+
+    taken: how many of them it is done with; they may go on their way. What is not taken is held back,
+    within the engine's bounds, and given again with more behind it: take all that cannot be a part of a
+    message to be rewritten. found: in order, without overlaps, all within what is taken. leave: this is not
+    the protocol, or from here on nobody can read it (TLS): the helper ends on this session for good.
+    refused: reasons for messages that the dialogue itself left alone, to be counted.
+    """
+
+    taken: int
+    found: Sequence["Found | Mentioned"] = ()
+    leave: bool = False
+    refused: Sequence[str] = ()
+
+
+class Session(NamedTuple):
+    """What a dialogue may know of its session. inside_began: the internal host opened it."""
+
+    internal: Endpoint
+    external: Endpoint
+    remote: Endpoint
+    inside_began: bool
+
+
+class Dialogue(Protocol):
+    """One session's state in a helper."""
+
+    def read(self, side: Side, data: bytes) -> Reading:
+        """Read what `side` says next: all that was not taken yet of a stream, or one whole datagram."""
+
+
+class Helper(Protocol):
+    """A helper. One object serves all sessions; it has no state of its own but its options."""
+
+    name: str
+    """Lower-case word: its key in [helpers] and its label in metrics."""
+    transport: str
+    """"tcp" or "udp"."""
+    ports: tuple[int, ...]
+    """Of the server, where the file says nothing else."""
+    enabled_by_default: bool
+    about: str
+    """One line for people."""
+
+    def begin(self, session: Session) -> Dialogue:
+        """A dialogue for a session that begins."""
+
+
+@dataclass
+class Lines:
+    """A part of a dialogue: cuts one side's stream into lines, for protocols made of them.
+
+    longest: bytes, line end included; a longer line ends the helper (`overrun`).
+    """
+
+    longest: int = 2048
+    overrun: bool = field(default=False, init=False)
+
+    def split(self, data: bytes) -> list[tuple[int, bytes]]:
+        """Each whole line and where it begins; the line end (LF, or CR LF) belongs to it."""
+        lines, at = [], 0
+        while (end := data.find(b"\n", at)) >= 0:
+            lines.append((at, data[at : end + 1]))
+            at = end + 1
+        if len(data) - at > self.longest or any(len(line) > self.longest for _, line in lines):
+            self.overrun = True
+        return lines
+
+
+def may_become(begun: bytes, beginnings: Sequence[bytes]) -> bool:
+    """Could a line that has begun like this still begin like one of these (upper case) words?"""
+    begun = begun.upper()
+    return any(word.startswith(begun[: len(word)]) for word in beginnings)
