@@ -76,6 +76,19 @@ class Forward:
 
 
 @dataclass(frozen=True)
+class HelperPort:
+    """Which new sessions a helper gets: outbound ones to this remote port, forwarded ones to this internal port.
+
+    helper: its number, 1 to 31. protocol: 6 or 17. networks: only of internal hosts in them; none: of all.
+    """
+
+    helper: int
+    protocol: int
+    port: int
+    networks: tuple[IPv4Network, ...] = ()
+
+
+@dataclass(frozen=True)
 class Timeouts:
     """Idle seconds after which a session ends (RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2)."""
 
@@ -110,6 +123,7 @@ class Policy:
     ports: tuple[int, int] = (1024, 32767)
     behaviours: tuple[NetworkBehaviour, ...] = (NetworkBehaviour(EVERYWHERE),)
     forwards: tuple[Forward, ...] = ()
+    helper_ports: tuple[HelperPort, ...] = ()
     timeouts: Timeouts = Timeouts()
     sessions: int = 1_000_000
     half_open: int = 0

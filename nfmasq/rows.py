@@ -48,6 +48,33 @@ class Refusal(NamedTuple):
     quote: bytes
 
 
+class Held(NamedTuple):
+    """A packet of a session that has a helper, set aside for it.
+
+    session, serial: the session, for ever; helper: its number. packet: the whole IP packet, translated
+    already; its transport checksum may be wrong. token: the packet's place in its queue.
+    """
+
+    session: int
+    serial: int
+    helper: int
+    outbound: bool
+    internal: Endpoint
+    external: Endpoint
+    remote: Endpoint
+    inside_began: bool
+    packet: bytes
+    token: tuple[int, int]
+
+
+class Expected(NamedTuple):
+    """A session that a helper announced, and the external endpoint it may arrive at."""
+
+    session: int
+    serial: int
+    external: Endpoint
+
+
 class Counters(NamedTuple):
     """Totals since the start, plain integers. Protocols are indexed as `policy.TRANSPORTS`.
 
