@@ -40,9 +40,7 @@ _ANSWERS = {
     b"227": {b"PASV"},
     b"229": {b"EPSV"},
     b"230": _LOGIN,
-    b"232": _LOGIN | {b"ADAT"},
-    b"234": {b"AUTH", b"ADAT"},
-    b"235": {b"ADAT"},
+    b"232": _LOGIN,
     b"331": {b"USER"},
     b"332": {b"USER", b"PASS"},
     b"334": {b"AUTH"},
@@ -179,20 +177,19 @@ class Control:
         return None if code[:1] == b"1" else self._answer(code, at, line)
 
     def _answer(self, code: bytes, at: int, line: bytes) -> Found | None:
+        if code in {b"234", b"235"}:
+            raise Leave  # whether it was waited for or not, what follows may be TLS
         word = self._answered(code)
         good = code[:1] == b"2"
         if word in _LOGIN:
             self._logged_in = code in {b"230", b"232"} or (self._logged_in and code != b"530")
-        elif word in {b"AUTH", b"ADAT"} and code in {b"234", b"235"}:
-            raise Leave
         elif word == b"EPSV ALL":
             self._only_epsv = good
             if good and self._client is Side.INSIDE:
                 raise Leave  # from here on it announces nothing of its own
         elif word in {b"PASV", b"EPSV"} and good:
-            return self._announced(
-                passive_reply(line, at) if word == b"PASV" else extended_passive_reply(line, at)
-            )
+            find = passive_reply if word == b"PASV" else extended_passive_reply
+            return self._announced(find(line, at))
         return None
 
     def _answered(self, code: bytes) -> bytes:
