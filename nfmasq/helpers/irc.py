@@ -4,9 +4,9 @@ What is stored of a session: of each side the line that has begun; whether clien
 like IRC, and whether the server has welcomed the client. Lines alone write it.
 
 DCC is a CTCP message: between two \\x01 in the text of a PRIVMSG or NOTICE, nowhere else. An offer has an
-address, as one decimal number, and a port; the answer to an offer with port 0 and a token (passive DCC) looks the
-same, and such an offer has nothing to open. RESUME names the port of the offer as the peer heard it, ACCEPT
-names it again as the one who offered knows it.
+address, as one decimal number, and a port; the answer to an offer with port 0 and a token (passive DCC) looks
+the same, and such an offer has nothing to open. RESUME names the port of the offer as the peer heard it,
+ACCEPT names it again as the one who offered knows it.
 
 Only a client behind the router is helped: what an internal server says was told to it by strangers.
 """
