@@ -13,16 +13,16 @@ from nfmasq._hot.forwards cimport find_forward
 from nfmasq._hot.lookup cimport lookup
 from nfmasq._hot.mappings cimport find_mapping_by_external
 from nfmasq._hot.packet cimport (
-    CLASS_UDP, CONTINUE, HAIRPIN, ICMP_ERROR, ICMP_REPLY, INBOUND, OUTBOUND, TRANSLATE, Packet, drop,
-    let_pass,
+    CLASS_OTHER, CLASS_UDP, CONTINUE, HAIRPIN, ICMP_ERROR, ICMP_REPLY, INBOUND, OUTBOUND, TRANSLATE, Packet,
+    drop, let_pass,
 )
 from nfmasq._hot.reasons cimport (
-    HAIRPIN_LOST, ICMP_ERROR_UNMATCHED, ICMP_NO_SESSION, NO_MAPPING, SOURCE_NOT_INTERNAL,
+    HAIRPIN_LOST, ICMP_ERROR_UNMATCHED, ICMP_NO_SESSION, NO_MAPPING, PORTLESS_REMOTE_TAKEN,
+    SOURCE_NOT_INTERNAL,
 )
 from nfmasq._hot.rules cimport Rules, is_internal
 from nfmasq._hot.table cimport NatTable, Session, tuple_bucket
 from nfmasq._hot.track cimport track
-from nfmasq._hot.wire cimport IpHeader
 
 cdef enum:
     MARK_BITS = 0xFC000000
@@ -39,8 +39,6 @@ cdef inline void cross(NatTable* table, Packet* packet) noexcept nogil:
     """From having gone out to coming in: the sender's external endpoint is the remote one now."""
     cdef Session* sender = &table.sessions[packet.session]
     packet.mark = <uint32_t>MARK | packet.session
-    packet.sender_address, packet.sender_port = packet.near_address, packet.near_port
-    packet.sender_new_address, packet.sender_new_port = sender.external_address, sender.external_port
     packet.near_address, packet.near_port = packet.remote_address, packet.remote_port
     packet.remote_address, packet.remote_port = sender.external_address, sender.external_port
     packet.near_identifier = not packet.near_identifier
@@ -83,6 +81,9 @@ cdef inline bint go_out(NatTable* table, Packet* packet, uint32_t now) noexcept 
 cdef inline bint come_in(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """The receiver's session, found or begun, as if the packet came from outside."""
     if lookup(table, packet):
+        if packet.transport == CLASS_OTHER and packet.session == packet.mark & ~<uint32_t>MARK_BITS:
+            # Behind one address what it sends and what it would be answered look the same.
+            return drop(packet, PORTLESS_REMOTE_TAKEN)
         return track(table, packet, now)
     if packet.kind == ICMP_ERROR:
         return drop(packet, ICMP_ERROR_UNMATCHED)
@@ -101,10 +102,9 @@ cdef inline void finish_hairpin(NatTable* table, Packet* packet) noexcept nogil:
     """The second pass: the source. Without its session it must not go on: the receiver would answer it."""
     cdef uint32_t number = packet.mark & ~<uint32_t>MARK_BITS
     cdef Session* session = &table.sessions[number]
-    if number == 0 or number > table.top[0] or not session.live or (
-        packet.kind != ICMP_ERROR and (
-            session.internal_address != packet.near_address or session.protocol != packet.protocol
-        )
+    if (
+        number == 0 or number > table.top[0] or not session.live
+        or session.internal_address != packet.near_address or session.protocol != packet.protocol
     ):
         drop(packet, HAIRPIN_LOST)
         return
@@ -113,5 +113,3 @@ cdef inline void finish_hairpin(NatTable* table, Packet* packet) noexcept nogil:
     packet.mark = 0
     packet.verdict = TRANSLATE
     packet.new_address, packet.new_port = session.external_address, session.external_port
-    if packet.kind == ICMP_ERROR:
-        packet.near_address = (<IpHeader*>packet.data).source

@@ -1,10 +1,11 @@
 # Limits: is there room for one more session, in all and for its host?
 #
-# The newcomer is refused; nothing that lives is ended to make room (RFC 6888 REQ-11 D).
+# The newcomer is refused; nothing that lives is ended to make room (RFC 6888 REQ-11 D). What comes from
+# outside may use up no more than half of any limit before it is answered: the host itself has the other half.
 
 from libc.stdint cimport uint32_t
 
-from nfmasq._hot.packet cimport CLASS_TCP, Packet, drop
+from nfmasq._hot.packet cimport CLASS_TCP, INBOUND, Packet, drop
 from nfmasq._hot.reasons cimport (
     HALF_OPEN_FULL, HOST_HALF_OPEN_FULL, HOST_PORTS_FULL, HOST_RATE_EXCEEDED, HOST_SESSIONS_FULL,
     RATE_EXCEEDED, SESSIONS_FULL,
@@ -20,14 +21,26 @@ cdef inline uint32_t live_sessions(const NatTable* table) noexcept nogil:
 cdef inline bint is_full(uint32_t count, uint32_t most) noexcept nogil:
     return most != 0 and count >= most
 
+cdef inline bint is_half_full(uint32_t count, uint32_t most) noexcept nogil:
+    return most != 0 and count >= (most + 1) // 2
+
 cdef inline bint host_has_room(
     const Rules* rules, Packet* packet, const Host* host, uint32_t now
 ) noexcept nogil:
-    if is_full(host.sessions, rules.sessions_per_host):
+    cdef uint32_t begun = host.begun if host.second == now else 0
+    cdef bint asked = packet.direction == INBOUND
+    if is_full(host.sessions, rules.sessions_per_host) or (
+        asked and is_half_full(host.unanswered, rules.sessions_per_host)
+    ):
         return drop(packet, HOST_SESSIONS_FULL)
-    if packet.transport == CLASS_TCP and is_full(host.half_open, rules.half_open_per_host):
+    if packet.transport == CLASS_TCP and (
+        is_full(host.half_open, rules.half_open_per_host)
+        or asked and is_half_full(host.unanswered, rules.half_open_per_host)
+    ):
         return drop(packet, HOST_HALF_OPEN_FULL)
-    if host.second == now and is_full(host.begun, rules.new_per_second_per_host):
+    if is_full(begun, rules.new_per_second_per_host) or (
+        asked and is_half_full(begun, rules.new_per_second_per_host)
+    ):
         return drop(packet, HOST_RATE_EXCEEDED)
     return True
 
@@ -36,13 +49,19 @@ cdef inline bint within_limits(
 ) noexcept nogil:
     """May the packet begin a session of this host (0: one that has none yet)?"""
     cdef const Rules* rules = &table.rules
-    if live_sessions(table) >= min(rules.sessions, table.capacity):
+    cdef uint32_t most = min(rules.sessions, table.capacity)
+    cdef uint32_t begun = table.begun if table.second == now else 0
+    cdef bint asked = packet.direction == INBOUND
+    if live_sessions(table) >= most or asked and is_half_full(table.unanswered, most):
         return drop(packet, SESSIONS_FULL)
     if host and not host_has_room(rules, packet, &table.hosts[host], now):
         return False
-    if packet.transport == CLASS_TCP and is_full(table.half_open, rules.half_open):
+    if packet.transport == CLASS_TCP and (
+        is_full(table.half_open, rules.half_open)
+        or asked and is_half_full(table.unanswered, rules.half_open)
+    ):
         return drop(packet, HALF_OPEN_FULL)
-    if table.second == now and is_full(table.begun, rules.new_per_second):
+    if is_full(begun, rules.new_per_second) or asked and is_half_full(begun, rules.new_per_second):
         return drop(packet, RATE_EXCEEDED)
     return True
 

@@ -75,11 +75,6 @@ cdef struct Packet:
     uint16_t most_mss           # SYN: the largest MSS to let through, host order; 0: any
     uint16_t identification     # with `renumbered`, the IP identification it gets
     uint8_t renumbered
-    # hairpin: the sender's internal endpoint and its external one
-    uint32_t sender_address
-    uint32_t sender_new_address
-    uint16_t sender_port
-    uint16_t sender_new_port
     uint16_t reason
     uint8_t verdict
 

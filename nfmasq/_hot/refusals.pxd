@@ -10,7 +10,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
 cdef enum:
-    PATIENCE = 6             # seconds an unsolicited SYN goes without an answer (RFC 5382 REQ-4)
+    PATIENCE = 7             # seconds of a clock that counts whole ones, so that six pass in any case
     MOST_WAITING = 256
     MOST_A_SECOND = 128      # of those to internal hosts
     MOST_QUOTED = 68         # the longest IP header, and eight bytes

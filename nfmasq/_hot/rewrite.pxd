@@ -11,7 +11,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from nfmasq._hot.checksum cimport pseudo_header, sum_words, update_check, update_sum, whole_check
-from nfmasq._hot.packet cimport HAIRPIN, ICMP_ERROR, OUTBOUND, Packet
+from nfmasq._hot.packet cimport ICMP_ERROR, OUTBOUND, Packet
 from nfmasq._hot.tcpoptions cimport clamp_mss
 from nfmasq._hot.wire cimport (
     DCCP, ICMP, TCP, UDP, UDPLITE, IcmpHeader, IpHeader, TcpHeader, UdpHeader,
@@ -92,57 +92,42 @@ cdef inline void rewrite_query(uint8_t* l4, uint16_t identifier) noexcept nogil:
     cdef IcmpHeader* icmp = <IcmpHeader*>l4
     set_port(&icmp.identifier, &icmp.check, 0, 0, identifier)
 
-cdef inline void rewrite_quoted_ports(
-    Packet* packet, bint destination, uint32_t old_address, uint32_t new_address, uint16_t new_port
-) noexcept nogil:
-    """One end of the quoted packet: its port and, as far as it is quoted, the checksum over both."""
+cdef inline void rewrite_quoted_ports(Packet* packet, uint32_t old_address) noexcept nogil:
+    """The quoted packet's own port and, as far as it is quoted, its checksum (RFC 5508 REQ-4, REQ-5)."""
     cdef TcpHeader* tcp = <TcpHeader*>packet.quoted_l4
     cdef UdpHeader* udp = <UdpHeader*>packet.quoted_l4
-    cdef uint16_t* port = &tcp.destination if destination else &tcp.source
+    # The error travels against the packet it quotes: the near endpoint is the other one of the two.
+    cdef uint16_t* port = &tcp.destination if packet.direction == OUTBOUND else &tcp.source
     cdef uint16_t uncovered = 0
     if packet.protocol == TCP:
         if packet.quoted_l4_length >= 18:
-            set_port(port, &tcp.check, old_address, new_address, new_port)
+            set_port(port, &tcp.check, old_address, packet.new_address, packet.new_port)
         else:
-            set_port(port, &uncovered, 0, 0, new_port)
+            set_port(port, &uncovered, 0, 0, packet.new_port)
     elif packet.protocol == UDP:
         if udp.check:
-            set_port(port, &udp.check, old_address, new_address, new_port)
+            set_port(port, &udp.check, old_address, packet.new_address, packet.new_port)
             udp.check = never_zero(udp.check)
         else:
-            set_port(port, &uncovered, 0, 0, new_port)
+            set_port(port, &uncovered, 0, 0, packet.new_port)
     elif packet.protocol == ICMP and packet.near_identifier:
-        rewrite_query(packet.quoted_l4, new_port)
-
-cdef inline void rewrite_quoted_sender(Packet* packet) noexcept nogil:
-    """Of a hairpinned error the other end too: whom the quoted packet was sent to (RFC 5508 REQ-7)."""
-    packet.near_identifier = not packet.near_identifier
-    rewrite_quoted_ports(
-        packet, True, packet.sender_address, packet.sender_new_address, packet.sender_new_port
-    )
-    set_destination(packet.quoted, packet.sender_new_address)
+        rewrite_query(packet.quoted_l4, packet.new_port)
 
 cdef inline void rewrite_error(Packet* packet) noexcept nogil:
-    """The quoted packet back to what its sender sent (RFC 5508 REQ-4, REQ-5); the checksum over it anew.
-
-    The error travels against the packet it quotes: the near endpoint is the other one of the two.
-    """
+    """The quoted packet back to what its sender sent; the ICMP checksum over it all is made anew."""
     cdef IcmpHeader* icmp = <IcmpHeader*>packet.l4
-    cdef bint outbound = packet.direction == OUTBOUND
-    rewrite_quoted_ports(packet, outbound, packet.near_address, packet.new_address, packet.new_port)
-    if outbound:
+    rewrite_quoted_ports(packet, packet.near_address)
+    if packet.direction == OUTBOUND:
         set_destination(packet.quoted, packet.new_address)
     else:
         set_source(packet.quoted, packet.new_address)
-    if packet.direction == HAIRPIN:
-        rewrite_quoted_sender(packet)
     icmp.check = 0
     icmp.check = whole_check(sum_words(packet.l4, packet.l4_length))
 
 cdef inline void rewrite(Packet* packet) noexcept nogil:
     """Put the session's other endpoint in the near one's place, in the headers and in what they quote.
 
-    A hairpinned packet comes twice: first its destination is rewritten, as of what comes in, then its source.
+    A hairpinned packet comes twice: first it is rewritten as what comes in, then as what leaves.
     """
     cdef IpHeader* ip = <IpHeader*>packet.data
     cdef uint32_t old_address = packet.near_address
@@ -153,8 +138,7 @@ cdef inline void rewrite(Packet* packet) noexcept nogil:
     if packet.renumbered:
         set_identification(ip, packet.identification)
     if packet.kind == ICMP_ERROR:
-        if not packet.turned:
-            rewrite_error(packet)
+        rewrite_error(packet)
     elif ip.protocol == TCP:
         rewrite_tcp(packet, ip, old_address)
     elif ip.protocol == UDP:

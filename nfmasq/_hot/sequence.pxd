@@ -97,9 +97,9 @@ cdef inline void forget(Session* session) noexcept nogil:
 cdef inline Fit follow_first_syn(
     Session* session, int side, const Packet* packet, const Segment* segment
 ) noexcept nogil:
-    """A SYN without ACK. In the middle of a connection it is for the other end to believe it or not."""
+    """A SYN without ACK. In the middle of a connection, reset or not, the other end may believe it or not."""
     cdef uint8_t state = session.state
-    if state == TCP_NONE or state == TCP_CLOSING or state == TCP_RESET:
+    if state == TCP_NONE or state == TCP_CLOSING or state == TCP_RESET and not is_heard(session):
         forget(session)
     elif state != TCP_INTERNAL_SYN and state != TCP_EXTERNAL_SYN:
         session.reopening = segment.end

@@ -101,6 +101,12 @@ cdef inline void count_half_open(NatTable* table, const Session* session, int ch
         table.half_open += change
         table.hosts[table.mappings[session.mapping].host].half_open += change
 
+cdef inline void count_unanswered(NatTable* table, const Session* session, int change) noexcept nogil:
+    """Add `change` to the sessions without an answer if nobody inside has sent anything in this one."""
+    if session.packets_out == 0:
+        table.unanswered += change
+        table.hosts[table.mappings[session.mapping].host].unanswered += change
+
 cdef inline void set_state(NatTable* table, Session* session, uint8_t state) noexcept nogil:
     """Let a linked TCP session be in this state."""
     count_half_open(table, session, -1)
@@ -140,6 +146,7 @@ cdef inline void link_session(NatTable* table, uint32_t number, uint32_t mapping
     table.hosts[table.mappings[mapping].host].sessions += 1
     table.session_count[session.transport] += 1
     count_half_open(table, session, 1)
+    count_unanswered(table, session, 1)
 
 cdef inline uint32_t begin_session(
     NatTable* table, uint32_t mapping_number, uint32_t remote_address, uint16_t remote_port,
@@ -205,6 +212,7 @@ cdef inline void end_session(NatTable* table, uint32_t number, uint32_t now) noe
         table.sessions[session.by_peer_next].by_peer_previous = session.by_peer_previous
     wheel_remove(table, number)
     count_half_open(table, session, -1)
+    count_unanswered(table, session, -1)
     table.session_count[session.transport] -= 1
     table.hosts[table.mappings[mapping].host].sessions -= 1
     table.mappings[mapping].sessions -= 1

@@ -105,7 +105,7 @@ cdef struct Mapping:         # 48 bytes
     uint8_t spare
     uint32_t spare_word
 
-cdef struct Host:            # 32 bytes
+cdef struct Host:            # 40 bytes
     uint32_t address
     uint32_t mappings        # 0: free, and next is the next free one
     uint32_t sessions
@@ -114,6 +114,8 @@ cdef struct Host:            # 32 bytes
     uint32_t half_open       # its TCP sessions whose handshake is not over
     uint32_t second          # the last second in which it began a session
     uint32_t begun           # how many it began then
+    uint32_t unanswered      # its sessions in which it has sent nothing
+    uint32_t spare
 
 cdef enum:
     NO_POOL = 0xFFFF
@@ -155,6 +157,7 @@ cdef struct NatTable:
     uint32_t[TRANSPORT_COUNT] mapping_count
     uint32_t static_mappings         # of SCOPE_STATIC and SCOPE_SHARED
     uint32_t half_open               # TCP sessions whose handshake is not over
+    uint32_t unanswered              # sessions in which nobody inside has sent anything
     uint32_t second                  # the last second in which a session began
     uint32_t begun                   # how many began then
     uint16_t[IDENTIFICATIONS] identifications    # the last IP identification, by remote address

@@ -8,7 +8,7 @@ from nfmasq._hot.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSL
 from nfmasq._hot.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
 from nfmasq._hot.rules cimport Rules
 from nfmasq._hot.sequence cimport COUNTING, OUTSIDE, Fit, follow, is_under_way
-from nfmasq._hot.sessions cimport set_state
+from nfmasq._hot.sessions cimport count_unanswered, set_state
 from nfmasq._hot.table cimport NatTable, Session
 from nfmasq._hot.tcpstate cimport next_state, tcp_long_timer, tcp_refreshed
 from nfmasq._hot.timers cimport set_timer
@@ -34,8 +34,9 @@ cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, ui
     )
     return True
 
-cdef inline void count_session(Packet* packet, Session* session) noexcept nogil:
+cdef inline void count_session(NatTable* table, const Packet* packet, Session* session) noexcept nogil:
     if packet.direction == OUTBOUND:
+        count_unanswered(table, session, -1)
         session.packets_out += 1
         session.bytes_out += packet.length
     else:
@@ -88,6 +89,6 @@ cdef inline bint track(NatTable* table, Packet* packet, uint32_t now) noexcept n
                 return False
         else:
             refresh(table, packet, session, now)
-        count_session(packet, session)
+        count_session(table, packet, session)
     become(table, packet, session)
     return True

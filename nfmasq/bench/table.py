@@ -72,7 +72,7 @@ def measure(sessions: int) -> TableCost:
     to_any = list(packets(random.choices(range(sessions), k=SAMPLE)))
     before = resident("self")
     table = new_table(sessions)
-    fill(table, range(few))          # the first ones pay for pages that were never touched
+    fill(table, range(few))  # the first ones pay for pages that were never touched
     established_few = table.pace(to_few)
     new_few = fill(table, range(few, 2 * few))
     fill(table, range(2 * few, sessions - last))

@@ -5,6 +5,8 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
+from shutil import get_terminal_size
+from textwrap import wrap
 
 import click
 
@@ -13,6 +15,7 @@ from nfmasq.lab.requirements.ground import Ground
 from nfmasq.lab.requirements.requirement import Requirement, Standing
 from nfmasq.lab.requirements.running import Outcome, run
 
+INDENT = " " * 27
 MARKS = {
     "met": ("✔", "green"),
     "partly": ("◐", "yellow"),
@@ -67,7 +70,9 @@ def _print(outcome: Outcome) -> None:
     click.echo(f"{click.style(mark, fg=colour)} {number} {requirement.level:<11} {requirement.asks}")
     why = outcome.said or ("" if came == "met" else requirement.reason)
     if why:
-        click.echo(f"{'':27}{click.style(f'{came}: {why}', fg=colour)}")
+        width = max(get_terminal_size((110, 24)).columns, 2 * len(INDENT))
+        lines = wrap(f"{came}: {why}", width, initial_indent=INDENT, subsequent_indent=INDENT)
+        click.secho("\n".join(lines), fg=colour)
 
 
 def _described(outcome: Outcome) -> dict[str, object]:

@@ -210,6 +210,7 @@ def test_a_forwarded_host_keeps_its_limits() -> None:
     router = forwarding(WEB, sessions_per_host=2)
     for port in (1, 2):
         router.into(tcp(SERVER, port, EXTERNAL, 8080))
+        router.out(tcp(CLIENT, 80, SERVER, port, SYN | ACK))
     assert router.try_in(tcp(SERVER, 3, EXTERNAL, 8080))[0] == "host_sessions_full"
 
 

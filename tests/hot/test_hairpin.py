@@ -124,6 +124,18 @@ def test_an_error_is_hairpinned_back_to_what_its_receiver_sent(meeting: Meeting)
     assert quote_of(back)[12:] == sent[12:]
 
 
+def test_between_its_passes_an_error_quotes_what_the_router_sees(meeting: Meeting) -> None:
+    """Connection tracking stands between them and calls any other quote invalid."""
+    sent = udp(CLIENT, 4000, EXTERNAL, meeting.near)
+    came = meeting.send(sent)
+    refusal = error(OTHER_CLIENT, EXTERNAL, came, UNREACHABLE, 3)
+    reason, between = meeting.router.table.translate(refusal, hairpin=True, now=meeting.router.now)
+    assert reason == ""
+    assert read(between)[::2] == (OTHER_CLIENT, CLIENT)
+    assert read(quote_of(between)) == (CLIENT, 4000, OTHER_CLIENT, 5000)
+    assert sums_are_right(between)
+
+
 def test_an_error_of_a_router_inside_is_hairpinned_too(meeting: Meeting) -> None:
     came = meeting.send(udp(CLIENT, 4000, EXTERNAL, meeting.near))
     back = meeting.send(error(INNER_ROUTER, EXTERNAL, came, UNREACHABLE, 1))
@@ -149,6 +161,11 @@ def test_a_ping_and_a_tunnel_to_the_router_are_its_own(meeting: Meeting) -> None
         assert meeting.router.table.translate(packet, hairpin=True, now=meeting.router.now) == ("", packet)
     assert meeting.router.table.counters().passed == before + 2
     assert len(meeting.router.rows()) == 1, "no session was begun"
+
+
+def test_a_tunnel_to_oneself_is_not_told_from_its_answer() -> None:
+    default = Forward(ANY_PROTOCOL, None, ALL_PORTS, (ForwardTarget(OTHER_CLIENT),))
+    assert Meeting(forwards=(default,)).refused(portless(CLIENT, EXTERNAL, GRE)) == "portless_remote_taken"
 
 
 def test_a_port_that_nobody_has_begins_no_session(meeting: Meeting) -> None:

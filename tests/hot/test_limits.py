@@ -130,3 +130,48 @@ def test_so_many_sessions_may_begin_in_one_second(key: str) -> None:
         assert others == ("" if "host" in key else "rate_exceeded")
         assert router.out(udp(CLIENT, 1000 + 10 * router.now % 60000, SERVER, 53)), "it lives already"
         router.wait(1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ({"sessions_per_host": 8}, "host_sessions_full"),
+        ({"sessions": 8}, "sessions_full"),
+        ({"new_per_second": 8}, "rate_exceeded"),
+        ({"new_per_second_per_host": 8}, "host_rate_exceeded"),
+    ],
+    ids=str,
+)
+def test_the_world_outside_uses_up_no_more_than_half_of_what_a_host_may_have(
+    limit: dict[str, int], reason: str
+) -> None:
+    router = Router(policy(**limit))
+    near = read(router.out(udp(CLIENT, 40000, SERVER, 53))).source_port
+    came = [router.try_in(udp(SERVER, port, EXTERNAL, near))[0] for port in range(1000, 1020)]
+    assert came.count("") in (3, 4)
+    assert set(came) == {"", reason}
+    for port in range(3):
+        assert router.out(udp(CLIENT, 40001 + port, OTHER_SERVER, 53))
+
+
+def test_half_open_sessions_from_outside_leave_room_too() -> None:
+    router = Router(policy(half_open_per_host=8))
+    near = read(router.out(tcp(CLIENT, 40000, SERVER, 80))).source_port
+    came = [router.try_in(tcp(SERVER, port, EXTERNAL, near))[0] for port in range(1000, 1020)]
+    assert came.count("") == 4
+    assert set(came) == {"", "host_half_open_full"}
+    assert router.out(tcp(CLIENT, 40001, SERVER, 80))
+
+
+def test_what_the_host_has_answered_is_its_own_session() -> None:
+    router = Router(policy(sessions_per_host=4))
+    near = read(router.out(udp(CLIENT, 40000, SERVER, 53))).source_port
+    for port in (1000, 1001, 1002):
+        router.into(udp(SERVER, port, EXTERNAL, near))
+        router.out(udp(CLIENT, 40000, SERVER, port))
+    assert router.try_in(udp(SERVER, 1003, EXTERNAL, near))[0] == "host_sessions_full"
+    router.wait(300)
+    near = read(router.out(udp(CLIENT, 40000, SERVER, 53))).source_port
+    for port in (1000, 1001):
+        router.into(udp(SERVER, port, EXTERNAL, near))
+    assert router.try_in(udp(SERVER, 1003, EXTERNAL, near))[0] == "host_sessions_full"

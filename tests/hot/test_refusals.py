@@ -12,7 +12,8 @@ from .packets import ACK, GRE, SYN, error, portless, read, tcp, udp
 from .router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router, policy
 
 HOST_UNREACHABLE, PORT_UNREACHABLE, PROHIBITED = 1, 3, 13
-PATIENCE = 6
+PATIENCE = 7
+"""Seconds of a clock that counts whole ones, so that six pass in any case."""
 
 
 def due(router: Router) -> list[Refusal]:

@@ -34,7 +34,7 @@ NEXT = """
     fin-out     fin-out     *fin-out    reset   *fin-out     fin-out     closing     reset   *fin-out
     fin-in      fin-in      closing     reset   *fin-in      fin-in      *fin-in     reset   *fin-in
     closing     syn-out     closing     closing closing      syn-in      closing     closing closing
-    reset       syn-out     established reset   established  syn-in      established reset   established
+    reset       reset       established reset   established  reset       established reset   established
 """
 """A row a state: what it becomes by each of SEGMENTS.
 

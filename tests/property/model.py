@@ -52,7 +52,7 @@ class Session:
 
     def hear_first_syn(self, side: str, other: str) -> bool:
         """A SYN without ACK."""
-        if self.state in OPEN:
+        if self.state in OPEN or (self.state == "reset" and len(self.heard) == 2):
             self.reopening.add(side)
             return False
         if self.state in ("-", "closing", "reset"):

@@ -15,6 +15,13 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "rfc-compliance.md"
 NUMBERED = {4787: 14, 5382: 10, 5508: 11, 6888: 15}
 """How many numbered requirements these RFCs have."""
+LETTERED = {
+    4787: "3a 5a 5b 5c 6a 8a 9a 10a 12a 12b 13a 14a",
+    5382: "2a 3a 3b 4a 5a 8a",
+    5508: "1a 2a 3a 3b 3c 3d 4a 4b 4c 5a 5b 5c 7a 10a 10b 10c 10d 10e 10f",
+    6888: "4A 4B 4C 8A 8B 8C 11A 11B 11C 11D",
+}
+SECTIONS = {7857: range(2, 13)}
 
 LINE = re.compile(r"^\| (\S+) \| (?:MUST|SHOULD|RECOMMENDED|MAY) \| .* \| (.*) \| (\S+) \|$")
 
@@ -76,6 +83,11 @@ def test_no_number_is_left_out() -> None:
         for number in range(1, last + 1):
             name = re.compile(rf"REQ-{number}[a-zA-Z]?$")
             assert any(each == rfc and name.match(its) for each, its in numbers), f"RFC {rfc} REQ-{number}"
+    for rfc, letters in LETTERED.items():
+        assert not {f"REQ-{each}" for each in letters.split()} - {its for each, its in numbers if each == rfc}
+    for rfc, sections in SECTIONS.items():
+        for section in sections:
+            assert any(each == rfc and re.match(rf"§{section}\b", its) for each, its in numbers), section
 
 
 def test_whatever_is_not_quite_met_says_why() -> None:

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import IPv4Address
 
 from nfmasq.lab.requirements.ground import Ground
-from nfmasq.lab.requirements.packets import MF, checksum, replaced, udp, word_at
+from nfmasq.lab.requirements.packets import MF, checksum, replaced, word_at
 
 NARROW = 1200
 _EIGHT_BYTES = 1376 // 8
@@ -52,17 +51,11 @@ def cut(packet: bytes) -> list[bytes]:
     return parts
 
 
-def leaving(ground: Ground, *packets: bytes) -> list[bytes]:
-    """Send these from inside; the packets in which they reach their destination, in order."""
-    inside, outside = ground[IPv4Address(packets[0][12:16])], ground[IPv4Address(packets[0][16:20])]
-    outside.ignore()
-    for packet in packets:
-        inside.send(packet)
-    inside.send(udp(inside.marker, outside.marker, b"behind it"))
-    return outside.until_marker()
-
-
 def through(ground: Ground, parts: list[bytes]) -> bytes:
     """Send these fragments of one UDP datagram from inside; the payload that arrives, put together."""
-    arrived = sorted(leaving(ground, *parts), key=offset)
-    return b"".join(part[20:] for part in arrived)[8:]
+    return joined(ground.all_out(parts, at_least=len(parts)))
+
+
+def joined(parts: list[bytes]) -> bytes:
+    """The payload of the UDP datagram that these are the fragments of."""
+    return b"".join(part[20:] for part in sorted(parts, key=offset))[8:]

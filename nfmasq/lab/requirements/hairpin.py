@@ -8,7 +8,6 @@ from nfmasq.lab.requirements.ground import Ground
 from nfmasq.lab.requirements.packets import Endpoint, Seen, read, udp
 from nfmasq.lab.requirements.way import CLIENT, OTHER_CLIENT
 
-MISSING = "hairpinning is not built yet"
 LAX = {"filtering": "endpoint-independent"}
 
 

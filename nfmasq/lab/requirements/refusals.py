@@ -6,20 +6,20 @@ from functools import lru_cache
 
 from nfmasq.lab.requirements.core import Core
 from nfmasq.lab.requirements.ground import Ground
-from nfmasq.lab.requirements.packets import ICMP, RST, SYN, TCP, Seen, read, tcp, udp
+from nfmasq.lab.requirements.packets import ICMP, RST, SYN, TCP, Endpoint, Seen, read, tcp, udp
 from nfmasq.lab.requirements.way import CLIENT, EXTERNAL, SERVER, port
 from nfmasq.rows import Refusal
 
-MISSING = "no refusal is told by ICMP yet"
-WATCHED = 8
-"""Seconds: two more than must be silent."""
+WATCHED = 10
+SAMPLES = 4
+"""SYNs sent a quarter of a second apart, lest a clock of whole seconds be right by chance."""
 
 
 @dataclass
 class Answers:
     """When SYNs from outside were answered, in seconds after they were sent.
 
-    ignored: the one nobody cared for; followed: the one after which a SYN went out to its sender.
+    ignored: those nobody cared for; followed: the one after which a SYN went out to its sender.
     """
 
     ignored: list[float] = field(default_factory=list)
@@ -28,31 +28,46 @@ class Answers:
 
 @lru_cache(maxsize=1)
 def answers_to_syns(ground: Ground) -> Answers:
-    """Send two unsolicited SYNs and watch for answers. Watched once; asked for as often as wanted."""
+    """Send unsolicited SYNs and watch for answers. Watched once; asked for as often as wanted."""
     answers, server = Answers(), ground[SERVER]
-    external = ground.mapped((CLIENT, port()))[1]
-    ignored, followed = (SERVER, port()), (SERVER, port())
+    external = (EXTERNAL, ground.mapped((CLIENT, port()))[1])
     stream = ground.open((CLIENT, port()), (SERVER, port()))
+    followed: Endpoint = (SERVER, port())
+    sent: dict[Endpoint, float] = {}
+
+    def listen(until: float) -> None:
+        while len(answers.ignored) < SAMPLES and (seen := _next(ground, until)):
+            for caller, at in sent.items():
+                if _answers(seen, caller):
+                    times = answers.followed if caller == followed else answers.ignored
+                    times.append(time.monotonic() - at)
+
     with ground.config(nat={"filtering": "address-and-port-dependent"}):
         server.ignore()
-        begin = time.monotonic()
-        server.send(tcp(ignored, (EXTERNAL, external), SYN, 5000))
+        begin = sent[followed] = time.monotonic()
         server.send(tcp(followed, stream.external, SYN, 5000))
         ground[CLIENT].send(tcp(stream.client, followed, SYN, 1000))
-        while (left := begin + WATCHED - time.monotonic()) > 0:
-            try:
-                packet = server.wire.expect(lambda packet: packet[16:20] == SERVER.packed, left)
-            except TimeoutError:
-                break
-            seconds, seen = time.monotonic() - begin, read(packet)
-            if _answers(seen, ignored):
-                answers.ignored.append(seconds)
-            if _answers(seen, followed):
-                answers.followed.append(seconds)
+        for number in range(SAMPLES):
+            listen(begin + number / SAMPLES)
+            ignored = (SERVER, port())
+            sent[ignored] = time.monotonic()
+            server.send(tcp(ignored, external, SYN, 5000))
+        listen(begin + WATCHED)
     return answers
 
 
-def _answers(seen: Seen, caller: object) -> bool:
+def _next(ground: Ground, until: float) -> Seen | None:
+    """What the server gets next, or None if nothing comes before that moment."""
+    try:
+        to_it = ground[SERVER].wire.expect(
+            lambda packet: packet[16:20] == SERVER.packed, until - time.monotonic()
+        )
+    except TimeoutError:
+        return None
+    return read(to_it)
+
+
+def _answers(seen: Seen, caller: Endpoint) -> bool:
     if seen.protocol == TCP:
         return seen.destination == caller and bool(seen.flags & RST)
     return seen.protocol == ICMP and seen.icmp == (3, 3) and seen.quoted.source == caller

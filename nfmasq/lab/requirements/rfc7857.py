@@ -177,9 +177,7 @@ def query_mapping_goes(_: Ground) -> None:
     demand(not core.table.mappings(), "the mapping outlives its sessions")
 
 
-@RFC.requires(
-    "§12", MUST, "ICMP queries are hairpinned to a host with an address of its own.", missing=hairpin.MISSING
-)
+@RFC.requires("§12", MUST, "ICMP queries are hairpinned to a host with an address of its own.")
 def hairpinned_query(ground: Ground) -> None:
     whole: IPv4Address = EXTERNAL + 50
     ground.net.router.ip(f"address add {whole}/32 dev wan0")
