@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address
 
 import pytest
-from hot.packets import ACK, FIN, RST, read
+from hot.packets import ACK, FIN, RST, SYN, read
 from hot.router import EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
 from nfmasq.policy import Timeouts
@@ -52,6 +52,19 @@ def test_an_exact_reset_shortens_the_timer_and_keeps_the_mapping(side: int) -> N
     connection.router.wait(SHORT - 1)
     assert connection.router.row().external == external
     assert connection.router.wait(1) == 1
+
+
+@both_sides
+@pytest.mark.parametrize("first", [0, 77, 2000, 1 << 31])
+def test_a_syn_after_a_reset_that_was_not_believed_changes_nothing(side: int, first: int) -> None:
+    """Blind RST removes a mapping.
+
+    A forged SYN on top of it does not make the NAT forget what both ends go on with.
+    """
+    connection = talking()
+    assert connection.judge(side, Segment(RST, connection.ends[side].nxt, 0)).reason == ""
+    connection.judge(side, Segment(SYN, first, 0, 64000))
+    goes_on(connection)
 
 
 @both_sides
