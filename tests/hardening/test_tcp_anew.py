@@ -8,7 +8,7 @@ from nfmasq.policy import Filtering
 
 from .segments import segment
 from .tcp_end import End, Segment
-from .tcp_path import NEAR_PORT, Connection, goes_on, talking
+from .tcp_path import NEAR_PORT, Connection, established, goes_on, talking
 
 both_sides = pytest.mark.parametrize("side", [0, 1], ids=["from inside", "from outside"])
 
