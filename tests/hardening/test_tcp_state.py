@@ -127,6 +127,26 @@ def test_a_refusal_must_answer_the_syn(acknowledged: int) -> None:
     assert connection.router.row().expires_s <= SHORT
 
 
+@pytest.mark.parametrize("acknowledged", [0, 1000, 1002, 70000, 1001 + (1 << 31)])
+def test_a_forged_answer_to_a_syn_opens_nothing(acknowledged: int) -> None:
+    """LAN attacker hijack.
+
+    A SYN-ACK that does not acknowledge the SYN is for the client to reset; the NAT goes on waiting.
+    """
+    connection = Connection(End(1000), End(5000))
+    connection.send(0, connection.ends[0].open())
+    assert connection.carry(0).reason == ""
+    before = connection.router.row()
+    connection.judge(1, Segment(SYN | ACK, 1 << 30, acknowledged, 65535))
+    row = connection.router.row()
+    assert (row.state, row.expires_s) == (before.state, before.expires_s)
+    for side in (0, 1):
+        while connection.behind[side]:
+            connection.deliver(side)
+    connection.settle()
+    goes_on(connection)
+
+
 def test_an_external_port_rests_after_its_connection_closed() -> None:
     """LAN attacker hijack.
 
