@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from kernel.nfqueue import KernelQueue
+from kernel.nfqueue import PREROUTING, KernelQueue
 from kernel.path import CLIENT, EXTERNAL, QUEUE, Path
 
 from nfmasq.diversion import Diversion, DiversionPlan
@@ -96,7 +96,9 @@ def test_the_default_host_gets_what_no_local_socket_takes(divert: Divert) -> Non
     with KernelQueue(path.router, QUEUE).open() as queue:
         for port in (LOW_PORT, OWN_PORT):
             udp(path.server, EXTERNAL, port)
-            assert queue.receive()
+            packet = queue.receive()
+            assert packet is not None
+            assert packet.hook == PREROUTING, "it is the router's own answer"
 
 
 def test_answers_to_the_router_itself_reach_it_beside_a_default_host(divert: Divert) -> None:

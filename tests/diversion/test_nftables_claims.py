@@ -1,11 +1,12 @@
 """The nft back end's rules for forwards and hairpinning, counting and dropping in place of `queue`."""
 
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from kernel.path import CLIENT, EXTERNAL, QUEUE, ROUTER_INSIDE, Path
+from kernel.path import CLIENT, EXTERNAL, QUEUE, ROUTER_INSIDE, SERVER, Path
 from scapy.layers import inet
 
 from nfmasq.diversion import DiversionPlan
@@ -23,6 +24,9 @@ UDP = socket.IPPROTO_UDP
 TARGETS = (ForwardTarget(IPv4Address(CLIENT)),)
 NEIGHBOUR, BEHIND = "192.168.1.3", "192.168.9.9"
 """Internal hosts; the router's way to the second is by the client."""
+ROUTED, BEYOND = "198.51.100.7", "192.0.2.1"
+"""An external address that is on no interface; a host further away."""
+REDIRECT = 5
 
 FORWARDS = (
     Forward(ANY_PROTOCOL, IPv4Address(THIRD), ALL_PORTS, TARGETS),
@@ -134,3 +138,51 @@ def _send_by_the_router(path: Path) -> None:
     packet = inet.IP(src=NEIGHBOUR, dst=BEHIND) / inet.UDP(sport=OWN_PORT, dport=OWN_PORT) / b"x"
     with Wire(path.client, "c0", gateway=(path.router, "lan0")) as wire:
         wire.send_ip(bytes(packet))
+
+
+def _until(wire: Wire, last: Callable[[bytes], bool]) -> list[bytes]:
+    """The packets that pass, up to the one that is `last`, included."""
+    seen = [wire.expect(lambda _: True)]
+    while not last(seen[-1]):
+        seen.append(wire.expect(lambda _: True))
+    return seen
+
+
+def _redirects(path: Path) -> int:
+    """How many redirects the client gets for a packet whose shorter way the router knows."""
+    with Wire(path.client, "c0") as wire:
+        _send_by_the_router(path)
+        seen = _until(wire, lambda packet: packet[16:20] == socket.inet_aton(BEHIND) and packet[8] == 63)
+    return sum(packet[9] == ICMP and packet[20] == REDIRECT for packet in seen)
+
+
+@pytest.mark.parametrize("hairpinning", [False, True])
+def test_the_router_tells_of_no_shorter_way_while_hairpinning(
+    path: Path, plan: DiversionPlan, hairpinning: bool
+) -> None:
+    path.router.sysctl("ipv4/conf/lan0/send_redirects", 1)
+    path.router.ip(f"route add {BEHIND} via {CLIENT}")
+    path.client.ip(f"address add {NEIGHBOUR}/32 dev lo")
+    _lay(path, replace(plan, hairpinning=hairpinning))
+    assert _redirects(path) == (0 if hairpinning else 1)
+
+
+@pytest.mark.parametrize("addresses", [(ROUTED,), ()])
+def test_what_is_nobody_s_of_an_address_on_no_interface_does_not_go_back_out(
+    path: Path, plan: DiversionPlan, addresses: tuple[str, ...]
+) -> None:
+    path.router.ip(f"route add default via {SERVER}")
+    path.server.ip(f"route add {ROUTED} via {EXTERNAL}", f"address add {BEYOND}/32 dev lo")
+    whole = replace(plan, addresses=tuple(map(IPv4Address, addresses)))
+    packet = inet.IP(src=BEYOND, dst=ROUTED) / inet.UDP(sport=OWN_PORT, dport=OWN_PORT)
+
+    def comes_back() -> bool:
+        with Wire(path.server, "s0", gateway=(path.router, "wan0")) as wire:
+            wire.send_ip(bytes(packet))
+            udp(path.router, SERVER, OWN_PORT, b"end")
+            seen = _until(wire, lambda each: each.endswith(b"end"))
+        return any(each[12:16] == socket.inet_aton(BEYOND) and each[8] == 63 for each in seen)
+
+    assert comes_back(), "there was none to stop"
+    path.router.run("nft", "-f", "-", input=ruleset(whole).replace(DIVERT, "counter drop"))
+    assert not comes_back()
