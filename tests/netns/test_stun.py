@@ -106,3 +106,12 @@ def test_by_default_it_names_endpoint_independent_mapping_and_address_dependent_
     discovered: dict[IPv4Address, dict[str, str]],
 ) -> None:
     assert discovered[CLIENT2] == {"Mapping": "endpoint-independent", "Filtering": "address-dependent"}
+
+
+def test_where_filtering_lets_it_a_stun_client_finds_that_packets_are_hairpinned(
+    lab: Lab, discovered: dict[IPv4Address, dict[str, str]]
+) -> None:
+    """It sends a request to its own external endpoint, from another port."""
+    lax = next(client for client, (_, filtering) in CLIENTS.items() if filtering == "endpoint-independent")
+    said, _ = _discover(lab.topology, lax, "-H").communicate(timeout=60)
+    assert "successful hairpinning" in said

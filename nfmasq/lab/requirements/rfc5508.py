@@ -221,7 +221,12 @@ def hairpinned_error_destination(ground: Ground) -> None:
     demand(read(arrived).source[0] == EXTERNAL, f"it comes from {read(arrived).source[0]}")
 
 
-@RFC.requires("REQ-8", SHOULD, "A host whose session is refused is told by ICMP 3/13.")
+@RFC.requires(
+    "REQ-8",
+    SHOULD,
+    "A host whose session is refused is told by ICMP 3/13.",
+    but="so about limits of its own; when the router lacks something it is told 3/1 (RFC 6888 REQ-11 B)",
+)
 def refused(ground: Ground) -> None:
     ground.mapped((CLIENT, port()))
     with ground.config(limits={"sessions_per_host": 1}):
