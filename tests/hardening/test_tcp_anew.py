@@ -8,7 +8,7 @@ from nfmasq.policy import Filtering
 
 from .segments import segment
 from .tcp_end import End, Segment
-from .tcp_path import NEAR_PORT, Connection, goes_on, talking
+from .tcp_path import NEAR_PORT, Connection, established, goes_on, talking
 
 both_sides = pytest.mark.parametrize("side", [0, 1], ids=["from inside", "from outside"])
 
@@ -66,6 +66,37 @@ def test_a_server_that_forgot_the_connection_believes_a_new_syn(
     connection.settle()
     assert all(end.is_open for end in connection.ends)
     goes_on(connection)
+
+
+@pytest.mark.parametrize("before", ["established", "reset", "closing"])
+@pytest.mark.parametrize("shifts", [(7, 7), (7, None), (None, 7), (14, 2)])
+@pytest.mark.parametrize("old", [7])
+def test_a_connection_begun_anew_uses_its_whole_window(
+    old: int | None, shifts: tuple[int | None, int | None], before: str
+) -> None:
+    """SYN on a stale tuple, challenge ACK, SYN-ACK retransmit.
+
+    Its windows are those of its own SYNs, whatever the old one's were.
+    """
+    connection = established(End(1000, 1 << 20, old), End(5000, 1 << 20, old))
+    for side in (0, 1):
+        end = connection.ends[side]
+        if before == "reset":
+            connection.send(side, end.abort())
+        if before == "closing":
+            connection.send(side, end.close())
+        connection.settle()
+    assert connection.state == before
+    connection.ends = (End(77000, 1 << 20, shifts[0]), End(99000, 1 << 20, shifts[1]))
+    connection.send(0, connection.ends[0].open())
+    connection.settle()
+    for side in (1, 0):
+        connection.send(side, connection.ends[side].acknowledge())
+        connection.settle()
+    for end, side in zip(connection.ends, (0, 1), strict=True):
+        while (sent := end.write(30000)) is not None:
+            assert connection.judge(side, sent).reason == ""
+        assert end.nxt == end.right
 
 
 def test_a_server_that_forgot_the_connection_resets_it() -> None:
