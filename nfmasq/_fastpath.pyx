@@ -17,16 +17,19 @@ from netfilterqueue._impl cimport NetfilterQueue
 
 from nfmasq.arena import TOP_OFFSET, Arena
 from nfmasq.queue_socket import COPY_RANGE, RECEIVE_BUFFER, prepare
-from nfmasq.rows import MappingRow, QueueCounters
+from nfmasq.rows import Expected, ExpectationRefused, MappingRow, QueueCounters
 
 from nfmasq._hot.account cimport account
+from nfmasq._hot.announce cimport announce, keep, let_go, named, withdraw
 from nfmasq._hot.admit cimport admit
+from nfmasq._hot.aside cimport Aside, close_aside, hand_over, take_aside
 from nfmasq._hot.checksum cimport fold, sum_words
 from nfmasq._hot.dump cimport Filter, copy_sessions, flush_some, next_mapping
+from nfmasq._hot.finish cimport finish_packet
 from nfmasq._hot.govern cimport govern
 from nfmasq._hot.hairpin cimport finish_hairpin, is_second_pass, turn_back
 from nfmasq._hot.lookup cimport lookup
-from nfmasq._hot.packet cimport CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, TRANSLATE, Packet
+from nfmasq._hot.packet cimport CLASS_TCP, CLASS_UDP, ASIDE, CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, TRANSLATE, Packet
 from nfmasq._hot.parse cimport orient, parse
 from nfmasq._hot.ports cimport PortPool
 from nfmasq._hot.prefetch cimport prefetch
@@ -36,14 +39,15 @@ from nfmasq._hot.restore cimport restore
 from nfmasq._hot.rewrite cimport rewrite
 from nfmasq._hot.rules cimport MOST_EXTERNAL, Rules
 from nfmasq._hot.screen cimport screen_error
-from nfmasq._hot.sessions cimport turn_wheel
+from nfmasq._hot.sessions cimport name_session, turn_wheel
 from nfmasq._hot.table cimport (
     WHEEL, Host, Mapping, NatTable, Session,
     make_lock, pthread_mutex_destroy, pthread_mutex_lock, pthread_mutex_unlock,
 )
+from nfmasq._hot.set_aside cimport set_aside
 from nfmasq._hot.track cimport track
-from nfmasq._hot.verdict cimport accept_batch, send_verdicts
-from nfmasq._hot.wire cimport htonl, htons, ntohl, ntohs
+from nfmasq._hot.verdict cimport accept_batch, send_one, send_verdicts
+from nfmasq._hot.wire cimport SYN, htonl, htons, ntohl, ntohs
 
 cdef extern from "<time.h>" nogil:
     struct timespec:
@@ -52,7 +56,14 @@ cdef extern from "<time.h>" nogil:
     enum:
         C_CLOCK_THREAD "CLOCK_THREAD_CPUTIME_ID"
         C_CLOCK_MONOTONIC_COARSE "CLOCK_MONOTONIC_COARSE"
+        C_CLOCK_REALTIME "CLOCK_REALTIME"
     int c_clock_gettime "clock_gettime" (int clock, timespec* time)
+
+cdef extern from "<semaphore.h>" nogil:
+    ctypedef struct sem_t:
+        pass
+    int sem_init(sem_t* semaphore, int shared, unsigned int value)
+    int sem_timedwait(sem_t* semaphore, const timespec* until)
 
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd_write(int fd, uint64_t value)
@@ -73,7 +84,8 @@ cdef inline bint decide(NatTable* table, Packet* packet, uint32_t now) noexcept 
         elif is_second_pass(&table.rules, packet):
             finish_hairpin(table, packet)
         elif screen_error(&table.rules, packet) and (lookup(table, packet) or admit(table, packet, now)):
-            track(table, packet, now)
+            if track(table, packet, now) and table.sessions[packet.session].helper:
+                set_aside(table, packet)
     account(table, packet)
     return packet.verdict == DROP and refuse(table, packet, now)
 
@@ -94,7 +106,7 @@ cdef void translate(NatTable* table, Packet* packets, int count, uint32_t now) n
     pthread_mutex_unlock(&table.lock)
 
     for i in range(count):
-        if packets[i].verdict == TRANSLATE:
+        if packets[i].verdict == TRANSLATE or packets[i].verdict == ASIDE:
             rewrite(&packets[i])
     if refused:
         eventfd_write(table.refusal_fd, 1)
@@ -159,6 +171,8 @@ cdef class Table:
     def __cinit__(self):
         memset(&self.table, 0, sizeof(NatTable))
         make_lock(&self.table.lock)
+        make_lock(&self.table.aside.lock)
+        sem_init(&self.table.aside.filled, 0, 0)
         self.regions = []
         self.refusal_fd = self.table.refusal_fd = -1
 
@@ -187,6 +201,7 @@ cdef class Table:
         table.mapping_by_external = <uint32_t*>self._zeroed(buckets * 4)
         table.host_by_address = <uint32_t*>self._zeroed(buckets * 4)
         table.wheel = <uint32_t*>self._zeroed(WHEEL * 4)
+        table.serials = <uint32_t*>self._zeroed((capacity + 1) * 4)
         table.pools = <PortPool*>self._zeroed(MOST_EXTERNAL * 3 * sizeof(PortPool))
         table.wheel_now = now
         key = os.urandom(16)
@@ -210,7 +225,9 @@ cdef class Table:
         return self._map(mmap.mmap(-1, size))
 
     def __dealloc__(self):
+        close_aside(&self.table.aside)
         pthread_mutex_destroy(&self.table.lock)
+        pthread_mutex_destroy(&self.table.aside.lock)
 
     def close(self) -> None:
         self.arena.close()
@@ -239,6 +256,82 @@ cdef class Table:
 
     def gauges(self) -> Gauges:
         return gauges_of(&self.table)
+
+    def next_held(self, timeout_s) -> object:
+        cdef Aside* entry
+        cdef timespec until
+        cdef long seconds = int(timeout_s)
+        cdef long nanoseconds = int((timeout_s - seconds) * 1e9)
+        with nogil:
+            c_clock_gettime(C_CLOCK_REALTIME, &until)
+            until.tv_sec += seconds + (until.tv_nsec + nanoseconds) // 1_000_000_000
+            until.tv_nsec = (until.tv_nsec + nanoseconds) % 1_000_000_000
+            sem_timedwait(&self.table.aside.filled, &until)
+            entry = take_aside(&self.table.aside)
+        if entry == NULL:
+            return None
+        try:
+            return held_row(entry)
+        finally:
+            free(entry)
+
+    def release(self, held, packet) -> None:
+        fd, place = held.token
+        if fd >= 0:
+            verdict_of_one(fd, place >> 32, place & 0xFFFFFFFF, packet)
+
+    def let_go(self, session, serial) -> None:
+        pthread_mutex_lock(&self.table.lock)
+        let_go(&self.table, session, serial)
+        pthread_mutex_unlock(&self.table.lock)
+
+    def keep(self, session, serial, seconds, now=None) -> bool:
+        pthread_mutex_lock(&self.table.lock)
+        lives = keep(&self.table, session, serial, seconds, clock_seconds() if now is None else now)
+        pthread_mutex_unlock(&self.table.lock)
+        return lives
+
+    def withdraw(self, session, serial, now=None) -> bool:
+        pthread_mutex_lock(&self.table.lock)
+        was_there = withdraw(&self.table, session, serial, clock_seconds() if now is None else now)
+        pthread_mutex_unlock(&self.table.lock)
+        return was_there
+
+    def seen(self, session, serial) -> object:
+        cdef Session copy
+        cdef Session* found
+        pthread_mutex_lock(&self.table.lock)
+        found = named(&self.table, session, serial)
+        if found != NULL:
+            copy = found[0]
+        pthread_mutex_unlock(&self.table.lock)
+        return None if found == NULL else session_row(session, &copy, clock_seconds())
+
+    def expect(
+        self, parent, serial, protocol, internal, remote, remote_port, seconds, external_port=0, now=None
+    ) -> Expected:
+        cdef Packet wish
+        cdef Session copy
+        cdef uint32_t number = 0
+        cdef uint32_t name = 0
+        cdef uint32_t moment = clock_seconds() if now is None else now
+        memset(&wish, 0, sizeof(Packet))
+        wish.protocol = protocol
+        wish.transport = CLASS_TCP if protocol == TCP else CLASS_UDP
+        wish.near_address, wish.near_port = word_of(internal[0]), htons(internal[1])
+        wish.remote_address = 0 if remote is None else word_of(remote)
+        wish.remote_port = htons(remote_port)
+        wish.tcp_flags = SYN
+        pthread_mutex_lock(&self.table.lock)
+        if named(&self.table, parent, serial) != NULL:
+            number = announce(&self.table, &wish, htons(external_port), moment, moment + <uint32_t>seconds)
+        if number:
+            name = name_session(&self.table, number)
+            copy = self.table.sessions[number]
+        pthread_mutex_unlock(&self.table.lock)
+        if not number:
+            raise ExpectationRefused("no_room")
+        return Expected(number, name, endpoint(copy.external_address, copy.external_port))
 
     def sessions(self, after=0, limit=1000, host=None, port=0, protocol=-1) -> list:
         cdef Filter wanted = read_filter(host, port, protocol)
@@ -340,6 +433,8 @@ cdef class Table:
         state.length = <uint32_t>length
         with nogil:
             translate(&self.table, state, 1, now)
+            if state.verdict == ASIDE:
+                hand_over(&self.table.aside, state.aside, state.data, -1, 0, 0)
         return 0
 
     def translate(
@@ -416,6 +511,16 @@ cdef class Table:
 
 cdef dict MODES = {"translate": MODE_TRANSLATE, "accept": MODE_ACCEPT, "rewrite": MODE_REWRITE}
 
+cdef int verdict_of_one(int fd, uint16_t queue, uint32_t id, object packet) except -1:
+    """One packet's verdict: these bytes in its place, or None: it is dropped."""
+    cdef const uint8_t[::1] view
+    if packet is None:
+        send_one(fd, queue, id, NULL, 0)
+    else:
+        view = packet
+        send_one(fd, queue, id, &view[0], <uint32_t>len(packet))
+    return 0
+
 cdef class Queue:
     """See _fastpath.pyi."""
 
@@ -435,6 +540,7 @@ cdef class Queue:
         self.table = table
         self.batch.queue = number
         self.batch.segment_queue = segment_queue
+        self.batch.aside = NULL if table is None else &table.table.aside
         self.slots = mmap.mmap(-1, BATCH * SLOT)
         cdef uint8_t[::1] slots = self.slots
         self.batch.slots = &slots[0]
@@ -486,6 +592,16 @@ cdef class Queue:
         if self.netfilter_queue is not None:
             self.netfilter_queue.unbind()
         self.netfilter_queue = None
+
+
+def finish(packet) -> None:
+    cdef uint8_t[::1] view = packet
+    cdef Packet state
+    memset(&state, 0, sizeof(Packet))
+    state.data = &view[0]
+    state.length = <uint32_t>len(packet)
+    if not finish_packet(&state):
+        raise ValueError("no TCP segment and no UDP datagram that could be finished")
 
 
 def checksum(data, initial=0) -> int:

@@ -77,7 +77,7 @@ class Forward:
 
 @dataclass(frozen=True)
 class HelperPort:
-    """Which new sessions a helper gets: outbound ones to this remote port, forwarded ones to this internal port.
+    """Which new sessions a helper gets: outbound to this remote port, forwarded to this internal port.
 
     helper: its number, 1 to 31. protocol: 6 or 17. networks: only of internal hosts in them; none: of all.
     """
