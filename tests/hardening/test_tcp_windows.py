@@ -183,7 +183,7 @@ def test_scaled_windows_are_used_to_the_last_byte(first: int, shift: int) -> Non
 def test_an_old_window_that_comes_late_closes_nothing(side: int) -> None:
     """Window tracking too strict.
 
-    A window update overtakes acknowledgments with a closed window and nearly so; the other end uses the larger one.
+    A window update overtakes acknowledgments of a smaller one; the other end uses the larger one.
     """
     connection = established(End(1000, 1 << 20, 7), End(5000, 1 << 20, 7))
     sender, receiver = connection.ends[side], connection.ends[1 - side]
