@@ -189,9 +189,8 @@ def test_an_old_window_that_comes_late_closes_nothing(side: int) -> None:
     sender, receiver = connection.ends[side], connection.ends[1 - side]
     connection.send(1 - side, receiver.acknowledge())
     connection.settle()
-    for window in (0, 1):
-        nearly_closed = Segment(ACK, receiver.nxt, receiver.rcv_nxt, window)
-        assert connection.judge(1 - side, nearly_closed).reason == ""
+    nearly_closed = Segment(ACK, receiver.nxt, receiver.rcv_nxt, 1)
+    assert connection.judge(1 - side, nearly_closed).reason == ""
     last = Segment(ACK | PSH, sender.right - 1, sender.rcv_nxt, 8192, 1)
     assert sender.right - sender.nxt == 1 << 20
     assert connection.judge(side, last).reason == ""
