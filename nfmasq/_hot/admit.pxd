@@ -31,11 +31,12 @@ from nfmasq._hot.table cimport (
     NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Host, Mapping, NatTable, Scope, ask_for, endpoint_bucket,
     peer_bucket, pool_of, random_word, tuple_bucket,
 )
+from nfmasq._hot.tcpstate cimport TCP_NONE, tcp_timer
 from nfmasq._hot.wire cimport ACK, SYN, htons, ntohs
 
 cdef inline uint32_t first_timer(const Rules* rules, uint8_t transport) noexcept nogil:
     """Seconds a session has until its second packet."""
-    return rules.tcp_transitory if transport == CLASS_TCP else rules.timeout[transport]
+    return rules.tcp_timeout[tcp_timer[TCP_NONE]] if transport == CLASS_TCP else rules.timeout[transport]
 
 cdef inline bint may_begin(Packet* packet) noexcept nogil:
     """Is this the first packet of anything? TCP begins with a SYN, a query with a request."""
