@@ -186,8 +186,8 @@ cdef int read_policy(Rules* rules, object policy) except -1:
     rules.first_port, rules.last_port = policy.ports
     read_behaviours(rules, policy.behaviours)
     timeouts = policy.timeouts
-    rules.timeout = [timeouts.tcp_established, timeouts.udp, timeouts.icmp, timeouts.other]
-    rules.tcp_transitory = timeouts.tcp_transitory
+    rules.timeout = [0, timeouts.udp, timeouts.icmp, timeouts.other]
+    rules.tcp_timeout = [timeouts.opening, timeouts.tcp_established, timeouts.closing]
     rules.sessions = policy.sessions
     rules.half_open = policy.half_open
     rules.new_per_second = policy.new_per_second

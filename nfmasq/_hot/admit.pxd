@@ -2,12 +2,12 @@
 #
 # From inside: the mapping that its internal endpoint has under the behaviour of its network (RFC 4787 REQ-1),
 # made if need be, and a session with the remote endpoint. From outside: where a helper announced it, where a
-# forward leads, or through a mapping that stands, if its filtering lets this remote endpoint in (RFC 4787 REQ-8).
+# forward leads, or through a mapping that stands, if its filtering lets this remote endpoint in (REQ-8).
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
-from nfmasq._hot.expect cimport arrive, find_expected
+from nfmasq._hot.expect cimport arrive, find_expected, first_timer
 from nfmasq._hot.forwards cimport (
     choose_target, find_forward, find_static, static_port, target_port,
 )
@@ -33,10 +33,6 @@ from nfmasq._hot.table cimport (
     endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
 )
 from nfmasq._hot.wire cimport ACK, SYN, htons, ntohs
-
-cdef inline uint32_t first_timer(const Rules* rules, uint8_t transport) noexcept nogil:
-    """Seconds a session has until its second packet."""
-    return rules.tcp_transitory if transport == CLASS_TCP else rules.timeout[transport]
 
 cdef inline bint may_begin(Packet* packet) noexcept nogil:
     """Is this the first packet of anything? TCP begins with a SYN, a query with a request."""

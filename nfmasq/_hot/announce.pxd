@@ -67,7 +67,7 @@ cdef inline uint32_t announce(
 ) noexcept nogil:
     """An expectation for the packet's internal and remote endpoint; 0 and a reason when there can be none.
 
-    `port`, if not 0, is the external port it must have (network order). One that stands already is told again.
+    `port`, if not 0, is the external port it must have (network order). One that stands is told again.
     """
     cdef uint32_t host = find_host(table, packet.near_address)
     cdef uint32_t mapping = 0

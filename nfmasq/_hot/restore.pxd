@@ -10,7 +10,9 @@ from nfmasq._hot.mappings cimport (
     begin_host, begin_mapping, find_host, find_mapping, find_mapping_by_external, set_scope,
 )
 from nfmasq._hot.sessions cimport find_by_external, find_by_internal, link_session
-from nfmasq._hot.table cimport EXPECTED, NAMED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session
+from nfmasq._hot.table cimport (
+    EXPECTED, NAMED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session,
+)
 from nfmasq._hot.tcpstate cimport TCP_STATE_COUNT
 from nfmasq._hot.wire cimport ICMP, TCP, UDP
 

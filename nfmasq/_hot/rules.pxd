@@ -73,8 +73,8 @@ cdef struct Rules:
     uint16_t mss                               # the largest TCP MSS to let through; 0: any
     uint8_t refusals                           # tell by ICMP that a session was refused
     uint32_t external_interface                # its index; 0: nothing is hairpinned
-    uint32_t[TRANSPORT_COUNT] timeout          # seconds; TCP's is that of an established session
-    uint32_t tcp_transitory
+    uint32_t[TRANSPORT_COUNT] timeout          # seconds; TCP has three
+    uint32_t[3] tcp_timeout                    # opening, open, over: see tcpstate
     uint32_t sessions                          # this and the following: the most of each; 0: no limit
     uint32_t half_open
     uint32_t new_per_second

@@ -26,7 +26,8 @@ cdef enum:
     LARGEST_SCALE = 14       # RFC 7323 section 2.3
     SCALE = 0x0F             # bits of Session.scale: the shift,
     SCALE_OFFERED = 0x10     # whether the side offered to scale,
-    REOPENING = 0x20         # whether it sent a SYN in the middle of a connection
+    REOPENING = 0x20         # whether it sent a SYN in the middle of a connection,
+    REOPENING_SCALED = 0x40  # and offered to scale in that
 
 cdef enum Fit:
     OUTSIDE                  # of the window: no part of the connection
@@ -110,7 +111,9 @@ cdef inline Fit follow_first_syn(
         forget(session)
     elif state != TCP_INTERNAL_SYN and state != TCP_EXTERNAL_SYN:
         session.reopening = segment.end
-        session.scale[side] |= REOPENING
+        session.scale[side] = session.scale[side] & ~<uint8_t>REOPENING_SCALED | REOPENING
+        if find_option(<TcpHeader*>packet.l4, TCP_OPTION_SCALE, TCP_OPTION_SCALE_LENGTH) != NULL:
+            session.scale[side] |= REOPENING_SCALED
         return PASSING
     hear_syn(session, side, packet, segment)
     return COUNTING
@@ -119,7 +122,7 @@ cdef inline Fit reopen(
     Session* session, int side, const Packet* packet, const Segment* segment
 ) noexcept nogil:
     """The other end believed the SYN: what it acknowledges is the beginning of a new connection."""
-    cdef bint scaled = session.scale[1 - side] & SCALE_OFFERED
+    cdef bint scaled = (session.scale[1 - side] & REOPENING_SCALED) != 0
     forget(session)
     hear_syn(session, side, packet, segment)
     session.streams[1 - side].end = segment.acked
@@ -154,6 +157,13 @@ cdef inline bint is_refusal(const Session* session, int side, const Segment* seg
         and segment.acked == session.streams[1 - side].end
     )
 
+cdef inline bint is_anew_refused(const Session* session, int side, const Segment* segment) noexcept nogil:
+    """An RST that answers the other side's SYN in the middle of a connection this side knows nothing of."""
+    return (
+        session.scale[1 - side] & REOPENING and segment.flags & (RST | ACK) == RST | ACK
+        and segment.acked == session.reopening
+    )
+
 cdef inline Fit follow(Session* session, int side, const Packet* packet) noexcept nogil:
     """Bring a side's stream up to date with its segment, and say how far the segment counts."""
     cdef Segment segment = read_segment(packet)
@@ -167,6 +177,8 @@ cdef inline Fit follow(Session* session, int side, const Packet* packet) noexcep
         if is_refusal(session, side, &segment):
             return COUNTING
         return PASSING
+    if is_anew_refused(session, side, &segment):
+        return COUNTING
     if not is_in_window(own, other, &segment, slack_of(session)):
         return OUTSIDE
     if segment.flags & RST:
@@ -183,6 +195,7 @@ cdef inline Fit follow(Session* session, int side, const Packet* packet) noexcep
 cdef inline bint is_under_way(const Session* session, int side, uint32_t sequence) noexcept nogil:
     """May a segment that this side sent, with this sequence number, still be on its way (RFC 5927 4.1)?"""
     cdef const Stream* own = &session.streams[side]
+    cdef uint32_t slack = slack_of(session)
     return own.window == 0 or (
-        own.end + slack_of(session) - sequence <= 2 * (slack_of(session) + reach_of(&session.streams[1 - side]))
+        own.end + slack - sequence <= 2 * (slack + reach_of(&session.streams[1 - side]))
     )

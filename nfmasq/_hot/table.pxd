@@ -50,7 +50,7 @@ cdef struct Stream:          # one direction of a TCP connection; numbers in hos
     uint32_t window          # the largest window it offered, in bytes; 0: it was not heard yet
 
 cdef enum SessionFlags:
-    EXPECTED = 1             # announced by a helper; nobody has come yet, and of the remote endpoint 0 is open
+    EXPECTED = 1             # announced by a helper, and nobody has come yet; what is 0 of the remote is open
     BEGUN_OUTSIDE = 2
     NAMED = 4                # has a serial
 
@@ -169,7 +169,7 @@ cdef struct NatTable:
     uint32_t unanswered              # sessions in which nobody inside has sent anything
     uint32_t expected                # sessions that nobody has come to yet
     uint32_t serial                  # the last one given
-    uint32_t* serials                # of sessions helpers know: [number], tells one from the next in its record
+    uint32_t* serials                # of sessions helpers know: [number]
     uint32_t second                  # the last second in which a session began
     uint32_t begun                   # how many began then
     uint16_t[IDENTIFICATIONS] identifications    # the last IP identification, by remote address

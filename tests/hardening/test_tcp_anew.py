@@ -70,7 +70,7 @@ def test_a_server_that_forgot_the_connection_believes_a_new_syn(
 
 @pytest.mark.parametrize("before", ["established", "reset", "closing"])
 @pytest.mark.parametrize("shifts", [(7, 7), (7, None), (None, 7), (14, 2)])
-@pytest.mark.parametrize("old", [7])
+@pytest.mark.parametrize("old", [7, None])
 def test_a_connection_begun_anew_uses_its_whole_window(
     old: int | None, shifts: tuple[int | None, int | None], before: str
 ) -> None:
@@ -208,3 +208,22 @@ def test_a_syn_the_client_meets_with_its_own_in_time_is_not_refused() -> None:
     router.out(segment(CLIENT, NEAR_PORT, SERVER, 80))
     router.wait(5)
     assert router.table.refusals(router.now) == []
+
+
+@pytest.mark.parametrize("before", ["established", "reset", "closing"])
+def test_a_new_syn_may_be_refused(before: str) -> None:
+    """SYN on a stale tuple, challenge ACK, SYN-ACK retransmit.
+
+    The client was started anew and nothing listens at the server any more: its answer has no number but the
+    SYN's, and must come through.
+    """
+    connection = talking()
+    if before == "reset":
+        connection.judge(0, Segment(RST, connection.ends[0].nxt, 0))
+    if before == "closing":
+        for side in (0, 1):
+            connection.send(side, connection.ends[side].close())
+            connection.settle()
+    assert connection.state == before
+    assert connection.judge(0, Segment(SYN, 900000, 0, 64000)).reason == ""
+    assert connection.judge(1, Segment(RST | ACK, 0, 900001)).reason == ""

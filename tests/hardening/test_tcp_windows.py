@@ -183,14 +183,14 @@ def test_scaled_windows_are_used_to_the_last_byte(first: int, shift: int) -> Non
 def test_an_old_window_that_comes_late_closes_nothing(side: int) -> None:
     """Window tracking too strict.
 
-    A window update overtakes the acknowledgment of a closed window; the other end uses the larger one.
+    A window update overtakes acknowledgments of a smaller one; the other end uses the larger one.
     """
     connection = established(End(1000, 1 << 20, 7), End(5000, 1 << 20, 7))
     sender, receiver = connection.ends[side], connection.ends[1 - side]
     connection.send(1 - side, receiver.acknowledge())
     connection.settle()
-    closed = Segment(ACK, receiver.nxt, receiver.rcv_nxt, 0)
-    assert connection.judge(1 - side, closed).reason == ""
+    nearly_closed = Segment(ACK, receiver.nxt, receiver.rcv_nxt, 1)
+    assert connection.judge(1 - side, nearly_closed).reason == ""
     last = Segment(ACK | PSH, sender.right - 1, sender.rcv_nxt, 8192, 1)
     assert sender.right - sender.nxt == 1 << 20
     assert connection.judge(side, last).reason == ""
