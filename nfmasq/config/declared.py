@@ -24,7 +24,6 @@ class Declared(NamedTuple):
     make: the helper, from its options by name. What it raises is about their values.
     """
 
-    about: str
     transport: str
     ports: tuple[int, ...]
     enabled_by_default: bool
@@ -43,9 +42,7 @@ def declared(name: str) -> Declared | None:
         kind = registry.kind(name)
     except registry.Unusable:
         return None
-    return Declared(
-        kind.about, kind.transport, tuple(kind.ports), kind.enabled_by_default, _options(kind), kind
-    )
+    return Declared(kind.transport, tuple(kind.ports), kind.enabled_by_default, _options(kind), kind)
 
 
 def _options(kind: Callable[..., Any]) -> dict[str, Callable[[Any], Any]]:

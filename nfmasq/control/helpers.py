@@ -68,7 +68,7 @@ def _row(entry: Entry, counters: Mapping[str, HelperCounters]) -> Helper:
     counted = counters.get(entry.name, HelperCounters())
     return {
         "name": entry.name,
-        "about": entry.about,
+        "about": entry.helper.about,
         "enabled": entry.switch.everywhere,
         "networks": [{"cidr": str(cidr), "enabled": on} for cidr, on in entry.switch.networks],
         "transport": entry.transport,

@@ -15,6 +15,7 @@ from nfmasq.config.declared import Declared, declared, names
 from nfmasq.config.helpers import unknown
 from nfmasq.config.protocols import PROTOCOL_NUMBERS
 from nfmasq.helpers import registry
+from nfmasq.helpers.base import Helper
 from nfmasq.helpers.switches import Switch
 from nfmasq.policy import HelperPort
 
@@ -32,11 +33,11 @@ class HelperRefused(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """One helper as it is set. number: in the core. ports: those it minds. options: as the helper takes them."""
+    """One helper as it is set. number: in the core. helper: made with its options. ports: those it minds."""
 
     name: str
     number: int
-    about: str
+    helper: Helper
     transport: str
     ports: tuple[int, ...]
     switch: Switch
@@ -47,12 +48,12 @@ class Switchboard:
     """The helpers of one daemon."""
 
     def __init__(self, config: Config) -> None:
-        self.entries: Mapping[str, Entry] = dict(_entries(config))
+        self.entries: Mapping[str, Entry] = dict(_entries(config, {}))
         self.problem = ""
 
     def adopt(self, config: Config) -> None:
         """Set all helpers as a configuration says."""
-        self.entries = dict(_entries(config))
+        self.entries = dict(_entries(config, self.entries))
 
     def turn(self, name: str, enabled: bool, network: IPv4Network | None) -> Entry:
         """Switch a helper for one network's hosts, or for all. Raises NoSuchHelper, HelperRefused."""
@@ -105,28 +106,28 @@ class Switchboard:
                 )
 
 
-def _entries(config: Config) -> Iterator[tuple[str, Entry]]:
+def _entries(config: Config, before: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:
     for name in names():
         own = declared(name)
         if own is not None:
-            yield name, _entry(name, own, config)
+            yield name, _entry(name, own, config, before.get(name))
 
 
-def _entry(name: str, own: Declared, config: Config) -> Entry:
+def _entry(name: str, own: Declared, config: Config, before: Entry | None) -> Entry:
     written = config.helpers.get(name)
     switch = Switch(written.enabled if written else own.enabled_by_default)
     for network in sorted(config.network, key=lambda each: each.cidr.prefixlen):
         if name in network.helpers:
             switch = switch.turned(network.helpers[name], network.cidr)
-    options = written.options if written else {}
+    options = {key: own.options[key](value) for key, value in (written.options if written else {}).items()}
     return Entry(
         name=name,
         number=registry.number(name),
-        about=own.about,
+        helper=before.helper if before and before.options == options else own.make(**options),
         transport=own.transport,
         ports=tuple(dict.fromkeys(written.ports if written and written.ports else own.ports)),
         switch=switch,
-        options={key: own.options[key](value) for key, value in options.items()},
+        options=options,
     )
 
 

@@ -10,19 +10,13 @@ from nfmasq.helpers import registry
 from .installed import install_broken, install_telephone
 
 
-def forget() -> None:
-    """Have the registry look for helpers anew."""
-    registry.installed.cache_clear()
-    registry.kind.cache_clear()
-
-
 @pytest.fixture
 def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Two helpers of others are installed: telephone, and broken, which cannot be loaded."""
     install_telephone(tmp_path)
     install_broken(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    forget()
+    registry.forget()
     yield tmp_path
     monkeypatch.undo()
-    forget()
+    registry.forget()
