@@ -1,7 +1,7 @@
 """Keeps the core and the kernel as the configuration and the machine's surroundings say.
 
-What is stored: the configuration in force and all forwards, the uplink as last read, the policy the core has,
-the plan the rules were made from, and counts. One thread at a time may call the methods that change something
+What is stored: the configuration in force, all forwards and the switches of the helpers, the uplink as last
+read, the policy the core has, the plan the rules were made from, and counts. One thread at a time may call the methods that change something
 (the daemon has a single thread for it); anybody may ask for `situation`. `begin` starts it, `withdraw` ends
 it and takes the rules out.
 
@@ -36,9 +36,18 @@ log = logging.getLogger("nfmasq")
 class Supervisor:
     """The surroundings of one table: its uplink, its rules, its guard."""
 
-    def __init__(self, config: Config, table: Table, diversion: Diversion, queues: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        table: Table,
+        diversion: Diversion,
+        queues: tuple[int, int],
+        engine: Helping | None = None,
+    ) -> None:
         self.config = config
         self.forwards = Forwards(config)
+        self.helpers = Switchboard(config)
+        self._engine = engine
         self._table = table
         self._diversion = diversion
         self._guarded = diversion.name != "none"  # "none": all rules are the administrator's
@@ -76,6 +85,8 @@ class Supervisor:
         """
         uplink = read_uplink(config)
         told = self.forwards.adopt(config)
+        self.helpers.adopt(config)
+        self._tell_engine()
         self.config = config
         self._rules_in_place = False
         self._follow(config, uplink)
@@ -93,6 +104,13 @@ class Supervisor:
         """End a forward that was added; its live sessions go on. Raises as `Forwards.remove` does."""
         entry = self.forwards.remove(identity)
         self._forward_anew()
+        return entry
+
+    def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
+        """Switch a helper, as it is when this returns. Raises as `Switchboard.turn` does."""
+        entry = self.helpers.turn(name, enabled, network)
+        self._tell_engine()
+        self._follow(self.config, self._uplink)
         return entry
 
     def reconcile(self) -> None:
@@ -138,7 +156,8 @@ class Supervisor:
     def _follow(self, config: Config, uplink: Uplink) -> None:
         ports = config.nat.ports
         reserved = local_ports(ports.first, ports.last)
-        policy = policy_of(config, uplink, *reserved, self.forwards.policy())
+        helped = self._helper_ports(uplink)
+        policy = policy_of(config, uplink, *reserved, self.forwards.policy(), helped)
         ended = 0
         if policy != self._policy:
             ended = self._table.configure(policy)
