@@ -4,32 +4,28 @@
     pytest:  @pytest.mark.parametrize("clause", trial.CLAUSES, ids=trial.name_of)
              def test_contract(clause): clause(Meet())
 
-A helper may carry conversations to try it with, of a session that the internal host began (`examples`) and of
-one that came in by a forward (`examples_from_outside`): sequences of (Side, bytes). In them the internal host is
-192.168.1.10 and the remote one 203.0.113.10. Without any only random bytes are tried.
+A helper may carry conversations to try it with, of a session that the internal host began (`examples`) and
+of one that came in by a forward (`examples_from_outside`): sequences of (Side, bytes). In them the internal
+host is 192.168.1.10 and the remote one 203.0.113.10. Without any only random bytes are tried.
 
 A clause that is broken raises Broken, which names what was read. Every run tries the same.
 """
 
 import random
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from ipaddress import IPv4Address
-from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 from nfmasq.helpers import registry
-from nfmasq.helpers.base import REFUSALS, Found, Helper, Mentioned, Reading, Refusal, Session, Side
+from nfmasq.helpers.base import Found, Helper, Mentioned, Refusal, Side
+from nfmasq.helpers.listener import HELD, Broken, Conversation, Listener, shown
 
-INTERNAL = IPv4Address("192.168.1.10")
-EXTERNAL = IPv4Address("203.0.113.2")
-REMOTE = IPv4Address("203.0.113.10")
+__all__ = ["CLAUSES", "Broken", "load", "main", "name_of"]
 
+LONG = 1 << 16
+"""Bytes of the longest stream that is read at once."""
 OTHERS = [
     (IPv4Address("203.0.113.2"), 40000),
     (IPv4Address("198.51.100.254"), 65535),
@@ -38,95 +34,6 @@ OTHERS = [
 """Endpoints put in the place of what was found: an ordinary one, the longest and the shortest."""
 
 ROUNDS = 200
-LONG = 1 << 16
-HELD = 4096
-"""Bytes that may be held back of one side; past that the engine lets them go, and the helper is out."""
-CPU_S = 2.0
-"""Seconds of processor time within which a dialogue must be through with LONG bytes. The engine allows far less
-for far fewer; this is to tell a loop, or steps that grow with the square of the length, from a slow machine."""
-
-Conversation = Sequence[tuple[Side, bytes]]
-
-
-class Broken(AssertionError):
-    """A helper does not keep the contract; the message says where."""
-
-
-class TookTooLong(BaseException):
-    """Not an Exception, which a helper might catch."""
-
-
-class Place(NamedTuple):
-    """What a dialogue found, at which byte of its side's stream, or datagram."""
-
-    side: Side
-    start: int
-    end: int
-    what: Found | Mentioned
-
-
-@dataclass
-class Listener:
-    """Feeds a dialogue as the engine does, and checks what it says of each piece.
-
-    Of a stream, what is not taken is given again with more behind it; of datagrams each is given once.
-    """
-
-    helper: Helper
-    inside_began: bool
-    internal: IPv4Address = INTERNAL
-
-    def __post_init__(self) -> None:
-        port = self.helper.ports[0]
-        inside, outside = (40000, port) if self.inside_began else (port, 40000)
-        self.session = Session((self.internal, inside), (EXTERNAL, inside), (REMOTE, outside), self.inside_began)
-        self.places: list[Place] = []
-        self.refused: list[str] = []
-        self.left = False
-        self.waiting = dict.fromkeys(Side, b"")
-        self._at = dict.fromkeys(Side, 0)
-        self._dialogue = _kept(lambda: self.helper.begin(self.session), "begin", b"")
-
-    def hear_all(self, conversation: Conversation) -> "Listener":
-        """A whole conversation."""
-        for side, text in conversation:
-            self.hear(side, text)
-        return self
-
-    def hear(self, side: Side, text: bytes) -> None:
-        """What a side says next; nothing more is read once the dialogue has left."""
-        if self.left:
-            return
-        given = self.waiting[side] + text
-        reading = _kept(lambda: self._dialogue.read(side, given), f"read({side}, …)", given)
-        self._check(reading, given)
-        taken = reading.taken if self.helper.transport == "tcp" else len(given)
-        self.places += [
-            Place(side, self._at[side] + one.start, self._at[side] + one.end, one) for one in reading.found
-        ]
-        self.refused += reading.refused
-        self._at[side] += taken
-        self.waiting[side] = given[taken:]
-        self.left = reading.leave or len(given) - taken > HELD
-
-    def _check(self, reading: object, given: bytes) -> None:
-        def must(kept: bool, clause: str) -> None:
-            if not kept:
-                raise Broken(f"{clause}: {reading!r} of {_shown(given)}")
-
-        if not isinstance(reading, Reading):
-            raise Broken(f"read must return a Reading: {reading!r} of {_shown(given)}")
-        must(0 <= reading.taken <= len(given), "no more can be taken than was given")
-        must(all(reason in REFUSALS for reason in reading.refused), "reasons are those of base.REFUSALS")
-        before = 0
-        for one in reading.found:
-            must(before <= one.start < one.end, "spans come in order, are not empty and do not overlap")
-            must(one.end <= (len(given) if reading.leave else reading.taken), "a span lies in what is taken")
-            must(0 <= one.port <= 65535, "a port is at most 65535")
-            if isinstance(one, Found):
-                must(one.transport in {"tcp", "udp"}, "the transport is tcp or udp")
-                must(0 <= one.from_port <= 65535 and one.consecutive >= 1, "ports and their number are sane")
-            before = one.end
 
 
 def keeps_still_on_random_bytes(helper: Helper) -> None:
@@ -167,7 +74,9 @@ def reads_alike_however_cut(helper: Helper) -> None:
 def finds_its_examples(helper: Helper) -> None:
     """There is something to find in its examples, all of which it takes, and none of which ends it."""
     spoken = list(conversations(helper))
-    listeners = [Listener(helper, inside_began).hear_all(conversation) for inside_began, conversation in spoken]
+    listeners = [
+        Listener(helper, inside_began).hear_all(conversation) for inside_began, conversation in spoken
+    ]
     if spoken and not any(listener.places for listener in listeners):
         raise Broken("nothing is found in its examples")
     for listener, (_, conversation) in zip(listeners, spoken, strict=True):
@@ -185,7 +94,9 @@ def finds_again_what_it_writes(helper: Helper) -> None:
             rewritten = list(_rewritten(conversation, before, other))
             after = Listener(helper, inside_began, other[0]).hear_all(rewritten)
             if len(after.places) != len(before.places):
-                raise Broken(f"of {len(before.places)} endpoints {len(after.places)} are found in {rewritten!r}")
+                raise Broken(
+                    f"of {len(before.places)} endpoints {len(after.places)} are found in {rewritten!r}"
+                )
             for was, now in zip(before.places, after.places, strict=True):
                 _compare(was.what, now.what, other, rewritten)
 
@@ -193,14 +104,17 @@ def finds_again_what_it_writes(helper: Helper) -> None:
 def is_done_soon(helper: Helper) -> None:
     """Long streams without sense, made of what its examples are made of, take it a bounded time."""
     said = {text for _, conversation in conversations(helper) for _, text in conversation}
-    words = {bytes([byte]) for text in said for byte in text} | {b"\0", b"\xff", b"\r", b"\n", b" "}
-    words |= {text[:length] for text in said for length in range(2, len(text) + 1, 3)}
+    ends = {bytes([byte]) for text in said for byte in text} | {b"\0", b"\xff", b"\r", b"\n", b" "}
+    streams = [end * LONG for end in sorted(ends)]
+    streams += [
+        text[:length] * (HELD // length) + b"9" * HELD
+        for text in sorted(said)
+        for length in range(2, len(text))
+    ]
     for inside_began, conversation in [*conversations(helper), (True, ())]:
-        for word in sorted(words):
+        for stream in streams:
             for side in Side:
-                listener = Listener(helper, inside_began).hear_all(conversation)
-                listener.hear(side, word * (HELD // len(word)))
-                listener.hear(side, word[-1:] * LONG)
+                Listener(helper, inside_began).hear_all(conversation).hear(side, stream)
 
 
 CLAUSES: tuple[Callable[[Helper], None], ...] = (
@@ -249,7 +163,7 @@ def _write(what: Found | Mentioned, other: tuple[IPv4Address, int], was: bytes) 
     except Refusal:
         return was
     except Exception as error:
-        raise Broken(f"write{other} raises {error!r}, of {_shown(was)}") from error
+        raise Broken(f"write{other} raises {error!r}, of {shown(was)}") from error
     if not isinstance(new, bytes):
         raise Broken(f"write must return bytes, not {new!r}")
     return new
@@ -293,43 +207,11 @@ def _spoilt(text: bytes, chance: random.Random) -> bytes:
     for _ in range(chance.randrange(1, 4)):
         at, length = chance.randrange(len(text) + 1), chance.randrange(1, 9)
         piece = text[at : at + length]
-        new = chance.choice((b"", piece * 2, piece * 40, chance.randbytes(length), b"9" * length, b"\0", b"\n"))
+        new = chance.choice(
+            (b"", piece * 2, piece * 40, chance.randbytes(length), b"9" * length, b"\0", b"\n")
+        )
         text = text[:at] + new + text[at + length :]
     return text
-
-
-def _shown(text: bytes) -> str:
-    return repr(text) if len(text) <= 300 else f"{text[:300]!r}… ({len(text)} bytes)"
-
-
-def _kept(function: Callable[[], Any], what: str, given: bytes) -> Any:
-    """What a call returns; Broken for an exception of its, and when it takes too long."""
-    try:
-        with _limited():
-            return function()
-    except TookTooLong:
-        raise Broken(f"{what} takes more than {CPU_S} s of {_shown(given)}") from None
-    except Exception as error:
-        raise Broken(f"{what} raises {error!r} of {_shown(given)}") from error
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    """Raise TookTooLong in what takes too long; only the main thread can be interrupted."""
-
-    def too_long(signum: int, frame: FrameType | None) -> None:
-        raise TookTooLong
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGVTALRM, too_long)
-    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_S)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
 
 
 def load(name: str) -> Helper:
