@@ -275,7 +275,7 @@ CONVERSATION: Sequence[Said] = (
     (OUT, b"NOTICE AUTH :***\r\n"),
     (IN, b"CAP LS 302\r\nNICK ann\r\nUSER a 0 * :A\r\n"),
     (OUT, b"@time=1 :irc.example 001 ann :Welcome\r\n"),
-    (IN, b"PRIVMSG b :hi " + dcc(b'SEND "a b"', ADDRESS, b"5000 1") + b"," + dcc(b"CHAT c", ADDRESS, b"5001")),
+    (IN, b"PRIVMSG b :a " + dcc(b'SEND "a b"', ADDRESS, b"5000 1") + b"," + dcc(b"CHAT c", ADDRESS, b"5001")),
     (IN, b"\r\n@a=b NOTICE bob :\x01DCC SEND x " + ADDRESS + b" 99999\x01\r\n"),
     (IN, b"TOPIC #a :\x01DCC CHAT x 1 5009\x01\r\n"),
     (OUT, b":bob!b@h PRIVMSG ann :" + dcc(b"RESUME x 40000 1") + b"\r\n:x 002 ann :y\r\n"),
