@@ -1,7 +1,7 @@
 """The compiled core. The way of a packet is `serve` and `translate`, below; the stages are in `_hot/`.
 
 Worker threads live in `serve` and never hold the GIL there. They share one NatTable under one lock, taken
-once a batch. The rest of this file is the table's and the queue's Python face.
+once a batch. What Python sees of the table and of a queue is in the files included at the end.
 """
 
 import mmap
