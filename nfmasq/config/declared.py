@@ -49,7 +49,7 @@ def _options(kind: Callable[..., Any]) -> dict[str, Callable[[Any], Any]]:
     """The keywords it is made with."""
     try:
         keywords = inspect.signature(kind).parameters
-        kinds = typing.get_type_hints(kind.__init__)  # type: ignore[misc]
+        kinds = typing.get_type_hints(kind.__init__)
     except (TypeError, ValueError, NameError):
         return {}
     return {

@@ -169,7 +169,7 @@ def _part(
     keep: Callable[[Any], bool] | None,
     wanted: int,
 ) -> tuple[list[str], int, bool]:
-    """Rows as text, no more than are wanted; the number of the last one looked at; may there be more behind?"""
+    """Rows as text, no more than are wanted; the number of the last one looked at; may more follow?"""
     found = read(*filters)
     meant = [row for row in found if keep is None or keep(row)]
     more = len(found) == filters.limit or len(meant) > wanted
