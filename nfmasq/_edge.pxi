@@ -9,17 +9,18 @@ from libc.string cimport memset
 
 from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL
 from nfmasq.reasons import SENTENCES
-from nfmasq.rows import Counters, Gauges, Refusal, SessionRow
+from nfmasq.rows import Counters, Expected, Gauges, Held, Refusal, SessionRow
 
+from nfmasq._hot.aside cimport Aside
 from nfmasq._hot.dump cimport Filter
 from nfmasq._hot.packet cimport CLASS_TCP, CLASS_UDP, DIRECTION_COUNT, DROP, TRANSPORT_COUNT, Packet
 from nfmasq._hot.reasons cimport REASON_COUNT
 from nfmasq._hot.refusals cimport Refusal as RefusalRecord
 from nfmasq._hot.rules cimport (
-    MOST_BEHAVIOURS, MOST_EXTERNAL, MOST_FORWARDS, MOST_NETWORKS, MOST_TARGETS,
-    Behaviour, Forward, Rules, Target,
+    MOST_BEHAVIOURS, MOST_EXTERNAL, MOST_FORWARDS, MOST_HELPER_NETWORKS, MOST_HELPER_PORTS, MOST_NETWORKS,
+    MOST_TARGETS, Behaviour, Forward, HelperPort, Rules, Target,
 )
-from nfmasq._hot.table cimport Host, Mapping, NatTable, Session
+from nfmasq._hot.table cimport EXPECTED, Host, Mapping, NatTable, Session
 from nfmasq._hot.tcpstate cimport TCP_STATE_COUNT
 from nfmasq._hot.wire cimport TCP, UDP, htonl, htons, ntohl, ntohs
 
@@ -40,9 +41,10 @@ cdef object session_row(uint32_t number, const Session* session, uint32_t now):
         number, session.protocol, endpoint(session.internal_address, session.internal_port),
         endpoint(session.external_address, session.external_port),
         endpoint(session.remote_address, session.remote_port),
-        TCP_STATES[session.state], session.packets_out, session.packets_in,
+        "expected" if session.flags & EXPECTED else TCP_STATES[session.state],
+        session.packets_out, session.packets_in,
         session.bytes_out, session.bytes_in,
-        now - session.created, max(0, <int>(session.expires - now)),
+        now - session.created, max(0, <int>(session.expires - now)), session.helper,
     )
 
 cdef object refusal_row(const RefusalRecord* refusal):
@@ -136,6 +138,34 @@ cdef void reserve_forwarded(Rules* rules, const Forward* forward):
         if forward.protocol == UDP or forward.protocol == ANY_PROTOCOL:
             reserve(rules, CLASS_UDP, port)
 
+cdef int read_helper_ports(Rules* rules, object rows) except -1:
+    cdef HelperPort* row
+    cdef uint16_t networks = 0
+    if len(rows) > MOST_HELPER_PORTS:
+        raise ValueError(f"helpers: {len(rows)} ports, {MOST_HELPER_PORTS} at most")
+    if sum(len(one.networks) for one in rows) > MOST_HELPER_NETWORKS:
+        raise ValueError(f"helpers: more than {MOST_HELPER_NETWORKS} networks in all")
+    rules.helper_port_count = len(rows)
+    for i, one in enumerate(rows):
+        row = &rules.helper_ports[i]
+        row.port, row.protocol, row.helper = one.port, one.protocol, one.helper
+        row.first_network, row.network_count = networks, len(one.networks)
+        for network in one.networks:
+            rules.helper_networks[networks].address = word_of(network.network_address)
+            rules.helper_networks[networks].mask = word_of(network.netmask)
+            networks += 1
+    return 0
+
+cdef object held_row(const Aside* entry):
+    return Held(
+        entry.session, entry.serial, entry.helper, entry.outbound,
+        endpoint(entry.internal_address, entry.internal_port),
+        endpoint(entry.external_address, entry.external_port),
+        endpoint(entry.remote_address, entry.remote_port),
+        entry.inside_began, entry.data[:entry.length],
+        (entry.fd, <uint64_t>entry.queue << 32 | entry.id),
+    )
+
 cdef int read_policy(Rules* rules, object policy) except -1:
     """Turn a nfmasq.policy.Policy into words and bits."""
     memset(rules, 0, sizeof(Rules))
@@ -156,8 +186,8 @@ cdef int read_policy(Rules* rules, object policy) except -1:
     rules.first_port, rules.last_port = policy.ports
     read_behaviours(rules, policy.behaviours)
     timeouts = policy.timeouts
-    rules.timeout = [timeouts.tcp_established, timeouts.udp, timeouts.icmp, timeouts.other]
-    rules.tcp_transitory = timeouts.tcp_transitory
+    rules.timeout = [0, timeouts.udp, timeouts.icmp, timeouts.other]
+    rules.tcp_timeout = [timeouts.opening, timeouts.tcp_established, timeouts.closing]
     rules.sessions = policy.sessions
     rules.half_open = policy.half_open
     rules.new_per_second = policy.new_per_second
@@ -172,6 +202,7 @@ cdef int read_policy(Rules* rules, object policy) except -1:
         for port in ports:
             reserve(rules, transport, port)
     read_forwards(rules, policy.forwards)
+    read_helper_ports(rules, policy.helper_ports)
     return 0
 
 cdef tuple by_transport(const uint64_t* totals):

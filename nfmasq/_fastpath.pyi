@@ -9,7 +9,9 @@ from ipaddress import IPv4Address
 
 from nfmasq.policy import Policy
 from nfmasq.rows import Counters as Counters
+from nfmasq.rows import Expected as Expected
 from nfmasq.rows import Gauges as Gauges
+from nfmasq.rows import Held as Held
 from nfmasq.rows import MappingRow as MappingRow
 from nfmasq.rows import QueueCounters as QueueCounters
 from nfmasq.rows import Refusal as Refusal
@@ -41,6 +43,35 @@ class Table:
         """Take over a policy between two batches; return how many sessions ended with a lost address."""
     def counters(self) -> Counters: ...
     def gauges(self) -> Gauges: ...
+    def next_held(self, timeout_s: float) -> Held | None:
+        """The next packet that was set aside for a helper; None when none came in time."""
+    def release(self, held: Held, packet: bytes | bytearray | None) -> None:
+        """The verdict on a held packet, once: send on these bytes, or None: drop it. From any thread."""
+    def let_go(self, session: int, serial: int) -> None:
+        """The session's packets are set aside no more."""
+    def expect(
+        self,
+        parent: int,
+        serial: int,
+        protocol: int,
+        internal: tuple[IPv4Address, int],
+        remote: IPv4Address | None,
+        remote_port: int,
+        seconds: int,
+        external_port: int = 0,
+        now: int | None = None,
+    ) -> Expected:
+        """Announce a session to an internal endpoint, from a remote address (None: any) and port (0: any).
+
+        It stands for so many seconds, for one arrival. external_port: the one it must have, 0: any.
+        Raises ExpectationRefused when the parent has ended, or for want of room or of that port.
+        """
+    def withdraw(self, session: int, serial: int, now: int | None = None) -> bool:
+        """End an expectation nobody has come to; False when there is none of this name."""
+    def seen(self, session: int, serial: int) -> SessionRow | None:
+        """The session as it stands, None when it has ended."""
+    def keep(self, session: int, serial: int, seconds: int, now: int | None = None) -> bool:
+        """Let a session live for so many seconds at least; False when it has ended."""
     def sessions(
         self,
         after: int = 0,
@@ -141,6 +172,12 @@ class Queue:
     def counters(self) -> QueueCounters: ...
     def close(self) -> None:
         """Let the queue go; the kernel drops what still waits in it."""
+
+def finish(packet: bytearray) -> None:
+    """Set an edited packet's IP length and checksum and its whole TCP or UDP checksum, in place.
+
+    Raises ValueError when it is neither, or too short for its headers.
+    """
 
 def checksum(data: bytes | bytearray | memoryview, initial: int = 0) -> int:
     """The Internet checksum of `data` (RFC 1071), not complemented, folded to 16 bits."""

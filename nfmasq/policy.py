@@ -77,7 +77,7 @@ class Forward:
 
 @dataclass(frozen=True)
 class HelperPort:
-    """Which new sessions a helper gets: outbound ones to this remote port, forwarded ones to this internal port.
+    """Which new sessions a helper gets: outbound to this remote port, forwarded to this internal port.
 
     helper: its number, 1 to 31. protocol: 6 or 17. networks: only of internal hosts in them; none: of all.
     """
@@ -90,13 +90,28 @@ class HelperPort:
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Idle seconds after which a session ends (RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2)."""
+    """Idle seconds after which a session ends (RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2).
+
+    tcp_opening, tcp_closing: None: as tcp_transitory.
+    """
 
     udp: int = 300
     tcp_established: int = 7440
     tcp_transitory: int = 240
     icmp: int = 60
     other: int = 300
+    tcp_opening: int | None = None
+    tcp_closing: int | None = None
+
+    @property
+    def opening(self) -> int:
+        """Of a TCP session whose handshake is not over (RFC 7857 section 2.1)."""
+        return self.tcp_transitory if self.tcp_opening is None else self.tcp_opening
+
+    @property
+    def closing(self) -> int:
+        """Of one that was closed or reset."""
+        return self.tcp_transitory if self.tcp_closing is None else self.tcp_closing
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ SENTENCES: dict[str, str] = {
     "icmp_error_unmatched": "An ICMP error about a packet of no session.",
     "icmp_quote_out_of_window": "An ICMP error about a TCP segment that is not under way: forged, or late.",
     "hairpin_lost": "A hairpinned packet's session ended between its two passes through the router.",
+    "helpers_busy": "The helpers have not read what came before it; the sender will send it again.",
     "sessions_full": "The session table is full (limits.sessions); nothing live is ended to make room.",
     "half_open_full": "As many TCP handshakes are under way as may be (limits.half_open).",
     "rate_exceeded": "Sessions begin faster than they may (limits.new_per_second).",

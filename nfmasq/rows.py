@@ -8,7 +8,10 @@ Endpoint = tuple[IPv4Address, int]
 
 
 class SessionRow(NamedTuple):
-    """One session as it stands. `number` is where to go on: pass it as `after`."""
+    """One session as it stands. `number` is where to go on: pass it as `after`.
+
+    state: of TCP, or "expected" while nobody has come to what a helper announced. helper: its number, or 0.
+    """
 
     number: int
     protocol: int
@@ -22,6 +25,7 @@ class SessionRow(NamedTuple):
     bytes_in: int
     age_s: int
     expires_s: int
+    helper: int = 0
 
 
 class MappingRow(NamedTuple):
@@ -65,6 +69,10 @@ class Held(NamedTuple):
     inside_began: bool
     packet: bytes
     token: tuple[int, int]
+
+
+class ExpectationRefused(Exception):
+    """The table cannot hold an expectation; the text is the reason, one of the helpers' REFUSALS."""
 
 
 class Expected(NamedTuple):

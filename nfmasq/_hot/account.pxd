@@ -1,11 +1,11 @@
 # Account: every packet counted once, by what became of it.
 
-from nfmasq._hot.packet cimport DROP, PASS, TRANSLATE, Packet
+from nfmasq._hot.packet cimport ASIDE, DROP, PASS, TRANSLATE, Packet
 from nfmasq._hot.table cimport NatTable
 
 cdef inline void account(NatTable* table, const Packet* packet) noexcept nogil:
     """A super-packet sent to be cut up counts when its parts come, a hairpinned packet once."""
-    if packet.verdict == TRANSLATE:
+    if packet.verdict == TRANSLATE or packet.verdict == ASIDE:
         if packet.turned:
             return
         table.counters.packets[packet.direction][packet.transport] += 1

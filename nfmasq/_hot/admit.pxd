@@ -1,12 +1,13 @@
 # Admit: a session for a packet that belongs to none, or the reason why not.
 #
 # From inside: the mapping that its internal endpoint has under the behaviour of its network (RFC 4787 REQ-1),
-# made if need be, and a session with the remote endpoint. From outside: where a forward leads, or through a
-# mapping that stands, if its filtering lets this remote endpoint in (RFC 4787 REQ-8).
+# made if need be, and a session with the remote endpoint. From outside: where a helper announced it, where a
+# forward leads, or through a mapping that stands, if its filtering lets this remote endpoint in (REQ-8).
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
+from nfmasq._hot.expect cimport arrive, find_expected, first_timer
 from nfmasq._hot.forwards cimport (
     choose_target, find_forward, find_static, static_port, target_port,
 )
@@ -23,19 +24,15 @@ from nfmasq._hot.reasons cimport (
     SESSION_CLASH, TCP_NO_SESSION,
 )
 from nfmasq._hot.rules cimport (
-    ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Rules, Target, behaviour_of,
+    ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Rules, Target, behaviour_of, helper_of,
 )
 from nfmasq._hot.screen cimport screen
 from nfmasq._hot.sessions cimport begin_session, find_by_external, find_by_internal, has_peer
 from nfmasq._hot.table cimport (
-    NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Host, Mapping, NatTable, Scope, ask_for, endpoint_bucket,
-    peer_bucket, pool_of, random_word, tuple_bucket,
+    BEGUN_OUTSIDE, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Host, Mapping, NatTable, Scope, Session, ask_for,
+    endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
 )
 from nfmasq._hot.wire cimport ACK, SYN, htons, ntohs
-
-cdef inline uint32_t first_timer(const Rules* rules, uint8_t transport) noexcept nogil:
-    """Seconds a session has until its second packet."""
-    return rules.tcp_transitory if transport == CLASS_TCP else rules.timeout[transport]
 
 cdef inline bint may_begin(Packet* packet) noexcept nogil:
     """Is this the first packet of anything? TCP begins with a SYN, a query with a request."""
@@ -148,7 +145,7 @@ cdef inline uint32_t admit_mapping(
     """A new mapping as wanted, or 0 and the packet is dropped."""
     if not may_have_port(table, packet, host):
         return 0
-    if wanted.pool != NO_POOL and not give_port(table, packet, wanted, now):
+    if wanted.pool != NO_POOL and wanted.external_port == 0 and not give_port(table, packet, wanted, now):
         return 0
     ask_for_links(table, packet, wanted)
     if not host:
@@ -159,13 +156,24 @@ cdef inline uint32_t admit_mapping(
 
 # The session -----------------------------------------------------------------------------------------------
 
+cdef inline void attach_helper(NatTable* table, const Packet* packet) noexcept nogil:
+    """Outbound sessions by the remote port; what comes from outside, by the internal one of a forward."""
+    cdef Session* session = &table.sessions[packet.session]
+    cdef uint16_t port = session.internal_port if session.flags & BEGUN_OUTSIDE else session.remote_port
+    if session.flags & BEGUN_OUTSIDE and session.scope < SCOPE_STATIC:
+        return
+    session.helper = helper_of(&table.rules, session.protocol, ntohs(port), session.internal_address)
+
 cdef inline void admit_session(
     NatTable* table, Packet* packet, uint32_t mapping, uint32_t now
 ) noexcept nogil:
     packet.session = begin_session(
         table, mapping, packet.remote_address, packet.remote_port,
         now, now + first_timer(&table.rules, packet.transport),
+        0 if packet.direction == OUTBOUND else BEGUN_OUTSIDE,
     )
+    if table.rules.helper_port_count and not packet.marked:
+        attach_helper(table, packet)
 
 cdef inline bint is_external_clash(NatTable* table, Packet* packet, const Mapping* wanted) noexcept nogil:
     """Does another session speak with the remote endpoint by the wanted external one already?
@@ -183,7 +191,12 @@ cdef inline bint admit_outbound(NatTable* table, Packet* packet, uint32_t now) n
     cdef uint32_t host = find_host(table, packet.near_address)
     cdef uint32_t number = 0
     cdef Mapping wanted
-    if not may_begin(packet) or not within_limits(table, packet, host, now):
+    if not may_begin(packet):
+        return False
+    if packet.expected:
+        arrive(table, packet, packet.expected, now)
+        return True
+    if not within_limits(table, packet, host, now):
         return False
     if not want_outbound(table, packet, host, &wanted):
         return False
@@ -265,7 +278,18 @@ cdef inline bint admit_by_forward(
     return True
 
 cdef inline bint admit_inbound(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
-    cdef const Forward* forward = find_forward(&table.rules, packet)
+    cdef const Forward* forward
+    cdef uint32_t expected = find_expected(table, packet)
+    if expected:
+        if not may_begin(packet):
+            return False
+        if packet.expected == 0 and is_internal_clash(table, packet, &table.mappings[
+            table.sessions[expected].mapping
+        ]):
+            return drop(packet, SESSION_CLASH)
+        arrive(table, packet, expected, now)
+        return True
+    forward = find_forward(&table.rules, packet)
     if forward != NULL:
         return admit_by_forward(table, packet, forward, now)
     if packet.transport == CLASS_OTHER or packet.transport == CLASS_ICMP and packet.kind != ICMP_REPLY:

@@ -35,7 +35,7 @@ cdef inline bint host_has_room(
         return drop(packet, HOST_SESSIONS_FULL)
     if packet.transport == CLASS_TCP and (
         is_full(host.half_open, rules.half_open_per_host)
-        or asked and is_half_full(host.unanswered, rules.half_open_per_host)
+        or asked and is_half_full(host.half_open, rules.half_open_per_host)
     ):
         return drop(packet, HOST_HALF_OPEN_FULL)
     if is_full(begun, rules.new_per_second_per_host) or (
@@ -58,7 +58,7 @@ cdef inline bint within_limits(
         return False
     if packet.transport == CLASS_TCP and (
         is_full(table.half_open, rules.half_open)
-        or asked and is_half_full(table.unanswered, rules.half_open)
+        or asked and is_half_full(table.half_open, rules.half_open)
     ):
         return drop(packet, HALF_OPEN_FULL)
     if is_full(begun, rules.new_per_second) or asked and is_half_full(begun, rules.new_per_second):

@@ -5,6 +5,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from nfmasq._hot.aside cimport Aside
 from nfmasq._hot.reasons cimport Reason
 from nfmasq._hot.wire cimport IpHeader
 
@@ -33,6 +34,7 @@ cdef enum:            # verdict
     PASS              # the router's own: let go as it came
     TRANSLATE         # send on what was rewritten
     SEGMENT           # have the kernel cut the super-packet up and queue the parts
+    ASIDE             # translated, and for a helper to read before its verdict
     DROP
 
 cdef struct Packet:
@@ -69,12 +71,14 @@ cdef struct Packet:
     uint32_t bucket             # of the table's index, where its session is looked for
     # lookup, admit
     uint32_t session
+    uint32_t expected           # the session that waits for just this packet
     # track: what the near endpoint becomes
     uint32_t new_address
     uint16_t new_port
     uint16_t most_mss           # SYN: the largest MSS to let through, host order; 0: any
     uint16_t identification     # with `renumbered`, the IP identification it gets
     uint8_t renumbered
+    Aside* aside                # where a helper will find it
     uint16_t reason
     uint8_t verdict
 

@@ -75,6 +75,19 @@ cdef inline uint16_t take(PortPool* pool, int bag, uint64_t random) noexcept nog
     ports[at] = ports[pool.free_count[bag]]
     return port
 
+cdef inline bint take_port(PortPool* pool, uint16_t port) noexcept nogil:
+    """Take this very port if it is free; it is looked for."""
+    cdef int bag = bag_of(port)
+    cdef uint16_t* ports = &pool.free_ports[bag_start[bag]]
+    cdef uint32_t i
+    for i in range(pool.free_count[bag]):
+        if ports[i] == port:
+            pool.free_count[bag] -= 1
+            ports[i] = ports[pool.free_count[bag]]
+            pool.in_use += 1
+            return True
+    return False
+
 cdef inline int choose_bag(const PortPool* pool, uint16_t internal) noexcept nogil:
     """The bag an internal port's external one comes from: like it if there is one left, or -1.
 

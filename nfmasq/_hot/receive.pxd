@@ -7,6 +7,7 @@
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from nfmasq._hot.aside cimport AsideQueue
 from nfmasq._hot.netlink cimport (
     MSG_TRUNC, MSG_WAITFORONE, NF_INET_PRE_ROUTING, NFNL_SUBSYS_QUEUE, NFQA_CAP_LEN, NFQA_IFINDEX_INDEV,
     NFQA_IFINDEX_OUTDEV, NFQA_MARK, NFQA_PACKET_HDR, NFQA_PAYLOAD, NFQA_SKB_CSUMNOTREADY, NFQA_SKB_GSO,
@@ -34,6 +35,7 @@ cdef struct QueueStats:
 cdef struct Batch:
     int fd
     uint16_t queue
+    AsideQueue* aside        # where packets for helpers go; NULL: nowhere
     int32_t segment_queue    # where super-packets are sent to be cut up; -1: nowhere
     uint32_t next_id         # the number the next packet should have
     int count                # packets of this batch

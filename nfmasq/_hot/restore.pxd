@@ -10,7 +10,9 @@ from nfmasq._hot.mappings cimport (
     begin_host, begin_mapping, find_host, find_mapping, find_mapping_by_external, set_scope,
 )
 from nfmasq._hot.sessions cimport find_by_external, find_by_internal, link_session
-from nfmasq._hot.table cimport NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session
+from nfmasq._hot.table cimport (
+    EXPECTED, NAMED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session,
+)
 from nfmasq._hot.tcpstate cimport TCP_STATE_COUNT
 from nfmasq._hot.wire cimport ICMP, TCP, UDP
 
@@ -34,7 +36,8 @@ cdef inline bint is_sound(const Session* session, uint32_t now) noexcept nogil:
         transport = CLASS_ICMP
     return (
         session.live == 1 and session.transport == transport and session.state < TCP_STATE_COUNT
-        and session.internal_address != 0 and session.external_address != 0 and session.remote_address != 0
+        and session.internal_address != 0 and session.external_address != 0
+        and (session.remote_address != 0 or session.flags & EXPECTED)
         and session.scope <= SCOPE_SHARED and has_sound_port(session)
         and <int>(now - session.created) >= 0 and 0 < <int>(session.expires - now) < LONGEST_TIMER
     )
@@ -84,6 +87,7 @@ cdef inline bint restore_session(NatTable* table, uint32_t number, uint32_t now)
     ):
         mapping = restore_mapping(table, session)
     if mapping:
+        session.flags &= <unsigned char>~NAMED       # serials are of this process
         link_session(table, number, mapping)
     return mapping != 0
 

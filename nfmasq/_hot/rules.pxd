@@ -13,6 +13,8 @@ cdef enum:
     MOST_BEHAVIOURS = 257    # internal networks with a behaviour of their own, and everywhere
     MOST_FORWARDS = 1024
     MOST_TARGETS = 4096      # of all forwards together
+    MOST_HELPER_PORTS = 256
+    MOST_HELPER_NETWORKS = 1024    # of all of them together
     BITMAP_BYTES = 8192      # one bit a port
 
 cdef enum Dependence:        # of mapping and of filtering
@@ -45,24 +47,34 @@ cdef struct Forward:
     uint16_t first_target
     uint16_t target_count
 
+cdef struct HelperPort:
+    uint16_t port                              # host order
+    uint8_t protocol
+    uint8_t helper                             # its number
+    uint16_t first_network
+    uint16_t network_count                     # 0: for every internal host
+
 cdef struct Rules:
     uint32_t external_count
     uint32_t pooled_count                      # those before are handed out; the others are one host's each
     uint32_t network_count
     uint32_t behaviour_count
     uint32_t forward_count
+    uint32_t helper_port_count
     uint32_t[MOST_EXTERNAL] external           # network order
     Network[MOST_NETWORKS] networks
     Behaviour[MOST_BEHAVIOURS] behaviours      # narrowest first, the last is for everybody
     Forward[MOST_FORWARDS] forwards            # the first that fits counts
     Target[MOST_TARGETS] targets
+    HelperPort[MOST_HELPER_PORTS] helper_ports
+    Network[MOST_HELPER_NETWORKS] helper_networks
     uint16_t first_port                        # host order, both included
     uint16_t last_port
     uint16_t mss                               # the largest TCP MSS to let through; 0: any
     uint8_t refusals                           # tell by ICMP that a session was refused
     uint32_t external_interface                # its index; 0: nothing is hairpinned
-    uint32_t[TRANSPORT_COUNT] timeout          # seconds; TCP's is that of an established session
-    uint32_t tcp_transitory
+    uint32_t[TRANSPORT_COUNT] timeout          # seconds; TCP has three
+    uint32_t[3] tcp_timeout                    # opening, open, over: see tcpstate
     uint32_t sessions                          # this and the following: the most of each; 0: no limit
     uint32_t half_open
     uint32_t new_per_second
@@ -95,6 +107,26 @@ cdef inline const Behaviour* behaviour_of(const Rules* rules, uint32_t internal)
     while i + 1 < rules.behaviour_count and not lies_in(internal, &rules.behaviours[i].network):
         i += 1
     return &rules.behaviours[i]
+
+cdef inline bint is_for_host(const Rules* rules, const HelperPort* row, uint32_t internal) noexcept nogil:
+    cdef uint32_t i
+    for i in range(row.network_count):
+        if lies_in(internal, &rules.helper_networks[row.first_network + i]):
+            return True
+    return row.network_count == 0
+
+cdef inline uint8_t helper_of(
+    const Rules* rules, uint8_t protocol, uint16_t port, uint32_t internal
+) noexcept nogil:
+    """The helper for a session with this server port (host order), or 0."""
+    cdef uint32_t i
+    for i in range(rules.helper_port_count):
+        if (
+            rules.helper_ports[i].port == port and rules.helper_ports[i].protocol == protocol
+            and is_for_host(rules, &rules.helper_ports[i], internal)
+        ):
+            return rules.helper_ports[i].helper
+    return 0
 
 cdef inline bint is_martian(uint32_t address) noexcept nogil:
     """Addresses no host outside can have: 0/8, 127/8, 224/4 and 240/4 (RFC 6890)."""

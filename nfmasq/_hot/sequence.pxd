@@ -22,10 +22,12 @@ from nfmasq._hot.wire cimport ACK, FIN, RST, SYN, TcpHeader, ntohl, ntohs
 cdef enum:
     LEAST_REACH = 1 << 16    # the window taken for granted: a late segment is no attack
     MOST_REACH = 1 << 30     # the largest window there is (RFC 7323 section 2.3)
+    HELPER_SLACK = 1 << 17   # what helpers may have added or taken away
     LARGEST_SCALE = 14       # RFC 7323 section 2.3
     SCALE = 0x0F             # bits of Session.scale: the shift,
     SCALE_OFFERED = 0x10     # whether the side offered to scale,
-    REOPENING = 0x20         # whether it sent a SYN in the middle of a connection
+    REOPENING = 0x20         # whether it sent a SYN in the middle of a connection,
+    REOPENING_SCALED = 0x40  # and offered to scale in that
 
 cdef enum Fit:
     OUTSIDE                  # of the window: no part of the connection
@@ -58,18 +60,24 @@ cdef inline uint32_t reach_of(const Stream* receiver) noexcept nogil:
     """How far beyond what it expects a receiver may have let the other side go."""
     return min(max(receiver.window, <uint32_t>LEAST_REACH), <uint32_t>MOST_REACH)
 
+cdef inline uint32_t slack_of(const Session* session) noexcept nogil:
+    """A helper may have made what one side sent longer or shorter for the other."""
+    return HELPER_SLACK if session.helper else 0
+
 cdef inline bint is_heard(const Session* session) noexcept nogil:
     """Have both sides told their sequence numbers?"""
     return session.streams[OUTBOUND].window != 0 and session.streams[INBOUND].window != 0
 
-cdef inline bint is_in_window(const Stream* own, const Stream* other, const Segment* segment) noexcept nogil:
+cdef inline bint is_in_window(
+    const Stream* own, const Stream* other, const Segment* segment, uint32_t slack
+) noexcept nogil:
     """Unsigned, so that what comes before the oldest is as far away as what comes after the last."""
     cdef uint32_t reach = reach_of(other)
-    cdef uint32_t oldest = own.end - 2 * reach                             # end of a retransmission
-    cdef uint32_t last = other.acked + reach + (segment.end - segment.sequence)    # that was ever allowed
+    cdef uint32_t oldest = own.end - slack - 2 * reach                             # end of a retransmission
+    cdef uint32_t last = other.acked + slack + reach + (segment.end - segment.sequence)    # ever allowed
     if segment.end - oldest > last - oldest:
         return False
-    return not segment.flags & ACK or other.end - segment.acked <= 2 * reach_of(own)
+    return not segment.flags & ACK or other.end + slack - segment.acked <= 2 * (slack + reach_of(own))
 
 cdef inline uint8_t scale_of(const Session* session, int side) noexcept nogil:
     """The shift of a side's windows, which is 0 unless both offered one (RFC 7323 section 2.2)."""
@@ -103,7 +111,9 @@ cdef inline Fit follow_first_syn(
         forget(session)
     elif state != TCP_INTERNAL_SYN and state != TCP_EXTERNAL_SYN:
         session.reopening = segment.end
-        session.scale[side] |= REOPENING
+        session.scale[side] = session.scale[side] & ~<uint8_t>REOPENING_SCALED | REOPENING
+        if find_option(<TcpHeader*>packet.l4, TCP_OPTION_SCALE, TCP_OPTION_SCALE_LENGTH) != NULL:
+            session.scale[side] |= REOPENING_SCALED
         return PASSING
     hear_syn(session, side, packet, segment)
     return COUNTING
@@ -112,7 +122,7 @@ cdef inline Fit reopen(
     Session* session, int side, const Packet* packet, const Segment* segment
 ) noexcept nogil:
     """The other end believed the SYN: what it acknowledges is the beginning of a new connection."""
-    cdef bint scaled = session.scale[1 - side] & SCALE_OFFERED
+    cdef bint scaled = (session.scale[1 - side] & REOPENING_SCALED) != 0
     forget(session)
     hear_syn(session, side, packet, segment)
     session.streams[1 - side].end = segment.acked
@@ -147,6 +157,13 @@ cdef inline bint is_refusal(const Session* session, int side, const Segment* seg
         and segment.acked == session.streams[1 - side].end
     )
 
+cdef inline bint is_anew_refused(const Session* session, int side, const Segment* segment) noexcept nogil:
+    """An RST that answers the other side's SYN in the middle of a connection this side knows nothing of."""
+    return (
+        session.scale[1 - side] & REOPENING and segment.flags & (RST | ACK) == RST | ACK
+        and segment.acked == session.reopening
+    )
+
 cdef inline Fit follow(Session* session, int side, const Packet* packet) noexcept nogil:
     """Bring a side's stream up to date with its segment, and say how far the segment counts."""
     cdef Segment segment = read_segment(packet)
@@ -160,7 +177,9 @@ cdef inline Fit follow(Session* session, int side, const Packet* packet) noexcep
         if is_refusal(session, side, &segment):
             return COUNTING
         return PASSING
-    if not is_in_window(own, other, &segment):
+    if is_anew_refused(session, side, &segment):
+        return COUNTING
+    if not is_in_window(own, other, &segment, slack_of(session)):
         return OUTSIDE
     if segment.flags & RST:
         if segment.sequence != own.end and segment.sequence != other.acked:
@@ -176,4 +195,7 @@ cdef inline Fit follow(Session* session, int side, const Packet* packet) noexcep
 cdef inline bint is_under_way(const Session* session, int side, uint32_t sequence) noexcept nogil:
     """May a segment that this side sent, with this sequence number, still be on its way (RFC 5927 4.1)?"""
     cdef const Stream* own = &session.streams[side]
-    return own.window == 0 or own.end - sequence <= 2 * reach_of(&session.streams[1 - side])
+    cdef uint32_t slack = slack_of(session)
+    return own.window == 0 or (
+        own.end + slack - sequence <= 2 * (slack + reach_of(&session.streams[1 - side]))
+    )

@@ -6,7 +6,7 @@ from libc.string cimport memset
 from nfmasq._hot.mappings cimport end_mapping
 from nfmasq._hot.packet cimport CLASS_TCP
 from nfmasq._hot.table cimport (
-    WHEEL, Host, Mapping, NatTable, Session, peer_bucket, tuple_bucket,
+    EXPECTED, NAMED, WHEEL, Host, Mapping, NatTable, Session, peer_bucket, tuple_bucket,
 )
 from nfmasq._hot.tcpstate cimport tcp_half_open
 from nfmasq._hot.timers cimport wheel_insert, wheel_remove
@@ -78,7 +78,10 @@ cdef inline bint has_peer(const NatTable* table, uint32_t mapping, uint32_t remo
     cdef const Session* session
     while number:
         session = &table.sessions[number]
-        if session.mapping == mapping and session.remote_address == remote_address:
+        if (
+            session.mapping == mapping and session.remote_address == remote_address
+            and not session.flags & EXPECTED
+        ):
             return True
         number = session.by_peer_next
     return False
@@ -97,7 +100,7 @@ cdef inline uint32_t take_session_record(NatTable* table) noexcept nogil:
 
 cdef inline void count_half_open(NatTable* table, const Session* session, int change) noexcept nogil:
     """Add `change` to the handshakes under way if the session is one."""
-    if session.transport == CLASS_TCP and tcp_half_open[session.state]:
+    if session.transport == CLASS_TCP and tcp_half_open[session.state] and not session.flags & EXPECTED:
         table.half_open += change
         table.hosts[table.mappings[session.mapping].host].half_open += change
 
@@ -119,8 +122,8 @@ cdef inline void count_rate(uint32_t* second, uint32_t* begun, uint32_t now) noe
         begun[0] = 0
     begun[0] += 1
 
-cdef inline void link_session(NatTable* table, uint32_t number, uint32_t mapping) noexcept nogil:
-    """Put a session whose endpoints, times and counters are set into every index and on the wheel."""
+cdef inline void index_session(NatTable* table, uint32_t number) noexcept nogil:
+    """Let a session be found by its endpoints and its mapping."""
     cdef Session* session = &table.sessions[number]
     cdef uint32_t* head = &table.by_internal[tuple_bucket(
         table, session.protocol, session.internal_address, session.internal_port,
@@ -134,23 +137,53 @@ cdef inline void link_session(NatTable* table, uint32_t number, uint32_t mapping
     )]
     session.by_external_next = head[0]
     head[0] = number
-    session.mapping = mapping
-    head = &table.by_peer[peer_bucket(table, mapping, session.remote_address)]
+    head = &table.by_peer[peer_bucket(table, session.mapping, session.remote_address)]
     session.by_peer_previous = 0
     session.by_peer_next = head[0]
     if head[0]:
         table.sessions[head[0]].by_peer_previous = number
     head[0] = number
+
+cdef inline void unindex_session(NatTable* table, uint32_t number) noexcept nogil:
+    """Let it be found no more."""
+    cdef Session* session = &table.sessions[number]
+    cdef uint32_t* link = &table.by_internal[tuple_bucket(
+        table, session.protocol, session.internal_address, session.internal_port,
+        session.remote_address, session.remote_port,
+    )]
+    while link[0] != number:
+        link = &table.sessions[link[0]].by_internal_next
+    link[0] = session.by_internal_next
+    link = &table.by_external[tuple_bucket(
+        table, session.protocol, session.external_address, session.external_port,
+        session.remote_address, session.remote_port,
+    )]
+    while link[0] != number:
+        link = &table.sessions[link[0]].by_external_next
+    link[0] = session.by_external_next
+    if session.by_peer_previous:
+        table.sessions[session.by_peer_previous].by_peer_next = session.by_peer_next
+    else:
+        table.by_peer[peer_bucket(table, session.mapping, session.remote_address)] = session.by_peer_next
+    if session.by_peer_next:
+        table.sessions[session.by_peer_next].by_peer_previous = session.by_peer_previous
+
+cdef inline void link_session(NatTable* table, uint32_t number, uint32_t mapping) noexcept nogil:
+    """Put a session whose endpoints, times and counters are set into every index and on the wheel."""
+    cdef Session* session = &table.sessions[number]
+    session.mapping = mapping
+    index_session(table, number)
     wheel_insert(table, number)
     table.mappings[mapping].sessions += 1
     table.hosts[table.mappings[mapping].host].sessions += 1
     table.session_count[session.transport] += 1
+    table.expected += (session.flags & EXPECTED) != 0
     count_half_open(table, session, 1)
     count_unanswered(table, session, 1)
 
 cdef inline uint32_t begin_session(
     NatTable* table, uint32_t mapping_number, uint32_t remote_address, uint16_t remote_port,
-    uint32_t now, uint32_t expires,
+    uint32_t now, uint32_t expires, uint8_t flags,
 ) noexcept nogil:
     """A session of this mapping with this remote endpoint; 0 when the arena is full."""
     cdef Mapping* mapping = &table.mappings[mapping_number]
@@ -170,6 +203,7 @@ cdef inline uint32_t begin_session(
     session.remote_address = remote_address
     session.remote_port = remote_port
     session.scope = mapping.scope
+    session.flags = flags
     session.created = now
     session.expires = expires
     link_session(table, number, mapping_number)
@@ -187,32 +221,15 @@ cdef inline void end_session(NatTable* table, uint32_t number, uint32_t now) noe
     """Take a session out of the table, and its mapping when it was the last."""
     cdef Session* session = &table.sessions[number]
     cdef uint32_t mapping = session.mapping
-    cdef uint32_t* link
     session.live = 0
     store_barrier()
-    link = &table.by_internal[tuple_bucket(
-        table, session.protocol, session.internal_address, session.internal_port,
-        session.remote_address, session.remote_port,
-    )]
-    while link[0] != number:
-        link = &table.sessions[link[0]].by_internal_next
-    link[0] = session.by_internal_next
-    link = &table.by_external[tuple_bucket(
-        table, session.protocol, session.external_address, session.external_port,
-        session.remote_address, session.remote_port,
-    )]
-    while link[0] != number:
-        link = &table.sessions[link[0]].by_external_next
-    link[0] = session.by_external_next
-    if session.by_peer_previous:
-        table.sessions[session.by_peer_previous].by_peer_next = session.by_peer_next
-    else:
-        table.by_peer[peer_bucket(table, mapping, session.remote_address)] = session.by_peer_next
-    if session.by_peer_next:
-        table.sessions[session.by_peer_next].by_peer_previous = session.by_peer_previous
+    unindex_session(table, number)
     wheel_remove(table, number)
     count_half_open(table, session, -1)
     count_unanswered(table, session, -1)
+    table.expected -= (session.flags & EXPECTED) != 0
+    if session.flags & NAMED:
+        table.serials[number] = 0
     table.session_count[session.transport] -= 1
     table.hosts[table.mappings[mapping].host].sessions -= 1
     table.mappings[mapping].sessions -= 1
@@ -220,6 +237,15 @@ cdef inline void end_session(NatTable* table, uint32_t number, uint32_t now) noe
     table.session_free = number
     if table.mappings[mapping].sessions == 0:
         end_mapping(table, mapping, now)
+
+cdef inline uint32_t name_session(NatTable* table, uint32_t number) noexcept nogil:
+    """Its serial: with its number, its name for ever."""
+    cdef Session* session = &table.sessions[number]
+    if not session.flags & NAMED or table.serials[number] == 0:
+        table.serial = max(table.serial + 1, <uint32_t>1)
+        table.serials[number] = table.serial
+        session.flags |= NAMED
+    return table.serials[number]
 
 cdef inline uint32_t turn_wheel(NatTable* table, uint32_t now, uint32_t most) noexcept nogil:
     """End the sessions due up to `now`, looking at no more than `most`; return how many ended."""

@@ -19,6 +19,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from nfmasq._hot.aside cimport AsideQueue
 from nfmasq._hot.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
 from nfmasq._hot.ports cimport PortPool
 from nfmasq._hot.reasons cimport REASON_COUNT
@@ -48,6 +49,11 @@ cdef struct Stream:          # one direction of a TCP connection; numbers in hos
     uint32_t acked           # the sequence number it expects next: its highest acknowledgment
     uint32_t window          # the largest window it offered, in bytes; 0: it was not heard yet
 
+cdef enum SessionFlags:
+    EXPECTED = 1             # announced by a helper, and nobody has come yet; what is 0 of the remote is open
+    BEGUN_OUTSIDE = 2
+    NAMED = 4                # has a serial
+
 cdef enum Scope:             # which sessions of its internal endpoint a mapping is for
     SCOPE_ENDPOINT           # all (endpoint-independent)
     SCOPE_ADDRESS            # those with one remote address
@@ -56,7 +62,10 @@ cdef enum Scope:             # which sessions of its internal endpoint a mapping
     SCOPE_SHARED             # those of a forward alone
 
 cdef struct Session:         # 128 bytes, two cache lines: the first is all that most packets need
-    uint32_t live            # 1: counts; 0: free, and by_internal_next is the next free one
+    uint8_t live             # 1: counts; 0: free, and by_internal_next is the next free one
+    uint8_t helper           # number of the helper that reads its packets; 0: none
+    uint8_t flags            # SessionFlags
+    uint8_t spare
     uint8_t protocol
     uint8_t transport
     uint8_t state            # tcpstate
@@ -158,10 +167,14 @@ cdef struct NatTable:
     uint32_t static_mappings         # of SCOPE_STATIC and SCOPE_SHARED
     uint32_t half_open               # TCP sessions whose handshake is not over
     uint32_t unanswered              # sessions in which nobody inside has sent anything
+    uint32_t expected                # sessions that nobody has come to yet
+    uint32_t serial                  # the last one given
+    uint32_t* serials                # of sessions helpers know: [number]
     uint32_t second                  # the last second in which a session began
     uint32_t begun                   # how many began then
     uint16_t[IDENTIFICATIONS] identifications    # the last IP identification, by remote address
     Refusals refusals
+    AsideQueue aside
     int refusal_fd                   # an eventfd: one is due
     Rules rules
     Counters counters

@@ -43,9 +43,12 @@ cdef extern from *:
                            TCP_EXTERNAL_SYN, TCP_ESTABLISHED,  TCP_RESET,        TCP_ESTABLISHED },
     };
 
-    /* Which timer: 1 established, 0 transitory. */
-    static const uint8_t tcp_long_timer[TCP_STATE_COUNT] = {
-        [TCP_ESTABLISHED] = 1, [TCP_INTERNAL_FIN] = 1, [TCP_EXTERNAL_FIN] = 1,
+    /* Which timer runs (RFC 7857 section 2.1): an index of Rules.tcp_timeout. */
+    enum { TCP_OPENING, TCP_OPEN, TCP_OVER, TCP_TIMER_COUNT };
+    static const uint8_t tcp_timer[TCP_STATE_COUNT] = {
+        [TCP_NONE] = TCP_OPENING, [TCP_INTERNAL_SYN] = TCP_OPENING, [TCP_EXTERNAL_SYN] = TCP_OPENING,
+        [TCP_ESTABLISHED] = TCP_OPEN, [TCP_INTERNAL_FIN] = TCP_OPEN, [TCP_EXTERNAL_FIN] = TCP_OPEN,
+        [TCP_CLOSING] = TCP_OVER, [TCP_RESET] = TCP_OVER,
     };
 
     /* Whether a packet that leaves the state as it is starts its timer again. */
@@ -76,7 +79,7 @@ cdef extern from *:
         TCP_RESET
         TCP_STATE_COUNT
     const uint8_t tcp_next[8][8]
-    const uint8_t tcp_long_timer[8]
+    const uint8_t tcp_timer[8]
     const uint8_t tcp_refreshed[8]
     const uint8_t tcp_half_open[8]
     const uint8_t tcp_flags_valid[64]

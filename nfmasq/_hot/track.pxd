@@ -10,7 +10,7 @@ from nfmasq._hot.rules cimport Rules
 from nfmasq._hot.sequence cimport COUNTING, OUTSIDE, Fit, follow, is_under_way
 from nfmasq._hot.sessions cimport count_unanswered, set_state
 from nfmasq._hot.table cimport NatTable, Session
-from nfmasq._hot.tcpstate cimport next_state, tcp_long_timer, tcp_refreshed
+from nfmasq._hot.tcpstate cimport next_state, tcp_refreshed, tcp_timer
 from nfmasq._hot.timers cimport set_timer
 from nfmasq._hot.wire cimport SYN, IpHeader, TcpHeader, ntohl
 
@@ -28,10 +28,7 @@ cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, ui
         return True
     if state != session.state:
         set_state(table, session, state)
-    set_timer(
-        table, packet.session,
-        now + (rules.timeout[CLASS_TCP] if tcp_long_timer[state] else rules.tcp_transitory),
-    )
+    set_timer(table, packet.session, now + rules.tcp_timeout[tcp_timer[state]])
     return True
 
 cdef inline void count_session(NatTable* table, const Packet* packet, Session* session) noexcept nogil:

@@ -8,12 +8,14 @@ from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
+from nfmasq._hot.aside cimport hand_over
 from nfmasq._hot.netlink cimport (
-    NF_ACCEPT, NF_DROP, NF_QUEUE, NFNETLINK_V0, NFNL_SUBSYS_QUEUE, NFQA_MARK, NFQA_VERDICT_HDR,
+    NF_ACCEPT, NF_DROP, NF_QUEUE, NFNETLINK_V0, NFNL_SUBSYS_QUEUE, NFQA_MARK, NFQA_PAYLOAD,
+    NFQA_VERDICT_HDR,
     NFQNL_MSG_VERDICT, NFQNL_MSG_VERDICT_BATCH, NLM_F_REQUEST, aligned, iovec, msghdr, nfgenmsg,
     nfqnl_msg_verdict_hdr, nlattr, nlmsghdr, sendmsg,
 )
-from nfmasq._hot.packet cimport PASS, SEGMENT, TRANSLATE, Packet
+from nfmasq._hot.packet cimport ASIDE, PASS, SEGMENT, TRANSLATE, Packet
 from nfmasq._hot.receive cimport Batch
 from nfmasq._hot.wire cimport htonl, htons
 
@@ -56,9 +58,8 @@ cdef inline void append_mark(nlmsghdr* message, uint32_t mark) noexcept nogil:
     value[0] = htonl(mark)
     message.nlmsg_len = aligned(message.nlmsg_len) + attribute.nla_len
 
-cdef inline void answer_packet(Batch* batch, int i) noexcept nogil:
+cdef inline void answer_packet(Batch* batch, const Packet* packet, iovec* piece) noexcept nogil:
     """Write one packet's verdict before its payload, and with it when the payload was rewritten."""
-    cdef Packet* packet = &batch.packets[i]
     cdef Answer* answer
     cdef uint8_t* at = packet.message
     if packet.data != NULL:
@@ -71,8 +72,8 @@ cdef inline void answer_packet(Batch* batch, int i) noexcept nogil:
         answer.message.nlmsg_len = <uint32_t>(sizeof(Answer) + sizeof(nlattr) + packet.length)
         if packet.marked:
             append_mark(&answer.message, packet.mark)
-    batch.answers[i].iov_base = at
-    batch.answers[i].iov_len = aligned(answer.message.nlmsg_len)
+    piece.iov_base = at
+    piece.iov_len = aligned(answer.message.nlmsg_len)
 
 cdef inline void send_answers(Batch* batch, iovec* first, size_t count) noexcept nogil:
     """One send, tried again until the kernel takes it: a packet without a verdict keeps its place."""
@@ -86,18 +87,54 @@ cdef inline void send_answers(Batch* batch, iovec* first, size_t count) noexcept
             return
 
 cdef inline void send_verdicts(Batch* batch) noexcept nogil:
-    cdef int i
-    cdef int first = 0
+    """Answer all but what was set aside, each in its turn."""
+    cdef iovec* answer
+    cdef int count = 0
     cdef size_t size = 0
+    cdef int i
     for i in range(batch.count):
-        answer_packet(batch, i)
-        if size and size + batch.answers[i].iov_len > MOST_BYTES:
-            send_answers(batch, &batch.answers[first], i - first)
-            first = i
+        if batch.packets[i].verdict == ASIDE:
+            hand_over(
+                batch.aside, batch.packets[i].aside, batch.packets[i].data,
+                batch.fd, batch.queue, batch.packets[i].id,
+            )
+            continue
+        answer = &batch.answers[count]
+        answer_packet(batch, &batch.packets[i], answer)
+        if size and size + answer.iov_len > MOST_BYTES:
+            send_answers(batch, batch.answers, count)
+            batch.answers[0] = answer[0]
+            count = 0
             size = 0
-        size += batch.answers[i].iov_len
-    if first < batch.count:
-        send_answers(batch, &batch.answers[first], batch.count - first)
+        count += 1
+        size += answer.iov_len
+    if count:
+        send_answers(batch, batch.answers, count)
+
+cdef inline void send_one(
+    int fd, uint16_t queue, uint32_t id, const uint8_t* data, uint32_t length
+) noexcept nogil:
+    """One packet's verdict from another thread than its queue's: these bytes, or with none of them a drop."""
+    cdef Answer answer
+    cdef nlattr payload
+    cdef uint32_t padding = 0
+    cdef iovec[4] pieces
+    cdef msghdr message
+    write_answer(&answer, queue, NFQNL_MSG_VERDICT, id, NF_ACCEPT if length else NF_DROP)
+    pieces[0].iov_base, pieces[0].iov_len = &answer, sizeof(Answer)
+    pieces[1].iov_base, pieces[1].iov_len = &payload, sizeof(nlattr)
+    pieces[2].iov_base, pieces[2].iov_len = <void*>data, length
+    pieces[3].iov_base, pieces[3].iov_len = &padding, aligned(length) - length
+    if length:
+        payload.nla_len = <uint16_t>(sizeof(nlattr) + length)
+        payload.nla_type = <uint16_t>NFQA_PAYLOAD
+        answer.message.nlmsg_len = <uint32_t>(sizeof(Answer) + sizeof(nlattr) + length)
+    memset(&message, 0, sizeof(message))
+    message.msg_iov = pieces
+    message.msg_iovlen = 4 if length else 1
+    while sendmsg(fd, &message, 0) < 0:
+        if errno != EINTR and errno != EAGAIN and errno != ENOBUFS:
+            return
 
 cdef inline void accept_batch(Batch* batch) noexcept nogil:
     """Accept everything up to the batch's last packet, unchanged: the least a queue program can do."""

@@ -21,6 +21,9 @@ _REDIRECT = 5
 _PLACES = 15
 """Ports one multiport match can hold; a range takes two."""
 
+_LONG = 4
+"""From so many networks on a list of addresses is worth a rule that spares others the rest."""
+
 
 def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     """The rules in each of our chains.
@@ -35,7 +38,7 @@ def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     to_external = [f"-d {network} -j nfmasq-ext" for network in plan.merged_addresses]
     return {
         "nfmasq-in": [*(f"-d {network} {queue}" for network in plan.merged_networks), *to_external],
-        "nfmasq-hairpin": to_external if plan.hairpinning else [],
+        "nfmasq-hairpin": [*_for_others(plan), *to_external] if plan.hairpinning else [],
         "nfmasq-ext": _to_an_external_address(plan),
         "nfmasq-silent": ["-j DROP"] if plan.hairpinning else [],
         "nfmasq-out": [
@@ -63,6 +66,17 @@ def jumps(plan: DiversionPlan) -> dict[str, list[str]]:
             ]
             mangle.append(f"-A POSTROUTING -o {name} {mark} -j nfmasq-back")
     return {"raw": raw, "mangle": mangle}
+
+
+def _for_others(plan: DiversionPlan) -> list[str]:
+    """What comes from inside is seldom for one of our addresses: of a long list it shall meet one rule."""
+    networks = plan.merged_addresses
+    if len(networks) < _LONG:
+        return []
+    around = networks[0]
+    while not all(network.subnet_of(around) for network in networks):
+        around = around.supernet()
+    return [f"! -d {around} -j RETURN"] if around.prefixlen else []
 
 
 def _to_an_external_address(plan: DiversionPlan) -> list[str]:

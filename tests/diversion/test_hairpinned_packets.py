@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import replace
+from ipaddress import IPv4Address
 
 import pytest
 from kernel.nfqueue import ACCEPT, POSTROUTING, PREROUTING, KernelQueue, Packet
@@ -106,6 +107,21 @@ def test_pings_and_portless_protocols_from_inside_are_queued(hairpinning: Path) 
             raw(hairpinning.client, protocol, data)
             packet = _next(queue)
             assert (packet.hook, packet.payload[9]) == (PREROUTING, protocol)
+
+
+def test_of_a_pool_in_many_pieces_each_address_is_queued_and_no_other(
+    path: Path, diversion: Diversion, plan: DiversionPlan
+) -> None:
+    pool = [IPv4Address("198.51.100.1") + 2 * number for number in range(8)]
+    path.router.call(diversion.install, replace(plan, addresses=tuple(pool), hairpinning=True))
+    path.router.ip("route add default via 203.0.113.9")
+    with KernelQueue(path.router, QUEUE).open() as queue:
+        for address in pool:
+            udp(path.client, str(address), POOL_PORT)
+            assert _next(queue).hook == PREROUTING
+        for address in (pool[0] + 1, pool[-1] + 1, pool[0] - 1):
+            udp(path.client, str(address), POOL_PORT)
+            assert _next(queue).hook == POSTROUTING, "taken for one of the pool"
 
 
 def test_what_inside_sends_to_others_passes_unqueued(hairpinning: Path) -> None:

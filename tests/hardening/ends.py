@@ -71,17 +71,21 @@ class Ends:
         return [packet for packet in self._sent_in(packets) if _is_for(packet, host)]
 
     def refused(self, packets: Iterable[bytes]) -> list[bytes]:
-        """Send these from the LAN; return what comes back to CLIENT, by the time the next packet could."""
+        """Send these from the LAN; return what the router answers to CLIENT."""
         list(self._lan.seen())
-        for packet in packets:
-            self._lan.send_ip(packet)
+        self.out(packets)
         return [packet for packet in self._sent_in([], fresh=False) if _is_for(packet, CLIENT)]
 
+    def turned(self, packets: Iterable[bytes]) -> list[bytes]:
+        """Send these from the LAN; return what came back to it, from hosts or the router."""
+        list(self._lan.seen())
+        self.out(packets)
+        return [packet for packet in self._sent_in([], fresh=False) if not packet.endswith(MARK)]
+
     def answered(self, packets: Iterable[bytes]) -> list[bytes]:
-        """Send these from outside; return what comes back to SERVER, by the time the next packet could."""
+        """Send these from outside; return what the router answers to SERVER."""
         list(self._wan.seen())
-        for packet in packets:
-            self._wan.send_ip(packet)
+        self._sent_in(packets)
         self._lan.send_ip(udp(CLIENT, MARKED, SERVER, MARKER_PORT, MARK))
         return [packet for packet in _until_marked(self._wan, SERVER)[:-1] if _is_for(packet, SERVER)]
 

@@ -145,6 +145,8 @@ class AnyHairpin(RuleBasedStateMachine):
             assert read(packet).source in (CLIENT, OTHER_CLIENT)
         assert read(got).source in POOL
         assert read(got).destination in (CLIENT, OTHER_CLIENT)
+        if packet[9] not in (ICMP, TCP, UDP) and read(packet).source == CLIENT:
+            assert read(got).destination == OTHER_CLIENT, "no forward leads to CLIENT"
         assert sums_are_right(got) if got[9] in (ICMP, TCP, UDP) else ip_sum_is_right(got)
         self.passed.append(got)
 

@@ -133,6 +133,40 @@ def test_a_host_that_begins_many_sessions_at_once_is_held_back(limits: dict[str,
         router.wait(1)
 
 
+def _from_outside(router: Router, tcp: bool) -> Counter[str]:
+    """What becomes of a thousand sessions a server begins with the one host that asked it."""
+    near = read(router.out(segment(GREEDY, 9, SERVER, 80) if tcp else udp(GREEDY, 9, SERVER, 80))).source_port
+    return Counter(
+        router.try_in(segment(SERVER, port, EXTERNAL, near) if tcp else udp(SERVER, port, EXTERNAL, near))[0]
+        for port in range(1000, 2000)
+    )
+
+
+@pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"sessions_per_host": 100},
+        {"sessions": 100},
+        {"new_per_second": 100},
+        {"new_per_second_per_host": 100},
+        {"half_open": 100},
+        {"half_open_per_host": 100},
+    ],
+    ids=str,
+)
+def test_an_outsider_uses_up_no_more_than_half_of_a_limit(limits: dict[str, int], tcp: bool) -> None:
+    """One host opens 64k flows.
+
+    From outside, through a mapping that stands: the host behind it can still begin sessions of its own.
+    """
+    router = Router(policy(**{"sessions": 5000, **limits}), capacity=5000)
+    passed = _from_outside(router, tcp)[""]
+    assert 0 < passed <= 50 or (not tcp and any("half" in limit for limit in limits))
+    for port in range(40000, 40040):
+        assert router.out(segment(GREEDY, port, SERVER, 443) if tcp else udp(GREEDY, port, SERVER, 443))
+
+
 def test_a_flood_of_refused_packets_is_not_answered_by_a_flood() -> None:
     """One host opens 64k flows.
 

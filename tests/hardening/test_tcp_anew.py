@@ -8,7 +8,7 @@ from nfmasq.policy import Filtering
 
 from .segments import segment
 from .tcp_end import End, Segment
-from .tcp_path import NEAR_PORT, Connection, goes_on, talking
+from .tcp_path import NEAR_PORT, Connection, established, goes_on, talking
 
 both_sides = pytest.mark.parametrize("side", [0, 1], ids=["from inside", "from outside"])
 
@@ -66,6 +66,37 @@ def test_a_server_that_forgot_the_connection_believes_a_new_syn(
     connection.settle()
     assert all(end.is_open for end in connection.ends)
     goes_on(connection)
+
+
+@pytest.mark.parametrize("before", ["established", "reset", "closing"])
+@pytest.mark.parametrize("shifts", [(7, 7), (7, None), (None, 7), (14, 2)])
+@pytest.mark.parametrize("old", [7, None])
+def test_a_connection_begun_anew_uses_its_whole_window(
+    old: int | None, shifts: tuple[int | None, int | None], before: str
+) -> None:
+    """SYN on a stale tuple, challenge ACK, SYN-ACK retransmit.
+
+    Its windows are those of its own SYNs, whatever the old one's were.
+    """
+    connection = established(End(1000, 1 << 20, old), End(5000, 1 << 20, old))
+    for side in (0, 1):
+        end = connection.ends[side]
+        if before == "reset":
+            connection.send(side, end.abort())
+        if before == "closing":
+            connection.send(side, end.close())
+        connection.settle()
+    assert connection.state == before
+    connection.ends = (End(77000, 1 << 20, shifts[0]), End(99000, 1 << 20, shifts[1]))
+    connection.send(0, connection.ends[0].open())
+    connection.settle()
+    for side in (1, 0):
+        connection.send(side, connection.ends[side].acknowledge())
+        connection.settle()
+    for end, side in zip(connection.ends, (0, 1), strict=True):
+        while (sent := end.write(30000)) is not None:
+            assert connection.judge(side, sent).reason == ""
+        assert end.nxt == end.right
 
 
 def test_a_server_that_forgot_the_connection_resets_it() -> None:
@@ -177,3 +208,22 @@ def test_a_syn_the_client_meets_with_its_own_in_time_is_not_refused() -> None:
     router.out(segment(CLIENT, NEAR_PORT, SERVER, 80))
     router.wait(5)
     assert router.table.refusals(router.now) == []
+
+
+@pytest.mark.parametrize("before", ["established", "reset", "closing"])
+def test_a_new_syn_may_be_refused(before: str) -> None:
+    """SYN on a stale tuple, challenge ACK, SYN-ACK retransmit.
+
+    The client was started anew and nothing listens at the server any more: its answer has no number but the
+    SYN's, and must come through.
+    """
+    connection = talking()
+    if before == "reset":
+        connection.judge(0, Segment(RST, connection.ends[0].nxt, 0))
+    if before == "closing":
+        for side in (0, 1):
+            connection.send(side, connection.ends[side].close())
+            connection.settle()
+    assert connection.state == before
+    assert connection.judge(0, Segment(SYN, 900000, 0, 64000)).reason == ""
+    assert connection.judge(1, Segment(RST | ACK, 0, 900001)).reason == ""

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address
 
 import pytest
-from hot.packets import ACK, FIN, RST, read
+from hot.packets import ACK, FIN, RST, SYN, read
 from hot.router import EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
 from nfmasq.policy import Timeouts
@@ -52,6 +52,19 @@ def test_an_exact_reset_shortens_the_timer_and_keeps_the_mapping(side: int) -> N
     connection.router.wait(SHORT - 1)
     assert connection.router.row().external == external
     assert connection.router.wait(1) == 1
+
+
+@both_sides
+@pytest.mark.parametrize("first", [0, 77, 2000, 1 << 31])
+def test_a_syn_after_a_reset_that_was_not_believed_changes_nothing(side: int, first: int) -> None:
+    """Blind RST removes a mapping.
+
+    A forged SYN on top of it does not make the NAT forget what both ends go on with.
+    """
+    connection = talking()
+    assert connection.judge(side, Segment(RST, connection.ends[side].nxt, 0)).reason == ""
+    connection.judge(side, Segment(SYN, first, 0, 64000))
+    goes_on(connection)
 
 
 @both_sides
@@ -112,6 +125,26 @@ def test_a_refusal_must_answer_the_syn(acknowledged: int) -> None:
     assert (row.state, row.expires_s) == (before.state, before.expires_s)
     assert connection.judge(1, Segment(RST | ACK, 0, 1001)).reason == ""
     assert connection.router.row().expires_s <= SHORT
+
+
+@pytest.mark.parametrize("acknowledged", [0, 1000, 1002, 70000, 1001 + (1 << 31)])
+def test_a_forged_answer_to_a_syn_opens_nothing(acknowledged: int) -> None:
+    """LAN attacker hijack.
+
+    A SYN-ACK that does not acknowledge the SYN is for the client to reset; the NAT goes on waiting.
+    """
+    connection = Connection(End(1000), End(5000))
+    connection.send(0, connection.ends[0].open())
+    assert connection.carry(0).reason == ""
+    before = connection.router.row()
+    connection.judge(1, Segment(SYN | ACK, 1 << 30, acknowledged, 65535))
+    row = connection.router.row()
+    assert (row.state, row.expires_s) == (before.state, before.expires_s)
+    for side in (0, 1):
+        while connection.behind[side]:
+            connection.deliver(side)
+    connection.settle()
+    goes_on(connection)
 
 
 def test_an_external_port_rests_after_its_connection_closed() -> None:

@@ -179,6 +179,23 @@ def test_scaled_windows_are_used_to_the_last_byte(first: int, shift: int) -> Non
     connection.settle()
 
 
+@both_sides
+def test_an_old_window_that_comes_late_closes_nothing(side: int) -> None:
+    """Window tracking too strict.
+
+    A window update overtakes acknowledgments of a smaller one; the other end uses the larger one.
+    """
+    connection = established(End(1000, 1 << 20, 7), End(5000, 1 << 20, 7))
+    sender, receiver = connection.ends[side], connection.ends[1 - side]
+    connection.send(1 - side, receiver.acknowledge())
+    connection.settle()
+    nearly_closed = Segment(ACK, receiver.nxt, receiver.rcv_nxt, 1)
+    assert connection.judge(1 - side, nearly_closed).reason == ""
+    last = Segment(ACK | PSH, sender.right - 1, sender.rcv_nxt, 8192, 1)
+    assert sender.right - sender.nxt == 1 << 20
+    assert connection.judge(side, last).reason == ""
+
+
 @pytest.mark.parametrize("who", [0, 1], ids=["the client alone", "the server alone"])
 def test_windows_are_not_scaled_unless_both_offer_it(who: int) -> None:
     """Wrong sequence numbers accepted; header length wraps the payload's.

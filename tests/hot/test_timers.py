@@ -4,7 +4,7 @@ import pytest
 
 from nfmasq.policy import Timeouts
 
-from .packets import GRE, portless, query, read, udp
+from .packets import ACK, GRE, RST, SYN, portless, query, read, tcp, udp
 from .router import CLIENT, EXTERNAL, OTHER_SERVER, SERVER, Router, policy
 
 TIMEOUTS = Timeouts(udp=120, tcp_established=9000, tcp_transitory=40, icmp=30, other=200)
@@ -124,3 +124,14 @@ def test_a_longer_timeout_of_a_new_policy_holds_from_the_next_packet_on(router: 
     router.out(udp(CLIENT, 40000, SERVER, 53))
     assert router.wait(9_999) == 0
     assert router.wait(1) == 1
+
+
+def test_an_opening_and_a_closing_connection_may_have_timers_of_their_own() -> None:
+    """RFC 7857 section 2.1."""
+    router = Router(policy(timeouts=Timeouts(tcp_opening=300, tcp_closing=500)))
+    near = read(router.out(tcp(CLIENT, 40000, SERVER, 80))).source_port
+    assert router.row().expires_s == 300
+    router.into(tcp(SERVER, 80, EXTERNAL, near, SYN | ACK))
+    assert router.row().expires_s == 7440
+    router.into(tcp(SERVER, 80, EXTERNAL, near, RST))
+    assert router.row().expires_s == 500
