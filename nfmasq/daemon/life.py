@@ -26,7 +26,6 @@ from nfmasq.daemon.running import Daemon
 from nfmasq.daemon.supervise import RULES_FAILED, Supervisor
 from nfmasq.diversion import DiversionUnavailable, probe
 from nfmasq.exits import Exit
-from nfmasq.helpers.board import Switchboard
 from nfmasq.uplink import UplinkMissing
 
 DUMP_THREADS = 2
@@ -62,7 +61,7 @@ async def live(config_path: Path, keep_rules: bool) -> int:
             log.warning("the sessions in %s are given up: %s", config.engine.state, table.warning)
         first, count = config.engine.first_queue, config.engine.queues
         workers = start.workers(first, count, table, undo)
-        helping = Helping(table, Switchboard(config))
+        helping = Helping(config, table)
         undo.callback(helping.stop)  # before the workers, who bring back what it holds
         supervisor = Supervisor(config, table, diversion, (first, count), helping)
         for warning in supervisor.forwards.warnings:

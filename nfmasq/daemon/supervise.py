@@ -87,8 +87,7 @@ class Supervisor:
         """
         uplink = read_uplink(config)
         told = self.forwards.adopt(config)
-        self.helping.board.adopt(config)
-        self.helping.follow()
+        self.helping.adopt(config)
         self.config = config
         self._rules_in_place = False
         self._follow(config, uplink)
@@ -110,8 +109,7 @@ class Supervisor:
 
     def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
         """Switch a helper, as it is when this returns. Raises as `Switchboard.turn` does."""
-        entry = self.helping.board.turn(name, enabled, network)
-        self.helping.follow()
+        entry = self.helping.turn(name, enabled, network)
         self._follow(self.config, self._uplink)
         return entry
 

@@ -17,6 +17,7 @@ from nfmasq.config.helpers import unknown
 from nfmasq.config.protocols import PROTOCOL_NUMBERS
 from nfmasq.helpers import registry
 from nfmasq.helpers.base import Helper
+from nfmasq.helpers.roster import Enrolled, Roster
 from nfmasq.helpers.switches import Switch
 from nfmasq.policy import HelperPort
 
@@ -58,9 +59,9 @@ class Switchboard:
         self.expectation_s = config.timeouts.expectation
         self.entries = dict(_entries(config, self.entries))
 
-    def of(self, number: int) -> Entry | None:
-        """The helper that the core knows by this number."""
-        return next((entry for entry in self.entries.values() if entry.number == number), None)
+    def roster(self) -> Roster:
+        """What the engine must know of them."""
+        return Roster(Enrolled(entry.number, entry.helper, entry.switch) for entry in self.entries.values())
 
     def turn(self, name: str, enabled: bool, network: IPv4Network | None) -> Entry:
         """Switch a helper for one network's hosts, or for all. Raises NoSuchHelper, HelperRefused."""

@@ -37,6 +37,8 @@ from nfmasq.helpers.tally import Tally
 from nfmasq.rows import Held
 
 TICK_S = 1.0
+STOP_WITHIN_S = 2.0
+"""A helper that hangs in C cannot be ended; the daemon must end all the same."""
 MOST_CONVERSATIONS = 65536
 MOST_WAITING_IN_ALL = 64 << 20
 """Bytes of all sessions that wait for dialogues."""
@@ -68,7 +70,10 @@ class State:
 
 
 class Engine:
-    """Runs the helpers of one table. expectation_s: seconds an announced session may take to arrive."""
+    """Runs the helpers of one table. expectation_s: seconds an announced session may take to arrive.
+
+    failure: why its thread ended by itself, or None. beats: turns of its loop, one a second at least.
+    """
 
     def __init__(self, table: Core, roster: Roster, *, expectation_s: int = 60) -> None:
         self._table = table
@@ -84,6 +89,7 @@ class Engine:
         self._rest: Rest | None = None
         self._to_look_up: list[Name] = []
         self._stopping = False
+        self.beats = 0
         self._thread = threading.Thread(target=self._run, name="helpers", daemon=True)
         self.failure: str | None = None
 
@@ -96,7 +102,7 @@ class Engine:
         """Answer what is there, and end. Harmless when never started."""
         self._stopping = True
         if self._thread.ident is not None:
-            self._thread.join()
+            self._thread.join(STOP_WITHIN_S)
         if self._rest is not None:
             self._rest.close()
 
@@ -153,6 +159,7 @@ class Engine:
     def _serve(self) -> None:
         due = time.monotonic() + TICK_S
         while not self._stopping:
+            self.beats += 1
             held = self._table.next_held(max(due - time.monotonic(), 0.0))
             if held is not None:
                 self.answer(held)
