@@ -42,14 +42,15 @@ def declared(name: str) -> Declared | None:
         kind = registry.kind(name)
     except registry.Unusable:
         return None
-    return Declared(kind.transport, tuple(kind.ports), kind.enabled_by_default, _options(kind), kind)
+    own = kind()
+    return Declared(own.transport, tuple(own.ports), bool(own.enabled_by_default), _options(kind), kind)
 
 
 def _options(kind: Callable[..., Any]) -> dict[str, Callable[[Any], Any]]:
     """The keywords it is made with."""
     try:
         keywords = inspect.signature(kind).parameters
-        kinds = typing.get_type_hints(kind.__init__)  # type: ignore[misc]
+        kinds = typing.get_type_hints(kind.__init__)
     except (TypeError, ValueError, NameError):
         return {}
     return {

@@ -147,7 +147,7 @@ class Timeouts(Table):
 
 
 class HelperConfig(Table):
-    """One entry of [helpers]. ports: none means the helper's own. Other keys are options the helper declares."""
+    """One entry of [helpers]. ports: none means the helper's own. Other keys are options it declares."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 

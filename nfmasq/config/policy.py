@@ -38,6 +38,7 @@ def policy_of(
     reserved_tcp: frozenset[int],
     reserved_udp: frozenset[int],
     forwards: Iterable[Forward],
+    *,
     helper_ports: tuple[HelperPort, ...] = (),
 ) -> Policy:
     """The policy that `config` asks for, with what the uplink is now.

@@ -68,7 +68,7 @@ async def get_sessions(request: web.Request) -> web.Response:
     names = {entry.number: entry.name for entry in running.helpers().values()}
     filters, number = filters_of(request, "helper"), _helper_of(request, names)
     shown = partial(rows.session, helpers=names)
-    keep = None if number is None else (lambda row: rows.helper_number(row) == number)
+    keep = None if number is None else (lambda row: row.helper == number)
     return await _list("sessions", running.table.sessions, shown, filters, keep)
 
 
@@ -169,7 +169,7 @@ def _part(
     keep: Callable[[Any], bool] | None,
     wanted: int,
 ) -> tuple[list[str], int, bool]:
-    """Rows as text, no more than are wanted; the number of the last one looked at; may there be more behind?"""
+    """Rows as text, no more than are wanted; the number of the last one looked at; may more follow?"""
     found = read(*filters)
     meant = [row for row in found if keep is None or keep(row)]
     more = len(found) == filters.limit or len(meant) > wanted

@@ -25,11 +25,6 @@ def _endpoint(address: IPv4Address, port: int) -> str:
     return f"{address}:{port}"
 
 
-def helper_number(row: SessionRow) -> int:
-    """The number of the helper that reads a session; 0: none does."""
-    return getattr(row, "helper", 0)
-
-
 def session(row: SessionRow, helpers: MappingOf[int, str]) -> Session:
     """One session as the API shows it. helpers: their names, by number."""
     return {
@@ -38,7 +33,7 @@ def session(row: SessionRow, helpers: MappingOf[int, str]) -> Session:
         "external": _endpoint(*row.external),
         "remote": _endpoint(*row.remote),
         "state": row.state,
-        "helper": helpers.get(helper_number(row)),
+        "helper": helpers.get(row.helper),
         "packets_out": row.packets_out,
         "packets_in": row.packets_in,
         "bytes_out": row.bytes_out,

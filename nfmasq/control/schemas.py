@@ -79,9 +79,10 @@ class HelperNetwork(TypedDict):
 
 
 class Helper(TypedDict):
-    """One helper. enabled: outside its networks, which are in order, the narrowest first: the first one counts.
+    """One helper. enabled: outside its networks, of which the first one counts: the narrowest.
 
-    sessions: those it reads now. messages: seen, rewritten, refused, error; refused: by reason. seconds: spent.
+    sessions: those it reads now. messages: seen, rewritten, refused, error. refused: by reason.
+    seconds: spent so far.
     """
 
     name: str

@@ -1,8 +1,9 @@
 """The switchboard: for whom each helper is on, and which sessions the core gives it.
 
-What is stored: an entry for each helper that could be loaded, in an immutable mapping that is replaced whole,
-and what did not fit into the core. Only the daemon's hand calls what changes it; anybody may read `entries`.
-A turn lasts until the next one, a reload or the end: a reload brings back what the file says.
+What is stored: an entry for each helper that could be loaded, in an immutable mapping that is replaced whole;
+how long what they announce may take to arrive; and what did not fit into the core. Only the daemon's hand
+calls what changes it; anybody may read `entries`. A turn lasts until the next one, a reload or the end: a
+reload brings back what the file says.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from nfmasq.config.helpers import unknown
 from nfmasq.config.protocols import PROTOCOL_NUMBERS
 from nfmasq.helpers import registry
 from nfmasq.helpers.base import Helper
+from nfmasq.helpers.roster import Enrolled, Roster
 from nfmasq.helpers.switches import Switch
 from nfmasq.policy import HelperPort
 
@@ -48,12 +50,18 @@ class Switchboard:
     """The helpers of one daemon."""
 
     def __init__(self, config: Config) -> None:
+        self.expectation_s = config.timeouts.expectation
         self.entries: Mapping[str, Entry] = dict(_entries(config, {}))
         self.problem = ""
 
     def adopt(self, config: Config) -> None:
         """Set all helpers as a configuration says."""
+        self.expectation_s = config.timeouts.expectation
         self.entries = dict(_entries(config, self.entries))
+
+    def roster(self) -> Roster:
+        """What the engine must know of them."""
+        return Roster(Enrolled(entry.number, entry.helper, entry.switch) for entry in self.entries.values())
 
     def turn(self, name: str, enabled: bool, network: IPv4Network | None) -> Entry:
         """Switch a helper for one network's hosts, or for all. Raises NoSuchHelper, HelperRefused."""

@@ -29,7 +29,7 @@ def installed() -> dict[str, EntryPoint]:
 
 
 def kind(name: str) -> Any:
-    """The class of a helper. Raises Unusable."""
+    """The class of a helper, which can be made without options. Raises Unusable."""
     found = _loaded(name)
     if isinstance(found, Unusable):
         raise found
@@ -54,20 +54,22 @@ def _loaded(name: str) -> Any:
         return Unusable("there is no such helper")
     try:
         loaded = installed()[name].load()
-        lacking = _lacking(loaded)
+        lacking = _lacking(loaded(), name)
     except Exception as error:  # what others wrote may raise anything
         said = " ".join(str(error).split())
         return Unusable(f"cannot be loaded: {type(error).__name__}: {said}")
     return Unusable(f"cannot be used: {lacking}") if lacking else loaded
 
 
-def _lacking(kind: Any) -> str:
-    """What keeps a class from being a helper; "" when nothing does."""
+def _lacking(made: Any, name: str) -> str:
+    """What keeps an object from being a helper of this name; "" when nothing does."""
     for attribute in ("name", "about", "transport", "ports", "enabled_by_default", "begin"):
-        if not hasattr(kind, attribute):
+        if not hasattr(made, attribute):
             return f"it has no {attribute}"
-    if kind.transport not in ("tcp", "udp"):
-        return f"its transport is {kind.transport!r}, neither tcp nor udp"
-    if not all(isinstance(port, int) and 0 < port < 1 << 16 for port in kind.ports):
-        return f"its ports are {kind.ports!r}; they must be 1 to 65535"
+    if made.name != name:
+        return f"it calls itself {made.name!r}"
+    if made.transport not in ("tcp", "udp"):
+        return f"its transport is {made.transport!r}, neither tcp nor udp"
+    if not all(isinstance(port, int) and 0 < port < 1 << 16 for port in made.ports):
+        return f"its ports are {made.ports!r}; they must be 1 to 65535"
     return ""

@@ -34,7 +34,7 @@ class Switch:
         return Switch(self.everywhere, tuple(sorted(others, key=_narrowest_first)))
 
     def hosts(self, internal: Iterable[IPv4Network]) -> Networks | None:
-        """The networks of the hosts it is on for, of those that are internal; () when for all; None: nobody."""
+        """Of internal networks, those of hosts it is on for; () when for all; None when for nobody."""
         regions = [(network, self.everywhere) for network in collapse_addresses(internal)]
         for network, on in reversed(self.networks):
             regions = [part for region in regions for part in _carved(*region, network, on)]

@@ -106,7 +106,9 @@ def assert_usable(config: Config) -> None:
     assert all(warning.isprintable() for warning in config.warnings)
     assert config.engine.first_queue + config.engine.queues - 1 <= 65535
     helped = Switchboard(config).ports(())
-    policy = policy_of(config, UPLINK, frozenset(), frozenset(), forwards_of(config.forward), helped)
+    policy = policy_of(
+        config, UPLINK, frozenset(), frozenset(), forwards_of(config.forward), helper_ports=helped
+    )
     assert policy.sessions > 0
     for forward in config.forward:
         assert added_forward(forward.written()) == forward

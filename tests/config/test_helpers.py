@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from nfmasq.config import parse
 
 from .documents import document, reason, reasons

@@ -13,7 +13,9 @@ class Telephone:
     enabled_by_default = False
     about = "A made-up protocol"
 
-    def __init__(self, *, loud: bool = False, rings: int = 3, greeting: str = "hello", lines: tuple[int, ...] = ()):
+    def __init__(
+        self, *, loud: bool = False, rings: int = 3, greeting: str = "hello", lines: tuple[int, ...] = ()
+    ):
         if rings > 9:
             raise ValueError("nobody waits for more than 9 rings")
         self.loud = loud

@@ -1,0 +1,96 @@
+"""From what a dialogue found to what is written in its place: the one who trusts or does not.
+
+An endpoint of the inside is announced to the core, and what the core answers is written. One of the outside is
+only read: that way no router hides anybody. A text is written only when all was well; otherwise what was there
+stays, and is counted. What a dialogue says of itself is believed no more than what is in a packet.
+"""
+
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+
+from nfmasq.helpers.base import Endpoint, Found, Mentioned, Reading, Refusal, Session, Side
+from nfmasq.helpers.expecting import Expecting, Name
+from nfmasq.helpers.tally import Tally
+
+MOST_FOUND = 256
+"""Endpoints in what is read at once."""
+LONGEST_TEXT = 512
+"""Bytes written for one; a segment of 576 holds it."""
+
+Edit = tuple[int, int, bytes]
+"""A span of what was read, and what takes its place."""
+Write = Callable[[Callable[[IPv4Address, int], bytes], IPv4Address, int], bytes]
+
+
+class NotUnderstood(Exception):
+    """A reading that contradicts itself or what was read."""
+
+
+def checked(reading: object, length: int) -> Reading:
+    """The reading, if it makes sense of that many bytes. Raises NotUnderstood."""
+    if not isinstance(reading, Reading) or not 0 <= reading.taken <= length:
+        raise NotUnderstood("it took more than it was given, or gave no Reading")
+    if len(reading.found) > MOST_FOUND or len(reading.refused) > MOST_FOUND:
+        raise NotUnderstood(f"it found more than {MOST_FOUND} endpoints at once")
+    here = 0
+    for each in reading.found:
+        if not here <= each.start < each.end <= reading.taken:
+            raise NotUnderstood("its spans are out of order, or outside what it took")
+        here = each.end
+    return reading
+
+
+def edits(
+    reading: Reading,
+    side: Side,
+    control: Name,
+    session: Session,
+    expecting: Expecting,
+    tally: Tally,
+    write: Write,
+) -> Iterator[Edit]:
+    """What to write where. write: calls a helper's function. Raises what that raises."""
+    if reading.refused:
+        tally.refuse(reading.refused)
+    for each in reading.found:
+        try:
+            place = _place(each, side, control, session, expecting)
+            if place is None:
+                tally.seen += 1
+                continue
+            text = _written(each, place, control, expecting, write)
+        except Refusal as refused:
+            tally.refuse([str(refused)])
+            continue
+        tally.seen += 1
+        tally.rewritten += 1
+        yield each.start, each.end, text
+
+
+def _place(
+    each: Found | Mentioned, side: Side, control: Name, session: Session, expecting: Expecting
+) -> Endpoint | None:
+    """The endpoint that takes the place of one, or None where it is to stay. Raises Refusal."""
+    if isinstance(each, Mentioned):
+        return expecting.original(control, each.port) if side is Side.OUTSIDE else None
+    if side is Side.INSIDE:
+        return expecting.announce(control, session, each)
+    if each.address is not None and each.address != session.remote[0]:
+        raise Refusal("forged")
+    return None
+
+
+def _written(
+    each: Found | Mentioned, place: Endpoint, control: Name, expecting: Expecting, write: Write
+) -> bytes:
+    try:
+        text = write(each.write, *place)
+        if not isinstance(text, bytes):
+            raise NotUnderstood("it wrote no bytes")
+        if not 0 < len(text) <= LONGEST_TEXT:
+            raise Refusal("too_long")
+    except Exception:
+        if isinstance(each, Found) and not each.reuse:
+            expecting.take_back(control, place)
+        raise
+    return text

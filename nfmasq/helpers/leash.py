@@ -1,0 +1,96 @@
+"""How long a helper may take over one call: whoever loops is cut off.
+
+What is stored: when the call under way began (0: none is). The engine's thread writes it, a watching thread reads
+it and, past the limit, raises CutOff inside the engine's thread, which Python does at its next bytecode. A call
+into C that never returns is out of reach: a helper must not search with expressions that backtrack without end.
+
+Why no CutOff strays: the watcher says that it is aiming before it looks whether a call is under way, and the
+engine's thread says that none is before it looks whether anybody is aiming. One of the two sees the other.
+"""
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+LONGEST_S = 0.25
+
+Result = TypeVar("Result")
+
+
+class TookTooLong(Exception):
+    """A call was cut off, or returned after its time."""
+
+
+class CutOff(BaseException):
+    """Raised inside the call; no Exception, or a helper might swallow it."""
+
+
+class Leash:
+    """One thread's: it calls, another one watches. longest_s: seconds one call may take."""
+
+    def __init__(self, longest_s: float = LONGEST_S) -> None:
+        self._longest = longest_s
+        self._began = 0.0
+        self._aiming = self._fired = False
+        self._thread = 0
+        self._ended = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="helpers-leash", daemon=True)
+
+    def start(self) -> None:
+        """Watch the calls of the thread this is called in."""
+        self._thread = threading.get_ident()
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._ended.set()
+        if self._watcher.ident is not None:
+            self._watcher.join()
+
+    def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """What the function returns, or raises; TookTooLong when it took longer than it may."""
+        try:
+            self._began = began = time.monotonic()
+            try:
+                result = function(*arguments)
+            finally:
+                self._began = 0.0
+        except CutOff:
+            self._settle()
+            raise TookTooLong from None
+        except BaseException:
+            self._settle()
+            raise
+        if self._aiming or self._fired or time.monotonic() - began > self._longest:
+            self._settle()
+            raise TookTooLong
+        return result
+
+    def _settle(self) -> None:
+        """Make sure that nothing more is going to be raised."""
+        while True:
+            with suppress(CutOff):
+                self._began = 0.0
+                while self._aiming:
+                    time.sleep(0)
+                if self._fired:
+                    _raise_in(self._thread, None)
+                    self._fired = False
+                return
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._longest / 2):
+            self._aiming = True
+            if self._began and time.monotonic() - self._began > self._longest:
+                self._fired = True
+                _raise_in(self._thread, CutOff)
+            self._aiming = False
+
+
+def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
+    """Raise something in another thread, or take back what was not raised yet."""
+    wanted = ctypes.py_object(exception) if exception is not None else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), wanted)

@@ -1,0 +1,116 @@
+"""TCP segments in IP packets: read, and written anew with other numbers and another payload.
+
+Lengths are checked here, though the core has done so before: nothing behind this file looks at them again.
+"""
+
+import struct
+from collections.abc import Callable
+
+from nfmasq import _fastpath
+
+FIN, SYN, RST, PSH, ACK, URG, CWR = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x80
+TCP, UDP = 6, 17
+
+LEAST_ROOM = 576
+"""Every path carries IP packets of this size (RFC 791); a segment may always grow up to it."""
+LONGEST = 65531
+"""The longest packet a netfilter queue can hand back."""
+
+_FIELDS = struct.Struct("!IIBBHHH")
+_BLOCK = struct.Struct("!II")
+_END, _NOTHING, _SACK = 0, 1, 5
+
+
+class Segment:
+    """One TCP segment. packet: the IP packet it is; at: where its TCP header begins; body: its payload."""
+
+    __slots__ = ("acked", "at", "body", "flags", "packet", "sequence", "urgent")
+
+    def __init__(self, packet: bytes, at: int, end: int) -> None:
+        self.packet = packet
+        self.at = at
+        self.sequence, self.acked, offset, self.flags, _, _, self.urgent = _FIELDS.unpack_from(packet, at + 4)
+        self.body = at + (offset >> 4 << 2)
+        if not at + 20 <= self.body <= end:
+            raise ValueError("the TCP header runs past the packet")
+
+    @property
+    def payload(self) -> bytes:
+        """Its bytes."""
+        return self.packet[self.body :]
+
+    @property
+    def room(self) -> int:
+        """Bytes of payload it may have and still go where it would have gone."""
+        return min(max(len(self.packet), LEAST_ROOM), LONGEST) - self.body
+
+
+def transport_of(packet: bytes) -> tuple[int, int]:
+    """The protocol of an IPv4 packet and where its header begins. Raises ValueError for a part of one."""
+    if len(packet) < 20 or packet[0] >> 4 != 4:
+        raise ValueError("no IPv4 packet")
+    at = (packet[0] & 15) << 2
+    if at < 20 or int.from_bytes(packet[2:4]) != len(packet) or packet[6] & 0x3F or packet[7]:
+        raise ValueError("not a whole IPv4 packet")
+    return packet[9], at
+
+
+def read(packet: bytes, at: int) -> Segment:
+    """The segment in an IP packet whose TCP header begins at `at`. Raises ValueError."""
+    if len(packet) < at + 20:
+        raise ValueError("the TCP header runs past the packet")
+    return Segment(packet, at, len(packet))
+
+
+def write(
+    segment: Segment, sequence: int, acked: int, flags: int, urgent: int, sack: bytes | None, payload: bytes
+) -> bytearray:
+    """The segment with another sequence and acknowledgment number, flags, urgent pointer, options, payload."""
+    made = bytearray(segment.packet[: segment.body])
+    if sack is not None:
+        made[segment.at + 20 :] = sack
+    at = segment.at
+    struct.pack_into("!II", made, at + 4, sequence, acked)
+    made[at + 13] = flags
+    struct.pack_into("!H", made, at + 18, urgent if flags & URG else 0)
+    made += payload
+    _fastpath.finish(made)
+    return made
+
+
+def edges_moved(segment: Segment, left: Callable[[int], int], right: Callable[[int], int]) -> bytes | None:
+    """The segment's options with the edges of its SACK blocks (RFC 2018) moved; None where it has none.
+
+    A block that nothing is left of is left out. What is no well-formed option stays as it is.
+    """
+    if segment.body == segment.at + 20:
+        return None
+    options = segment.packet[segment.at + 20 : segment.body]
+    at = _find_sack(options)
+    if at < 0:
+        return None
+    size = options[at + 1]
+    blocks = []
+    for edge in range(at + 2, at + size, 8):
+        begin, end = _BLOCK.unpack_from(options, edge)
+        begin, end = left(begin), right(end)
+        if (end - begin - 1) % (1 << 32) < 1 << 31:
+            blocks.append(_BLOCK.pack(begin, end))
+    made = b"".join([bytes([_SACK, 2 + 8 * len(blocks)]), *blocks]) if blocks else b""
+    return options[:at] + made.ljust(size, bytes([_NOTHING])) + options[at + size :]
+
+
+def _find_sack(options: bytes) -> int:
+    """Where the SACK option begins, or -1."""
+    at = 0
+    while at + 1 < len(options) and options[at] != _END:
+        if options[at] == _NOTHING:
+            at += 1
+            continue
+        size = options[at + 1]
+        if size < 2 or at + size > len(options):
+            return -1
+        if options[at] == _SACK:
+            return at if size % 8 == 2 and size > 2 else -1
+        at += size
+    return -1
