@@ -15,16 +15,17 @@ from typing import NamedTuple
 
 from nfmasq.lab.namespace import Namespace
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 
 
 class Task(NamedTuple):
-    """Fetch these files from the server's root into here/got, and put those of here/given into up/."""
+    """Fetch these files from the server's root into here/got, and put those of here/given into `up` there."""
 
     server: IPv4Address
     login: tuple[str, str]
     files: Sequence[str]
     here: Path
+    up: str
 
     @property
     def got(self) -> Path:
@@ -45,7 +46,7 @@ def curl(host: Namespace, form: str, task: Task) -> str:
         "PASV": ["--ftp-pasv", "--disable-epsv"],
         "EPSV": ["--ftp-pasv", "--epsv"],
     }[form]
-    there = (["-T", path, "-o", "/dev/null", f"ftp://{task.server}/up/"] for path in task.given)
+    there = (["-T", path, "-o", "/dev/null", f"ftp://{task.server}/{task.up}/"] for path in task.given)
     back = (["-o", f"{task.got}/{name}", f"ftp://{task.server}/{name}"] for name in task.files)
     transfers = [word for words in (*there, *back) for word in words]
     login = ":".join(task.login)
@@ -68,7 +69,7 @@ def lftp(host: Namespace, form: str, task: Task) -> str:
         f"lcd {task.got}",
         *(f"get {name}" for name in task.files),
         f"lcd {task.here}/given",
-        "cd up",
+        f"cd {task.up}",
         *(f"put {name}" for name in task.files),
         "bye",
     ]
@@ -84,7 +85,7 @@ def tnftp(host: Namespace, form: str, task: Task) -> str:
         "binary",
         *(f"get {name}" for name in task.files),
         f"lcd {task.here}/given",
-        "cd up",
+        f"cd {task.up}",
         *(f"put {name}" for name in task.files),
         "bye",
     ]
@@ -130,7 +131,7 @@ def python(host: Namespace, form: str, task: Task) -> str:
                 with (task.got / name).open("wb") as file:
                     ftp.retrbinary(f"RETR {name}", file.write)
             for path in map(Path, task.given):
-                ftp.storbinary(f"STOR up/{path.name}", io.BytesIO(path.read_bytes()))
+                ftp.storbinary(f"STOR {task.up}/{path.name}", io.BytesIO(path.read_bytes()))
         return form
 
     said: str = host.call(work)

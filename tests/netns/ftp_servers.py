@@ -5,6 +5,7 @@ They run as they come from Debian, with every check of theirs switched on that a
 """
 
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -87,23 +88,9 @@ def proftpd(place: Path, files: Path) -> list[str]:
 def pure_ftpd(place: Path, files: Path) -> list[str]:
     """The command that runs Pure-FTPd: one virtual user."""
     users, database = place / "passwd", place / "pdb"
-    who = ["-u", str(NOBODY), "-g", str(NOBODY)]
-    subprocess.run(
-        [program("pure-pw"), "useradd", USER, *who, "-f", users, "-d", files, "-m", "-F", database],
-        input=f"{PASSWORD}\n{PASSWORD}\n", text=True, check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    return [
-        program("pure-ftpd"),
-        "-4",
-        "-H",
-        "-E",
-        "-l",
-        f"puredb:{database}",
-        "-g",
-        f"{place}/pid",
-        "-U",
-        "022:022",
-    ]
+    users.write_text(f"{USER}:{ENCRYPTED}:{NOBODY}:{NOBODY}::{files}/./::::::::::::\n")
+    subprocess.run([program("pure-pw"), "mkdb", database, "-f", users], check=True)
+    return [program("pure-ftpd"), "-4HE", "-l", f"puredb:{database}", "-g", f"{place}/pid", "-U", "022:022"]
 
 
 Kind = Callable[[Path, Path], list[str]]
@@ -117,13 +104,12 @@ def login_of(kind: Kind) -> tuple[str, str]:
 
 @contextmanager
 def serving(kind: Kind, host: Namespace) -> Iterator[Path]:
-    """The server on port 21 of a host; the directory it serves, in which `up` may be written to."""
+    """The server on port 21 of a host; the directory it serves."""
     with tempfile.TemporaryDirectory(prefix="nfmasq-ftp-") as name:
         place = Path(name)
         place.chmod(0o755)
         files = place / "files"
-        (files / "up").mkdir(parents=True)
-        (files / "up").chmod(0o777)
+        files.mkdir()
         with (place / "output").open("w") as output:
             server = host.popen(
                 *kind(place, files),
@@ -131,13 +117,14 @@ def serving(kind: Kind, host: Namespace) -> Iterator[Path]:
                 stdout=output,
                 stderr=output,
                 env=_environment(),
+                start_new_session=True,
             )
         try:
             wait_until(lambda: server.poll() is not None or _listens(host), f"{kind.__name__} to listen", 10)
             assert server.poll() is None, (place / "output").read_text()
             yield files
         finally:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGKILL)  # and the processes of its sessions
             server.wait(10)
 
 

@@ -1,7 +1,13 @@
-"""FTP end to end: real servers and clients, each way they can be told to connect, 50 transfers in a row."""
+"""FTP end to end: real servers and clients, each way they can be told to connect, 50 transfers in a row.
+
+All clients of a test work at once: servers and clients spend most of a transfer waiting for each other.
+"""
 
 import hashlib
 import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -22,24 +28,13 @@ LAB = {
 }
 NAMES = [f"file{number:02}" for number in range(25)]
 """As many there as back: 50 transfers."""
+TRANSFERS = 2 * len(NAMES)
 WAYS = [(client, form) for client, forms in FORMS.items() for form in forms]
-
-
-def name_of(value: object) -> str | None:
-    """Functions by their names."""
-    return getattr(value, "__name__", None)
-
-
-@pytest.fixture(params=KINDS, ids=name_of)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    """Which server."""
-    chosen: Kind = request.param
-    return chosen
 
 
 def fill(place: Path) -> None:
     """Files of all sizes up to 75 kB."""
-    place.mkdir(exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(NAMES):
         (place / name).write_bytes(os.urandom(1 + 3000 * number))
 
@@ -50,57 +45,68 @@ def checksums(place: Path) -> dict[str, str]:
     return {name: hashlib.sha256((place / name).read_bytes()).hexdigest() for name in present}
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """A client's directory: what it gives, and what it got."""
-    fill(tmp_path / "given")
-    (tmp_path / "got").mkdir()
-    return tmp_path
+def counted(daemon: DaemonUnderLab) -> dict[str, float]:
+    """What the helper did with how many messages so far."""
+    metrics, series = daemon.metrics(), 'nfmasq_helper_messages_total{{helper="ftp",result="{}"}}'
+    return {result: metrics[series.format(result)] for result in ("rewritten", "refused", "error")}
 
 
-def transfer(client: Client, form: str, host: Namespace, task: Task, files: Path) -> None:
-    """Fifty transfers, on one connection, by the command asked for; all arrive as they were."""
-    said = client(host, form, task)
-    assert form in said
-    assert checksums(task.got) == checksums(files), said
-    assert checksums(files / "up") == checksums(task.here / "given"), said
+class Bench:
+    """Clients of one host at work on one server, all at once."""
+
+    def __init__(self, host: Namespace, server: IPv4Address, kind: Kind) -> None:
+        self.host, self.server, self.login = host, server, login_of(kind)
+
+    def work(self, files: Path, place: Path) -> Mapping[str, str]:
+        """Every way there is; what went wrong, by the way."""
+        fill(files)
+        for client, form in WAYS:
+            name = f"{client.__name__}-{form}"
+            fill(place / name / "given")
+            (place / name / "got").mkdir()
+            (files / name).mkdir()
+            (files / name).chmod(0o777)
+        with ThreadPoolExecutor(len(WAYS)) as pool:
+            done = list(pool.map(lambda way: self._transfer(way[0], way[1], files, place), WAYS))
+        return {way: complaint for way, complaint in done if complaint}
+
+    def _transfer(self, client: Client, form: str, files: Path, place: Path) -> tuple[str, str]:
+        way = f"{client.__name__}-{form}"
+        task = Task(self.server, self.login, NAMES, place / way, up=way)
+        try:
+            said = client(self.host, form, task)
+        except Exception as error:
+            return way, str(error)
+        if form not in said:
+            return way, f"it did not say {form}:\n{said}"
+        there = checksums(files / way) == checksums(task.here / "given")
+        return way, "" if there and checksums(task.got) == checksums(
+            files
+        ) else f"not the same files:\n{said}"
 
 
-@pytest.fixture
-def rewritten(daemon: DaemonUnderLab) -> dict[str, float]:
-    """How many messages the helper did what with in the test so far: call it."""
-
-    class Since(dict[str, float]):
-        def __missing__(self, result: str) -> float:
-            series = f'nfmasq_helper_messages_total{{helper="ftp",result="{result}"}}'
-            return daemon.metrics()[series] - before.get(result, 0)
-
-    before: dict[str, float] = {}
-    before = {result: Since()[result] for result in ("seen", "rewritten", "refused", "error")}
-    return Since()
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Which server."""
+    chosen: Kind = request.param
+    return chosen
 
 
-@pytest.mark.parametrize(("client", "form"), WAYS, ids=name_of)
-def test_internal_client(
-    client: Client, form: str, kind: Kind, lab: Lab, here: Path, rewritten: dict[str, float]
-) -> None:
+def test_internal_clients(kind: Kind, lab: Lab, daemon: DaemonUnderLab, tmp_path: Path) -> None:
     """Active commands are rewritten, each of the fifty; passive ones need nothing."""
+    before = counted(daemon)
     with serving(kind, lab.topology.server1) as files:
-        fill(files)
-        task = Task(SERVER1, login_of(kind), NAMES, here)
-        transfer(client, form, lab.topology.client1, task, files)
-    assert rewritten["rewritten"] >= (50 if form in ACTIVE else 0)
-    assert (rewritten["refused"], rewritten["error"]) == (0, 0)
+        assert Bench(lab.topology.client1, SERVER1, kind).work(files, tmp_path) == {}
+    after = counted(daemon)
+    assert after["rewritten"] - before["rewritten"] >= TRANSFERS * sum(form in ACTIVE for _, form in WAYS)
+    assert (after["refused"], after["error"]) == (before["refused"], before["error"])
 
 
-@pytest.mark.parametrize(("client", "form"), WAYS, ids=name_of)
-def test_internal_server(
-    client: Client, form: str, kind: Kind, lab: Lab, here: Path, rewritten: dict[str, float]
-) -> None:
-    """Where it listens is rewritten; an active server calls out by itself."""
+def test_internal_server(kind: Kind, lab: Lab, daemon: DaemonUnderLab, tmp_path: Path) -> None:
+    """Where it listens is rewritten, in each of the fifty replies; an active server calls out by itself."""
+    before = counted(daemon)
     with serving(kind, lab.topology.client1) as files:
-        fill(files)
-        task = Task(EXTERNAL, login_of(kind), NAMES, here)
-        transfer(client, form, lab.topology.server1, task, files)
-    assert rewritten["rewritten"] >= (0 if form in ACTIVE else 50)
-    assert (rewritten["refused"], rewritten["error"]) == (0, 0)
+        assert Bench(lab.topology.server1, EXTERNAL, kind).work(files, tmp_path) == {}
+    after = counted(daemon)
+    assert after["rewritten"] - before["rewritten"] >= TRANSFERS * sum(form not in ACTIVE for _, form in WAYS)
+    assert (after["refused"], after["error"]) == (before["refused"], before["error"])
