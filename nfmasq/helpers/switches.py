@@ -34,7 +34,7 @@ class Switch:
         return Switch(self.everywhere, tuple(sorted(others, key=_narrowest_first)))
 
     def hosts(self, internal: Iterable[IPv4Network]) -> Networks | None:
-        """The networks of the hosts it is on for, of those that are internal; () when for all; None: nobody."""
+        """Of internal networks, those of hosts it is on for; () when for all; None when for nobody."""
         regions = [(network, self.everywhere) for network in collapse_addresses(internal)]
         for network, on in reversed(self.networks):
             regions = [part for region in regions for part in _carved(*region, network, on)]
@@ -47,9 +47,7 @@ def _narrowest_first(each: tuple[IPv4Network, bool]) -> tuple[int, IPv4Network]:
     return -each[0].prefixlen, each[0]
 
 
-def _carved(
-    region: IPv4Network, was: bool, network: IPv4Network, on: bool
-) -> list[tuple[IPv4Network, bool]]:
+def _carved(region: IPv4Network, was: bool, network: IPv4Network, on: bool) -> list[tuple[IPv4Network, bool]]:
     """A region of which `network`, wholly or in part, becomes `on`."""
     if region.subnet_of(network):
         return [(region, on)]
