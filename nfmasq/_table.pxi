@@ -68,13 +68,17 @@ cdef class Table:
 
     def __dealloc__(self):
         close_aside(&self.table.aside)
+        self._close_bell()
         pthread_mutex_destroy(&self.table.lock)
         pthread_mutex_destroy(&self.table.aside.lock)
 
     def close(self) -> None:
         self.arena.close()
+        self._close_bell()
+
+    cdef void _close_bell(self) noexcept:
         if self.refusal_fd >= 0:
-            os.close(self.refusal_fd)
+            close(self.refusal_fd)
             self.refusal_fd = self.table.refusal_fd = -1
 
     def configure(self, policy) -> int:
@@ -105,10 +109,10 @@ cdef class Table:
         cdef long seconds = int(timeout_s)
         cdef long nanoseconds = int((timeout_s - seconds) * 1e9)
         with nogil:
-            c_clock_gettime(C_CLOCK_REALTIME, &until)
+            c_clock_gettime(C_CLOCK_MONOTONIC, &until)
             until.tv_sec += seconds + (until.tv_nsec + nanoseconds) // 1_000_000_000
             until.tv_nsec = (until.tv_nsec + nanoseconds) % 1_000_000_000
-            sem_timedwait(&self.table.aside.filled, &until)
+            sem_clockwait(&self.table.aside.filled, C_CLOCK_MONOTONIC, &until)
             entry = take_aside(&self.table.aside)
         if entry == NULL:
             return None

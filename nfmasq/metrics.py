@@ -13,6 +13,7 @@ from prometheus_client.core import (
     GaugeMetricFamily,
     InfoMetricFamily,
     Metric,
+    SummaryMetricFamily,
 )
 from prometheus_client.registry import Collector as BaseCollector
 
@@ -20,6 +21,8 @@ from nfmasq import __version__
 from nfmasq._fastpath import REASONS, QueueCounters
 from nfmasq.control.report import DIRECTIONS, seen_by_kernel
 from nfmasq.control.schemas import Running
+from nfmasq.helpers.base import REFUSALS
+from nfmasq.helpers.counters import HelperCounters
 from nfmasq.policy import TRANSPORTS
 from nfmasq.worker import KernelQueue, Worker
 
@@ -49,6 +52,7 @@ class Collector(BaseCollector):
         yield from self._traffic()
         yield from self._table()
         yield from _queues(self._running.workers)
+        yield from _helpers(self._running)
         yield from self._control()
 
     def _traffic(self) -> Iterator[Metric]:
@@ -144,6 +148,36 @@ def _counter(name: str, about: str, values: Sequence[int]) -> Metric:
     for protocol, value in zip(TRANSPORTS, values, strict=True):
         family.add_metric([protocol], value)
     return family
+
+
+def _helpers(running: Running) -> Iterator[Metric]:
+    labels = ["helper"]
+    enabled = GaugeMetricFamily(
+        "nfmasq_helper_enabled", "1 while it is on for any internal host.", labels=labels
+    )
+    sessions = GaugeMetricFamily("nfmasq_helper_sessions", "Sessions a helper reads now.", labels=labels)
+    messages = CounterMetricFamily(
+        "nfmasq_helper_messages",
+        "Messages that carry an endpoint, by what became of them; error: sessions a helper failed on.",
+        labels=["helper", "result"],
+    )
+    refused = CounterMetricFamily(
+        "nfmasq_helper_refused", "Messages left as they were, by reason.", labels=["helper", "reason"]
+    )
+    duration = SummaryMetricFamily(
+        "nfmasq_helper_duration_seconds", "Time spent on a packet of a helper's session.", labels=labels
+    )
+    counters = running.helper_counters()
+    for name, entry in sorted(running.helpers().items()):
+        own = counters.get(name, HelperCounters())
+        enabled.add_metric([name], float(entry.switch.anywhere))
+        sessions.add_metric([name], own.sessions)
+        for result, count in own.by_result().items():
+            messages.add_metric([name, result], count)
+        for reason in REFUSALS:
+            refused.add_metric([name, reason], own.refused.get(reason, 0))
+        duration.add_metric([name], count_value=own.readings, sum_value=own.seconds)
+    yield from (enabled, sessions, messages, refused, duration)
 
 
 def _queues(workers: Sequence[Worker]) -> Iterator[Metric]:

@@ -1,8 +1,13 @@
 """What every test may count on."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from helpers_of_others import install_broken, install_telephone
+
+from nfmasq.helpers import registry
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -14,3 +19,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Without root such a test fails: skipped in silence, it would look as if it had passed."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
         pytest.fail("needs root, to make network namespaces: sudo tests/run", pytrace=False)
+
+
+@pytest.fixture
+def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Two helpers of others are installed: telephone, and broken, which cannot be loaded; where they are."""
+    where = tmp_path / "installed"
+    install_telephone(where)
+    install_broken(where)
+    monkeypatch.syspath_prepend(str(where))
+    registry.forget()
+    yield where
+    monkeypatch.undo()
+    registry.forget()

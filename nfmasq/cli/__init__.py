@@ -27,6 +27,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "mappings": Entry("nfmasq.cli.lists", "Which external endpoint stands for which internal one."),
         "hosts": Entry("nfmasq.cli.lists", "The internal hosts, the busiest first."),
         "forwards": Entry("nfmasq.cli.forwards", "What is led to internal hosts; add and remove."),
+        "helpers": Entry("nfmasq.cli.helpers", "What reads payloads, and for whom; enable and disable."),
         "drops": Entry("nfmasq.cli.lists", "Why packets were dropped, and how many."),
         "top": Entry("nfmasq.cli.top", "Rates and the busiest sessions, live."),
     },

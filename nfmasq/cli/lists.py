@@ -26,6 +26,7 @@ SESSION_COLUMNS = (
     Column("bytes_in", "IN", 6, right=True),
     Column("age_s", "AGE", 6, right=True),
     Column("expires_s", "EXPIRES", 7, right=True),
+    Column("helper", "HELPER", 0),
 )
 MAPPING_COLUMNS = (
     Column("protocol", "PROTO", 5),
@@ -92,13 +93,15 @@ Examples:
 
 Next: `nfmasq top` for the busiest, `nfmasq flush --host A` to end those of one host."""
 )
+@click.option("--helper", metavar="NAME", help="Only those this helper reads.")
 @_filters
 @client_command
 def sessions(client: Client, as_json: bool, **filters: Any) -> None:
     """Who talks to whom: one line a session.
 
     INTERNAL is the host behind the router, EXTERNAL what it appears as, REMOTE whom it talks to. OUT and IN
-    are bytes. With ICMP queries the number after the address is their identifier.
+    are bytes. With ICMP queries the number after the address is their identifier. HELPER is who reads the
+    payload, "-" for nobody.
     """
     _list("sessions", SESSION_COLUMNS, client, as_json, filters)
 

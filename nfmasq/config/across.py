@@ -11,6 +11,7 @@ from typing import NamedTuple
 from nfmasq.config.addresses import interface, network, pool
 from nfmasq.config.errors import ConfigError, key_of, quoted
 from nfmasq.config.forwards import misfits
+from nfmasq.config.helpers import helper_errors
 from nfmasq.config.lenient import Document, as_list, as_table, good, good_items
 from nfmasq.config.models import (
     LAST_QUEUE,
@@ -33,7 +34,7 @@ class Span(NamedTuple):
 
 def clashes(document: Document) -> list[ConfigError]:
     """Every clash between good values of `document`."""
-    rules = (_interfaces, _addresses, _networks, _forwards, _queues, _files)
+    rules = (_interfaces, _addresses, _networks, _forwards, helper_errors, _queues, _files)
     return [error for rule in rules for error in rule(document)]
 
 

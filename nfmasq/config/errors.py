@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LONGEST_SHOWN = 60
+_LONGEST_SAID = 200
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,15 @@ def quoted(text: str) -> str:
     return json.dumps(shortened(text))
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, longest: int = _LONGEST_SHOWN) -> str:
     """Text cut to what fits in a message."""
-    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
+    return text if len(text) <= longest else text[:longest] + "..."
+
+
+def on_one_line(error: Exception) -> str:
+    """What an exception says, or its kind if it says nothing; printable, and not too long for a message."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    return shortened("".join(letter for letter in said if letter.isprintable()), _LONGEST_SAID)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -102,9 +102,10 @@ class Behaviour(Table):
 
 
 class Network(Behaviour):
-    """[[network]]: the behaviour for internal hosts in `cidr`."""
+    """[[network]]: what is otherwise for internal hosts in `cidr`. helpers: by name, on or off."""
 
     cidr: Cidr = Field(examples=['"192.168.1.0/24"'])
+    helpers: dict[str, Flag] = {}
 
 
 class Nat(Table):
@@ -146,10 +147,17 @@ class Timeouts(Table):
 
 
 class HelperConfig(Table):
-    """One entry of [helpers]. ports: none means the helper's own."""
+    """One entry of [helpers]. ports: none means the helper's own. Other keys are options it declares."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     enabled: Flag = Field(examples=["true"])
     ports: list[Port] = []
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is written beside the two, as TOML gave it."""
+        return self.model_extra or {}
 
 
 class Forward(Table):
@@ -217,20 +225,13 @@ class Config(Table):
     network: list[Network] = []
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
-    written_helpers: dict[str, Annotated[HelperConfig, BeforeValidator(_switch_or_table)]] = Field(
-        default={}, alias="helpers"
-    )
+    helpers: dict[str, Annotated[HelperConfig, BeforeValidator(_switch_or_table)]] = {}
     forward: list[Forward] = []
     metrics: Metrics = Metrics()
     control: Control = Control()
     engine: Engine = Engine()
 
     @property
-    def helpers(self) -> dict[str, HelperConfig]:
-        """The helpers the file names, and FTP, which alone is on without being named (RFC 5382 REQ-6)."""
-        return {"ftp": HelperConfig(enabled=True), **self.written_helpers}
-
-    @property
     def warnings(self) -> list[str]:
-        """What is taken but should be known: a value below an RFC's minimum, a key that has no effect yet."""
+        """What is taken but should be known: a value below an RFC's minimum, a helper that does not load."""
         return warnings_of(self)

@@ -18,6 +18,7 @@ from nfmasq.policy import (
     Filtering,
     Forward,
     ForwardTarget,
+    HelperPort,
     Mapping,
     NetworkBehaviour,
     Policy,
@@ -37,11 +38,14 @@ def policy_of(
     reserved_tcp: frozenset[int],
     reserved_udp: frozenset[int],
     forwards: Iterable[Forward],
+    *,
+    helper_ports: tuple[HelperPort, ...] = (),
 ) -> Policy:
     """The policy that `config` asks for, with what the uplink is now.
 
     reserved_tcp, reserved_udp: ports that local sockets hold. Those of forwards join them: none of them is
-    handed out. forwards: those for an external address that is not there are left out.
+    handed out. forwards: those for an external address that is not there are left out. helper_ports: as
+    the switchboard has them.
     """
     nat, limits, timeouts = config.nat, config.limits, config.timeouts
     in_force = sorted(
@@ -54,6 +58,7 @@ def policy_of(
         ports=(nat.ports.first, nat.ports.last),
         behaviours=tuple(_behaviours(config)),
         forwards=tuple(in_force),
+        helper_ports=helper_ports,
         timeouts=Timeouts(
             udp=timeouts.udp,
             tcp_established=timeouts.tcp_established,

@@ -46,15 +46,20 @@ def flag(value: Any) -> bool:
     return value
 
 
+def number(value: Any) -> int:
+    """Any whole number."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"must be a whole number, not {described(value)}")
+    return value
+
+
 def whole(first: int, last: int) -> Callable[[Any], int]:
     """A whole number from `first` to `last`, both included."""
 
     def parse(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError(f"must be a whole number, not {described(value)}")
-        if not first <= value <= last:
+        if not first <= number(value) <= last:
             raise ValueError(f"must be {first} to {last}, not {described(value)}")
-        return value
+        return number(value)
 
     return parse
 
@@ -76,14 +81,14 @@ def word(*words: str) -> Callable[[Any], str]:
 
 def count_or_auto(first: int, last: int) -> Callable[[Any], int | None]:
     """A whole number, or "auto", which comes out as None."""
-    number = whole(first, last)
+    count = whole(first, last)
 
     def parse(value: Any) -> int | None:
         if isinstance(value, str):
             if value != "auto":
                 raise ValueError(f'must be "auto" or a whole number, not {described(value)}')
             return None
-        return number(value)
+        return count(value)
 
     return parse
 

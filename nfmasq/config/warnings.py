@@ -1,13 +1,14 @@
 """What a configuration may say, but whoever wrote it should hear about."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from nfmasq.config.addresses import covered
 from nfmasq.config.errors import key_of
+from nfmasq.helpers import registry
 
 if TYPE_CHECKING:
-    from nfmasq.config.models import Behaviour, Config, Nat, Table
+    from nfmasq.config.models import Behaviour, Config, Nat
 
 
 class Minimum(NamedTuple):
@@ -29,36 +30,6 @@ MINIMUMS = (
 MAPPING_UDP, MAPPING_TCP = ("RFC 4787 REQ-1",), ("RFC 5382 REQ-1",)
 
 
-class Unbuilt(NamedTuple):
-    """Something the file may say that this version does not do.
-
-    places: the keys of a configuration that ask for it. instead: what happens.
-    """
-
-    places: "Callable[[Config], Iterator[str]]"
-    instead: str
-
-
-def _written(table: "Table", key: str, place: str) -> Iterator[str]:
-    if key in table.model_fields_set and getattr(table, key):
-        yield place
-
-
-def _helpers(config: "Config") -> Iterator[str]:
-    for name, helper in config.written_helpers.items():
-        if helper.enabled:
-            yield key_of(("helpers", name))
-
-
-UNBUILT = (
-    Unbuilt(_helpers, "the helper does nothing"),
-    Unbuilt(
-        lambda config: _written(config.timeouts, "expectation", "timeouts.expectation"), "it has no effect"
-    ),
-)
-"""A row goes when what it names is built."""
-
-
 def warnings_of(config: "Config") -> list[str]:
     """One line each: the key, and what to know about it."""
     return [
@@ -66,7 +37,7 @@ def warnings_of(config: "Config") -> list[str]:
         *_no_hairpinning(config),
         *_ports_all_forwarded(config),
         *_below_minimum(config),
-        *_not_built(config),
+        *_broken_helpers(),
     ]
 
 
@@ -113,7 +84,9 @@ def _below_minimum(config: "Config") -> Iterator[str]:
             yield f"timeouts.{key}: {seconds} s is taken, but {source} asks for {least} s at least"
 
 
-def _not_built(config: "Config") -> Iterator[str]:
-    for places, instead in UNBUILT:
-        for place in places(config):
-            yield f"{place}: not built yet; {instead}"
+def _broken_helpers() -> Iterator[str]:
+    for name in registry.installed():
+        try:
+            registry.kind(name)
+        except registry.Unusable as error:
+            yield f"{key_of(('helpers', name))}: {error}; it stays off"

@@ -8,13 +8,15 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping as MappingOf
+from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
 
 from aiohttp import web
 
 from nfmasq._fastpath import Table
-from nfmasq.control import forwards, report, rows
+from nfmasq.control import forwards, helpers, report, rows
 from nfmasq.control.question import (
     DEFAULT_LIMIT,
     MOST_ROWS,
@@ -51,6 +53,7 @@ def application(running: Running) -> web.Application:
     app.router.add_post("/v1/flush", post_flush)
     app.router.add_post("/v1/reload", post_reload)
     forwards.add_routes(app)
+    helpers.add_routes(app)
     return app
 
 
@@ -61,7 +64,12 @@ async def get_status(request: web.Request) -> web.Response:
 
 async def get_sessions(request: web.Request) -> web.Response:
     """Sessions in order of their index; "next" is the `after` of the following part, null at the end."""
-    return await _list("sessions", request.app[RUNNING].table.sessions, rows.session, filters_of(request))
+    running = request.app[RUNNING]
+    names = {entry.number: entry.name for entry in running.helpers().values()}
+    filters, number = filters_of(request, "helper"), _helper_of(request, names)
+    shown = partial(rows.session, helpers=names)
+    keep = None if number is None else (lambda row: row.helper == number)
+    return await _list("sessions", running.table.sessions, shown, filters, keep)
 
 
 async def get_mappings(request: web.Request) -> web.Response:
@@ -123,27 +131,54 @@ def _hosts(table: Table, after: IPv4Address | None, only: IPv4Address | None) ->
     )
 
 
+def _helper_of(request: web.Request, names: MappingOf[int, str]) -> int | None:
+    """The parameter `helper` as a number; None if it is not there. Raises BadRequest."""
+    word = request.query.get("helper")
+    if word is None:
+        return None
+    for number, name in names.items():
+        if name == word:
+            return number
+    raise BadRequest(f"no such helper: {word!r}; there are: {', '.join(sorted(names.values())) or 'none'}")
+
+
 async def _list(
-    name: str, read: Callable[..., Sequence[Any]], shown: Callable[[Any], Any], filters: Filters
+    name: str,
+    read: Callable[..., Sequence[Any]],
+    shown: Callable[[Any], Any],
+    filters: Filters,
+    keep: Callable[[Any], bool] | None = None,
 ) -> web.Response:
+    """keep: which rows are meant, of those that `read` gives for the filters; None: all."""
     parts: list[str] = []
     after, wanted = filters.after, filters.limit
     while wanted > 0:
-        step = min(STEP, wanted)
-        page, last = await asyncio.to_thread(_part, read, shown, filters._replace(after=after, limit=step))
+        step = filters._replace(after=after, limit=STEP if keep else min(STEP, wanted))
+        page, after, more = await asyncio.to_thread(_part, read, shown, step, keep, wanted)
         parts.extend(page)
         wanted -= len(page)
-        if len(page) < step:
+        if not more:
             return _listed(name, parts, None)
-        after = last
     return _listed(name, parts, after)
 
 
 def _part(
-    read: Callable[..., Sequence[Any]], shown: Callable[[Any], Any], filters: Filters
-) -> tuple[list[str], int]:
+    read: Callable[..., Sequence[Any]],
+    shown: Callable[[Any], Any],
+    filters: Filters,
+    keep: Callable[[Any], bool] | None,
+    wanted: int,
+) -> tuple[list[str], int, bool]:
+    """Rows as text, no more than are wanted; the number of the last one looked at; may more follow?"""
     found = read(*filters)
-    return [json.dumps(shown(row)) for row in found], found[-1].number if found else filters.after
+    meant = [row for row in found if keep is None or keep(row)]
+    more = len(found) == filters.limit or len(meant) > wanted
+    looked_at = meant[:wanted] if len(meant) > wanted else found
+    return (
+        [json.dumps(shown(row)) for row in meant[:wanted]],
+        looked_at[-1].number if looked_at else filters.after,
+        more,
+    )
 
 
 def _listed(name: str, parts: list[str], following: int | None) -> web.Response:

@@ -67,6 +67,10 @@ class Client:
         """POST a JSON object."""
         return self._ask("POST", path, body or {})
 
+    def put(self, path: str, body: Answer) -> Answer:
+        """PUT a JSON object."""
+        return self._ask("PUT", path, body)
+
     def delete(self, path: str) -> Answer:
         """DELETE."""
         return self._ask("DELETE", path, None)

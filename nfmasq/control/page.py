@@ -10,9 +10,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from nfmasq.control import report, rows
+from nfmasq.control import helpers, report, rows
 from nfmasq.control.readable import span
-from nfmasq.control.schemas import Running, Status
+from nfmasq.control.schemas import Helper, Running, Status
 from nfmasq.metrics import registry
 
 RUNNING = web.AppKey("running", Running)
@@ -108,9 +108,19 @@ def _tables(now: Status, running: Running) -> str:
         if drop["count"]
     ]
     shown = _table(["", *protocols], [*state, *traffic])
+    helped: list[list[str | int]] = [
+        [row["name"], _on(row), row["sessions"], *row["messages"].values()] for row in helpers.rows(running)
+    ]
+    if helped:
+        shown += _table(["helper", "", "sessions", "seen", "rewritten", "refused", "errors"], helped)
     if fell:
         shown += _table(["dropped for", "packets", "why"], fell)
     return shown
+
+
+def _on(row: Helper) -> str:
+    on = {row["enabled"], *(network["enabled"] for network in row["networks"])}
+    return "on for some" if len(on) > 1 else "on" if row["enabled"] else "off"
 
 
 def _table(heads: list[str], lines: list[list[str | int]]) -> str:

@@ -34,9 +34,9 @@ def in_json(content: dict[str, Any], status: int = 200) -> web.Response:
     return web.Response(text=json.dumps(content) + "\n", status=status, content_type="application/json")
 
 
-def filters_of(request: web.Request) -> Filters:
-    """What part of a list is asked for. Raises BadRequest."""
-    require_known(request, {"after", "limit", "host", "port", "protocol"})
+def filters_of(request: web.Request, *others: str) -> Filters:
+    """What part of a list is asked for. others: parameters it takes besides. Raises BadRequest."""
+    require_known(request, {"after", "limit", "host", "port", "protocol", *others})
     return Filters(
         after=number_of(request, "after", 0, 0, 2**32 - 1),
         limit=number_of(request, "limit", DEFAULT_LIMIT, 1, MOST_ROWS),

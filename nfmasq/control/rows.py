@@ -25,15 +25,15 @@ def _endpoint(address: IPv4Address, port: int) -> str:
     return f"{address}:{port}"
 
 
-def session(row: SessionRow) -> Session:
-    """One session as the API shows it."""
+def session(row: SessionRow, helpers: MappingOf[int, str]) -> Session:
+    """One session as the API shows it. helpers: their names, by number."""
     return {
         "protocol": protocol_name(row.protocol),
         "internal": _endpoint(*row.internal),
         "external": _endpoint(*row.external),
         "remote": _endpoint(*row.remote),
         "state": row.state,
-        "helper": None,
+        "helper": helpers.get(row.helper),
         "packets_out": row.packets_out,
         "packets_in": row.packets_in,
         "bytes_out": row.bytes_out,

@@ -4,6 +4,7 @@ Every top-level object carries "schema": 1. An endpoint is a string "address:por
 "address:id". Durations are seconds, times RFC 3339 UTC, counters integers.
 """
 
+from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
@@ -12,6 +13,8 @@ from typing import Any, Protocol, TypedDict
 from nfmasq._fastpath import Table
 from nfmasq.config import ConfigError
 from nfmasq.forwards import Entry
+from nfmasq.helpers.board import Entry as HelperEntry
+from nfmasq.helpers.counters import HelperCounters
 from nfmasq.worker import Worker
 
 SCHEMA = 1
@@ -66,6 +69,33 @@ class Forward(TypedDict):
     external_port: str | None
     to: list[str]
     sessions: int | None
+
+
+class HelperNetwork(TypedDict):
+    """A network for whose hosts a helper is otherwise."""
+
+    cidr: str
+    enabled: bool
+
+
+class Helper(TypedDict):
+    """One helper. enabled: outside its networks, of which the first one counts: the narrowest.
+
+    sessions: those it reads now. messages: seen, rewritten, refused, error. refused: by reason.
+    seconds: spent so far.
+    """
+
+    name: str
+    about: str
+    enabled: bool
+    networks: list[HelperNetwork]
+    transport: str
+    ports: list[int]
+    options: dict[str, str]
+    sessions: int
+    messages: dict[str, int]
+    refused: dict[str, int]
+    seconds: float
 
 
 class Drop(TypedDict):
@@ -185,3 +215,12 @@ class Running(Protocol):
 
     async def remove_forward(self, identity: str) -> Entry:
         """End a forward that was added. Raises NoSuchForward and ForwardRefused."""
+
+    def helpers(self) -> MappingOf[str, HelperEntry]:
+        """Every helper that could be loaded, by its name."""
+
+    def helper_counters(self) -> MappingOf[str, HelperCounters]:
+        """What each has counted, by its name."""
+
+    async def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
+        """Switch a helper for one network's hosts, or all. Raises NoSuchHelper and HelperRefused."""

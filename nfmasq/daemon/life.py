@@ -20,6 +20,7 @@ from aiohttp import web
 from nfmasq.control import api, page
 from nfmasq.daemon import start
 from nfmasq.daemon.failed import StartFailed
+from nfmasq.daemon.helping import Helping
 from nfmasq.daemon.notify import notify
 from nfmasq.daemon.running import Daemon
 from nfmasq.daemon.supervise import RULES_FAILED, Supervisor
@@ -60,7 +61,9 @@ async def live(config_path: Path, keep_rules: bool) -> int:
             log.warning("the sessions in %s are given up: %s", config.engine.state, table.warning)
         first, count = config.engine.first_queue, config.engine.queues
         workers = start.workers(first, count, table, undo)
-        supervisor = Supervisor(config, table, diversion, (first, count))
+        helping = Helping(config, table)
+        undo.callback(helping.stop)  # before the workers, who bring back what it holds
+        supervisor = Supervisor(config, table, diversion, (first, count), helping)
         for warning in supervisor.forwards.warnings:
             log.warning("%s", warning)
         daemon = Daemon(config_path, table, workers, supervisor, end)

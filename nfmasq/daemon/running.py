@@ -10,10 +10,11 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +27,8 @@ from nfmasq.daemon.refuse import Refuser
 from nfmasq.daemon.reload import read_again
 from nfmasq.daemon.supervise import Supervisor
 from nfmasq.forwards import Entry
+from nfmasq.helpers.board import Entry as HelperEntry
+from nfmasq.helpers.counters import HelperCounters
 from nfmasq.uplink import LinkWatch, RulesWatch, UplinkMissing
 from nfmasq.worker import Worker
 
@@ -58,6 +61,7 @@ class Daemon:
         self._since = time.monotonic()
         self._config_path = config_path
         self._supervisor = supervisor
+        self._helping = supervisor.helping
         self._heartbeat = Heartbeat(workers)
         self._refuser = Refuser(table)
         self._reload_successful = True
@@ -80,7 +84,7 @@ class Daemon:
             warnings.append("the last reload was refused; the configuration before it is in force")
         return replace(
             seen,
-            problems=(*seen.problems, *self._heartbeat.problems()),
+            problems=(*seen.problems, *self._heartbeat.problems(), *self._helping.problems()),
             reload_successful=self._reload_successful,
             warnings=tuple(warnings),
         )
@@ -115,8 +119,24 @@ class Daemon:
         log.info("forward %s removed on request", identity)
         return entry
 
+    def helpers(self) -> Mapping[str, HelperEntry]:
+        """Every helper that could be loaded, by its name."""
+        return self._helping.board.entries
+
+    def helper_counters(self) -> Mapping[str, HelperCounters]:
+        """What each helper has counted."""
+        return self._helping.counters()
+
+    async def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
+        """Switch a helper for one network's hosts, or all. Raises NoSuchHelper and HelperRefused."""
+        entry = await self._in_hand(lambda: self._supervisor.turn_helper(name, enabled, network))
+        where = f"for {network}" if network else "everywhere"
+        log.info("helper %s switched %s %s on request", name, "on" if enabled else "off", where)
+        return entry
+
     async def begin(self) -> None:
-        """Serve the queues and set up policy, guard and rules."""
+        """Start the helpers, serve the queues, and set up policy, guard and rules."""
+        self._helping.start()
         for worker in self.workers:
             worker.start()
         await self._in_hand(self._supervisor.begin)
@@ -226,6 +246,7 @@ class Daemon:
         said = ""
         while True:
             alive = self._heartbeat.beat()
+            self._helping.beat()  # without helpers the translation goes on
             failed = [worker.failure for worker in self.workers if worker.failure]
             if failed:
                 self.failure = "; ".join(failed)

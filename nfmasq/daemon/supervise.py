@@ -1,9 +1,9 @@
 """Keeps the core and the kernel as the configuration and the machine's surroundings say.
 
-What is stored: the configuration in force and all forwards, the uplink as last read, the policy the core has,
-the plan the rules were made from, and counts. One thread at a time may call the methods that change something
-(the daemon has a single thread for it); anybody may ask for `situation`. `begin` starts it, `withdraw` ends
-it and takes the rules out.
+What is stored: the configuration in force, all forwards and the switches of the helpers, the uplink as last
+read, the policy the core has, the plan the rules were made from, and counts. One thread alone may call the
+methods that change something (the daemon has one for it); anybody may ask for `situation`. `begin` starts
+it, `withdraw` ends it and takes the rules out.
 
 `reconcile` compares what is with what should be and mends the difference, so it does not matter what was
 missed: a doorbell only makes it run sooner than the next second. Policy first, then the guard, then the
@@ -15,13 +15,16 @@ import logging
 import subprocess
 import time
 from collections import deque
+from ipaddress import IPv4Network
 from typing import Any
 
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, policy_of
 from nfmasq.control.schemas import Situation
+from nfmasq.daemon.helping import Helping
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
 from nfmasq.forwards import Entry, Forwards
+from nfmasq.helpers.board import Entry as HelperEntry
 from nfmasq.policy import Policy
 from nfmasq.uplink import Uplink, UplinkMissing, local_ports, read_uplink
 
@@ -36,9 +39,17 @@ log = logging.getLogger("nfmasq")
 class Supervisor:
     """The surroundings of one table: its uplink, its rules, its guard."""
 
-    def __init__(self, config: Config, table: Table, diversion: Diversion, queues: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        table: Table,
+        diversion: Diversion,
+        queues: tuple[int, int],
+        helping: Helping,
+    ) -> None:
         self.config = config
         self.forwards = Forwards(config)
+        self.helping = helping
         self._table = table
         self._diversion = diversion
         self._guarded = diversion.name != "none"  # "none": all rules are the administrator's
@@ -76,6 +87,7 @@ class Supervisor:
         """
         uplink = read_uplink(config)
         told = self.forwards.adopt(config)
+        self.helping.adopt(config)
         self.config = config
         self._rules_in_place = False
         self._follow(config, uplink)
@@ -93,6 +105,12 @@ class Supervisor:
         """End a forward that was added; its live sessions go on. Raises as `Forwards.remove` does."""
         entry = self.forwards.remove(identity)
         self._forward_anew()
+        return entry
+
+    def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
+        """Switch a helper, as it is when this returns. Raises as `Switchboard.turn` does."""
+        entry = self.helping.turn(name, enabled, network)
+        self._follow(self.config, self._uplink)
         return entry
 
     def reconcile(self) -> None:
@@ -138,7 +156,8 @@ class Supervisor:
     def _follow(self, config: Config, uplink: Uplink) -> None:
         ports = config.nat.ports
         reserved = local_ports(ports.first, ports.last)
-        policy = policy_of(config, uplink, *reserved, self.forwards.policy())
+        helped = self.helping.ports(uplink.internal)
+        policy = policy_of(config, uplink, *reserved, self.forwards.policy(), helper_ports=helped)
         ended = 0
         if policy != self._policy:
             ended = self._table.configure(policy)

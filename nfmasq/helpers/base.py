@@ -40,6 +40,7 @@ REFUSALS = {
     "reserved": "The port is one of the router's own.",
     "not_allowed": "The helper's policy does not allow it.",
     "no_room": "As many expectations as may be are open, or no external port is free.",
+    "malformed": "A number of the endpoint is out of range, or what should be one is none.",
     "too_long": "What would have to be written is longer than may be.",
     "disabled": "The helper is switched off.",
 }

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from nfmasq.config import Config, ConfigError, ConfigInvalid, added_forward, forwards_of, parse, policy_of
 from nfmasq.config.explain import keys_at
+from nfmasq.helpers.board import Switchboard
 from nfmasq.uplink import Uplink
 
 from .documents import document, unhurried
@@ -68,7 +69,9 @@ documents = st.one_of(
             "limits": shaped(("limits",)),
             "timeouts": shaped(("timeouts",)),
             "helpers": st.dictionaries(
-                st.text(max_size=8), st.one_of(leaves, shaped(("helpers", "irc"))), max_size=3
+                st.one_of(st.sampled_from(["ftp", "irc"]), st.text(max_size=8)),
+                st.one_of(leaves, shaped(("helpers", "irc"))),
+                max_size=3,
             ),
             "forward": st.lists(shaped(("forward", 0)), max_size=3),
             "metrics": shaped(("metrics",)),
@@ -102,7 +105,10 @@ def test_any_document_is_a_configuration_or_invalid(tried: dict[str, Any], compl
 def assert_usable(config: Config) -> None:
     assert all(warning.isprintable() for warning in config.warnings)
     assert config.engine.first_queue + config.engine.queues - 1 <= 65535
-    policy = policy_of(config, UPLINK, frozenset(), frozenset(), forwards_of(config.forward))
+    helped = Switchboard(config).ports(())
+    policy = policy_of(
+        config, UPLINK, frozenset(), frozenset(), forwards_of(config.forward), helper_ports=helped
+    )
     assert policy.sessions > 0
     for forward in config.forward:
         assert added_forward(forward.written()) == forward

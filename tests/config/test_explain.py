@@ -73,7 +73,7 @@ def test_a_helper_that_is_neither_switch_nor_table_shows_both() -> None:
         "must be true, false or a table such as"
     )
     assert (
-        reason(document(helpers={"sip": {}}), "helpers.sip.enabled")
+        reason(document(helpers={"irc": {}}), "helpers.irc.enabled")
         == "is missing; for instance enabled = true"
     )
 

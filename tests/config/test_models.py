@@ -36,7 +36,7 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
         "icmp": 60,
         "expectation": 60,
     }
-    assert config.helpers == {"ftp": HelperConfig(enabled=True)}
+    assert config.helpers == {}
     assert (config.forward, config.network) == ([], [])
     assert config.metrics.listen == ("127.0.0.1", 9853)
     assert config.control.socket == Path("/run/nfmasq/control.sock")
@@ -80,14 +80,12 @@ def test_a_pool_holds_addresses_and_networks() -> None:
     assert config.nat.addresses == [IPv4Network("198.51.100.7/32"), IPv4Network("198.51.100.16/30")]
 
 
-def test_a_helper_is_a_switch_or_a_table_and_ftp_stays_on_beside_others() -> None:
-    config = parse(document(helpers={"irc": {"enabled": True, "ports": [6667]}, "tftp": False}))
+def test_a_helper_is_a_switch_or_a_table() -> None:
+    config = parse(document(helpers={"irc": {"enabled": True, "ports": [6667]}, "ftp": False}))
     assert config.helpers == {
-        "ftp": HelperConfig(enabled=True),
         "irc": HelperConfig(enabled=True, ports=[6667]),
-        "tftp": HelperConfig(enabled=False),
+        "ftp": HelperConfig(enabled=False),
     }
-    assert not parse(document(helpers={"ftp": False})).helpers["ftp"].enabled
 
 
 def test_a_forward_takes_a_port_or_a_range_and_a_target_or_several() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from nfmasq.config import Config, load, parse
 from nfmasq.config.explain import keys_at
+from nfmasq.helpers.board import Switchboard
 
 from .documents import document
 
@@ -21,6 +22,7 @@ EXAMPLES = {
     "network.cidr",
     "network.mapping",
     "network.filtering",
+    "network.helpers",
     "helpers.irc",
     "forward.protocol",
     "forward.external_port",
@@ -43,7 +45,7 @@ def written() -> dict[str, Any]:
         for name, value in table.items():
             place = f"{above}{name}"
             is_list = isinstance(value, list) and isinstance(value[0], dict)
-            if is_list or (isinstance(value, dict) and not above.startswith("helpers.")):
+            if is_list or (isinstance(value, dict) and place != "network.helpers"):
                 walk(value[0] if is_list else value, f"{place}.")
             else:
                 found[place] = value
@@ -76,7 +78,7 @@ def test_a_default_in_the_shipped_file_is_the_default(key: str) -> None:
 
 def meaning(config: Config, table: str, name: str) -> Any:
     if table == "helpers":
-        return config.helpers[name]
+        return Switchboard(config).entries[name].switch
     return getattr(getattr(config, table), name)
 
 

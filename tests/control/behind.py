@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -17,7 +17,10 @@ from nfmasq.config import Config, parse
 from nfmasq.control import api
 from nfmasq.control.schemas import ReloadOutcome, Situation
 from nfmasq.control.socket import ControlSocket
+from nfmasq.daemon.helping import Helping
 from nfmasq.forwards import Entry, Forwards
+from nfmasq.helpers.board import Entry as HelperEntry
+from nfmasq.helpers.counters import HelperCounters
 from nfmasq.policy import Policy
 from nfmasq.worker import Worker
 
@@ -48,6 +51,11 @@ class Bare:
     seen: Situation = SITUATION
     outcome: ReloadOutcome = field(default_factory=ReloadOutcome)
     book: Forwards = field(default_factory=lambda: Forwards(forwarding()))
+    helping: Helping = field(init=False)
+
+    def __post_init__(self) -> None:
+        """FTP is on, and with it nothing."""
+        self.helping = Helping(forwarding(), self.table)
 
     def situation(self) -> Situation:
         """As the test set it."""
@@ -64,6 +72,18 @@ class Bare:
     async def remove_forward(self, identity: str) -> Entry:
         """Out of the book alone."""
         return self.book.remove(identity)
+
+    def helpers(self) -> Mapping[str, HelperEntry]:
+        """Those of the board."""
+        return self.helping.board.entries
+
+    def helper_counters(self) -> Mapping[str, HelperCounters]:
+        """Those of the engine, whose thread does not run."""
+        return self.helping.counters()
+
+    async def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
+        """On the board and in the engine alone."""
+        return self.helping.turn(name, enabled, network)
 
     async def reload(self) -> ReloadOutcome:
         """As the test set it."""

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from nfmasq._fastpath import Table
 from nfmasq.config import Config, parse
+from nfmasq.daemon.helping import Helping
 from nfmasq.daemon.supervise import Supervisor
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard, probe
 from nfmasq.lab.namespace import Namespace
@@ -61,7 +63,13 @@ class Recording:
 
 def supervisor(router: Namespace, diversion: Diversion | None = None) -> Supervisor:
     """A supervisor for the router, not begun."""
-    return Supervisor(configured(), filled(), diversion or router.call(probe), QUEUES)
+    return supervised(filled(), diversion or router.call(probe))
+
+
+def supervised(table: Table, diversion: Diversion, config: Config | None = None) -> Supervisor:
+    """A supervisor of this table, not begun; the helpers' thread does not run."""
+    config = config or configured()
+    return Supervisor(config, table, diversion, QUEUES, Helping(config, table))
 
 
 def rules(router: Namespace) -> str:
@@ -135,7 +143,7 @@ def test_the_first_address_that_stays_is_no_change(router: Namespace) -> None:
 
 def test_sessions_outlive_an_interface_that_goes_and_comes_back(router: Namespace) -> None:
     table = filled()
-    made = Supervisor(configured(), table, router.call(probe), QUEUES)
+    made = supervised(table, router.call(probe))
     router.call(made.begin)
     speak(table, CLIENT, 5000)
     router.ip("link del wan0")
@@ -170,7 +178,7 @@ def test_an_added_forward_is_in_the_policy_and_in_the_rules_at_once(router: Name
 
 def test_a_live_session_outlasts_the_forward_that_is_removed(router: Namespace) -> None:
     table = filled()
-    made = Supervisor(configured(), table, Recording(), QUEUES)
+    made = supervised(table, Recording())
     router.call(made.begin)
     router.call(made.add_forward, {"to": str(CLIENT)}, False)
     speak(table, CLIENT, 5000)

@@ -1,0 +1,76 @@
+"""What the installed helpers declare of themselves: the part of it that a configuration is judged by."""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+
+from nfmasq.config.values import flag, number, text
+from nfmasq.helpers import registry
+from nfmasq.helpers.base import Helper
+
+_NOT_OPTIONS = {"name", "transport", "ports", "enabled", "enabled_by_default", "about"}
+
+_PLAIN: dict[Any, Callable[[Any], Any]] = {bool: flag, int: number, str: text}
+
+
+class Declared(NamedTuple):
+    """One helper. options: for each, what makes of a TOML value the one meant, or raises ValueError.
+
+    make: the helper, from its options by name. What it raises is about their values.
+    """
+
+    transport: str
+    ports: tuple[int, ...]
+    enabled_by_default: bool
+    options: Mapping[str, Callable[[Any], Any]]
+    make: Callable[..., Helper]
+
+
+def names() -> list[str]:
+    """Every helper there is: those that come with nfmasq, and those installed beside it."""
+    return sorted(registry.installed())
+
+
+def declared(name: str) -> Declared | None:
+    """What a helper declares; None for one that is not there or cannot be loaded."""
+    try:
+        kind = registry.kind(name)
+    except registry.Unusable:
+        return None
+    own = kind()
+    return Declared(own.transport, tuple(own.ports), bool(own.enabled_by_default), _options(kind), kind)
+
+
+def _options(kind: Callable[..., Any]) -> dict[str, Callable[[Any], Any]]:
+    """The keywords it is made with."""
+    try:
+        keywords = inspect.signature(kind).parameters
+        kinds = typing.get_type_hints(kind.__init__)
+    except (TypeError, ValueError, NameError):
+        return {}
+    return {
+        name: _parser(kinds.get(name, Any))
+        for name, keyword in keywords.items()
+        if name not in _NOT_OPTIONS and keyword.kind in {keyword.POSITIONAL_OR_KEYWORD, keyword.KEYWORD_ONLY}
+    }
+
+
+def _parser(kind: Any) -> Callable[[Any], Any]:
+    if kind in _PLAIN:
+        return _PLAIN[kind]
+    try:
+        return partial(_other, TypeAdapter(kind))
+    except PydanticUserError:  # a type nothing is known of: the helper itself looks at the value
+        return lambda value: value
+
+
+def _other(kind: TypeAdapter[Any], value: Any) -> Any:
+    try:
+        return kind.validate_python(value)
+    except ValidationError as invalid:
+        raise ValueError(f"must be otherwise: {invalid.errors()[0]['msg']}") from None

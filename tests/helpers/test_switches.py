@@ -1,0 +1,58 @@
+"""For whom a helper is on, after any turns."""
+
+from ipaddress import IPv4Address, IPv4Network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nfmasq.helpers.switches import Switch
+
+LAN = IPv4Network("192.168.0.0/28")
+HOSTS = list(LAN)
+
+networks = st.builds(
+    lambda low, length: IPv4Network((int(LAN[low]), length), strict=False),
+    st.integers(0, 15),
+    st.integers(27, 32),
+)
+turns = st.lists(st.tuples(st.booleans(), st.none() | networks), max_size=8)
+
+
+@given(st.booleans(), turns)
+def test_the_last_turn_that_names_a_host_counts(
+    begins: bool, turned: list[tuple[bool, IPv4Network | None]]
+) -> None:
+    switch = Switch(begins)
+    expected = dict.fromkeys(HOSTS, begins)
+    for enabled, network in turned:
+        switch = switch.turned(enabled, network)
+        expected.update(
+            dict.fromkeys([host for host in HOSTS if network is None or host in network], enabled)
+        )
+    assert {host: switch.on_for(host) for host in HOSTS} == expected
+    assert switch.anywhere or not any(expected.values())
+
+
+@given(st.booleans(), turns, st.lists(networks, max_size=3))
+def test_the_core_is_told_the_hosts_it_is_on_for(
+    begins: bool, turned: list[tuple[bool, IPv4Network | None]], internal: list[IPv4Network]
+) -> None:
+    switch = Switch(begins)
+    for enabled, network in turned:
+        switch = switch.turned(enabled, network)
+    told = switch.hosts(internal)
+    for host in HOSTS:
+        if any(host in network for network in internal):
+            means = told is not None and (not told or any(host in network for network in told))
+            assert means == switch.on_for(host)
+
+
+def test_networks_that_say_what_holds_anyway_are_forgotten() -> None:
+    wide, narrow = IPv4Network("10.0.0.0/8"), IPv4Network("10.1.0.0/16")
+    switch = Switch(True).turned(False, wide).turned(True, narrow)
+    assert switch.networks == ((narrow, True), (wide, False))
+    assert switch.on_for(IPv4Address("10.1.2.3"))
+    assert not switch.on_for(IPv4Address("10.2.2.3"))
+    assert switch.turned(False, narrow).networks == ((wide, False),)
+    assert switch.turned(True, wide).networks == ()
+    assert switch.turned(False) == Switch(False)
