@@ -109,7 +109,7 @@ class Conversation:
         stream, payload = own.stream, segment.payload
         at = stream.position(segment.sequence)
         end = at + len(payload)
-        if self.dialogue is None:
+        if self.dialogue is None or own.ended:
             stream.taken = max(stream.taken, end)
             return at, payload
         before, gap, overdue = stream.taken, at > own.reach, own.is_overdue(now)
@@ -121,6 +121,7 @@ class Conversation:
             self._read(own, reader, now)
         if segment.flags & FIN and own.reach == end:
             own.give_up()
+            own.ended = True
         if gap:
             return stream.taken, b""
         if end < before:

@@ -29,13 +29,14 @@ class Store:
 
 
 class Intake:
-    """The waiting bytes of one stream. since: when the first of them came."""
+    """The waiting bytes of one stream. since: when the first of them came. ended: a FIN went on behind them."""
 
-    __slots__ = ("_early", "_store", "since", "stream", "waiting")
+    __slots__ = ("_early", "_store", "ended", "since", "stream", "waiting")
 
     def __init__(self, stream: Stream, store: Store) -> None:
         self.stream = stream
         self.waiting = b""
+        self.ended = False
         self.since = 0.0
         self._early: list[tuple[int, bytes]] | None = None
         self._store = store

@@ -59,6 +59,7 @@ class Receiver:
         self.bytes: dict[int, int] = {}
         self.next = 0
         self.fin: int | None = None
+        self.sent = 0
 
     def hear(self, packet: bytes) -> None:
         """Take what is in a packet, which must not contradict what came before."""
@@ -95,7 +96,8 @@ def answer(connection: Connection, receiver: Receiver) -> tuple[int, list[tuple[
     """What the sender is told by the receiver's ACK: how far, and which blocks."""
     first = connection.numbers[0] + 1
     blocks = receiver.blocks()
-    (packet,) = connection.send(1, acked=receiver.acked, options=sack(blocks, first))
+    (packet,) = connection.send(1, at=receiver.sent, acked=receiver.acked, options=sack(blocks, first))
+    assert connection.heard(1, packet) == receiver.sent
     option = packet.find(bytes([5, 2 + 8 * len(blocks)]), 40) if blocks else -1
     edges = [int.from_bytes(packet[option + at : option + at + 4]) for at in range(2, 2 + 8 * len(blocks), 4)]
     told = [signed(edge - first) for edge in edges] if option > 0 else []
@@ -121,6 +123,9 @@ def test_one_stream_is_heard(
     connection = Connection(bed, numbers).open()
     receiver, acked, told = Receiver(connection), 0, []
     size, fin = len(speech), data.draw(st.booleans(), "fin")
+    if data.draw(st.booleans(), "the receiver ends first"):
+        connection.send(1, flags=ACK | FIN)
+        receiver.sent = 1
     delayed: list[bytes] = []
     for _ in range(data.draw(st.integers(0, 25), "segments")):
         start = data.draw(st.integers(min(acked, size), size))

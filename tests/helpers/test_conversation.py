@@ -159,6 +159,14 @@ def test_a_fin_goes_with_the_last_byte_and_lets_go_what_waits(bed: Bed, connecti
     assert (payload_of(again), flags_of(again) & FIN) == (SPEECH[4:15], FIN)
 
 
+def test_who_has_ended_goes_on_acknowledging(bed: Bed, connection: Connection) -> None:
+    (last,) = connection.send(1, b"HI\r\n", flags=ACK | FIN)
+    sent = connection.say(0, SPEECH, acked=5)
+    (answer,) = connection.send(1, at=5, acked=len(sent))
+    assert connection.heard(1, answer) == connection.heard(1, last) + 5
+    assert connection.told(1, answer) == len(SPEECH)
+
+
 def test_a_fin_is_acknowledged_behind_a_correction(bed: Bed, connection: Connection) -> None:
     (last,) = connection.send(0, SPEECH, flags=ACK | FIN)
     behind = connection.heard(0, last) + len(payload_of(last)) + 1
