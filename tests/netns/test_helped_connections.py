@@ -1,6 +1,7 @@
 """Connections that a helper reads, through the daemon: real TCP on both ends, and the skeleton's protocol.
 
-The helper is installed as one of others would be.
+The helper is installed as one of others would be. The external address is written with more letters than the
+internal one, so segments grow.
 """
 
 import hashlib
@@ -19,12 +20,14 @@ from helpers_of_others import install
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab, Overrides
-from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1, Topology
+from nfmasq.lab.topology import CLIENT1, SERVER1, Topology
 from nfmasq.lab.waiting import wait_until
 
 PORT = 7300
 PATIENCE_S = 10.0
+APPEARS = IPv4Address("203.0.113.201")
 CONFIG: Overrides = {
+    "nat": {"addresses": [str(APPEARS)]},
     "helpers": {"meet": True},
     "forward": [{"protocol": "tcp", "external_port": str(PORT), "to": f"{CLIENT1}:{PORT}"}],
 }
@@ -38,7 +41,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     install(where, "meet", "from nfmasq.helpers.skeleton import Meet\n", "Meet")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(where))
-        with Lab(config=CONFIG) as made:
+        with Lab(config=CONFIG, also_external=(APPEARS,)) as made:
+            made.topology.router.ip(f"route add local {APPEARS}/32 dev lo")
             yield made
 
 
@@ -115,19 +119,19 @@ def test_a_server_calls_an_inside_client(net: Topology) -> None:
         greet(near, far)
         near.sendall(meet(CLIENT1, 5000))
         place = place_in(line_of(far))
-        assert place[0] == str(EXTERNAL)
+        assert place[0] == str(APPEARS)
         call_back(net.server1, place, host)
 
 
 def test_an_outside_client_calls_an_inside_server(net: Topology) -> None:
     with (
-        connection(net.server1, EXTERNAL, net.client1) as (begun, inside),
+        connection(net.server1, APPEARS, net.client1) as (begun, inside),
         listening(net.client1, 5000) as host,
     ):
         greet(begun, inside)
         inside.sendall(meet(CLIENT1, 5000))
         place = place_in(line_of(begun))
-        assert place[0] == str(EXTERNAL)
+        assert place[0] == str(APPEARS)
         call_back(net.server1, place, host)
 
 
@@ -187,7 +191,7 @@ def test_switched_off_the_connection_goes_on(net: Topology, daemon: DaemonUnderL
     with connection(net.client1, SERVER1, net.server1) as (near, far):
         greet(near, far)
         near.sendall(meet(CLIENT1, 5000))
-        assert place_in(line_of(far))[0] == str(EXTERNAL)
+        assert place_in(line_of(far))[0] == str(APPEARS)
         daemon.api("/v1/helpers/meet", "PUT", {"enabled": False})
         try:
             near.sendall(meet(CLIENT1, 5000))
