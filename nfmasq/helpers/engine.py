@@ -39,7 +39,7 @@ from nfmasq.rows import Held
 TICK_S = 1.0
 STOP_WITHIN_S = 2.0
 """A helper that hangs in C cannot be ended; the daemon must end all the same."""
-MOST_CONVERSATIONS = 65536
+MOST_CONVERSATIONS = 32768
 MOST_WAITING_IN_ALL = 64 << 20
 """Bytes of all sessions that wait for dialogues."""
 MOST_CUT_OFF = 5

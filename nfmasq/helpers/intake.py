@@ -29,7 +29,7 @@ class Store:
 
 
 class Intake:
-    """The waiting bytes of one stream. since: when the first of them came. ended: a FIN went on behind them."""
+    """The waiting bytes of one stream. since: of the first of them. ended: a FIN went on behind them."""
 
     __slots__ = ("_early", "_store", "ended", "since", "stream", "waiting")
 
