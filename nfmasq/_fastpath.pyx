@@ -58,14 +58,14 @@ cdef extern from "<time.h>" nogil:
     enum:
         C_CLOCK_THREAD "CLOCK_THREAD_CPUTIME_ID"
         C_CLOCK_MONOTONIC_COARSE "CLOCK_MONOTONIC_COARSE"
-        C_CLOCK_REALTIME "CLOCK_REALTIME"
+        C_CLOCK_MONOTONIC "CLOCK_MONOTONIC"
     int c_clock_gettime "clock_gettime" (int clock, timespec* time)
 
 cdef extern from "<semaphore.h>" nogil:
     ctypedef struct sem_t:
         pass
     int sem_init(sem_t* semaphore, int shared, unsigned int value)
-    int sem_timedwait(sem_t* semaphore, const timespec* until)
+    int sem_clockwait(sem_t* semaphore, int clock, const timespec* until)
 
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd_write(int fd, uint64_t value)

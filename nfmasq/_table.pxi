@@ -105,10 +105,10 @@ cdef class Table:
         cdef long seconds = int(timeout_s)
         cdef long nanoseconds = int((timeout_s - seconds) * 1e9)
         with nogil:
-            c_clock_gettime(C_CLOCK_REALTIME, &until)
+            c_clock_gettime(C_CLOCK_MONOTONIC, &until)
             until.tv_sec += seconds + (until.tv_nsec + nanoseconds) // 1_000_000_000
             until.tv_nsec = (until.tv_nsec + nanoseconds) % 1_000_000_000
-            sem_timedwait(&self.table.aside.filled, &until)
+            sem_clockwait(&self.table.aside.filled, C_CLOCK_MONOTONIC, &until)
             entry = take_aside(&self.table.aside)
         if entry == NULL:
             return None
