@@ -177,3 +177,36 @@ def test_a_reload_brings_back_what_the_file_says(
         with control(client, server) as ftp:
             ftp.log_in()
             assert rewritten(ftp.announce()) == helped
+
+
+def test_the_daemon_ends_at_once_while_a_connection_is_read(
+    net: Topology, daemon: DaemonUnderLab, server: socket.socket
+) -> None:
+    daemon.kill()
+    daemon.start("--keep-rules")
+    with control(net.client1, server) as ftp:
+        ftp.log_in()
+        assert rewritten(ftp.announce())
+        ftp.near.sendall(b"PORT 192,")  # the engine waits for the rest of it
+        assert daemon.stop() == 0
+        assert "Traceback" not in daemon.log
+        daemon.start()
+    with control(net.client1, server) as ftp:
+        ftp.log_in()
+        assert rewritten(ftp.announce())
+        daemon.kill()
+        daemon.start()
+    with control(net.client1, server) as ftp:
+        ftp.log_in()
+        assert rewritten(ftp.announce())
+
+
+def test_a_connection_that_was_never_rewritten_outlives_the_daemon(
+    net: Topology, daemon: DaemonUnderLab, server: socket.socket
+) -> None:
+    with control(net.client1, server) as ftp:
+        ftp.log_in()
+        daemon.kill()
+        daemon.start()
+        assert ftp.say(b"NOOP\r\n") == b"NOOP\r\n"
+        ftp.answer(b"200 Fine\r\n")
