@@ -2,9 +2,9 @@
 
 What is stored: the bytes from `stream.taken` on that came without a gap (`waiting`), and pieces from behind
 gaps (`early`), both within bounds of their own and of `Store`, which all sessions share. Who writes: the
-engine. What ends it: the dialogue takes the bytes, or it ends and all go untouched. No packet is held back, only
-bytes: each packet goes on at once with what may go by then, and the one that completes a message carries what
-waited before it. What is still missing then, TCP sends again.
+engine. What ends it: the dialogue takes the bytes, or it ends and all go untouched. No packet is held back,
+only bytes: each packet goes on at once with what may go by then, and the one that completes a message
+carries what waited before it. What is still missing then, TCP sends again.
 """
 
 from nfmasq.helpers.stream import Stream
