@@ -13,7 +13,7 @@ from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, gua
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 
-from .behind import CLIENT, EXTERNAL, filled, speak
+from .behind import CLIENT, EXTERNAL, INTERNAL, filled, speak
 
 QUEUES = (100, 1)
 NO_FILE = "/dev/null/forwards"
@@ -194,4 +194,20 @@ def test_a_reload_changes_hairpinning_in_the_rules(router: Namespace) -> None:
     assert recording.plans[-1].hairpinning
     router.call(made.adopt, configured(hairpinning=False))
     assert not recording.plans[-1].hairpinning
+    router.call(made.withdraw, False)
+
+
+def test_a_helper_that_is_switched_is_in_the_policy_at_once(router: Namespace) -> None:
+    recording = Recording()
+    made = supervisor(router, recording)
+    router.call(made.begin)
+    assert made._policy is not None
+    assert [port.port for port in made._policy.helper_ports] == [21]
+    router.call(made.turn_helper, "irc", True, INTERNAL)
+    assert [port.port for port in made._policy.helper_ports] == [21, 6667]
+    router.call(made.turn_helper, "ftp", False, None)
+    assert [port.port for port in made._policy.helper_ports] == [6667]
+    assert len(recording.plans) == 1, "rules were laid anew"
+    router.call(made.adopt, configured())
+    assert [port.port for port in made._policy.helper_ports] == [21]
     router.call(made.withdraw, False)
