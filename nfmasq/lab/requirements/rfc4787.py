@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address
 
-from nfmasq.lab.requirements import fragments, hairpin
+from nfmasq.lab.requirements import fragments, gateways, hairpin
 from nfmasq.lab.requirements.core import Core
 from nfmasq.lab.requirements.ground import Ground
 from nfmasq.lab.requirements.packets import (
@@ -219,12 +219,18 @@ def no_gateways(ground: Ground) -> None:
     demand(arrived.payload == written, "the payload of a SIP message was changed")
 
 
-RFC.excludes(
-    "REQ-10a",
-    RECOMMENDED,
-    "Each gateway can be switched on and off by itself.",
-    "there is none in this version",
-)
+@RFC.requires("REQ-10a", RECOMMENDED, "Each gateway can be switched on and off by itself.")
+def each_gateway(ground: Ground) -> None:
+    with ground.config():  # the reload at its end switches all back
+        ground.daemon.api("/v1/helpers/irc", "PUT", {"enabled": True})
+        ground.daemon.api("/v1/helpers/ftp", "PUT", {"enabled": False})
+        off = gateways.heard_of(ground)
+        ground.daemon.api("/v1/helpers/ftp", "PUT", {"enabled": True})
+        on = gateways.heard_of(ground)
+        enabled = {row["name"]: row["enabled"] for row in ground.daemon.api("/v1/helpers")["helpers"]}
+    demand(off == (CLIENT, gateways.DATA), f"switched off it wrote {off}")
+    demand(on[0] == EXTERNAL, f"switched on it left {on}")
+    demand(enabled == {"ftp": True, "irc": True}, f"on are {enabled}")
 
 
 @RFC.requires("REQ-11", MUST, "Mapping and filtering never change by themselves (deterministic behaviour).")
