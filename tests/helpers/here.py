@@ -140,7 +140,7 @@ class Badly(Here):
     """A helper that fails when a session begins."""
 
     name = "badly"
-    ports = (7001,)
+    ports: tuple[int, ...] = (7001,)
 
     def begin(self, session: Session) -> Talk:
         raise ZeroDivisionError("on purpose")
