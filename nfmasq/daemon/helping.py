@@ -72,6 +72,10 @@ class Helping:
         """What each helper has counted, by its name."""
         return self._engine.counters()
 
+    def expectations(self) -> int:
+        """How many announced sessions nobody has come to yet."""
+        return self._engine.expectations()
+
     def beat(self) -> None:
         """Look once whether the engine still turns."""
         beats = self._engine.beats

@@ -157,6 +157,10 @@ class Engine:
         """What was counted of each helper, by its name."""
         return {name: tally.counters() for name, tally in list(self._tallies.items())}
 
+    def expectations(self) -> int:
+        """How many announced sessions nobody has come to yet."""
+        return self._expecting.waiting
+
     def states(self) -> dict[str, State]:
         """How each helper stands, by its name."""
         return {

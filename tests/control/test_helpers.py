@@ -145,6 +145,7 @@ def test_the_command_ends_with_the_right_code(command: Command) -> None:
 
 def test_every_helper_and_label_is_in_the_metrics_at_0_from_the_start(running: Bare) -> None:
     scraped = series(running)
+    assert scraped["nfmasq_expectations", frozenset()] == 0
     for name, on in (("ftp", 1), ("irc", 0)):
         own = frozenset({("helper", name)})
         assert scraped["nfmasq_helper_enabled", own] == on

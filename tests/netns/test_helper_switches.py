@@ -114,6 +114,7 @@ def test_it_rewrites_and_counts_and_the_session_says_who_reads_it(
         series = daemon.metrics()
         assert series['nfmasq_helper_enabled{helper="ftp"}'] == 1
         assert series['nfmasq_helper_sessions{helper="ftp"}'] == 1
+        assert series["nfmasq_expectations"] >= 1
         assert series['nfmasq_helper_duration_seconds_count{helper="ftp"}'] >= 4
         assert ftp.announce("1,1").startswith(b"PORT 192,168,"), "port 257 was let in"
         assert helper(daemon)["refused"]["privileged"] == before["refused"]["privileged"] + 1
