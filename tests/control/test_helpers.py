@@ -60,6 +60,14 @@ def test_the_list_has_each_helper_with_the_fixed_shape(client: Client) -> None:
     assert not helpers["irc"]["enabled"]
 
 
+def test_the_list_comes_in_parts_and_of_one_helper(client: Client) -> None:
+    first = client.get("/v1/helpers", limit=1)
+    assert [row["name"] for row in first["helpers"]] == [first["next"]] == ["ftp"]
+    rest = client.get("/v1/helpers", limit=1, after=first["next"])
+    assert ([row["name"] for row in rest["helpers"]], rest["next"]) == (["irc"], None)
+    assert [row["name"] for row in client.get("/v1/helpers", helper="irc")["helpers"]] == ["irc"]
+
+
 def test_a_turn_answers_with_the_helper_as_it_is_then(running: Bare, client: Client) -> None:
     answer = client.put("/v1/helpers/irc", {"enabled": True})
     assert (answer["schema"], answer["name"], answer["enabled"]) == (1, "irc", True)
