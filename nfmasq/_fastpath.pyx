@@ -14,6 +14,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from netfilterqueue._impl cimport NetfilterQueue
+from posix.unistd cimport close
 
 from nfmasq.arena import TOP_OFFSET, Arena
 from nfmasq.queue_socket import COPY_RANGE, RECEIVE_BUFFER, prepare

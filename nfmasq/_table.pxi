@@ -68,13 +68,17 @@ cdef class Table:
 
     def __dealloc__(self):
         close_aside(&self.table.aside)
+        self._close_bell()
         pthread_mutex_destroy(&self.table.lock)
         pthread_mutex_destroy(&self.table.aside.lock)
 
     def close(self) -> None:
         self.arena.close()
+        self._close_bell()
+
+    cdef void _close_bell(self) noexcept:
         if self.refusal_fd >= 0:
-            os.close(self.refusal_fd)
+            close(self.refusal_fd)
             self.refusal_fd = self.table.refusal_fd = -1
 
     def configure(self, policy) -> int:
