@@ -116,6 +116,7 @@ class Engine:
         self._numbered: tuple[Mapping[str, Entry], dict[int, Entry]] = {}, {}
         self._switches = {name: entry.switch for name, entry in registry.entries.items()}
         self._tallies = {name: Tally() for name in registry.entries}
+        self._nobody = Tally()
         self._cut_off: dict[str, int] = {}
         self._problems: dict[str, str] = {}
         self._leash = Leash()
@@ -184,7 +185,9 @@ class Engine:
         return by_number.get(number)
 
     def _tally(self, entry: Entry) -> Tally:
-        return self._tallies.setdefault(entry.name, Tally())
+        if entry.name not in self._tallies:
+            self._tallies[entry.name] = Tally()
+        return self._tallies[entry.name]
 
     def _run(self) -> None:
         self._leash.start()
@@ -216,7 +219,7 @@ class Engine:
         began = time.perf_counter()
         with self._lock:
             entry = self._entry(held.helper)
-            tally = self._tally(entry) if entry is not None else Tally()
+            tally = self._tally(entry) if entry is not None else self._nobody
             try:
                 packets = self._packets(held)
             except Exception:

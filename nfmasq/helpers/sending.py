@@ -1,6 +1,6 @@
 """From bytes that may go to segments: numbers and options as the receiver counts, no piece too long."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 
 from nfmasq.helpers import segment as tcp
 from nfmasq.helpers.segment import ACK, CWR, FIN, PSH, RST, URG, Segment
@@ -29,11 +29,10 @@ def packets(segment: Segment, own: Stream, other: Stream, start: int, data: byte
     text = own.rewritten(start, end, data)
     acked, options = _answered(segment, other)
     flags = _flags(segment, own, end, text)
-    urgent = own.image(own.position(segment.sequence) + segment.urgent)
     at = _where(segment, own, own.image(start), text)
     made = []
     for piece, of_piece in _pieces(text, segment.room, flags):
-        ahead = urgent - at
+        ahead = own.image(own.position(segment.sequence) + segment.urgent) - at if flags & URG else 0
         made.append(
             tcp.write(
                 segment,
@@ -57,12 +56,13 @@ def _answered(segment: Segment, other: Stream) -> tuple[int, bytes | None]:
     return acked, tcp.edges_moved(segment, _edge(other, other.first_behind), _edge(other, other.last_before))
 
 
-def _pieces(text: bytes, room: int, flags: int) -> Iterator[tuple[bytes, int]]:
+def _pieces(text: bytes, room: int, flags: int) -> Iterable[tuple[bytes, int]]:
     """The text in pieces that have room, each with its flags."""
-    last = max(len(text) - 1, 0) // room * room
-    for begin in range(0, last + 1, room):
-        of_piece = flags if begin == last else flags & ~(FIN | PSH)
-        yield text[begin : begin + room], of_piece if begin == 0 else of_piece & ~CWR
+    if len(text) <= room:
+        return ((text, flags),)
+    cut = [text[at : at + room] for at in range(0, len(text), room)]
+    first, middle, last = flags & ~(FIN | PSH), flags & ~(FIN | PSH | CWR), flags & ~CWR
+    return zip(cut, [first, *[middle] * (len(cut) - 2), last], strict=True)
 
 
 def _where(segment: Segment, own: Stream, at: int, text: bytes) -> int:

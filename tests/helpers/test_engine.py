@@ -183,11 +183,11 @@ def speak(bed: Bed, connection: Connection, nth: int) -> None:
 
 def test_the_thread_answers_all_before_it_ends(bed: Bed) -> None:
     bed.engine.start()
+    wait_until(lambda: bed.engine.beats, "the first turn")
     for port in range(100):
         bed.table.translate(tcp(CLIENT, 1024 + port, SERVER, PORT))
     bed.engine.stop()
     assert len(bed.table.verdicts) == 100
-    assert bed.engine.beats
     assert "helpers" not in [thread.name for thread in threading.enumerate()]
 
 
