@@ -25,7 +25,7 @@ from nfmasq._hot.admit cimport admit
 from nfmasq._hot.checksum cimport fold, sum_words
 from nfmasq._hot.dump cimport Filter, copy_sessions, flush_some, next_mapping
 from nfmasq._hot.govern cimport govern
-from nfmasq._hot.hairpin cimport finish_hairpin, is_second_pass, turn_back
+from nfmasq._hot.hairpin cimport MOST_SESSIONS, finish_hairpin, is_second_pass, turn_back
 from nfmasq._hot.lookup cimport lookup
 from nfmasq._hot.packet cimport CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, TRANSLATE, Packet
 from nfmasq._hot.parse cimport orient, parse
@@ -54,6 +54,9 @@ cdef extern from "<time.h>" nogil:
         C_CLOCK_THREAD "CLOCK_THREAD_CPUTIME_ID"
         C_CLOCK_MONOTONIC_COARSE "CLOCK_MONOTONIC_COARSE"
     int c_clock_gettime "clock_gettime" (int clock, timespec* time)
+
+cdef extern from "<unistd.h>" nogil:
+    int close_descriptor "close" (int fd)
 
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd_write(int fd, uint64_t value)

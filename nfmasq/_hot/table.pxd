@@ -2,11 +2,10 @@
 #
 # What is stored.
 #   Session: one internal endpoint speaking with one remote endpoint, by way of one external endpoint. It
-#   lies in
-#     the arena, a file that outlives the process, and holds all that is needed to make the rest again.
-#   Mapping: an internal endpoint and the external endpoint it appears as (RFC 4787 section 4), in this
-#   process's
-#     memory. It is there as long as it has sessions.
+#     lies in the arena, a file that outlives the process, and holds all that is needed to make the rest
+#     again.
+#   Mapping: an internal endpoint and the external endpoint it appears as (RFC 4787 section 4), for the
+#     sessions in its scope. In this process's memory, and there as long as it has sessions.
 #   Host: an internal address, with how much it uses and which address of the pool it is paired with
 #     (RFC 4787 REQ-2). It is there as long as it has mappings.
 #   Indexes: hash tables of record numbers, chained through the records; rebuilt at the start.

@@ -39,7 +39,7 @@ from nfmasq.config.values import (
 from nfmasq.config.warnings import warnings_of
 
 # What the compiled core can hold.
-MOST_SESSIONS = 1 << 26
+MOST_SESSIONS = (1 << 26) - 1
 MOST_ADDRESSES = 256
 MOST_NETWORKS = 256
 

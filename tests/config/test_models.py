@@ -147,7 +147,7 @@ def test_a_number_of_queues_is_taken_as_written() -> None:
 )
 def test_limits_of_a_host_may_be_zero_and_those_of_all_may_not(key: str) -> None:
     assert getattr(parse(document(limits={key: 0})).limits, key) == 0
-    assert reason(document(limits={"sessions": 0}), "limits.sessions") == "must be 1 to 67108864, not 0"
+    assert reason(document(limits={"sessions": 0}), "limits.sessions") == "must be 1 to 67108863, not 0"
 
 
 def test_a_host_alone_where_a_list_belongs_is_told_so() -> None:
