@@ -192,6 +192,7 @@ class Supervisor:
             queues=self._queues,
             forwards=self._policy.forwards if self._policy else (),
             hairpinning=nat.hairpinning,
+            exempt=tuple(nat.exempt),
         )
 
     def _install(self, plan: DiversionPlan) -> None:
