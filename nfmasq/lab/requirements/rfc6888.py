@@ -25,7 +25,10 @@ def paired(ground: Ground) -> None:
 
 
 RFC.departs(
-    "REQ-2-other", MAY, "Pooling can be other than paired for some applications.", "pooling is always paired"
+    "REQ-2-other",
+    MAY,
+    "Pooling can be other than paired for some applications.",
+    "pooling is always paired: a host never appears as two addresses to anybody",
 )
 
 
@@ -56,7 +59,7 @@ def limit_configurable(ground: Ground) -> None:
     demand(ground.out(udp((CLIENT, port()), (SERVER, 53))), "without the limit, the host is still refused")
 
 
-RFC.departs("REQ-4B", MAY, "Limits by transport protocol.", "one limit for all the ports of a host")
+RFC.departs("REQ-4B", MAY, "Limits by transport protocol.", "ports_per_host counts all protocols together")
 
 
 @RFC.requires("REQ-4C", RECOMMENDED, "The rate of new mappings is limited by subscriber.")
@@ -182,7 +185,8 @@ def refused(ground: Ground) -> None:
     "REQ-11B",
     SHOULD,
     "Its sender is told by ICMP 3/1.",
-    but="so when the router lacks something; about the host's own limits it is told 3/13 (RFC 5508 REQ-8)",
+    but="it is told 3/1 when the router has no port or no room left; when a limit of its own refuses it, "
+    "it is told 3/13, as RFC 5508 REQ-8 asks",
 )
 def refusal_told(ground: Ground) -> None:
     with ground.config(nat={"ports": "31990-31991"}):
