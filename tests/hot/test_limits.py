@@ -158,7 +158,7 @@ def test_half_open_sessions_from_outside_leave_room_too() -> None:
     router = Router(policy(half_open_per_host=8))
     near = read(router.out(tcp(CLIENT, 40000, SERVER, 80))).source_port
     came = [router.try_in(tcp(SERVER, port, EXTERNAL, near))[0] for port in range(1000, 1020)]
-    assert came.count("") == 4
+    assert came.count("") == 3, "with its own, half of them"
     assert set(came) == {"", "host_half_open_full"}
     assert router.out(tcp(CLIENT, 40001, SERVER, 80))
 

@@ -1,5 +1,6 @@
 """Who is told that a packet was refused, when, and what (RFC 5508 REQ-8, 6888 REQ-11, 5382 REQ-4)."""
 
+import gc
 import os
 import select
 from ipaddress import IPv4Address
@@ -23,7 +24,9 @@ def due(router: Router) -> list[Refusal]:
 
 def is_rung(router: Router) -> bool:
     """Is the bell for refusals ringing?"""
-    return bool(select.select([router.table.refusal_fd], [], [], 0)[0])
+    bell = select.poll()
+    bell.register(router.table.refusal_fd, select.POLLIN)
+    return bool(bell.poll(0))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +143,14 @@ def test_a_flood_is_answered_in_part_and_nothing_piles_up() -> None:
     assert len(due(router)) == 256
     router.try_out(udp(CLIENT, 2, SERVER, 53))
     assert len(due(router)) == 1, "the next second is another one"
+
+
+def test_a_table_that_is_forgotten_lets_its_bell_go() -> None:
+    open_before = len(os.listdir("/proc/self/fd"))
+    for _ in range(100):
+        Router()
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= open_before
 
 
 def test_a_closed_table_lets_its_bell_go() -> None:
