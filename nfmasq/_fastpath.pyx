@@ -56,7 +56,6 @@ cdef extern from "<time.h>" nogil:
     int c_clock_gettime "clock_gettime" (int clock, timespec* time)
 
 cdef extern from "<unistd.h>" nogil:
-    int close_descriptor "close" (int fd)
 
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd_write(int fd, uint64_t value)

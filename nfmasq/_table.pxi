@@ -66,8 +66,6 @@ cdef class Table:
     def __dealloc__(self):
         self._close_bell()
         pthread_mutex_destroy(&self.table.lock)
-        if self.table.refusal_fd >= 0:
-            close_descriptor(self.table.refusal_fd)
 
     def close(self) -> None:
         self.arena.close()

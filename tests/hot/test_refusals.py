@@ -171,8 +171,3 @@ def test_a_closed_table_lets_its_bell_go() -> None:
     assert router.table.refusal_fd == -1
     with pytest.raises(OSError):
         os.fstat(bell)
-
-
-def test_a_table_that_is_forgotten_lets_its_bell_go() -> None:
-    bells = {Router().table.refusal_fd for _ in range(20)}
-    assert len(bells) < 20, "they were numbered anew each time"
