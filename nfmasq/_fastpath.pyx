@@ -14,6 +14,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from netfilterqueue._impl cimport NetfilterQueue
+from posix.unistd cimport close
 
 from nfmasq.arena import TOP_OFFSET, Arena
 from nfmasq.queue_socket import COPY_RANGE, RECEIVE_BUFFER, prepare
@@ -55,7 +56,6 @@ cdef extern from "<time.h>" nogil:
     int c_clock_gettime "clock_gettime" (int clock, timespec* time)
 
 cdef extern from "<unistd.h>" nogil:
-    int close_descriptor "close" (int fd)
 
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd_write(int fd, uint64_t value)

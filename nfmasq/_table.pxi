@@ -64,14 +64,16 @@ cdef class Table:
         return self._map(mmap.mmap(-1, size))
 
     def __dealloc__(self):
+        self._close_bell()
         pthread_mutex_destroy(&self.table.lock)
-        if self.table.refusal_fd >= 0:
-            close_descriptor(self.table.refusal_fd)
 
     def close(self) -> None:
         self.arena.close()
+        self._close_bell()
+
+    cdef void _close_bell(self) noexcept:
         if self.refusal_fd >= 0:
-            os.close(self.refusal_fd)
+            close(self.refusal_fd)
             self.refusal_fd = self.table.refusal_fd = -1
 
     def configure(self, policy) -> int:

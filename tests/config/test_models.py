@@ -17,6 +17,7 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
 
     assert (config.nat.internal, config.nat.external) == (["lan0"], "wan0")
     assert (config.nat.addresses, config.nat.ports) == ([], PortRange(1024, 32767))
+    assert config.nat.exempt == []
     assert (config.nat.mapping, config.nat.filtering) == ("endpoint-independent", "address-dependent")
     assert (config.nat.hairpinning, config.nat.udp, config.nat.tcp) == (True, None, None)
     assert (config.nat.mss, config.nat.refusals) == (None, True)
@@ -33,6 +34,8 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
         "udp": 300,
         "tcp_established": 7440,
         "tcp_transitory": 240,
+        "tcp_opening": None,
+        "tcp_closing": None,
         "icmp": 60,
         "expectation": 60,
     }

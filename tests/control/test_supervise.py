@@ -187,3 +187,23 @@ def test_a_reload_changes_hairpinning_in_the_rules(router: Namespace) -> None:
     router.call(made.adopt, configured(hairpinning=False))
     assert not recording.plans[-1].hairpinning
     router.call(made.withdraw, False)
+
+
+def test_addresses_that_are_inside_and_outside_are_told_once_and_as_long_as_it_is_so(
+    router: Namespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 4787 REQ-7."""
+    made = supervisor(router, Recording())
+    router.call(made.begin)
+    assert made.situation().warnings == ()
+    router.ip("route add 192.168.1.128/25 dev wan0")
+    for _ in range(2):
+        router.call(made.reconcile)
+    (told,) = made.situation().warnings
+    assert "192.168.1.128/25 is behind lan0 and on the side of wan0" in told
+    assert "renumber one side" in told
+    assert caplog.messages.count(told) == 1
+    router.ip("route del 192.168.1.128/25 dev wan0")
+    router.call(made.reconcile)
+    assert made.situation().warnings == ()
+    router.call(made.withdraw, False)

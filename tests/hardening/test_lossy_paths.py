@@ -17,14 +17,15 @@ from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import SERVER1, Topology
 from nfmasq.lab.waiting import wait_until
 
-LOSS = 0.01
+EVERY = 97
+"""Which packet is lost: a prime, so that it is another one of each burst."""
 NEVER = ("tcp_out_of_window", "tcp_no_session", "icmp_quote_out_of_window")
 
 
 @contextmanager
 def _losing(*places: tuple[Namespace, str]) -> Iterator[None]:
-    """Lose some of the packets in these chains of these hosts."""
-    rule = ["-m", "statistic", "--mode", "random", "--probability", str(LOSS), "-j", "DROP"]
+    """Lose one packet in EVERY in these chains of these hosts."""
+    rule = ["-m", "statistic", "--mode", "nth", "--every", str(EVERY), "--packet", "5", "-j", "DROP"]
     for host, chain in places:
         host.run("iptables", "-A", chain, *rule)
     try:
