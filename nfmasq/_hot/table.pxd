@@ -54,7 +54,7 @@ cdef enum Scope:             # which sessions of its internal endpoint a mapping
     SCOPE_STATIC             # those of a forward, and all that its internal endpoint begins
     SCOPE_SHARED             # those of a forward alone
 
-cdef struct Session:         # 128 bytes, two cache lines: the first is all that most packets need
+cdef struct Session:         # 128 bytes, two cache lines: the first is all that looking it up needs
     uint32_t live            # 1: counts; 0: free, and by_internal_next is the next free one
     uint8_t protocol
     uint8_t transport
@@ -76,7 +76,7 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t mapping
     uint32_t created         # seconds, as expires: CLOCK_MONOTONIC
     uint32_t reopening       # TCP: what must be acknowledged for the connection to begin anew
-    # second line
+    # second line: what a packet of the session writes
     uint64_t packets_out
     uint64_t packets_in
     uint64_t bytes_out
