@@ -165,8 +165,9 @@ RFC.departs(
     "REQ-7",
     MUST,
     "Internal and external addresses that overlap are avoided automatically, or translated.",
-    "nfmasq assigns no internal addresses, so it cannot avoid the clash: whatever overlaps is dropped with a "
-    "reason (destination_internal, source_internal) and never leaks; the administrator renumbers one side",
+    "nfmasq assigns no internal addresses, so it cannot avoid the clash, and does not translate across it: "
+    "packets of addresses on both sides are dropped with a reason (destination_internal, source_internal) "
+    "and never leak; the status and `nfmasq doctor` name what overlaps and the mend, to renumber one side",
 )
 
 
@@ -313,8 +314,9 @@ def fragments_in_any_order(ground: Ground) -> None:
     "REQ-14a",
     MUST,
     "A flood of fragments stops neither whole packets nor fragments in order.",
-    but="whole packets always pass; fragments wait for room in the kernel's memory for them, which a flood "
-    "of more than net.ipv4.ipfrag_high_thresh (4 MB) fills for net.ipv4.ipfrag_time (30 s) at most",
+    but="whole packets always pass; fragments need room in the kernel's store, which some 55 orphans a "
+    "second keep full as long as they come and for net.ipv4.ipfrag_time (30 s) after; `nfmasq doctor` tells "
+    "that rate, and by which sysctls the store (net.ipv4.ipfrag_high_thresh, 4 MB) bears more",
 )
 def fragment_flood(ground: Ground) -> None:
     with fragments.kept_for_a_second(ground):
