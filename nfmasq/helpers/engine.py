@@ -2,7 +2,7 @@
 
 What is stored: a conversation for each session that has a helper, until its dialogue and its corrections
 have ended, or the session; families of announced sessions (`expecting`); counters. Who writes: this thread,
-for each packet under `_lock`; `switch` and `adopt` take the same lock, so that what is switched off reads
+for each packet under `_lock`; `switch` takes the same lock, so that what is switched off reads
 not one packet more. What ends a conversation: its helper left and nothing was ever rewritten, so the core
 is told to let it go; or the core knows the session no more, which is looked up bit by bit.
 
@@ -14,7 +14,7 @@ long again and again is switched off.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Protocol
@@ -22,7 +22,7 @@ from typing import Protocol
 from nfmasq.helpers import acting, expecting
 from nfmasq.helpers import segment as tcp
 from nfmasq.helpers.acting import Edit
-from nfmasq.helpers.base import Dialogue, Session, Side
+from nfmasq.helpers.base import Dialogue, Helper, Session, Side
 from nfmasq.helpers.conversation import Conversation, Talk
 from nfmasq.helpers.counters import HelperCounters
 from nfmasq.helpers.datagrams import Datagrams, untouched
@@ -30,7 +30,6 @@ from nfmasq.helpers.expecting import Expecting, Name
 from nfmasq.helpers.intake import Store
 from nfmasq.helpers.leash import Leash, TookTooLong
 from nfmasq.helpers.rest import Rest, Sender
-from nfmasq.helpers.roster import Enrolled, Roster
 from nfmasq.helpers.segment import ACK, SYN, TCP, UDP
 from nfmasq.helpers.switches import Switch
 from nfmasq.helpers.tally import Tally
@@ -58,42 +57,65 @@ class Core(expecting.Core, Protocol):
     def let_go(self, session: int, serial: int) -> None: ...
 
 
+class Entry(Protocol):
+    """A helper as it is set. number: 1 to 31, by which the core knows it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def helper(self) -> Helper: ...
+    @property
+    def switch(self) -> Switch: ...
+
+
+class Registry(Protocol):
+    """The helpers there are, in a mapping by name that is replaced whole when anything is set anew.
+
+    expectation_s: seconds an announced session may take to arrive.
+    """
+
+    @property
+    def entries(self) -> Mapping[str, Entry]: ...
+    @property
+    def expectation_s(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class State:
     """How a helper stands. problem: why it is off although nobody said so, or ""."""
 
-    number: int
     switch: Switch
     problem: str = ""
 
 
 class Engine:
-    """Runs the helpers of one table.
+    """Runs the helpers of one table. failure: why its thread ended; beats: turns of its loop.
 
-    expectation_s: seconds an announced session may take to arrive. rest: sends what a packet has no room for;
-    else a raw socket, made by `start`. clock: seconds. failure: why its thread ended by itself, or None.
-    beats: turns of its loop, one a second at least.
+    rest: sends what a packet has no room for; else a raw socket, made by `start`. clock: seconds.
     """
 
     def __init__(
         self,
         table: Core,
-        roster: Roster,
+        registry: Registry,
         *,
-        expectation_s: int = 60,
         rest: Sender | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.failure: str | None = None
         self.beats = 0
         self._table = table
-        self._roster = roster
+        self._registry = registry
         self._lock = threading.Lock()
         self._talks: dict[Name, Conversation | Datagrams] = {}
         self._to_look_up: list[Name] = []
         self._store = Store(MOST_WAITING_IN_ALL)
-        self._expecting = Expecting(table, expectation_s)
-        self._tallies = {each.helper.name: Tally() for each in roster}
+        self._expecting = Expecting(table, registry.expectation_s)
+        self._numbered: tuple[Mapping[str, Entry], dict[int, Entry]] = {}, {}
+        self._switches = {name: entry.switch for name, entry in registry.entries.items()}
+        self._tallies = {name: Tally() for name in registry.entries}
         self._nobody = Tally()
         self._cut_off: dict[str, int] = {}
         self._problems: dict[str, str] = {}
@@ -118,51 +140,54 @@ class Engine:
             self._rest.close()
 
     def switch(self, name: str, enabled: bool, network: IPv4Network | None = None) -> None:
-        """Switch a helper on or off, for one network's hosts or for all; at once. Raises KeyError.
+        """Switch a helper on or off, for one network's hosts or for all; at once.
 
         Off: nothing is read, rewritten or expected any more; numbers go on being corrected. On: for sessions
         that begin from now on.
         """
-        with self._lock:
-            switch = self._roster.named(name).switch.turned(enabled, network)
-            self._set(self._roster.turned(name, switch))
-            if enabled:
-                self._problems.pop(name, None)
-                self._cut_off.pop(name, None)
+        self.turn(name, self._switches.get(name, Switch(False)).turned(enabled, network))
 
-    def adopt(self, roster: Roster, *, expectation_s: int) -> None:
-        """Take over helpers as they are set now; sessions under way keep the options they began with."""
+    def turn(self, name: str, switch: Switch) -> None:
+        """Set a helper's switch as a whole; as `switch`."""
         with self._lock:
-            self._expecting.seconds = expectation_s
-            self._problems.clear()
-            self._cut_off.clear()
-            self._set(roster)
+            self._turn(name, switch)
+            self._problems.pop(name, None)
+            self._cut_off.pop(name, None)
 
     def counters(self) -> dict[str, HelperCounters]:
         """What was counted of each helper, by its name."""
         return {name: tally.counters() for name, tally in list(self._tallies.items())}
 
+    def expectations(self) -> int:
+        """How many announced sessions nobody has come to yet."""
+        return self._expecting.waiting
+
     def states(self) -> dict[str, State]:
         """How each helper stands, by its name."""
         return {
-            each.helper.name: State(each.number, each.switch, self._problems.get(each.helper.name, ""))
-            for each in self._roster
+            name: State(switch, self._problems.get(name, "")) for name, switch in list(self._switches.items())
         }
 
-    def _set(self, roster: Roster) -> None:
-        self._roster = roster
-        for each in roster:
-            self._tallies.setdefault(each.helper.name, Tally())
+    def _turn(self, name: str, switch: Switch) -> None:
+        self._switches[name] = switch
         for talk in self._talks.values():
             entry = self._entry(talk.number)
-            if entry is None or not entry.switch.on_for(talk.session.internal[0]):
+            if entry is None or (entry.name == name and not switch.on_for(talk.session.internal[0])):
                 talk.leave()
 
-    def _entry(self, number: int) -> Enrolled | None:
-        return self._roster.by_number.get(number)
+    def _entry(self, number: int) -> Entry | None:
+        """The helper of this number, as it is set now."""
+        entries, by_number = self._numbered
+        if entries is not self._registry.entries:
+            entries = self._registry.entries
+            by_number = {entry.number: entry for entry in entries.values()}
+            self._numbered = entries, by_number
+        return by_number.get(number)
 
-    def _tally(self, entry: Enrolled) -> Tally:
-        return self._tallies[entry.helper.name]
+    def _tally(self, entry: Entry) -> Tally:
+        if entry.name not in self._tallies:
+            self._tallies[entry.name] = Tally()
+        return self._tallies[entry.name]
 
     def _run(self) -> None:
         self._leash.start()
@@ -251,7 +276,7 @@ class Engine:
     def begin(self, talk: Talk) -> Dialogue | None:
         """A dialogue, if the helper is on for this host and can make one."""
         entry = self._entry(talk.number)
-        if entry is None or not entry.switch.on_for(talk.session.internal[0]):
+        if entry is None or not self._switches.get(entry.name, entry.switch).on_for(talk.session.internal[0]):
             return None
         try:
             return self._leash.call(entry.helper.begin, talk.session)
@@ -284,8 +309,8 @@ class Engine:
             return len(data), edits, True
         return reading.taken, edits, reading.leave
 
-    def _failed(self, entry: Enrolled, error: Exception) -> None:
-        name, tally = entry.helper.name, self._tally(entry)
+    def _failed(self, entry: Entry, error: Exception) -> None:
+        name, tally = entry.name, self._tally(entry)
         tally.errors += 1
         if _is_worth_a_line(tally.errors):
             what = f"{type(error).__name__}: {error}"
@@ -295,10 +320,11 @@ class Engine:
             if self._cut_off[name] >= MOST_CUT_OFF:
                 self._problems[name] = "it took too long again and again: switched off"
                 log.error("the helper %s took too long %d times: it is switched off", name, MOST_CUT_OFF)
-                self._set(self._roster.turned(name, Switch(False)))
+                self._turn(name, Switch(False))
 
     def tick(self) -> None:
         """Once a second: announced sessions, and a part of the conversations, are looked up."""
+        self._expecting.seconds = self._registry.expectation_s
         self._expecting.tick()
         if not self._to_look_up:
             self._to_look_up = list(self._talks)

@@ -85,6 +85,11 @@ class Expecting:
         self._ticks = 0
 
     @property
+    def waiting(self) -> int:
+        """How many announced sessions nobody has come to yet."""
+        return self._waiting
+
+    @property
     def families(self) -> int:
         """How many there are."""
         return len(self._families)

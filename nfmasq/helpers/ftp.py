@@ -63,7 +63,7 @@ class Ftp:
 
     name = "ftp"
     transport = "tcp"
-    ports = (21,)
+    ports: tuple[int, ...] = (21,)
     enabled_by_default = True
     about = "File transfer: PORT, EPRT, PASV and EPSV"
 

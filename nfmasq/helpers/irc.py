@@ -44,7 +44,7 @@ class Irc:
 
     name = "irc"
     transport = "tcp"
-    ports = (6667,)
+    ports: tuple[int, ...] = (6667,)
     enabled_by_default = False
     about = "Internet Relay Chat: DCC SEND, CHAT, RESUME and their kind"
 
@@ -104,8 +104,8 @@ class Conversation:
 
     def _hear(self, side: Side, at: int, line: bytes, refused: list[str]) -> Iterator[Found | Mentioned]:
         head = _HEAD.match(line)
-        if head is None:
-            return
+        if head is None or b"\r" in line[:-2] or b"\0" in line:
+            return  # servers differ in where such a line ends
         if side is Side.OUTSIDE and head[2] == b"001":
             self._welcomed = True
         if side is Side.OUTSIDE and head[2] == b"670":

@@ -19,7 +19,7 @@ class Meet:
 
     name = "meet"
     transport = "tcp"
-    ports = (7300,)
+    ports: tuple[int, ...] = (7300,)
     enabled_by_default = False
     about = "A made-up protocol, to copy"
 

@@ -22,7 +22,7 @@ from nfmasq.helpers import registry
 from nfmasq.helpers.base import Found, Helper, Mentioned, Refusal, Side
 from nfmasq.helpers.listener import HELD, Broken, Conversation, Listener, shown
 
-__all__ = ["CLAUSES", "Broken", "load", "main", "name_of"]
+__all__ = ["CLAUSES", "Broken", "Clause", "load", "main", "name_of"]
 
 LONG = 1 << 16
 """Bytes of the longest stream that is read at once."""
@@ -34,6 +34,9 @@ OTHERS = [
 """Endpoints put in the place of what was found: an ordinary one, the longest and the shortest."""
 
 ROUNDS = 200
+
+Clause = Callable[[Helper], None]
+"""A part of the contract; raises Broken."""
 
 
 def keeps_still_on_random_bytes(helper: Helper) -> None:
@@ -77,13 +80,13 @@ def finds_its_examples(helper: Helper) -> None:
     listeners = [
         Listener(helper, inside_began).hear_all(conversation) for inside_began, conversation in spoken
     ]
-    if spoken and not any(listener.places for listener in listeners):
-        raise Broken("nothing is found in its examples")
     for listener, (_, conversation) in zip(listeners, spoken, strict=True):
         if listener.left:
             raise Broken(f"it leaves in the middle of its example {conversation!r}")
         if any(listener.waiting.values()):
             raise Broken(f"at the end of its example it still holds {listener.waiting!r}")
+    if spoken and not any(listener.places for listener in listeners):
+        raise Broken("nothing is found in its examples")
 
 
 def finds_again_what_it_writes(helper: Helper) -> None:
@@ -117,7 +120,7 @@ def is_done_soon(helper: Helper) -> None:
                 Listener(helper, inside_began).hear_all(conversation).hear(side, stream)
 
 
-CLAUSES: tuple[Callable[[Helper], None], ...] = (
+CLAUSES: tuple[Clause, ...] = (
     keeps_still_on_random_bytes,
     keeps_still_on_spoilt_examples,
     reads_alike_however_cut,
@@ -127,7 +130,7 @@ CLAUSES: tuple[Callable[[Helper], None], ...] = (
 )
 
 
-def name_of(clause: Callable[[Helper], None]) -> str:
+def name_of(clause: Clause) -> str:
     """A clause in words."""
     return clause.__name__.replace("_", " ")
 

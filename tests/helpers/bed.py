@@ -4,7 +4,7 @@ Packets go through the table as a worker would take them, are set aside for the 
 is what comes out. The clock of the engine is moved by hand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
@@ -15,7 +15,6 @@ from hot.router import CLIENT, LAN, SERVER, policy
 from nfmasq._fastpath import Held, Table
 from nfmasq.helpers.base import Endpoint, Helper
 from nfmasq.helpers.engine import Engine
-from nfmasq.helpers.roster import Enrolled, Roster
 from nfmasq.helpers.switches import Switch
 from nfmasq.policy import Forward, ForwardTarget, HelperPort
 
@@ -26,6 +25,24 @@ NEAR_PORT = 40000
 SHORT, LONG = IPv4Address("9.9.9.9"), IPv4Address("203.0.113.201")
 """External addresses that are written with less, and with more, than CLIENT's."""
 ANYWHERE = IPv4Network("0.0.0.0/0")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A helper as a daemon has set it."""
+
+    name: str
+    number: int
+    helper: Helper
+    switch: Switch
+
+
+@dataclass
+class Registry:
+    """All of them."""
+
+    entries: Mapping[str, Entry]
+    expectation_s: int = 60
 
 
 class Keeping(Table):
@@ -63,10 +80,10 @@ class Bed:
 
     def __init__(self, *helpers: Helper, forward: bool = False, **changes: Any) -> None:
         chosen: Sequence[Helper] = helpers if helpers else (Here(), Echo(), Badly())
-        self.roster = Roster(Enrolled(nth, each, Switch(True)) for nth, each in enumerate(chosen, 1))
+        entries = {each.name: Entry(each.name, nth, each, Switch(True)) for nth, each in enumerate(chosen, 1)}
         rows = [
             HelperPort(entry.number, TCP if entry.helper.transport == "tcp" else UDP, port)
-            for entry in self.roster
+            for entry in entries.values()
             for port in entry.helper.ports
         ]
         if forward:
@@ -77,7 +94,8 @@ class Bed:
         self.table.configure(self.rules)
         self.rest = Kept()
         self.now = 1000.0
-        self.engine = Engine(self.table, self.roster, rest=self.rest, clock=lambda: self.now)
+        self.registry = Registry(entries)
+        self.engine = Engine(self.table, self.registry, rest=self.rest, clock=lambda: self.now)
 
     def replace_rules(self, **changes: Any) -> None:
         """Configure the table anew."""

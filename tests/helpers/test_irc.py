@@ -1,0 +1,294 @@
+"""IRC: what DCC names, what must not be found, and that no cutting of the stream makes a difference."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.talk import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
+from nfmasq.helpers.base import Found, Mentioned, Side
+from nfmasq.helpers.irc import MESSAGE, TAGS, Irc
+from nfmasq.helpers.listener import Listener
+
+Said = tuple[Side, bytes]
+
+ADDRESS = b"%d" % int(CLIENT)
+LOGIN: Sequence[Said] = (
+    (IN, b"NICK ann\r\nUSER ann 0 * :Ann\r\n"),
+    (OUT, b":irc.example NOTICE * :*** Looking up\r\n:irc.example 001 ann :Welcome\r\n"),
+)
+
+
+def dcc(*words: bytes) -> bytes:
+    """A CTCP message."""
+    return b"\x01DCC " + b" ".join(words) + b"\x01"
+
+
+def client_says(*lines: bytes) -> Listener:
+    """What a client says after its login, each line in a segment."""
+    return hear(Irc(), [*LOGIN, *((IN, line) for line in lines)])
+
+
+@pytest.mark.parametrize(
+    ("line", "span", "port"),
+    [
+        (b"PRIVMSG bob :" + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b"SEND a.txt", ADDRESS, b"5000 99") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b"SEND a.txt", ADDRESS, b"5000 99 7") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b"TSEND a.txt", ADDRESS, b"5000 99") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b"SSEND a.txt", ADDRESS, b"5000 99") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b"SCHAT chat", ADDRESS, b"5000") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b"MOVE x", ADDRESS, b"5000") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b'SEND "a b c"', ADDRESS, b"5000 9") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b'SEND "1 2 3"', ADDRESS, b"5000 9") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"privmsg bob :" + dcc(b"send a", ADDRESS, b"5000").lower() + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"NOTICE bob :" + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\n", ADDRESS + b" 5000", 5000),
+        (b":ann PRIVMSG bob :" + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\n", ADDRESS + b" 5000", 5000),
+        (b"@a=1;b :ann PRIVMSG b :" + dcc(b"CHAT c", ADDRESS, b"5000") + b"\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG a,#b  :" + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :\x01DCC CHAT chat " + ADDRESS + b" 5000\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG b :" + dcc(b"SEND  a  0" + ADDRESS, b" 05000") + b"\n", b"0" + ADDRESS + b"  05000", 5000),
+        (b"PRIVMSG bob :look " + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n", ADDRESS + b" 5000", 5000),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, bytes) else None,
+)  # fmt: skip
+def test_an_offer_says_where_the_client_waits(line: bytes, span: bytes, port: int) -> None:
+    """Every kind of offer, with tags, prefix, quoted names and leading zeros."""
+    heard = client_says(line)
+    assert texts(heard, [*LOGIN, (IN, line)]) == [span]
+    assert endpoints(heard) == [(str(CLIENT), port)]
+    (place,) = heard.places
+    assert isinstance(place.what, Found)
+    assert place.what.anyone  # the peer is known to the server alone
+    assert (place.what.transport, place.what.reuse) == ("tcp", False)
+
+
+def test_nothing_but_the_endpoint_changes() -> None:
+    """CVE-2014-1690: the bytes around it are the same, one by one."""
+    line = b'@x=y PRIVMSG bob :hi \x01DCC SEND "DCC SEND 1 2" ' + ADDRESS + b" 5000 77\x01 bye\r\n"
+    heard = client_says(line)
+    expected = b'@x=y PRIVMSG bob :hi \x01DCC SEND "DCC SEND 1 2" 3405803778 40000 77\x01 bye\r\n'
+    assert written(heard, [*LOGIN, (IN, line)])[-1] == (IN, expected)
+
+
+def test_several_in_a_line() -> None:
+    """Each of them, and plain text between two is no message."""
+    one, two = dcc(b"CHAT chat", ADDRESS, b"5000"), dcc(b"SEND x", ADDRESS, b"5001 3")
+    assert [port for _, port in endpoints(client_says(b"PRIVMSG bob :" + one + two + b"\r\n"))] == [
+        5000,
+        5001,
+    ]
+    between = b"\x01ACTION x\x01DCC CHAT chat " + ADDRESS + b" 5000\x01VERSION\x01"
+    assert not client_says(b"PRIVMSG bob :" + between + b"\r\n").places
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"PRIVMSG bob :DCC CHAT chat " + ADDRESS + b" 5000\r\n",
+        b"PRIVMSG bob :x\r\x01DCC CHAT chat " + ADDRESS + b" 5000\x01\r\n",
+        b"X\rPRIVMSG bob :\x01DCC CHAT chat " + ADDRESS + b" 5000\x01\r\n",
+        b"PRIVMSG bob :x\0\x01DCC CHAT chat " + ADDRESS + b" 5000\x01\r\n",
+        b"TOPIC #a :" + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n",
+        b"PRIVMSG " + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n",
+        b"PRIVMSG bob " + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n",
+        b"PRIVMSG bob x :" + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n",
+        b"@a=\x01DCC CHAT chat " + ADDRESS + b" 5000\x01 PRIVMSG bob :x\r\n",
+        b"PRIVMSG bob :\x01XDCC CHAT chat " + ADDRESS + b" 5000\x01\r\n",
+        b"PRIVMSG bob :\x01 DCC CHAT chat " + ADDRESS + b" 5000\x01\r\n",
+        b"X PRIVMSG bob :" + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n",
+        b"PRIVMSG bob :" + dcc(b"GET x", ADDRESS, b"5000") + b"\r\n",
+        b"PRIVMSG bob :" + dcc(b"RESUME x", b"5000 12") + b"\r\n",
+    ],
+    ids=repr,
+)
+def test_irc_message_handling_confused(line: bytes) -> None:
+    """CVE-2022-2663: DCC counts between two \\x01 in the text of a PRIVMSG or NOTICE, nowhere else."""
+    heard = client_says(line)
+    assert (heard.places, heard.refused) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (b"CHAT chat 4294967296 5000",),
+        (b"CHAT chat 7517902538 5000",),
+        (b"CHAT chat", ADDRESS, b"65536"),
+        (b"CHAT chat", ADDRESS, b"70536"),
+        (b"CHAT chat", ADDRESS, b"5000x"),
+        (b"CHAT chat", ADDRESS + b"x 5000"),
+        (b"CHAT chat", ADDRESS),
+        (b"CHAT chat 192.168.1.10 5000",),
+        (b"CHAT chat -1 5000",),
+        (b"CHAT chat 0xc0a8010a 5000",),
+        (b"CHAT chat", ADDRESS, b"0" * 30 + b"5000"),
+        (b"ACCEPT x y",),
+        (b"ACCEPT x 65536 12",),
+    ],
+    ids=repr,
+)
+def test_digit_run_to_the_end(words: Sequence[bytes]) -> None:
+    """CVE-2026-53268, CVE-2026-80603: a number ends where it should, and does not wrap."""
+    heard = client_says(b"PRIVMSG bob :" + dcc(*words) + b"\r\n")
+    assert (heard.places, heard.refused) == ([], ["malformed"])
+
+
+def test_forged_dcc() -> None:
+    """CVE-2002-0060: another host's address is shown for what it is, and opens nothing."""
+    ((address, _),) = endpoints(client_says(b"PRIVMSG b :" + dcc(b"CHAT c 3232235796 5000") + b"\r\n"))
+    assert address == "192.168.1.20"
+
+
+def test_passive_dcc() -> None:
+    """Port 0 and a token: nothing to open. The answer has the token, and a port like any offer."""
+    heard = client_says(b"PRIVMSG bob :" + dcc(b"SEND x", ADDRESS, b"0 99 42") + b"\r\n")
+    assert (heard.places, heard.refused) == ([], [])
+    heard.hear(OUT, b":bob!b@h PRIVMSG ann :" + dcc(b"SEND x 3405803786 6000 99 42") + b"\r\n")
+    assert not heard.places
+    heard.hear(IN, b"PRIVMSG bob :" + dcc(b"SEND y", ADDRESS, b"5000 99 43") + b"\r\n")
+    assert endpoints(heard) == [(str(CLIENT), 5000)]
+    heard.hear(IN, b"PRIVMSG bob :" + dcc(b"ACCEPT x 0 10 42") + b"\r\n")
+    heard.hear(OUT, b":bob PRIVMSG ann :" + dcc(b"RESUME x 0 10 42") + b"\r\n")
+    assert len(heard.places) == 1
+
+
+def test_resume_and_accept_name_the_offers_port() -> None:
+    """RESUME from outside has the external port, to be put back; ACCEPT has the internal one."""
+    resume = b":bob!b@h PRIVMSG ann :" + dcc(b'RESUME "a b" 40000 10') + b"\r\n"
+    accept = b"PRIVMSG bob :" + dcc(b'ACCEPT "a b" 5000 10') + b"\r\n"
+    heard = client_says()
+    heard.hear(OUT, resume)
+    heard.hear(IN, accept)
+    mentioned, again = (place.what for place in heard.places)
+    assert isinstance(mentioned, Mentioned)
+    assert isinstance(again, Found)
+    assert (mentioned.port, mentioned.write(CLIENT, 5000)) == (40000, b"5000")
+    assert (again.address, again.port, again.reuse, again.anyone) == (None, 5000, True, True)
+    assert texts(heard, [*LOGIN, (OUT, resume), (IN, accept)]) == [b"40000", b"5000"]
+
+
+def test_resume_of_the_others_offer_is_not_ours() -> None:
+    """The internal client names the peer's port, and the peer accepts it: nothing of ours in either."""
+    heard = client_says(b"PRIVMSG bob :" + dcc(b"RESUME x 6000 10") + b"\r\n")
+    heard.hear(OUT, b":bob PRIVMSG ann :" + dcc(b"ACCEPT x 6000 10") + b"\r\n")
+    assert (heard.places, heard.refused) == ([], [])
+
+
+OFFER = (IN, b"PRIVMSG bob :" + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n")
+
+
+def test_ip_masq_irc_bypass() -> None:
+    """CVE-2001-1056: protocol state required: nothing before the server has welcomed the client."""
+    heard = hear(Irc(), [LOGIN[0], OFFER])
+    assert (heard.places, heard.refused) == ([], ["not_allowed"])
+    heard = hear(Irc(), [LOGIN[0], (OUT, b":x 433 ann :Taken\r\nNOTICE 001 :x\r\n"), OFFER])
+    assert not heard.places
+    assert not Irc.enabled_by_default
+
+
+def test_alg_in_wrong_direction() -> None:
+    """ALG in wrong direction: what the external side offers opens nothing."""
+    heard = client_says(b"PING x\r\n")
+    heard.hear(OUT, b":bob PRIVMSG ann :" + OFFER[1][13:])
+    assert (heard.places, heard.refused) == ([], [])
+
+
+def test_a_server_behind_the_router_is_not_helped() -> None:
+    """What it says was told to it by strangers: they could open ports of it."""
+    for side in Side:
+        assert hear(Irc(), [(side, b"NICK ann\r\n")], inside_began=False).left
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"GET / HTTP/1.1\r\n",
+        b"POST / HTTP/1.1\r\nX: ",
+        b"PUT / HTTP/1.1\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"\x00\x01\x00\x08\x21\x12\xa4\x42",
+        b"REGISTER sip:x\r\n",
+        b"EHLO x\r\n",
+        b"USERS\r\n",
+        b"CAPS LS\r\n",
+        b"PRIVMSG bob :" + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n",
+        b"\r\n",
+    ],
+    ids=repr,
+)
+def test_slipstreaming(first: bytes) -> None:
+    """NAT pinning, NAT Slipstreaming v1: a stream that does not begin like IRC loses its helper for good."""
+    for number in range(len(first)):
+        assert hear(Irc(), [(IN, first[:number]), (IN, first[number:])]).left
+
+
+@pytest.mark.parametrize(
+    "first", [b"HTTP/1.1 400 Bad\r\n", b"220 ftp\r\n", b"\x15\x03", b"NOTIFY\r\n"], ids=repr
+)
+def test_a_server_that_does_not_begin_like_irc(first: bytes) -> None:
+    """The other side of the same."""
+    assert hear(Irc(), [(OUT, first)]).left
+
+
+@pytest.mark.parametrize(
+    "first", [b"CAP LS 302\r\n", b"pass x\r\n", b"WEBIRC a b c d\r\n", b"Nick ann\r\n"], ids=repr
+)
+def test_clients_begin_in_many_ways(first: bytes) -> None:
+    """Capabilities, passwords and gateways come before NICK."""
+    assert endpoints(hear(Irc(), [(IN, first), *LOGIN, OFFER])) == [(str(CLIENT), 5000)]
+
+
+def test_starttls() -> None:
+    """AUTH TLS / STARTTLS: ciphertext is never parsed: the helper leaves at 670."""
+    heard = hear(Irc(), [(IN, b"STARTTLS\r\n"), (OUT, b":irc.example 670 * :Go on\r\n")])
+    assert heard.left
+
+
+def test_a_line_has_a_bound() -> None:
+    """512 bytes besides the tags; an endpoint that might not fit is left as it is."""
+    full = MESSAGE - len(OFFER[1])
+    fits = OFFER[1].replace(b"bob", b"b" * (3 + full - 2))
+    assert endpoints(client_says(fits)) == [(str(CLIENT), 5000)]
+    assert endpoints(client_says(b"@a=" + b"x" * 5000 + b" " + fits)) == [(str(CLIENT), 5000)]
+    heard = client_says(OFFER[1].replace(b"bob", b"b" * (3 + full)))
+    assert (heard.places, heard.refused) == ([], ["too_long"])
+
+
+def test_helper_cpu_bomb() -> None:
+    """Helper CPU bomb: a line without an end is held by nobody, and ends the helper."""
+    heard = client_says(b"A" * (TAGS + MESSAGE), b"A")
+    assert heard.left
+
+
+def test_no_more_is_held_back_than_the_message_needs() -> None:
+    """Of a line that has begun, only what may be DCC."""
+    heard = client_says(b"PRIVMSG bob :hello \x01ACTION waves\x01 \x01")
+    assert heard.waiting[IN] == b""
+    heard.hear(IN, b"DC")
+    assert heard.waiting[IN] == b"DC"
+    heard.hear(IN, b"X \x01\r\n")
+    assert heard.waiting[IN] == b""
+
+
+CONVERSATION: Sequence[Said] = (
+    (OUT, b"NOTICE AUTH :***\r\n"),
+    (IN, b"CAP LS 302\r\nNICK ann\r\nUSER a 0 * :A\r\n"),
+    (OUT, b"@time=1 :irc.example 001 ann :Welcome\r\n"),
+    (IN, b"PRIVMSG b :a " + dcc(b'SEND "a b"', ADDRESS, b"5000 1") + b"," + dcc(b"CHAT c", ADDRESS, b"5001")),
+    (IN, b"\r\n@a=b NOTICE bob :\x01DCC SEND x " + ADDRESS + b" 99999\x01\r\n"),
+    (IN, b"TOPIC #a :\x01DCC CHAT x 1 5009\x01\r\n"),
+    (OUT, b":bob!b@h PRIVMSG ann :" + dcc(b"RESUME x 40000 1") + b"\r\n:x 002 ann :y\r\n"),
+    (IN, b"PRIVMSG bob :" + dcc(b"ACCEPT x 5000 1") + dcc(b"SEND y", ADDRESS, b"0 1 2") + b"\r\n"),
+)  # fmt: skip
+
+
+@given(st.lists(st.integers(1, 12), max_size=120))
+def test_any_cutting_gives_the_same(lengths: list[int]) -> None:
+    """Whatever the segments: the same endpoints, at the same places, and the same refusals."""
+    whole = hear(Irc(), CONVERSATION)
+    assert [port for _, port in endpoints(whole)] == [5000, 5001, 40000, 5000]
+    assert whole.refused == ["malformed"]
+    pieces = hear(Irc(), cut(CONVERSATION, lengths))
+    assert [place[:3] for place in pieces.places] == [place[:3] for place in whole.places]
+    assert (endpoints(pieces), pieces.refused) == (endpoints(whole), whole.refused)
