@@ -74,7 +74,7 @@ cdef bint is_one_to_one(object forward):
     """Does it give an external address to one host whole?"""
     return (
         forward.external is not None and forward.protocol == ANY_PROTOCOL and forward.ports == ALL_PORTS
-        and len(forward.targets) == 1
+        and len(forward.targets) == 1 and forward.targets[0].ports in (None, ALL_PORTS)
     )
 
 cdef void reserve(Rules* rules, int transport, int port):
@@ -112,6 +112,8 @@ cdef int read_forwards(Rules* rules, object forwards) except -1:
         raise ValueError(f"forward: more than {MOST_TARGETS} targets in all")
     rules.forward_count = len(forwards)
     for i, forward in enumerate(forwards):
+        if not forward.targets:
+            raise ValueError("forward: without a target it leads nowhere")
         row = &rules.forwards[i]
         row.external = 0 if forward.external is None else word_of(forward.external)
         row.protocol = forward.protocol

@@ -28,7 +28,7 @@ from nfmasq._hot.checksum cimport fold, sum_words
 from nfmasq._hot.dump cimport Filter, copy_sessions, flush_some, next_mapping
 from nfmasq._hot.finish cimport finish_packet
 from nfmasq._hot.govern cimport govern
-from nfmasq._hot.hairpin cimport finish_hairpin, is_second_pass, turn_back
+from nfmasq._hot.hairpin cimport MOST_SESSIONS, finish_hairpin, is_second_pass, turn_back
 from nfmasq._hot.lookup cimport lookup
 from nfmasq._hot.packet cimport (
     ASIDE, CLASS_TCP, CLASS_UDP, CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, TRANSLATE, Packet,

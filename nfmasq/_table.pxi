@@ -5,7 +5,7 @@ cdef class Table:
 
     cdef NatTable table
     cdef object arena
-    cdef list regions        # memory maps of this process, and their buffers
+    cdef list regions        # memory maps of this process
     cdef readonly int recovered
     cdef readonly str warning
     cdef readonly int refusal_fd
@@ -23,8 +23,8 @@ cdef class Table:
         cdef uint32_t now = clock_seconds()
         cdef uint32_t buckets = 1024
         cdef uint8_t* arena
-        if not 1 <= capacity <= 1 << 26:
-            raise ValueError(f"a table of {capacity} sessions: 1 to {1 << 26} can be had")
+        if not 1 <= capacity <= MOST_SESSIONS:
+            raise ValueError(f"a table of {capacity} sessions: 1 to {MOST_SESSIONS} can be had")
         self.arena = Arena(path, capacity)
         self.warning = self.arena.warning
         arena = <uint8_t*>self._map(self.arena.memory)
@@ -55,7 +55,7 @@ cdef class Table:
             self.recovered = restore(table, now)
 
     cdef void* _map(self, object region) except NULL:
-        """The address of a memory map, which stays where it is as long as this table holds its buffer."""
+        """The address of a memory map, which stays where it is as long as this table holds the map."""
         cdef Py_buffer view
         PyObject_GetBuffer(region, &view, PyBUF_WRITABLE)
         cdef void* address = view.buf

@@ -178,6 +178,11 @@ def _helpers(running: Running) -> Iterator[Metric]:
             refused.add_metric([name, reason], own.refused.get(reason, 0))
         duration.add_metric([name], count_value=own.readings, sum_value=own.seconds)
     yield from (enabled, sessions, messages, refused, duration)
+    yield GaugeMetricFamily(
+        "nfmasq_expectations",
+        "Sessions that helpers announced and nobody has come to yet.",
+        value=running.expectations(),
+    )
 
 
 def _queues(workers: Sequence[Worker]) -> Iterator[Metric]:

@@ -123,7 +123,8 @@ class Policy:
     internal: the networks behind the router; a source outside them is spoofed.
     ports:    first and last external port handed out, both included.
     behaviours: narrowest network first, the last one EVERYWHERE.
-    forwards: most specific first; the first that fits a packet counts.
+    forwards: most specific first; the first that fits a packet counts, but a default host's (all ports, not
+        one to one) only where no mapping lets the packet in. External addresses they name are of `external`.
     sessions, ports_per_host …: the most of each; 0: no limit of its own. half_open: TCP sessions whose
         handshake is not over yet; new_per_second: sessions begun within one second.
     reserved_tcp, reserved_udp: ports of that range which a local socket holds: never handed out.

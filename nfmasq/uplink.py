@@ -25,6 +25,10 @@ _RTNLGRP_LINK, _RTNLGRP_IPV4_IFADDR, _RTNLGRP_IPV4_ROUTE = 1, 5, 7
 _NFNLGRP_NFTABLES = 7
 
 
+_WIDEST = 8
+"""Wider networks are parts of a default route, as some tunnels write it."""
+
+
 class UplinkMissing(Exception):
     """An interface the configuration names is not there; the message is one line with the mend."""
 
@@ -33,12 +37,14 @@ class UplinkMissing(Exception):
 class Uplink:
     """external: addresses the internal hosts may appear as, the first being the one for new mappings;
     internal: the networks behind the router, none inside another;
+    outside: those on the external interface's side that have a route of their own, none inside another;
     index, mtu: of the external interface, which may be made anew under its old name. 0: not known."""
 
     external: tuple[IPv4Address, ...]
     internal: tuple[IPv4Network, ...]
     index: int = 0
     mtu: int = 0
+    outside: tuple[IPv4Network, ...] = ()
 
 
 def read_uplink(config: "Config") -> Uplink:
@@ -61,17 +67,20 @@ def read_uplink(config: "Config") -> Uplink:
         external = [address for network in nat.addresses for address in network]
     else:
         external = [IPv4Address(entry["local"]) for entry in _global(interfaces[nat.external])]
-    networks = [
-        IPv4Network((entry.get("address", entry["local"]), entry["prefixlen"]), strict=False)
-        for name in nat.internal
-        for entry in _global(interfaces[name])
-    ]
-    networks += routed_networks(nat.internal)
+    routes = _ip("-4", "route", "show", "table", "all", "type", "unicast")
+    inside, outside = (
+        [
+            *(network for name in names for network in _connected(interfaces[name])),
+            *_routed(routes, names),
+        ]
+        for names in (nat.internal, [nat.external])
+    )
     return Uplink(
         tuple(dict.fromkeys(external)),
-        tuple(collapse_addresses(networks)),
+        tuple(collapse_addresses(inside)),
         index=interfaces[nat.external]["ifindex"],
         mtu=interfaces[nat.external]["mtu"],
+        outside=tuple(collapse_addresses(each for each in outside if each.prefixlen >= _WIDEST)),
     )
 
 
@@ -89,10 +98,18 @@ def _global(interface: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def routed_networks(interfaces: Iterable[str]) -> list[IPv4Network]:
+def _connected(interface: dict[str, Any]) -> list[IPv4Network]:
+    """The networks of an interface's own addresses."""
+    return [
+        IPv4Network((entry.get("address", entry["local"]), entry["prefixlen"]), strict=False)
+        for entry in _global(interface)
+    ]
+
+
+def _routed(routes: Iterable[dict[str, Any]], interfaces: Iterable[str]) -> list[IPv4Network]:
     """Networks with a route out by one of these interfaces, default routes left out."""
     found = []
-    for route in _ip("-4", "route", "show", "table", "all", "type", "unicast"):
+    for route in routes:
         leaves_by = {route.get("dev"), *(hop.get("dev") for hop in route.get("nexthops", []))}
         if route["dst"] != "default" and leaves_by.intersection(interfaces):
             found.append(IPv4Network(route["dst"]))

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers_of_others import install_broken, install_telephone
-
-from nfmasq.helpers import registry
+from helpers_of_others import forget, install_broken, install_telephone
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,7 +26,7 @@ def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     install_telephone(where)
     install_broken(where)
     monkeypatch.syspath_prepend(str(where))
-    registry.forget()
+    forget()
     yield where
     monkeypatch.undo()
-    registry.forget()
+    forget()

@@ -1,6 +1,9 @@
 """Helpers of others: packages as pip leaves them, in a directory of their own."""
 
+import sys
 from pathlib import Path
+
+from nfmasq.helpers import registry
 
 TELEPHONE = """
 from nfmasq.helpers.base import Reading
@@ -36,6 +39,13 @@ def install(where: Path, name: str, source: str, place: str) -> None:
     (information / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
     (information / "entry_points.txt").write_text(f"[nfmasq.helpers]\n{name} = {package}:{place}\n")
     (where / f"{package}.py").write_text(source)
+
+
+def forget() -> None:
+    """Have the next look find what is installed then."""
+    for module in [name for name in sys.modules if name.endswith("_helper")]:
+        del sys.modules[module]
+    registry.forget()
 
 
 def install_telephone(where: Path) -> None:

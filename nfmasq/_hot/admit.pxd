@@ -2,23 +2,24 @@
 #
 # From inside: the mapping that its internal endpoint has under the behaviour of its network (RFC 4787 REQ-1),
 # made if need be, and a session with the remote endpoint. From outside: where a helper announced it, where a
-# forward leads, or through a mapping that stands, if its filtering lets this remote endpoint in (REQ-8).
+# forward leads, or through a mapping that stands, if its filtering lets this remote endpoint in (REQ-8); the
+# default host comes last.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from nfmasq._hot.expect cimport arrive, find_expected, first_timer
 from nfmasq._hot.forwards cimport (
-    choose_target, find_forward, find_static, static_port, target_port,
+    choose_target, find_forward, find_static, is_for_default_host, static_port, target_port,
 )
 from nfmasq._hot.limits cimport may_have_port, within_limits
 from nfmasq._hot.mappings cimport (
     begin_host, begin_mapping, find_host, find_mapping, find_mapping_by_external, set_scope,
 )
 from nfmasq._hot.packet cimport (
-    CLASS_ICMP, CLASS_OTHER, CLASS_TCP, ICMP_REPLY, OUTBOUND, Packet, drop, let_pass,
+    CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, ICMP_REPLY, OUTBOUND, Packet, drop, let_pass,
 )
-from nfmasq._hot.ports cimport PortPool, allocate_port, free_ports, hold
+from nfmasq._hot.ports cimport PortPool, allocate_port, free_ports, give_back
 from nfmasq._hot.reasons cimport (
     FILTERED, ICMP_NO_SESSION, NO_EXTERNAL_ADDRESS, NO_MAPPING, PORTLESS_REMOTE_TAKEN, PORTS_EXHAUSTED,
     SESSION_CLASH, TCP_NO_SESSION,
@@ -33,6 +34,9 @@ from nfmasq._hot.table cimport (
     endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
 )
 from nfmasq._hot.wire cimport ACK, SYN, htons, ntohs
+
+cdef enum:
+    TRIES = 16               # at finding a port of a pool, where forwards' mappings have some
 
 cdef inline bint may_begin(Packet* packet) noexcept nogil:
     """Is this the first packet of anything? TCP begins with a SYN, a query with a request."""
@@ -101,28 +105,45 @@ cdef inline bint want_outbound(
             wanted.pool = <uint16_t>paired
     return True
 
+cdef inline bint is_forwards_port(
+    const NatTable* table, const Packet* packet, const Mapping* wanted, bint with_this_remote
+) noexcept nogil:
+    """Has a forward's mapping the wanted external endpoint, or at least a session of this very remote one?
+
+    It is in no pool: the default host has mappings at any port it was ever sent to.
+    """
+    if table.static_mappings == 0:
+        return False
+    if with_this_remote:
+        return find_by_external(
+            table, packet.protocol, wanted.external_address, wanted.external_port,
+            packet.remote_address, packet.remote_port,
+        ) != 0
+    return find_mapping_by_external(
+        table, packet.protocol, wanted.external_address, wanted.external_port, True
+    ) != 0
+
 cdef inline bint give_port(NatTable* table, Packet* packet, Mapping* wanted, uint32_t now) noexcept nogil:
-    """A port of the wanted mapping's pool, one that no forward's mapping still holds."""
+    """A port of the wanted mapping's pool, one that no forward's mapping has if that is soon found.
+
+    Else one at which this remote endpoint speaks with nobody: who sends to every port of the default host
+    shall not use them all up for the others.
+    """
     cdef PortPool* pool = pool_of(table, wanted.pool, packet.transport)
-    cdef uint16_t port = 0
-    cdef uint32_t tries = free_ports(pool) + 1
-    while tries:
+    cdef uint16_t port
+    cdef int i
+    for i in range(TRIES):
         port = allocate_port(
             pool, &table.rules, packet.transport, ntohs(packet.near_port), random_word(table), now
         )
-        if port == 0 or table.static_mappings == 0 or not find_mapping_by_external(
-            table, packet.protocol, wanted.external_address, htons(port), True
-        ):
+        if port == 0:
             break
-        pool.in_use -= 1
-        hold(pool, port, now)
-        port = 0
-        tries -= 1
-    if port == 0:
-        table.counters.allocation_failures[packet.transport] += 1
-        return drop(packet, PORTS_EXHAUSTED)
-    wanted.external_port = htons(port)
-    return True
+        wanted.external_port = htons(port)
+        if not is_forwards_port(table, packet, wanted, i >= TRIES // 2):
+            return True
+        give_back(pool, port)
+    table.counters.allocation_failures[packet.transport] += 1
+    return drop(packet, PORTS_EXHAUSTED)
 
 cdef inline void ask_for_links(
     const NatTable* table, const Packet* packet, const Mapping* wanted
@@ -277,6 +298,15 @@ cdef inline bint admit_by_forward(
     admit_session(table, packet, number, now)
     return True
 
+cdef inline bint is_mapped(const NatTable* table, Packet* packet) noexcept nogil:
+    """Is there a mapping at the packet's external endpoint, no forward's, that lets it in?"""
+    cdef uint32_t mapping = 0
+    if packet.transport <= CLASS_UDP:
+        mapping = find_mapping_by_external(
+            table, packet.protocol, packet.near_address, packet.near_port, False
+        )
+    return mapping != 0 and passes_filter(table, packet, mapping)
+
 cdef inline bint admit_inbound(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     cdef const Forward* forward
     cdef uint32_t expected = find_expected(table, packet)
@@ -290,7 +320,7 @@ cdef inline bint admit_inbound(NatTable* table, Packet* packet, uint32_t now) no
         arrive(table, packet, expected, now)
         return True
     forward = find_forward(&table.rules, packet)
-    if forward != NULL:
+    if forward != NULL and not (is_for_default_host(forward) and is_mapped(table, packet)):
         return admit_by_forward(table, packet, forward, now)
     if packet.transport == CLASS_OTHER or packet.transport == CLASS_ICMP and packet.kind != ICMP_REPLY:
         return let_pass(packet)          # a ping of the router, a tunnel of its own

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from nfmasq._hot.mappings cimport find_host
-from nfmasq._hot.packet cimport CLASS_ICMP, CLASS_OTHER, ICMP_QUERY, Packet
+from nfmasq._hot.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_UDP, ICMP_QUERY, Packet
 from nfmasq._hot.rules cimport Forward, Rules, Target
 from nfmasq._hot.table cimport NatTable, random_word
 from nfmasq._hot.wire cimport ICMP, htons, ntohs
@@ -24,6 +24,10 @@ cdef inline bint claims(const Forward* forward, const Packet* packet) noexcept n
     if packet.transport == CLASS_OTHER:
         return forward.all_ports
     return forward.first <= port <= forward.last
+
+cdef inline bint is_for_default_host(const Forward* forward) noexcept nogil:
+    """Does it lead all that nobody else claims to its target?"""
+    return forward.all_ports and not forward.one_to_one
 
 cdef inline const Forward* find_forward(const Rules* rules, const Packet* packet) noexcept nogil:
     """The most specific forward that claims what comes in, or NULL."""
@@ -72,7 +76,10 @@ cdef inline const Forward* find_static(const Rules* rules, const Packet* packet)
         if forward.one_to_one:
             return forward
         offset = ntohs(packet.near_port) - <uint32_t>target.base
-        if forward.protocol == packet.protocol and offset <= <uint32_t>(forward.last - forward.first):
+        if (
+            packet.transport <= CLASS_UDP and (forward.protocol == 0 or forward.protocol == packet.protocol)
+            and offset <= <uint32_t>(forward.last - forward.first)
+        ):
             return forward
     return NULL
 

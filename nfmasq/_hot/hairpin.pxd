@@ -27,6 +27,7 @@ from nfmasq._hot.track cimport track
 cdef enum:
     MARK_BITS = 0xFC000000
     MARK = 0x80000000        # in those bits; the others are a session's number
+    MOST_SESSIONS = 0x03FFFFFF
 
 cdef inline bint is_second_pass(const Rules* rules, const Packet* packet) noexcept nogil:
     """Does it carry our mark, and leave by another interface than the external one?"""
@@ -104,7 +105,8 @@ cdef inline void finish_hairpin(NatTable* table, Packet* packet) noexcept nogil:
     cdef Session* session = &table.sessions[number]
     if (
         number == 0 or number > table.top[0] or not session.live
-        or session.internal_address != packet.near_address or session.protocol != packet.protocol
+        or session.internal_address != packet.near_address or session.internal_port != packet.near_port
+        or session.protocol != packet.protocol
     ):
         drop(packet, HAIRPIN_LOST)
         return

@@ -18,11 +18,12 @@ cdef enum:
 cdef inline void identify(NatTable* table, Packet* packet) noexcept nogil:
     """Choose the identification of a packet that leaves, if it needs one."""
     cdef IpHeader* ip = <IpHeader*>packet.data
-    cdef uint16_t* last = &table.identifications[
-        endpoint_bucket(table, ip.protocol, ip.destination, IDENTITY) & (IDENTIFICATIONS - 1)
-    ]
+    cdef uint16_t* last
     if ntohs(ip.fragment) & DONT_FRAGMENT:
         return
+    last = &table.identifications[
+        endpoint_bucket(table, ip.protocol, ip.destination, IDENTITY) & (IDENTIFICATIONS - 1)
+    ]
     packet.identification = htons(<uint16_t>(last[0] + 1))
     packet.renumbered = True
     last[0] += <uint16_t>(1 + packet.length // LEAST_PART if packet.gso else 1)

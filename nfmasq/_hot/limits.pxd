@@ -66,7 +66,11 @@ cdef inline bint within_limits(
     return True
 
 cdef inline bint may_have_port(const NatTable* table, Packet* packet, uint32_t host) noexcept nogil:
-    """May the host have one more mapping (RFC 6888 REQ-4)?"""
-    if host and is_full(table.hosts[host].mappings, table.rules.ports_per_host):
+    """May the host have one more mapping (RFC 6888 REQ-4)? From outside, a forward's."""
+    cdef uint32_t most = table.rules.ports_per_host
+    if host and (
+        is_full(table.hosts[host].mappings, most)
+        or packet.direction == INBOUND and is_half_full(table.hosts[host].unanswered, most)
+    ):
         return drop(packet, HOST_PORTS_FULL)
     return True

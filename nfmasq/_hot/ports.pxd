@@ -4,7 +4,8 @@
 # even ones from the odd ones (RFC 4787 REQ-3a, REQ-4), and a queue of ports held back for HOLD_DOWN seconds
 # after their mapping ended (RFC 6888 REQ-8), oldest first. A port in neither belongs to a mapping, or lies
 # outside the configured range.
-# Who writes: allocate_port and release_port, under the table's lock; fill_pool when the policy changes.
+# Who writes: allocate_port, give_back and release_port, under the table's lock; fill_pool when the policy
+# changes.
 # What ends it: nothing; after a restart the pool is filled anew less the ports of the sessions found again.
 #
 # Taking any random element of a bag is taking an array's element and moving the last one into its place, so
@@ -126,6 +127,11 @@ cdef inline uint16_t allocate_port(
         hold(pool, port, now)
         bag = choose_bag(pool, internal)
     return 0
+
+cdef inline void give_back(PortPool* pool, uint16_t port) noexcept nogil:
+    """Free a port at once that was just allocated, and used by nobody."""
+    pool.in_use -= 1
+    put_free(pool, port)
 
 cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, uint32_t now) noexcept nogil:
     """Give a mapping's port back. TCP's is free at once: its state machine saw the end (RFC 6888 REQ-8 A)."""

@@ -20,8 +20,8 @@ from nfmasq._hot.wire cimport ntohl
 
 cdef enum:
     BATCH = 64
-    # The longest message and some room, in an odd number of cache lines: neighbouring slots start in
-    # different sets of the cache.
+    # The longest message and some room, for a verdict's mark among others, in an odd number of cache lines:
+    # neighbouring slots start in different sets of the cache.
     SLOT = 1037 * 64
 
 cdef struct QueueStats:

@@ -63,6 +63,8 @@ cdef inline void note(RefusalQueue* queue, const Packet* packet, uint8_t code, u
         return
     refusal.due = due
     refusal.near_address, refusal.near_port = packet.near_address, packet.near_port
+    if packet.direction != INBOUND:
+        refusal.near_address = ip.source         # a hairpinned one's near endpoint may be the receiver's
     refusal.remote_address, refusal.remote_port = packet.remote_address, packet.remote_port
     refusal.protocol = packet.protocol
     refusal.to_inside = packet.direction != INBOUND

@@ -2,18 +2,19 @@
 #
 # The file is not trusted: a record that contradicts itself or another one is given up, and only it.
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memset
 
-from nfmasq._hot.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP
+from nfmasq._hot.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, INBOUND, OUTBOUND
 from nfmasq._hot.mappings cimport (
     begin_host, begin_mapping, find_host, find_mapping, find_mapping_by_external, set_scope,
 )
+from nfmasq._hot.sequence cimport REOPENING
 from nfmasq._hot.sessions cimport find_by_external, find_by_internal, link_session
 from nfmasq._hot.table cimport (
     EXPECTED, NAMED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session,
 )
-from nfmasq._hot.tcpstate cimport TCP_STATE_COUNT
+from nfmasq._hot.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
 from nfmasq._hot.wire cimport ICMP, TCP, UDP
 
 cdef enum:
@@ -25,6 +26,14 @@ cdef inline bint has_sound_port(const Session* session) noexcept nogil:
         return session.external_port == 0
     return session.external_port != 0 or session.transport == CLASS_ICMP and session.scope >= SCOPE_STATIC
 
+cdef inline bint has_sound_state(const Session* session) noexcept nogil:
+    """No connection is begun anew that is just beginning, and no counter has come near its end."""
+    if session.transport != CLASS_TCP:
+        return session.state == TCP_NONE and <int64_t>session.packets_out >= 0
+    return session.state < TCP_STATE_COUNT and <int64_t>session.packets_out >= 0 and not (
+        tcp_half_open[session.state] and (session.scale[OUTBOUND] | session.scale[INBOUND]) & REOPENING
+    )
+
 cdef inline bint is_sound(const Session* session, uint32_t now) noexcept nogil:
     """Does the record make sense by itself?"""
     cdef int transport = CLASS_OTHER
@@ -35,11 +44,20 @@ cdef inline bint is_sound(const Session* session, uint32_t now) noexcept nogil:
     elif session.protocol == ICMP:
         transport = CLASS_ICMP
     return (
-        session.live == 1 and session.transport == transport and session.state < TCP_STATE_COUNT
+        session.live == 1 and session.transport == transport and has_sound_state(session)
         and session.internal_address != 0 and session.external_address != 0
         and (session.remote_address != 0 or session.flags & EXPECTED)
         and session.scope <= SCOPE_SHARED and has_sound_port(session)
         and <int>(now - session.created) >= 0 and 0 < <int>(session.expires - now) < LONGEST_TIMER
+    )
+
+cdef inline bint is_mapping_of(const Mapping* mapping, const Session* session) noexcept nogil:
+    """Its remote endpoint may be another: filtering may let in more than the mapping was made for."""
+    return (
+        mapping.internal_address == session.internal_address
+        and mapping.internal_port == session.internal_port
+        and mapping.external_address == session.external_address
+        and mapping.external_port == session.external_port and mapping.scope == session.scope
     )
 
 cdef inline uint32_t restore_mapping(NatTable* table, const Session* session) noexcept nogil:
@@ -55,19 +73,19 @@ cdef inline uint32_t restore_mapping(NatTable* table, const Session* session) no
     wanted.external_address, wanted.external_port = session.external_address, session.external_port
     wanted.pool = NO_POOL
     set_scope(&wanted, <Scope>session.scope, session.remote_address, session.remote_port)
-    number = find_mapping(table, &wanted)
+    if session.transport != CLASS_OTHER and session.scope < SCOPE_STATIC:
+        number = find_mapping_by_external(
+            table, session.protocol, session.external_address, session.external_port, False
+        )
+    else:
+        number = find_mapping(table, &wanted)
     if number:
         mapping = &table.mappings[number]
-        if (
-            mapping.external_address == session.external_address
-            and mapping.external_port == session.external_port
-        ):
-            mapping.created = min(mapping.created, session.created)
-            return number
-        return 0
-    if session.transport != CLASS_OTHER and session.scope < SCOPE_STATIC and find_mapping_by_external(
-        table, session.protocol, session.external_address, session.external_port, False
-    ):
+        if not is_mapping_of(mapping, session):
+            return 0
+        mapping.created = min(mapping.created, session.created)
+        return number
+    if find_mapping(table, &wanted):
         return 0
     if not host:
         host = begin_host(table, session.internal_address)
@@ -92,14 +110,19 @@ cdef inline bint restore_session(NatTable* table, uint32_t number, uint32_t now)
     return mapping != 0
 
 cdef inline uint32_t restore(NatTable* table, uint32_t now) noexcept nogil:
-    """Go through the arena once; return how many sessions live on. All other records are free."""
+    """Link what the arena holds; return how many sessions live on. All other records are free.
+
+    The lowest numbers first: they are the oldest as a rule, and a mapping is for what its first session was.
+    """
     cdef uint32_t restored = 0
     cdef uint32_t number
-    for number in range(table.top[0], 0, -1):
+    for number in range(1, table.top[0] + 1):
         if restore_session(table, number, now):
             restored += 1
         else:
             table.sessions[number].live = 0
+    for number in range(table.top[0], 0, -1):
+        if not table.sessions[number].live:
             table.sessions[number].by_internal_next = table.session_free
             table.session_free = number
     return restored

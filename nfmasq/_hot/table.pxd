@@ -2,11 +2,10 @@
 #
 # What is stored.
 #   Session: one internal endpoint speaking with one remote endpoint, by way of one external endpoint. It
-#   lies in
-#     the arena, a file that outlives the process, and holds all that is needed to make the rest again.
-#   Mapping: an internal endpoint and the external endpoint it appears as (RFC 4787 section 4), in this
-#   process's
-#     memory. It is there as long as it has sessions.
+#     lies in the arena, a file that outlives the process, and holds all that is needed to make the rest
+#     again.
+#   Mapping: an internal endpoint and the external endpoint it appears as (RFC 4787 section 4), for the
+#     sessions in its scope. In this process's memory, and there as long as it has sessions.
 #   Host: an internal address, with how much it uses and which address of the pool it is paired with
 #     (RFC 4787 REQ-2). It is there as long as it has mappings.
 #   Indexes: hash tables of record numbers, chained through the records; rebuilt at the start.
@@ -61,7 +60,7 @@ cdef enum Scope:             # which sessions of its internal endpoint a mapping
     SCOPE_STATIC             # those of a forward, and all that its internal endpoint begins
     SCOPE_SHARED             # those of a forward alone
 
-cdef struct Session:         # 128 bytes, two cache lines: the first is all that most packets need
+cdef struct Session:         # 128 bytes, two cache lines: the first is all that looking it up needs
     uint8_t live             # 1: counts; 0: free, and by_internal_next is the next free one
     uint8_t helper           # number of the helper that reads its packets; 0: none
     uint8_t flags            # SessionFlags
@@ -86,7 +85,7 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t mapping
     uint32_t created         # seconds, as expires: CLOCK_MONOTONIC
     uint32_t reopening       # TCP: what must be acknowledged for the connection to begin anew
-    # second line
+    # second line: what a packet of the session writes
     uint64_t packets_out
     uint64_t packets_in
     uint64_t bytes_out

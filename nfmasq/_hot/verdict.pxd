@@ -50,7 +50,7 @@ cdef inline uint32_t kernel_verdict(const Packet* packet, int32_t segment_queue)
     return NF_DROP
 
 cdef inline void append_mark(nlmsghdr* message, uint32_t mark) noexcept nogil:
-    """Set the packet's mark. It lies behind the payload, where the kernel's message had attributes too."""
+    """Set the packet's mark, behind the payload: every slot has room for it there."""
     cdef nlattr* attribute = <nlattr*>(<uint8_t*>message + aligned(message.nlmsg_len))
     cdef uint32_t* value = <uint32_t*>(attribute + 1)
     attribute.nla_len = sizeof(nlattr) + 4

@@ -5,10 +5,11 @@ A value that is wrong by itself is passed over: it has its own error already.
 """
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
 
-from nfmasq.config.addresses import interface, network, pool
+from nfmasq.config.addresses import host_address, interface, network, pool
 from nfmasq.config.errors import ConfigError, key_of, quoted
 from nfmasq.config.forwards import misfits
 from nfmasq.config.helpers import helper_errors
@@ -16,6 +17,7 @@ from nfmasq.config.lenient import Document, as_list, as_table, good, good_items
 from nfmasq.config.models import (
     LAST_QUEUE,
     MOST_ADDRESSES,
+    MOST_EXEMPT,
     MOST_NETWORKS,
     MOST_QUEUES,
     Control,
@@ -34,7 +36,16 @@ class Span(NamedTuple):
 
 def clashes(document: Document) -> list[ConfigError]:
     """Every clash between good values of `document`."""
-    rules = (_interfaces, _addresses, _networks, _forwards, helper_errors, _queues, _files)
+    rules = (
+        _interfaces,
+        _addresses,
+        _exempt,
+        _networks,
+        _forwards,
+        helper_errors,
+        _queues,
+        _files,
+    )
     return [error for rule in rules for error in rule(document)]
 
 
@@ -74,6 +85,31 @@ def _addresses(document: Document) -> Iterator[ConfigError]:
     count = sum(addresses.num_addresses for _, addresses in pools)
     if count > MOST_ADDRESSES:
         yield ConfigError("nat.addresses", f"{count} addresses in all; at most {MOST_ADDRESSES}")
+
+
+def _exempt(document: Document) -> Iterator[ConfigError]:
+    """Exempt destinations lie outside: no address of ours is one."""
+    nat = as_table(document.get("nat"))
+    written, pools = as_list(nat.get("except")), as_list(nat.get("addresses"))
+    forwards = [as_table(table).get("external_address") for table in as_list(document.get("forward"))]
+    ours = [
+        *((f"nat.addresses[{place}]", addresses) for place, addresses in good_items(pool, pools)),
+        *(
+            (f"forward[{place}].external_address", IPv4Network(address))
+            for place, address in good_items(host_address, forwards)
+        ),
+    ]
+    for place, exempt in good_items(pool, written):
+        for where, addresses in ours:
+            if exempt.overlaps(addresses):
+                yield ConfigError(
+                    key_of(("nat", "except", place)),
+                    f"{quoted(written[place])} overlaps {addresses}, {where}; "
+                    "leave the external addresses out of nat.except",
+                )
+                break
+    if len(written) > MOST_EXEMPT:
+        yield ConfigError("nat.except", f"{len(written)} networks; at most {MOST_EXEMPT}; join some of them")
 
 
 def _networks(document: Document) -> Iterator[ConfigError]:

@@ -39,9 +39,12 @@ from nfmasq.config.values import (
 from nfmasq.config.warnings import warnings_of
 
 # What the compiled core can hold.
-MOST_SESSIONS = 1 << 26
+MOST_SESSIONS = (1 << 26) - 1
 MOST_ADDRESSES = 256
 MOST_NETWORKS = 256
+
+MOST_EXEMPT = 64
+"""Destinations without translation: each is a rule of its own where iptables lays them."""
 
 MOST_QUEUES = 64
 LAST_QUEUE = 65535
@@ -109,11 +112,15 @@ class Network(Behaviour):
 
 
 class Nat(Table):
-    """[nat]: which side is which, and how mappings behave (RFC 4787, RFC 5382). mss: None: what fits."""
+    """[nat]: which side is which, and how mappings behave (RFC 4787, RFC 5382).
+
+    exempt: destinations that are not translated (RFC 6888 REQ-6). mss: None: what fits.
+    """
 
     internal: list[Interface] = Field(min_length=1, examples=['["lan0"]'])
     external: Interface = Field(examples=['"wan0"'])
     addresses: list[Pool] = []
+    exempt: list[Pool] = Field(default=[], alias="except")
     ports: Ports = PortRange(1024, 32767)
     mapping: Mapping = "endpoint-independent"
     filtering: Filtering = "address-dependent"
@@ -137,11 +144,13 @@ class Limits(Table):
 
 
 class Timeouts(Table):
-    """[timeouts]: idle seconds after which a session ends."""
+    """[timeouts]: idle seconds after which a session ends. tcp_opening, tcp_closing: None: tcp_transitory."""
 
     udp: Seconds = 5 * 60
     tcp_established: Seconds = 2 * 3600 + 4 * 60
     tcp_transitory: Seconds = 4 * 60
+    tcp_opening: Seconds | None = None
+    tcp_closing: Seconds | None = None
     icmp: Seconds = 60
     expectation: Seconds = 60
 

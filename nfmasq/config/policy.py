@@ -64,6 +64,8 @@ def policy_of(
             tcp_established=timeouts.tcp_established,
             tcp_transitory=timeouts.tcp_transitory,
             icmp=timeouts.icmp,
+            tcp_opening=timeouts.tcp_opening,
+            tcp_closing=timeouts.tcp_closing,
         ),
         sessions=limits.sessions,
         half_open=limits.half_open,

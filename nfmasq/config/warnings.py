@@ -23,8 +23,10 @@ MINIMUMS = (
     Minimum("udp", 120, "RFC 4787 REQ-5"),
     Minimum("tcp_established", 7440, "RFC 5382 REQ-5"),
     Minimum("tcp_transitory", 240, "RFC 5382 REQ-5"),
+    Minimum("tcp_closing", 240, "RFC 5382 REQ-5"),
     Minimum("icmp", 60, "RFC 5508 REQ-2"),
 )
+"""Not tcp_opening: RFC 7857 section 2.1 lets it be shorter, against floods of SYNs."""
 
 
 MAPPING_UDP, MAPPING_TCP = ("RFC 4787 REQ-1",), ("RFC 5382 REQ-1",)
@@ -80,7 +82,8 @@ def _ports_all_forwarded(config: "Config") -> Iterator[str]:
 def _below_minimum(config: "Config") -> Iterator[str]:
     for key, least, source in MINIMUMS:
         seconds = getattr(config.timeouts, key)
-        if seconds < least:
+        without_effect = key == "tcp_transitory" and config.timeouts.tcp_closing is not None
+        if seconds is not None and seconds < least and not without_effect:
             yield f"timeouts.{key}: {seconds} s is taken, but {source} asks for {least} s at least"
 
 

@@ -8,7 +8,16 @@ from aiohttp import web
 
 from nfmasq.config.addresses import network
 from nfmasq.config.values import described
-from nfmasq.control.question import RUNNING, BadRequest, body_of, in_json, require_known
+from nfmasq.control.question import (
+    DEFAULT_LIMIT,
+    MOST_ROWS,
+    RUNNING,
+    BadRequest,
+    body_of,
+    in_json,
+    number_of,
+    require_known,
+)
 from nfmasq.control.schemas import SCHEMA, Helper, Running
 from nfmasq.helpers.board import Entry, HelperRefused, NoSuchHelper
 from nfmasq.helpers.counters import HelperCounters
@@ -21,9 +30,15 @@ def add_routes(app: web.Application) -> None:
 
 
 async def get_helpers(request: web.Request) -> web.Response:
-    """Every helper that could be loaded, by its name."""
-    require_known(request, set())
-    return in_json({"schema": SCHEMA, "helpers": rows(request.app[RUNNING])})
+    """Every helper that could be loaded, in order of the names; `after` is a name here."""
+    require_known(request, {"after", "limit", "helper"})
+    limit = number_of(request, "limit", DEFAULT_LIMIT, 1, MOST_ROWS)
+    after, only = request.query.get("after", ""), request.query.get("helper")
+    listed = [
+        row for row in rows(request.app[RUNNING]) if row["name"] > after and only in {None, row["name"]}
+    ]
+    following = listed[limit - 1]["name"] if len(listed) > limit else None
+    return in_json({"schema": SCHEMA, "helpers": listed[:limit], "next": following})
 
 
 async def put_helper(request: web.Request) -> web.Response:

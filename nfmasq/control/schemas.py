@@ -222,5 +222,8 @@ class Running(Protocol):
     def helper_counters(self) -> MappingOf[str, HelperCounters]:
         """What each has counted, by its name."""
 
+    def expectations(self) -> int:
+        """How many sessions that helpers announced nobody has come to yet."""
+
     async def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
         """Switch a helper for one network's hosts, or all. Raises NoSuchHelper and HelperRefused."""

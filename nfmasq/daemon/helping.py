@@ -34,7 +34,7 @@ class Helping:
     def __init__(self, config: Config, table: Table) -> None:
         self.board = Switchboard(config)
         self._table = table
-        self._engine = self._made()
+        self._engine = Engine(table, self.board)
         self._failures = 0
         self._failed_at = 0.0
         self._beats, self._still = -1, 0
@@ -50,12 +50,13 @@ class Helping:
     def adopt(self, config: Config) -> None:
         """Set all helpers as a configuration says."""
         self.board.adopt(config)
-        self._engine.adopt(self.board.roster(), expectation_s=self.board.expectation_s)
+        for name, entry in self.board.entries.items():
+            self._engine.turn(name, entry.switch)
 
     def turn(self, name: str, enabled: bool, network: IPv4Network | None) -> Entry:
         """Switch a helper, as `Switchboard.turn` does and with what it raises."""
         entry = self.board.turn(name, enabled, network)
-        self._engine.switch(name, enabled, network)
+        self._engine.turn(name, entry.switch)
         return entry
 
     def ports(self, internal: Iterable[IPv4Network]) -> tuple[HelperPort, ...]:
@@ -70,6 +71,10 @@ class Helping:
     def counters(self) -> Mapping[str, HelperCounters]:
         """What each helper has counted, by its name."""
         return self._engine.counters()
+
+    def expectations(self) -> int:
+        """How many announced sessions nobody has come to yet."""
+        return self._engine.expectations()
 
     def beat(self) -> None:
         """Look once whether the engine still turns."""
@@ -96,13 +101,10 @@ class Helping:
     def _is_stuck(self) -> bool:
         return self._still >= LOOKS
 
-    def _made(self) -> Engine:
-        return Engine(self._table, self.board.roster(), expectation_s=self.board.expectation_s)
-
     def _replace(self) -> None:
         self._failures += 1
         self._failed_at = time.monotonic()
         log.error("%s; it is started again", self._engine.failure)
         self._engine.stop()
-        self._engine = self._made()
+        self._engine = Engine(self._table, self.board)
         self._engine.start()

@@ -127,6 +127,10 @@ class Daemon:
         """What each helper has counted."""
         return self._helping.counters()
 
+    def expectations(self) -> int:
+        """How many sessions that helpers announced nobody has come to yet."""
+        return self._helping.expectations()
+
     async def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
         """Switch a helper for one network's hosts, or all. Raises NoSuchHelper and HelperRefused."""
         entry = await self._in_hand(lambda: self._supervisor.turn_helper(name, enabled, network))

@@ -25,6 +25,7 @@ from nfmasq.daemon.helping import Helping
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
 from nfmasq.forwards import Entry, Forwards
 from nfmasq.helpers.board import Entry as HelperEntry
+from nfmasq.overlap import overlaps
 from nfmasq.policy import Policy
 from nfmasq.uplink import Uplink, UplinkMissing, local_ports, read_uplink
 
@@ -65,7 +66,7 @@ class Supervisor:
         self._restored_ever = 0
         self._problems: dict[str, str] = {}
         self._strays: list[str] = []
-        self._strays_of: tuple[Uplink, tuple[Entry, ...]] | None = None
+        self._strays_of: tuple[Uplink, tuple[Entry, ...], Config] | None = None
 
     def begin(self) -> None:
         """Set up the policy, the guard and the rules. Raises UplinkMissing or one of RULES_FAILED.
@@ -178,11 +179,11 @@ class Supervisor:
         self._hold_rules()
 
     def _tell_strays(self, uplink: Uplink) -> None:
-        """Say once what keeps a forward from working; the status says it as long as it is so."""
-        if self._strays_of == (uplink, self.forwards.entries):
+        """Say once what keeps addresses or a forward from working; the status says it as long as it is so."""
+        if self._strays_of == (uplink, self.forwards.entries, self.config):
             return
-        self._strays_of = uplink, self.forwards.entries
-        strays = self.forwards.strays(uplink)
+        self._strays_of = uplink, self.forwards.entries, self.config
+        strays = [*map(str, overlaps(self.config, uplink)), *self.forwards.strays(uplink)]
         for line in strays:
             if line not in self._strays:
                 log.warning("%s", line)
@@ -211,6 +212,7 @@ class Supervisor:
             queues=self._queues,
             forwards=self._policy.forwards if self._policy else (),
             hairpinning=nat.hairpinning,
+            exempt=tuple(nat.exempt),
         )
 
     def _install(self, plan: DiversionPlan) -> None:

@@ -1,6 +1,7 @@
 """What a diversion is, whichever program lays its rules."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import Protocol
@@ -27,7 +28,8 @@ class DiversionPlan:
     internal, external: interface names; addresses: the external ones; networks: those behind the router;
     ports: first and last external port handed out; queues: number of the first netfilter queue, and how many;
     forwards: external endpoints that are not left to local sockets, see `claims`; hairpinning: queue also
-    what internal hosts send to an external address, on its way in and on its way back to them.
+    what internal hosts send to an external address, on its way in and on its way back to them; exempt:
+    destinations that are not translated (RFC 6888 REQ-6).
     Raises DiversionUnavailable for a name or number no rule can bear.
     """
 
@@ -39,6 +41,7 @@ class DiversionPlan:
     queues: tuple[int, int]
     forwards: tuple[Forward, ...] = ()
     hairpinning: bool = False
+    exempt: tuple[IPv4Network, ...] = ()
 
     def __post_init__(self) -> None:
         for name in (*self.internal, self.external):
@@ -61,6 +64,21 @@ class DiversionPlan:
     def merged_addresses(self) -> tuple[IPv4Network, ...]:
         """The external addresses as the fewest networks that hold them and no other address."""
         return tuple(collapse_addresses(IPv4Network(address) for address in self.addresses))
+
+    @property
+    def merged_exempt(self) -> tuple[IPv4Network, ...]:
+        """What really lies outside of the exempt destinations, in the fewest networks.
+
+        The internal networks and the external addresses do not: from outside they would be spoofed sources,
+        and what is sent to an address that is on no interface would come back. While there is no external
+        address nothing is exempt: the router would ask for its neighbour (ARP) by an internal address.
+        """
+        if not self.addresses:
+            return ()
+        left = list(collapse_addresses(self.exempt))
+        for ours in (*self.merged_networks, *self.merged_addresses):
+            left = [part for network in left for part in _without(network, ours)]
+        return tuple(collapse_addresses(left))
 
     @property
     def claims(self) -> Claims:
@@ -97,3 +115,10 @@ class NoDiversion:
     def present(self) -> bool:
         """Nothing of ours can be missing."""
         return True
+
+
+def _without(network: IPv4Network, hole: IPv4Network) -> Iterable[IPv4Network]:
+    """The network but for what of it lies in the hole."""
+    if network.subnet_of(hole):
+        return ()
+    return network.address_exclude(hole) if hole.subnet_of(network) else (network,)

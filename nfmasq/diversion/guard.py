@@ -1,10 +1,12 @@
 """The guard: nothing leaves by the external interface as if it came from an internal host.
 
+Only to an exempt destination (RFC 6888 REQ-6) an internal source may go.
+
 It stands apart from the diversion, in a table of its own, so that losing the diversion's rules, or the
 daemon, stops traffic and never lets it out untranslated. It looks at packets last, after every translation.
 
-What is stored: the guard's listing as it was right after this process installed it. Only install() and
-remove() write it. The rules themselves outlive the process on purpose; any later process may replace or
+What is stored: the guard as this process laid it, with its listing right after that. Only install() and
+remove() write them. The rules themselves outlive the process on purpose; any later process may replace or
 remove them.
 
 Without nft the guard is a chain behind our jump in mangle POSTROUTING. Diverted packets never come to it
@@ -15,8 +17,10 @@ from ipaddress import IPv4Network
 
 from nfmasq.diversion import iptables, nftables
 from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
-from nfmasq.diversion.iptables_rules import GUARD_CHAIN
-from nfmasq.diversion.nftables_rules import ICMP_ERRORS, address_set, names, replacing
+from nfmasq.diversion.iptables_rules import GUARD_CHAIN, GUARD_EXEMPT_CHAIN
+from nfmasq.diversion.nft_table import NftChain, NftTable, address_set
+from nfmasq.diversion.nftables import LaidTable
+from nfmasq.diversion.nftables_rules import ICMP_ERRORS, names
 from nfmasq.diversion.program import NEEDS_PRIVILEGE, Outcome, run
 
 TABLE = "nfmasq_guard"
@@ -25,6 +29,9 @@ TABLE = "nfmasq_guard"
 # about an inbound packet is the internal host.
 _QUOTED_DESTINATION = 192
 
+_CHAINS = (GUARD_CHAIN, GUARD_EXEMPT_CHAIN)
+
+_laid = LaidTable()
 _state: dict[str, object] = {}
 
 
@@ -34,7 +41,7 @@ def backend() -> str:
     Raises DiversionUnavailable if by none.
     """
     probe = f"{TABLE}_probe"
-    tried = run("nft", "-f", "-", script=replacing(probe, "") + f"delete table ip {probe}\n")
+    tried = run("nft", "-f", "-", script=f"add table ip {probe}\ndelete table ip {probe}\n")
     if tried.good:
         return "nftables"
     if tried.not_permitted:
@@ -46,20 +53,27 @@ def backend() -> str:
     )
 
 
-def ruleset(plan: DiversionPlan) -> str:
-    """The whole nft transaction for `plan`."""
-    quoted = "".join(f"\t\t{ICMP_ERRORS} {_quotes(network)} drop\n" for network in plan.merged_networks)
-    return replacing(
+def guard_table(plan: DiversionPlan) -> NftTable:
+    """The table for `plan`."""
+    quoted = tuple(f"{ICMP_ERRORS} {_quotes(network)} drop" for network in plan.merged_networks)
+    egress = (
+        f'oifname != "{plan.external}" return',
+        "ip saddr @internal ip daddr @exempt return",
+        "ip saddr @internal drop",
+        f"iifname {names(plan.internal)} ip saddr != @external drop",
+        "ip daddr != @exempt jump quoted",
+    )
+    return NftTable(
         TABLE,
-        f"""\
-{address_set("external", plan.addresses)}{address_set("internal", plan.merged_networks)}
-	chain egress {{
-		type filter hook postrouting priority srcnat + 200; policy accept;
-		oifname != "{plan.external}" return
-		ip saddr @internal drop
-		iifname {names(plan.internal)} ip saddr != @external drop
-{quoted}	}}
-""",
+        (
+            address_set("external", plan.merged_addresses),
+            address_set("internal", plan.merged_networks),
+            address_set("exempt", plan.merged_exempt),
+        ),
+        (
+            NftChain("quoted", "", quoted),
+            NftChain("egress", "type filter hook postrouting priority srcnat + 200; policy accept;", egress),
+        ),
     )
 
 
@@ -70,24 +84,28 @@ def _quotes(network: IPv4Network) -> str:
 
 def install(plan: DiversionPlan) -> None:
     """Lay the guard for `plan`, in place of the one before. Raises DiversionUnavailable if that fails."""
-    if backend() == "nftables":
-        laid = run("nft", "-f", "-", script=ruleset(plan))
-    else:
-        laid = _install_by_iptables(plan)
+    by_nft = backend() == "nftables"
+    laid = _laid.lay(guard_table(plan)) if by_nft else _install_by_iptables(plan)
     if not laid.good:
         raise DiversionUnavailable(f"the guard could not be laid: {laid.complaint}")
     _state["installed"] = _listing()
 
 
 def _install_by_iptables(plan: DiversionPlan) -> Outcome:
+    from_inside = [
+        *(f"-s {network} -j RETURN" for network in plan.merged_addresses),
+        *(f"-i {name} -j DROP" for name in plan.internal),
+    ]
     return iptables.restore(
         "mangle",
         [
             f":{GUARD_CHAIN} - [0:0]",
-            *iptables.without(iptables.rules("mangle"), [GUARD_CHAIN]),
+            f":{GUARD_EXEMPT_CHAIN} - [0:0]",
+            *iptables.without(iptables.rules("mangle"), _CHAINS),
+            *(f"-A {GUARD_CHAIN} -d {network} -g {GUARD_EXEMPT_CHAIN}" for network in plan.merged_exempt),
             *(f"-A {GUARD_CHAIN} -s {network} -j DROP" for network in plan.merged_networks),
-            *(f"-A {GUARD_CHAIN} -s {address}/32 -j RETURN" for address in plan.addresses),
-            *(f"-A {GUARD_CHAIN} -i {name} -j DROP" for name in plan.internal),
+            *(f"-A {GUARD_EXEMPT_CHAIN} -s {network} -j RETURN" for network in plan.merged_networks),
+            *(f"-A {chain} {rule}" for chain in _CHAINS for rule in from_inside),
             f"-A POSTROUTING -o {plan.external} -j {GUARD_CHAIN}",
         ],
     )
@@ -96,8 +114,9 @@ def _install_by_iptables(plan: DiversionPlan) -> Outcome:
 def remove() -> None:
     """Take the guard out, whoever laid it, by whichever program; harmless when there is none."""
     _state.clear()
+    _laid.forget()
     nftables.delete(TABLE)
-    iptables.erase("mangle", [GUARD_CHAIN])
+    iptables.erase("mangle", _CHAINS)
 
 
 def present() -> bool:
@@ -111,6 +130,5 @@ def _listing() -> str:
     listed = nftables.listing(TABLE)
     if listed is not None:
         return listed
-    chains = [GUARD_CHAIN]
     lines = iptables.rules("mangle")
-    return "\n".join(line for line in lines if line.split()[1] in chains or iptables.leads_to(line, chains))
+    return "\n".join(line for line in lines if line.split()[1] in _CHAINS or iptables.leads_to(line, _CHAINS))

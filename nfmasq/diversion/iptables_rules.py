@@ -6,14 +6,14 @@ from nfmasq.diversion.backend import HAIRPIN_MARK, HAIRPIN_MASK, DiversionPlan
 from nfmasq.diversion.claims import Span
 
 CHAINS = {
-    "raw": ("nfmasq-in", "nfmasq-hairpin", "nfmasq-ext", "nfmasq-silent"),
-    "mangle": ("nfmasq-out", "nfmasq-back"),
+    "raw": ("nfmasq-in", "nfmasq-from", "nfmasq-hairpin", "nfmasq-ext", "nfmasq-silent"),
+    "mangle": ("nfmasq-out", "nfmasq-to", "nfmasq-back"),
 }
-"""in: from outside; hairpin: from inside, for an external address; ext: what either of them let through is
-for an external address; silent: what the router shall not say; out: to the outside; back: a hairpinned packet
-on its way back inside."""
+"""in: from outside; from: from an exempt destination; hairpin: from inside, for an external address;
+ext: what of these is for an external address; silent: what the router shall not say; out: to the outside;
+to: to an exempt destination; back: a hairpinned packet on its way back inside."""
 
-GUARD_CHAIN = "nfmasq-guard"
+GUARD_CHAIN, GUARD_EXEMPT_CHAIN = "nfmasq-guard", "nfmasq-guard-to"
 
 LOCAL_SOCKET = "-m socket --nowildcard -j RETURN"
 _ICMP_ERRORS = (3, 11, 12)
@@ -28,6 +28,10 @@ _LONG = 4
 def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     """The rules in each of our chains.
 
+    What goes to an exempt destination, or comes from there to an internal host, is let be; of the first only
+    what has an internal source, so that a spoofed one meets the core. A chain for them that is gone to (-g)
+    keeps the rules as many as networks and destinations together, and ends where it was called from.
+
     What is sent to an address of a pool, and is nobody's, the router would send back where it came from if
     the address is on no interface: it ends here, for the next router would send it in again. While there is
     no address at all, that is so of everything; and to send it on, the router would ask for its neighbour
@@ -36,17 +40,29 @@ def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     queue = _queue(plan)
     unwanted = [f"-d {network} " for network in plan.merged_addresses] or [""]
     to_external = [f"-d {network} -j nfmasq-ext" for network in plan.merged_addresses]
+    from_inside = [f"-i {name} {queue}" for name in plan.internal]
+    back_out = [f"-i {plan.external} {what}-j DROP" for what in unwanted]
+    networks, exempt = plan.merged_networks, plan.merged_exempt
     return {
-        "nfmasq-in": [*(f"-d {network} {queue}" for network in plan.merged_networks), *to_external],
+        "nfmasq-in": [
+            *(f"-s {network} -g nfmasq-from" for network in exempt),
+            *(f"-d {network} {queue}" for network in networks),
+            *to_external,
+        ],
+        "nfmasq-from": [*(f"-d {network} -j RETURN" for network in networks), *to_external] if exempt else [],
         "nfmasq-hairpin": [*_for_others(plan), *to_external] if plan.hairpinning else [],
         "nfmasq-ext": _to_an_external_address(plan),
         "nfmasq-silent": ["-j DROP"] if plan.hairpinning else [],
         "nfmasq-out": [
-            *(f"-i {name} {queue}" for name in plan.internal),
-            *(f"-i {plan.external} {what}-j DROP" for what in unwanted),
+            *(f"-d {network} -g nfmasq-to" for network in exempt),
+            *from_inside,
+            *back_out,
             *(f"-p icmp --icmp-type {kind} -m addrtype --src-type LOCAL {queue}" for kind in _ICMP_ERRORS),
         ],
-        "nfmasq-back": [f"-i {name} {queue}" for name in plan.internal] if plan.hairpinning else [],
+        "nfmasq-to": [*(f"-s {network} -j RETURN" for network in networks), *from_inside, *back_out]
+        if exempt
+        else [],
+        "nfmasq-back": from_inside if plan.hairpinning else [],
     }
 
 

@@ -1,12 +1,13 @@
 """The diversion by nft's `queue` expression, in a table of its own, `ip nfmasq`.
 
-What is stored: the kernel's listing of the table as it was right after we installed it. Only install() and
-remove() write it; present() compares.
+What is stored: the table we laid, and the kernel's listing of it as it was right after that. Only lay() and
+forget() write them; present() compares.
 """
 
 from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
-from nfmasq.diversion.nftables_rules import DEFRAGMENT, ICMP_ERRORS, LOCAL_SOCKET, TABLE, ruleset
-from nfmasq.diversion.program import NEEDS_PRIVILEGE, run
+from nfmasq.diversion.nft_table import NftTable
+from nfmasq.diversion.nftables_rules import DEFRAGMENT, ICMP_ERRORS, LOCAL_SOCKET, TABLE, rules_table
+from nfmasq.diversion.program import NEEDS_PRIVILEGE, Outcome, run
 
 _PROBE = f"""\
 add table ip {TABLE}_probe
@@ -24,13 +25,43 @@ delete table ip {TABLE}_probe
 """
 
 
+class LaidTable:
+    """What this process laid of one table of ours."""
+
+    def __init__(self) -> None:
+        self._table: NftTable | None = None
+        self._listing: str | None = None
+
+    def lay(self, table: NftTable) -> Outcome:
+        """Lay this table in one transaction: by changing the one before, or else in its place."""
+        changes = table.since(self._table) if self._table and self.present() else None
+        laid = run("nft", "-f", "-", script=table.anew() if changes is None else changes)
+        if not laid.good and changes is not None:
+            laid = run("nft", "-f", "-", script=table.anew())
+        if laid.good:
+            self._table, self._listing = table, listing(table.name)
+        return laid
+
+    def present(self) -> bool:
+        """Is the table as it was when laid?"""
+        return (
+            self._table is not None
+            and self._listing is not None
+            and listing(self._table.name) == self._listing
+        )
+
+    def forget(self) -> None:
+        """Nothing is laid any more."""
+        self._table = self._listing = None
+
+
 class NftablesDiversion:
     """Rules by nft."""
 
     name = "nftables"
 
     def __init__(self) -> None:
-        self._installed: str | None = None
+        self._laid = LaidTable()
 
     @staticmethod
     def refusal() -> str:
@@ -49,19 +80,18 @@ class NftablesDiversion:
 
     def install(self, plan: DiversionPlan) -> None:
         """Lay the rules in one transaction."""
-        laid = run("nft", "-f", "-", script=ruleset(plan))
+        laid = self._laid.lay(rules_table(plan))
         if not laid.good:
             raise DiversionUnavailable(f"nft did not take the rules: {laid.complaint}")
-        self._installed = listing(TABLE)
 
     def remove(self) -> None:
         """Delete the table."""
-        self._installed = None
+        self._laid.forget()
         delete(TABLE)
 
     def present(self) -> bool:
         """Is the table as it was when installed?"""
-        return self._installed is not None and listing(TABLE) == self._installed
+        return self._laid.present()
 
 
 def listing(table: str) -> str | None:

@@ -1,10 +1,11 @@
-"""The text of our nft rules for one plan, and of what the guard's has in common with it."""
+"""Our nft rules for one plan, and what the guard's have in common with them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nfmasq.diversion.backend import HAIRPIN_MARK, HAIRPIN_MASK, DiversionPlan
 from nfmasq.diversion.claims import Claims, Span
+from nfmasq.diversion.nft_table import NftChain, NftSet, NftTable, address_set, interval_set
 
 TABLE = "nfmasq"
 
@@ -19,60 +20,55 @@ DEFRAGMENT = "meta l4proto tcp tproxy to :1"
 ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
 
 
-def address_set(name: str, members: Iterable[object]) -> str:
-    """The text of a set of addresses or networks, which may be empty."""
-    return _interval_set(name, "ipv4_addr", members)
-
-
-def _interval_set(name: str, kind: str, members: Iterable[object]) -> str:
-    elements = ", ".join(str(member) for member in members)
-    line = f"\t\telements = {{ {elements} }}\n" if elements else ""
-    return f"\tset {name} {{\n\t\ttype {kind}; flags interval\n{line}\t}}\n"
-
-
 def names(interfaces: Iterable[str]) -> str:
     """Interfaces as an anonymous set."""
     return "{ " + ", ".join(f'"{name}"' for name in interfaces) + " }"
 
 
-def replacing(table: str, body: str) -> str:
-    """A transaction that puts a table in place of the one before, if any, with no moment in between."""
-    return f"add table ip {table}\ndelete table ip {table}\ntable ip {table} {{\n{body}}}\n"
+def rules_table(plan: DiversionPlan) -> NftTable:
+    """The table for `plan`.
 
-
-def ruleset(plan: DiversionPlan) -> str:
-    """The whole transaction for `plan`, as text for `nft -f`.
-
-    What is sent to an address of a pool, and is nobody's, the router would send back where it came from if
-    the address is on no interface: it ends here, for the next router would send it in again. While there is
-    no address at all, that is so of everything; and to send it on, the router would ask for its neighbour
-    (ARP) by an internal address, having no other.
+    What goes to an exempt destination, or comes from there to an internal host, is let be; of the first only
+    what has an internal source, so that a spoofed one meets the core. What is sent to an address of a pool,
+    and is nobody's, the router would send back where it came from if the address is on no interface: it ends
+    here, for the next router would send it in again. While there is no address at all, that is so of
+    everything; and to send it on, the router would ask for its neighbour (ARP) by an internal address, having
+    no other.
     """
-    queue = _queue(plan)
+    queue, external = _queue(plan), plan.external
     unwanted = "ip daddr @external " if plan.addresses else ""
-    sides = (*plan.internal, plan.external) if plan.hairpinning else (plan.external,)
-    return replacing(
+    sides = (*plan.internal, external) if plan.hairpinning else (external,)
+    inbound = (
+        f"iifname != {names(sides)} return",
+        f'iifname "{external}" ip saddr @exempt ip daddr @internal return',
+        f'iifname "{external}" ip daddr @internal {queue}',
+        "ip daddr != @external return",
+        *_to_an_external_address(plan),
+    )
+    outbound = (
+        *_back(plan),
+        f'oifname != "{external}" return',
+        "ip saddr @internal ip daddr @exempt return",
+        f"iifname {names(plan.internal)} {queue}",
+        f'iifname "{external}" {unwanted}drop',
+        f"{ICMP_ERRORS} fib saddr type local ip daddr != @exempt {queue}",
+    )
+    return NftTable(
         TABLE,
-        f"""\
-{address_set("external", plan.merged_addresses)}{address_set("internal", plan.merged_networks)}\
-{_claimed_sets(plan.claims)}
-	chain inbound {{
-		type filter hook prerouting priority raw; policy accept;
-		iifname != {names(sides)} return
-		iifname "{plan.external}" ip daddr @internal {queue}
-		ip daddr != @external return
-{_to_an_external_address(plan)}	}}
-	chain outbound {{
-		type filter hook postrouting priority srcnat - 10; policy accept;
-{_back(plan)}		oifname != "{plan.external}" return
-		iifname {names(plan.internal)} {queue}
-		iifname "{plan.external}" {unwanted}drop
-		{ICMP_ERRORS} fib saddr type local {queue}
-	}}
-{_silent(plan)}	chain defragment {{
-		{DEFRAGMENT}
-	}}
-""",
+        (
+            address_set("external", plan.merged_addresses),
+            address_set("internal", plan.merged_networks),
+            address_set("exempt", plan.merged_exempt),
+            *_claimed_sets(plan.claims),
+        ),
+        (
+            NftChain("inbound", "type filter hook prerouting priority raw; policy accept;", inbound),
+            NftChain(
+                "outbound", "type filter hook postrouting priority srcnat - 10; policy accept;", outbound
+            ),
+            *_silent(plan),
+            NftChain("defragment", "", (DEFRAGMENT,)),
+        ),
     )
 
 
@@ -81,9 +77,9 @@ def _queue(plan: DiversionPlan) -> str:
     return f"queue num {first}" if count == 1 else f"queue num {first}-{first + count - 1}"
 
 
-def _to_an_external_address(plan: DiversionPlan) -> str:
+def _to_an_external_address(plan: DiversionPlan) -> tuple[str, ...]:
     queue, claims, (low, high) = _queue(plan), plan.claims, plan.ports
-    rules = [
+    return (
         *([f"ip daddr @claimed {queue}"] if claims.whole else []),
         *(f"ip daddr . {name} dport @claimed_{name}_at {queue}" for name in _named(claims.at, 1)),
         *(f"{name} dport @claimed_{name} {queue}" for name in _named(claims.everywhere, 0)),
@@ -91,24 +87,23 @@ def _to_an_external_address(plan: DiversionPlan) -> str:
         *(f"meta l4proto {name} {queue}" for name in claims.leftover),
         f"meta l4proto {{ tcp, udp }} th dport {low}-{high} {queue}",
         f"meta l4proto != {{ tcp, udp }} {queue}",
-    ]
-    return "".join(f"\t\t{rule}\n" for rule in rules)
+    )
 
 
-def _claimed_sets(claims: Claims) -> str:
+def _claimed_sets(claims: Claims) -> Iterator[NftSet]:
     """The sets that hold what forwards claim; those that would be empty are left out."""
-    text = address_set("claimed", claims.whole) if claims.whole else ""
+    if claims.whole:
+        yield address_set("claimed", claims.whole)
     for wanted in _named(claims.at, 1):
-        elements = [
+        elements = (
             f"{address} . {_ports(span)}"
             for address, name, spans in claims.at
             if name == wanted
             for span in spans
-        ]
-        text += _interval_set(f"claimed_{wanted}_at", "ipv4_addr . inet_service", elements)
+        )
+        yield interval_set(f"claimed_{wanted}_at", "ipv4_addr . inet_service", elements)
     for name, spans in claims.everywhere:
-        text += _interval_set(f"claimed_{name}", "inet_service", map(_ports, spans))
-    return text
+        yield interval_set(f"claimed_{name}", "inet_service", map(_ports, spans))
 
 
 def _named(rows: Iterable[tuple[Any, ...]], column: int) -> list[str]:
@@ -121,22 +116,16 @@ def _ports(span: Span) -> str:
     return f"{first}" if first == last else f"{first}-{last}"
 
 
-def _back(plan: DiversionPlan) -> str:
+def _back(plan: DiversionPlan) -> Iterator[str]:
     """The rule for hairpinned packets on their way back to an internal host."""
-    if not plan.hairpinning:
-        return ""
-    sides = names(plan.internal)
-    mark = f"meta mark & {HAIRPIN_MASK:#x} == {HAIRPIN_MARK:#x}"
-    return f"\t\toifname {sides} iifname {sides} {mark} {_queue(plan)}\n"
+    if plan.hairpinning:
+        sides = names(plan.internal)
+        mark = f"meta mark & {HAIRPIN_MASK:#x} == {HAIRPIN_MARK:#x}"
+        yield f"oifname {sides} iifname {sides} {mark} {_queue(plan)}"
 
 
-def _silent(plan: DiversionPlan) -> str:
+def _silent(plan: DiversionPlan) -> Iterator[NftChain]:
     """A hairpinned packet would make the router tell its sender of a shorter way, past the router."""
-    if not plan.hairpinning:
-        return ""
-    return f"""\
-	chain silent {{
-		type filter hook output priority raw; policy accept;
-		oifname {names(plan.internal)} icmp type redirect drop
-	}}
-"""
+    if plan.hairpinning:
+        redirects = f"oifname {names(plan.internal)} icmp type redirect drop"
+        yield NftChain("silent", "type filter hook output priority raw; policy accept;", (redirects,))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nfmasq.doctor import machine, router
 from nfmasq.doctor.check import Check, Status
+from nfmasq.doctor.fragments import fragments
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
@@ -27,5 +28,6 @@ def _all(config: "Config | None") -> Iterator[Check]:
     yield machine.diversion(config.engine.diversion if config else "auto")
     yield machine.guard()
     yield machine.forwarding((*config.nat.internal, config.nat.external) if config else ())
+    yield fragments()
     if config is not None:
         yield from router.checks(config)

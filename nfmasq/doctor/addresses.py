@@ -1,10 +1,11 @@
-"""The external addresses: are there any, and does somebody answer for those of a pool?"""
+"""The external addresses: are there any, does somebody answer for a pool's, are they apart from inside?"""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING, Any
 
 from nfmasq.doctor.check import Check
+from nfmasq.overlap import overlaps
 from nfmasq.uplink import local_networks, read_uplink
 
 if TYPE_CHECKING:
@@ -38,6 +39,15 @@ def external(config: "Config", interfaces: dict[str, dict[str, Any]]) -> Check:
             "; ".join(f"ip route add local {network} dev lo" for network in networks),
         )
     return Check(name, "ok", f"{found[0]}" + (f" and {len(found) - 1} more" if len(found) > 1 else ""))
+
+
+def apart(config: "Config") -> Check:
+    """Are no addresses inside and outside at once (RFC 4787 REQ-7)?"""
+    name, found = "inside and outside", list(overlaps(config, read_uplink(config)))
+    if not found:
+        return Check(name, "ok", "no address is on both sides")
+    more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
+    return Check(name, "warn", found[0].why + more, found[0].mend)
 
 
 def _unanswered(pool: Iterable[IPv4Address], interface: dict[str, Any]) -> list[IPv4Address]:

@@ -31,6 +31,7 @@ def checks(config: "Config") -> Iterator[Check]:
         if not missing:
             yield addresses.external(config, interfaces)
             yield _networks(config)
+            yield addresses.apart(config)
             yield _route(config)
     for check in _WITHOUT_INTERFACES:
         yield check(config)

@@ -1,12 +1,13 @@
 """From what a dialogue found to what is written in its place: the one who trusts or does not.
 
-An endpoint of the inside is announced to the core, and what the core answers is written. One of the outside is
-only read: that way no router hides anybody. A text is written only when all was well; otherwise what was there
-stays, and is counted. What a dialogue says of itself is believed no more than what is in a packet.
+An endpoint of the inside is announced to the core, and what the core answers is written. One of the outside
+is only read: that way no router hides anybody. A text is written only when all was well; otherwise what was
+there stays, and is counted. What a dialogue says of itself is believed no more than what is in a packet.
 """
 
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from nfmasq.helpers.base import Endpoint, Found, Mentioned, Reading, Refusal, Session, Side
 from nfmasq.helpers.expecting import Expecting, Name
@@ -20,6 +21,14 @@ LONGEST_TEXT = 512
 Edit = tuple[int, int, bytes]
 """A span of what was read, and what takes its place."""
 Write = Callable[[Callable[[IPv4Address, int], bytes], IPv4Address, int], bytes]
+
+
+class Speaker(NamedTuple):
+    """Who says it: a side of a session, and the session's name."""
+
+    side: Side
+    control: Name
+    session: Session
 
 
 class NotUnderstood(Exception):
@@ -41,24 +50,18 @@ def checked(reading: object, length: int) -> Reading:
 
 
 def edits(
-    reading: Reading,
-    side: Side,
-    control: Name,
-    session: Session,
-    expecting: Expecting,
-    tally: Tally,
-    write: Write,
+    reading: Reading, *, speaker: Speaker, expecting: Expecting, tally: Tally, write: Write
 ) -> Iterator[Edit]:
     """What to write where. write: calls a helper's function. Raises what that raises."""
     if reading.refused:
         tally.refuse(reading.refused)
     for each in reading.found:
         try:
-            place = _place(each, side, control, session, expecting)
+            place = _place(each, speaker, expecting)
             if place is None:
                 tally.seen += 1
                 continue
-            text = _written(each, place, control, expecting, write)
+            text = _written(each, place, speaker, expecting, write)
         except Refusal as refused:
             tally.refuse([str(refused)])
             continue
@@ -67,21 +70,19 @@ def edits(
         yield each.start, each.end, text
 
 
-def _place(
-    each: Found | Mentioned, side: Side, control: Name, session: Session, expecting: Expecting
-) -> Endpoint | None:
+def _place(each: Found | Mentioned, speaker: Speaker, expecting: Expecting) -> Endpoint | None:
     """The endpoint that takes the place of one, or None where it is to stay. Raises Refusal."""
     if isinstance(each, Mentioned):
-        return expecting.original(control, each.port) if side is Side.OUTSIDE else None
-    if side is Side.INSIDE:
-        return expecting.announce(control, session, each)
-    if each.address is not None and each.address != session.remote[0]:
+        return expecting.original(speaker.control, each.port) if speaker.side is Side.OUTSIDE else None
+    if speaker.side is Side.INSIDE:
+        return expecting.announce(speaker.control, speaker.session, each)
+    if each.address is not None and each.address != speaker.session.remote[0]:
         raise Refusal("forged")
     return None
 
 
 def _written(
-    each: Found | Mentioned, place: Endpoint, control: Name, expecting: Expecting, write: Write
+    each: Found | Mentioned, place: Endpoint, speaker: Speaker, expecting: Expecting, write: Write
 ) -> bytes:
     try:
         text = write(each.write, *place)
@@ -91,6 +92,6 @@ def _written(
             raise Refusal("too_long")
     except Exception:
         if isinstance(each, Found) and not each.reuse:
-            expecting.take_back(control, place)
+            expecting.take_back(speaker.control, place)
         raise
     return text

@@ -17,7 +17,6 @@ from nfmasq.config.helpers import unknown
 from nfmasq.config.protocols import PROTOCOL_NUMBERS
 from nfmasq.helpers import registry
 from nfmasq.helpers.base import Helper
-from nfmasq.helpers.roster import Enrolled, Roster
 from nfmasq.helpers.switches import Switch
 from nfmasq.policy import HelperPort
 
@@ -58,10 +57,6 @@ class Switchboard:
         """Set all helpers as a configuration says."""
         self.expectation_s = config.timeouts.expectation
         self.entries = dict(_entries(config, self.entries))
-
-    def roster(self) -> Roster:
-        """What the engine must know of them."""
-        return Roster(Enrolled(entry.number, entry.helper, entry.switch) for entry in self.entries.values())
 
     def turn(self, name: str, enabled: bool, network: IPv4Network | None) -> Entry:
         """Switch a helper for one network's hosts, or for all. Raises NoSuchHelper, HelperRefused."""

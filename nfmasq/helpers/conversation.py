@@ -1,36 +1,47 @@
 """One TCP session that a helper reads: from its packets to the dialogue, and back into packets.
 
-What is stored: the sequence numbers of SYNs under way; once both ends have agreed on theirs, a stream and an
-intake for each side, and the helper's dialogue. Who writes: the engine's thread; `leave` from others too, while
-they hold the engine's lock. What ends the dialogue: its own wish, an error, a bound, a switch; the streams stay
-as long as anything was ever rewritten, for the numbers must go on being corrected. A new connection between
-the same endpoints begins all of it anew.
+What is stored: the sequence numbers of SYNs under way; once both ends have agreed on theirs, a stream and
+an intake for each side, and the helper's dialogue. Who writes: the engine's thread; `leave` from others
+too, while they hold the engine's lock. What ends the dialogue: its own wish, an error, a bound, a switch;
+the streams stay as long as anything was ever rewritten, for the numbers must go on being corrected. A new
+connection between the same endpoints begins all of it anew.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol
 
-from nfmasq.helpers import segment as tcp
 from nfmasq.helpers.acting import Edit
 from nfmasq.helpers.base import Dialogue, Session, Side
 from nfmasq.helpers.expecting import Name
 from nfmasq.helpers.intake import Intake, Store
-from nfmasq.helpers.segment import ACK, CWR, FIN, PSH, RST, SYN, URG, Segment
+from nfmasq.helpers.segment import ACK, FIN, SYN, Segment
+from nfmasq.helpers.sending import as_it_came, packets
 from nfmasq.helpers.stream import Stream
 
 MOST_SPLICES = 2048
 """Of one side, none of them acknowledged."""
 
 
+class Talk(Protocol):
+    """A session that a helper reads. number: the helper's."""
+
+    @property
+    def name(self) -> Name: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def session(self) -> Session: ...
+    @property
+    def dialogue(self) -> Dialogue | None: ...
+
+
 class Reader(Protocol):
     """Who calls dialogues, and acts on what they say."""
 
-    def begin(self, conversation: "Conversation") -> Dialogue | None:
+    def begin(self, talk: Talk) -> Dialogue | None:
         """A dialogue for a connection that begins; None when the helper is off or failed."""
 
-    def read(
-        self, conversation: "Conversation", side: Side, data: bytes
-    ) -> tuple[int, Iterable[Edit], bool]:
+    def read(self, talk: Talk, side: Side, data: bytes) -> tuple[int, Iterable[Edit], bool]:
         """How many bytes the dialogue is done with, what to write, and whether it leaves."""
 
 
@@ -67,15 +78,15 @@ class Conversation:
         """The packets to send on in place of this one: its own first, then what it has no room for."""
         if segment.flags & SYN:
             self._open(segment, side, reader)
-            return [_untouched(segment, b"")]
+            return [as_it_came(segment, b"")]
         if self._intakes is None:
-            return [_untouched(segment, segment.payload)]
+            return [as_it_came(segment, segment.payload)]
         own, other = self._intakes[side.value], self._intakes[1 - side.value]
         if segment.flags & ACK:
             stream = other.stream
             stream.acknowledge(stream.last_before(stream.heard(segment.acked)))
         start, data = self._sendable(segment, own, reader, now)
-        return _packets(segment, own.stream, other.stream, start, data)
+        return packets(segment, own.stream, other.stream, start, data)
 
     def _open(self, segment: Segment, side: Side, reader: Reader) -> None:
         """A SYN counts once the other side has acknowledged it: anybody may send one."""
@@ -98,32 +109,25 @@ class Conversation:
         stream, payload = own.stream, segment.payload
         at = stream.position(segment.sequence)
         end = at + len(payload)
-        if self.dialogue is None:
+        if self.dialogue is None or own.ended:
             stream.taken = max(stream.taken, end)
             return at, payload
-        before, gap = stream.taken, at > own.reach
-        waiting = self._feed(segment, at, payload, own, reader, now)
-        if gap:
-            return stream.taken, b""
-        if end < before:
-            return at, payload
-        going = waiting[: stream.taken - before]
-        return (at, payload[: before - at] + going) if at < before else (before, going)
-
-    def _feed(
-        self, segment: Segment, at: int, payload: bytes, own: Intake, reader: Reader, now: float
-    ) -> bytes:
-        """Let the dialogue read; the bytes that waited before it took any."""
-        overdue = own.is_overdue(now)
+        before, gap, overdue = stream.taken, at > own.reach, own.is_overdue(now)
         heard = own.hear(at, payload, now)
         waiting = own.waiting
         if overdue:
             self.leave()
         elif heard:
             self._read(own, reader, now)
-        if segment.flags & FIN and own.reach == at + len(payload):
+        if segment.flags & FIN and own.reach == end:
             own.give_up()
-        return waiting
+            own.ended = True
+        if gap:
+            return stream.taken, b""
+        if end < before:
+            return at, payload
+        going = waiting[: stream.taken - before]
+        return (at, payload[: before - at] + going) if at < before else (before, going)
 
     def _read(self, own: Intake, reader: Reader, now: float) -> None:
         stream, data, base = own.stream, own.waiting, own.stream.taken
@@ -134,62 +138,3 @@ class Conversation:
         own.take(min(taken, len(own.waiting)), now)  # a switch may have let all go meanwhile
         if leaves or own.is_overfull() or stream.splices > MOST_SPLICES:
             self.leave()
-
-
-def _untouched(segment: Segment, payload: bytes) -> bytearray:
-    """As it came, its sums right."""
-    flags = segment.flags
-    return tcp.write(segment, segment.sequence, segment.acked, flags, segment.urgent, None, payload)
-
-
-def _packets(segment: Segment, own: Stream, other: Stream, start: int, data: bytes) -> list[bytearray]:
-    """Packets with those bytes of the sender's, rewritten and numbered as the receiver counts."""
-    end = start + len(data)
-    if start < own.floor:
-        data = data[own.floor - start :]
-        start = min(own.floor, max(end, start))
-    at, text = own.image(start), own.rewritten(start, end, data)
-    at = _where(segment, own, at, text)
-    urgent = _urgent_image(segment, own)
-    acked, sack = segment.acked, None
-    if segment.flags & ACK:
-        acked = other.number(other.last_before(other.heard(acked)))
-        sack = tcp.edges_moved(segment, _edge(other, other.first_behind), _edge(other, other.last_before))
-    flags = _flags(segment, own, end, text)
-    pieces = [text[begin : begin + segment.room] for begin in range(0, len(text), segment.room)] or [b""]
-    made = []
-    for nth, piece in enumerate(pieces):
-        of_piece = flags if nth == len(pieces) - 1 else flags & ~(FIN | PSH)
-        of_piece = of_piece if nth == 0 else of_piece & ~CWR
-        pointer = urgent - at
-        of_piece = of_piece if 0 < pointer <= 0xFFFF else of_piece & ~URG
-        made.append(tcp.write(segment, own.number(at), acked, of_piece, pointer, sack, piece))
-        at += len(piece)
-    return made
-
-
-def _where(segment: Segment, own: Stream, at: int, text: bytes) -> int:
-    """The number for a segment. One that shall be answered because it is old must be old for the receiver too,
-    even if nothing is left of the bytes behind it: a keep-alive, or the repetition of what is gone."""
-    if text or segment.flags & (RST | FIN):
-        return at
-    return min(at, own.image(own.taken) - 1) if own.position(segment.sequence) < own.taken else at
-
-
-def _urgent_image(segment: Segment, own: Stream) -> int:
-    """Where the urgent data end, as the receiver counts."""
-    if not segment.flags & URG:
-        return -1
-    return own.image(own.position(segment.sequence) + segment.urgent)
-
-
-def _flags(segment: Segment, own: Stream, end: int, text: bytes) -> int:
-    flags = segment.flags
-    size = len(segment.packet) - segment.body
-    if flags & FIN and own.position(segment.sequence) + size != end:
-        flags &= ~FIN
-    return flags if text or not size else flags & ~PSH
-
-
-def _edge(stream: Stream, moved: Callable[[int], int]) -> Callable[[int], int]:
-    return lambda number: stream.number(moved(stream.heard(number)))

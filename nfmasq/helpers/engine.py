@@ -1,20 +1,20 @@
 """The thread that runs the helpers: takes the packets the core sets aside, and gives each its verdict.
 
-What is stored: a conversation for each session that has a helper, until its dialogue and its corrections have
-ended, or the session; families of announced sessions (`expecting`); counters. Who writes: this thread, for each
-packet under `_lock`; `switch` and `adopt` take the same lock, so that what is switched off reads not one
-packet more. What ends a conversation: its helper left and nothing was ever rewritten, so the core is told to
-let it go; or the core knows the session no more, which is looked up bit by bit.
+What is stored: a conversation for each session that has a helper, until its dialogue and its corrections
+have ended, or the session; families of announced sessions (`expecting`); counters. Who writes: this thread,
+for each packet under `_lock`; `switch` takes the same lock, so that what is switched off reads
+not one packet more. What ends a conversation: its helper left and nothing was ever rewritten, so the core
+is told to let it go; or the core knows the session no more, which is looked up bit by bit.
 
 Every packet is answered at once (`intake` tells why). Whatever goes wrong ends the helper on that session,
-is counted, and drops one packet at most: never is sent what may be the wrong text. A helper that takes too long
-again and again is switched off.
+is counted, and drops one packet at most: never is sent what may be the wrong text. A helper that takes too
+long again and again is switched off.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Protocol
@@ -22,15 +22,14 @@ from typing import Protocol
 from nfmasq.helpers import acting, expecting
 from nfmasq.helpers import segment as tcp
 from nfmasq.helpers.acting import Edit
-from nfmasq.helpers.base import Dialogue, Session, Side
-from nfmasq.helpers.conversation import Conversation
+from nfmasq.helpers.base import Dialogue, Helper, Session, Side
+from nfmasq.helpers.conversation import Conversation, Talk
 from nfmasq.helpers.counters import HelperCounters
 from nfmasq.helpers.datagrams import Datagrams, untouched
 from nfmasq.helpers.expecting import Expecting, Name
 from nfmasq.helpers.intake import Store
 from nfmasq.helpers.leash import Leash, TookTooLong
-from nfmasq.helpers.rest import Rest
-from nfmasq.helpers.roster import Roster
+from nfmasq.helpers.rest import Rest, Sender
 from nfmasq.helpers.segment import ACK, SYN, TCP, UDP
 from nfmasq.helpers.switches import Switch
 from nfmasq.helpers.tally import Tally
@@ -39,7 +38,7 @@ from nfmasq.rows import Held
 TICK_S = 1.0
 STOP_WITHIN_S = 2.0
 """A helper that hangs in C cannot be ended; the daemon must end all the same."""
-MOST_CONVERSATIONS = 65536
+MOST_CONVERSATIONS = 32768
 MOST_WAITING_IN_ALL = 64 << 20
 """Bytes of all sessions that wait for dialogues."""
 MOST_CUT_OFF = 5
@@ -48,8 +47,6 @@ LOOKED_UP_IN_S = 64
 """Each conversation is looked up in the core once in so many seconds."""
 
 log = logging.getLogger("nfmasq")
-
-Talk = Conversation | Datagrams
 
 
 class Core(expecting.Core, Protocol):
@@ -60,42 +57,78 @@ class Core(expecting.Core, Protocol):
     def let_go(self, session: int, serial: int) -> None: ...
 
 
+class Entry(Protocol):
+    """A helper as it is set. number: 1 to 31, by which the core knows it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def helper(self) -> Helper: ...
+    @property
+    def switch(self) -> Switch: ...
+
+
+class Registry(Protocol):
+    """The helpers there are, in a mapping by name that is replaced whole when anything is set anew.
+
+    expectation_s: seconds an announced session may take to arrive.
+    """
+
+    @property
+    def entries(self) -> Mapping[str, Entry]: ...
+    @property
+    def expectation_s(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class State:
     """How a helper stands. problem: why it is off although nobody said so, or ""."""
 
-    number: int
     switch: Switch
     problem: str = ""
 
 
 class Engine:
-    """Runs the helpers of one table. expectation_s: seconds an announced session may take to arrive.
+    """Runs the helpers of one table. failure: why its thread ended; beats: turns of its loop.
 
-    failure: why its thread ended by itself, or None. beats: turns of its loop, one a second at least.
+    rest: sends what a packet has no room for; else a raw socket, made by `start`. clock: seconds.
     """
 
-    def __init__(self, table: Core, roster: Roster, *, expectation_s: int = 60) -> None:
+    def __init__(
+        self,
+        table: Core,
+        registry: Registry,
+        *,
+        rest: Sender | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.failure: str | None = None
+        self.beats = 0
         self._table = table
+        self._registry = registry
         self._lock = threading.Lock()
-        self._roster = roster
-        self._talks: dict[Name, Talk] = {}
+        self._talks: dict[Name, Conversation | Datagrams] = {}
+        self._to_look_up: list[Name] = []
         self._store = Store(MOST_WAITING_IN_ALL)
-        self._expecting = Expecting(table, expectation_s)
-        self._tallies = {each.helper.name: Tally() for each in roster}
+        self._expecting = Expecting(table, registry.expectation_s)
+        self._numbered: tuple[Mapping[str, Entry], dict[int, Entry]] = {}, {}
+        self._switches = {name: entry.switch for name, entry in registry.entries.items()}
+        self._tallies = {name: Tally() for name in registry.entries}
+        self._nobody = Tally()
         self._cut_off: dict[str, int] = {}
         self._problems: dict[str, str] = {}
         self._leash = Leash()
-        self._rest: Rest | None = None
-        self._to_look_up: list[Name] = []
+        self._rest = rest
+        self._clock = clock
         self._stopping = False
-        self.beats = 0
         self._thread = threading.Thread(target=self._run, name="helpers", daemon=True)
-        self.failure: str | None = None
 
     def start(self) -> None:
         """Begin to take packets."""
-        self._rest = Rest()
+        if self._rest is None:
+            self._rest = Rest()
         self._thread.start()
 
     def stop(self) -> None:
@@ -107,44 +140,54 @@ class Engine:
             self._rest.close()
 
     def switch(self, name: str, enabled: bool, network: IPv4Network | None = None) -> None:
-        """Switch a helper on or off, for one network's hosts or for all; at once. Raises KeyError.
+        """Switch a helper on or off, for one network's hosts or for all; at once.
 
         Off: nothing is read, rewritten or expected any more; numbers go on being corrected. On: for sessions
         that begin from now on.
         """
-        with self._lock:
-            self._set(self._roster.turned(name, enabled, network))
-            if enabled:
-                self._problems.pop(name, None)
-                self._cut_off.pop(name, None)
+        self.turn(name, self._switches.get(name, Switch(False)).turned(enabled, network))
 
-    def adopt(self, roster: Roster, *, expectation_s: int) -> None:
-        """Take over helpers as they are set now; sessions under way keep the options they began with."""
+    def turn(self, name: str, switch: Switch) -> None:
+        """Set a helper's switch as a whole; as `switch`."""
         with self._lock:
-            self._expecting.seconds = expectation_s
-            for each in roster:
-                self._tallies.setdefault(each.helper.name, Tally())
-            self._problems.clear()
-            self._cut_off.clear()
-            self._set(roster)
+            self._turn(name, switch)
+            self._problems.pop(name, None)
+            self._cut_off.pop(name, None)
 
     def counters(self) -> dict[str, HelperCounters]:
         """What was counted of each helper, by its name."""
         return {name: tally.counters() for name, tally in list(self._tallies.items())}
 
+    def expectations(self) -> int:
+        """How many announced sessions nobody has come to yet."""
+        return self._expecting.waiting
+
     def states(self) -> dict[str, State]:
         """How each helper stands, by its name."""
         return {
-            each.helper.name: State(each.number, each.switch, self._problems.get(each.helper.name, ""))
-            for each in self._roster
+            name: State(switch, self._problems.get(name, "")) for name, switch in list(self._switches.items())
         }
 
-    def _set(self, roster: Roster) -> None:
-        self._roster = roster
+    def _turn(self, name: str, switch: Switch) -> None:
+        self._switches[name] = switch
         for talk in self._talks.values():
-            entry = roster.by_number.get(talk.number)
-            if entry is None or not entry.switch.on_for(talk.session.internal[0]):
+            entry = self._entry(talk.number)
+            if entry is None or (entry.name == name and not switch.on_for(talk.session.internal[0])):
                 talk.leave()
+
+    def _entry(self, number: int) -> Entry | None:
+        """The helper of this number, as it is set now."""
+        entries, by_number = self._numbered
+        if entries is not self._registry.entries:
+            entries = self._registry.entries
+            by_number = {entry.number: entry for entry in entries.values()}
+            self._numbered = entries, by_number
+        return by_number.get(number)
+
+    def _tally(self, entry: Entry) -> Tally:
+        if entry.name not in self._tallies:
+            self._tallies[entry.name] = Tally()
+        return self._tallies[entry.name]
 
     def _run(self) -> None:
         self._leash.start()
@@ -175,8 +218,8 @@ class Engine:
         packets: list[bytearray] = []
         began = time.perf_counter()
         with self._lock:
-            entry = self._roster.by_number.get(held.helper)
-            tally = self._tallies[entry.helper.name] if entry is not None else Tally()
+            entry = self._entry(held.helper)
+            tally = self._tally(entry) if entry is not None else self._nobody
             try:
                 packets = self._packets(held)
             except Exception:
@@ -184,7 +227,10 @@ class Engine:
                 if _is_worth_a_line(tally.errors):
                     log.exception("a packet for a helper was dropped")
             tally.seconds += time.perf_counter() - began
-        self._table.release(held, packets[0] if packets else None)
+        try:
+            self._table.release(held, packets[0] if packets else None)
+        except OSError as error:  # its queue is closed, and with it the packet gone
+            log.debug("a verdict was not taken: %s", error)
         if len(packets) > 1 and self._rest is not None:
             self._rest.send(packets[1:])
         talk = self._talks.get((held.session, held.serial))
@@ -203,18 +249,18 @@ class Engine:
         name = held.session, held.serial
         talk = self._talks.get(name) or self._begin(held, name, segment)
         if isinstance(talk, Conversation) and segment is not None:
-            return talk.pass_on(segment, side, self, time.monotonic())
+            return talk.pass_on(segment, side, self, self._clock())
         if isinstance(talk, Datagrams) and protocol == UDP:
             return [talk.pass_on(held.packet, at, side, self)]
         return [untouched(held.packet)]
 
-    def _begin(self, held: Held, name: Name, segment: tcp.Segment | None) -> Talk | None:
+    def _begin(self, held: Held, name: Name, segment: tcp.Segment | None) -> Conversation | Datagrams | None:
         """A conversation, if this packet begins one; what is met in the middle is nobody's to read."""
-        entry = self._roster.by_number.get(held.helper)
+        entry = self._entry(held.helper)
         if entry is None or len(self._talks) >= MOST_CONVERSATIONS:
             return None
         session = Session(held.internal, held.external, held.remote, held.inside_began)
-        talk: Talk
+        talk: Conversation | Datagrams
         if segment is not None:
             if segment.flags & (SYN | ACK) != SYN:
                 return None
@@ -224,43 +270,47 @@ class Engine:
             talk.dialogue = self.begin(talk)
             talk.is_over = talk.dialogue is None
         self._talks[name] = talk
-        self._tallies[entry.helper.name].sessions += 1
+        self._tally(entry).sessions += 1
         return talk
 
     def begin(self, talk: Talk) -> Dialogue | None:
         """A dialogue, if the helper is on for this host and can make one."""
-        entry = self._roster.by_number.get(talk.number)
-        if entry is None or not entry.switch.on_for(talk.session.internal[0]):
+        entry = self._entry(talk.number)
+        if entry is None or not self._switches.get(entry.name, entry.switch).on_for(talk.session.internal[0]):
             return None
         try:
             return self._leash.call(entry.helper.begin, talk.session)
         except Exception as error:
-            self._failed(entry.helper.name, error)
+            self._failed(entry, error)
             return None
 
     def read(self, talk: Talk, side: Side, data: bytes) -> tuple[int, Iterable[Edit], bool]:
         """Let the dialogue read, and act on it; all that it is given goes untouched when it fails."""
-        entry = self._roster.by_number[talk.number]
-        tally = self._tallies[entry.helper.name]
-        tally.readings += 1
-        if talk.dialogue is None:
+        entry = self._entry(talk.number)
+        if entry is None or talk.dialogue is None:
             return len(data), (), True
+        tally = self._tally(entry)
+        tally.readings += 1
         edits: list[Edit] = []
         try:
             reading = acting.checked(self._leash.call(talk.dialogue.read, side, data), len(data))
             if reading.found or reading.refused:
                 acts = acting.edits(
-                    reading, side, talk.name, talk.session, self._expecting, tally, self._leash.call
+                    reading,
+                    speaker=acting.Speaker(side, talk.name, talk.session),
+                    expecting=self._expecting,
+                    tally=tally,
+                    write=self._leash.call,
                 )
-                for edit in acts:
+                for edit in acts:  # those before a failure count
                     edits.append(edit)
         except Exception as error:
-            self._failed(entry.helper.name, error)
+            self._failed(entry, error)
             return len(data), edits, True
         return reading.taken, edits, reading.leave
 
-    def _failed(self, name: str, error: Exception) -> None:
-        tally = self._tallies[name]
+    def _failed(self, entry: Entry, error: Exception) -> None:
+        name, tally = entry.name, self._tally(entry)
         tally.errors += 1
         if _is_worth_a_line(tally.errors):
             what = f"{type(error).__name__}: {error}"
@@ -270,10 +320,11 @@ class Engine:
             if self._cut_off[name] >= MOST_CUT_OFF:
                 self._problems[name] = "it took too long again and again: switched off"
                 log.error("the helper %s took too long %d times: it is switched off", name, MOST_CUT_OFF)
-                self._set(self._roster.turned(name, False))
+                self._turn(name, Switch(False))
 
     def tick(self) -> None:
         """Once a second: announced sessions, and a part of the conversations, are looked up."""
+        self._expecting.seconds = self._registry.expectation_s
         self._expecting.tick()
         if not self._to_look_up:
             self._to_look_up = list(self._talks)
@@ -287,9 +338,9 @@ class Engine:
         talk = self._talks.pop(name, None)
         if talk is not None:
             talk.leave()
-            entry = self._roster.by_number.get(talk.number)
+            entry = self._entry(talk.number)
             if entry is not None:
-                self._tallies[entry.helper.name].sessions -= 1
+                self._tally(entry).sessions -= 1
 
 
 def _is_worth_a_line(count: int) -> bool:

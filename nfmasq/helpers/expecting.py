@@ -1,10 +1,11 @@
 """Expectations: which sessions the helpers announced to the core, and how long their control sessions live.
 
-What is stored: a family for each control session that has announced anything: its announcements still waited
-for, the data sessions that have come of them, and which external endpoint stood for which original one (DCC
-RESUME names it again). Who writes: the engine's thread alone. What ends an expectation: its arrival, its time, or
-the end of its control session; what ends a family: the end of its control session, or of the last session in it
-when the control session has no helper any more. A control session is kept alive while a data session lives.
+What is stored: a family for each control session that has announced anything: its announcements still
+waited for, the data sessions that have come of them, and which external endpoint stood for which original
+one (DCC RESUME names it again). Who writes: the engine's thread alone. What ends an expectation: its
+arrival, its time, or the end of its control session; what ends a family: the end of its control session, or
+of the last session in it when the control session has no helper any more. A control session is kept alive
+while a data session lives.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from nfmasq.helpers.base import Endpoint, Found, Refusal, Session
-from nfmasq.rows import Expected, ExpectationRefused, SessionRow
+from nfmasq.rows import ExpectationRefused, Expected, SessionRow
 
 Name = tuple[int, int]
 """A session's number and serial."""
@@ -36,7 +37,7 @@ _OVER = frozenset({"closing", "reset"})
 class Core(Protocol):
     """What is asked of the core's table."""
 
-    def expect(
+    def expect(  # noqa: PLR0917  the core's own signature
         self,
         parent: int,
         serial: int,
@@ -53,7 +54,7 @@ class Core(Protocol):
 
 
 class Family:
-    """A control session's. waiting, living: sessions; by_internal, by_external: what was announced as what."""
+    """A control session's. waiting, living: sessions; by_internal, by_external: announced as what."""
 
     __slots__ = ("by_external", "by_internal", "living", "waiting")
 
@@ -82,6 +83,11 @@ class Expecting:
         self._families: dict[Name, Family] = {}
         self._waiting = 0
         self._ticks = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many announced sessions nobody has come to yet."""
+        return self._waiting
 
     @property
     def families(self) -> int:

@@ -2,9 +2,9 @@
 
 What is stored: the bytes from `stream.taken` on that came without a gap (`waiting`), and pieces from behind
 gaps (`early`), both within bounds of their own and of `Store`, which all sessions share. Who writes: the
-engine. What ends it: the dialogue takes the bytes, or it ends and all go untouched. No packet is held back, only
-bytes: each packet goes on at once with what may go by then, and the one that completes a message carries what
-waited before it. What is still missing then, TCP sends again.
+engine. What ends it: the dialogue takes the bytes, or it ends and all go untouched. No packet is held back,
+only bytes: each packet goes on at once with what may go by then, and the one that completes a message
+carries what waited before it. What is still missing then, TCP sends again.
 """
 
 from nfmasq.helpers.stream import Stream
@@ -29,13 +29,14 @@ class Store:
 
 
 class Intake:
-    """The waiting bytes of one stream. since: when the first of them came."""
+    """The waiting bytes of one stream. since: of the first of them. ended: a FIN went on behind them."""
 
-    __slots__ = ("_early", "_store", "since", "stream", "waiting")
+    __slots__ = ("_early", "_store", "ended", "since", "stream", "waiting")
 
     def __init__(self, stream: Stream, store: Store) -> None:
         self.stream = stream
         self.waiting = b""
+        self.ended = False
         self.since = 0.0
         self._early: list[tuple[int, bytes]] | None = None
         self._store = store

@@ -1,11 +1,13 @@
 """How long a helper may take over one call: whoever loops is cut off.
 
-What is stored: when the call under way began (0: none is). The engine's thread writes it, a watching thread reads
-it and, past the limit, raises CutOff inside the engine's thread, which Python does at its next bytecode. A call
-into C that never returns is out of reach: a helper must not search with expressions that backtrack without end.
+What is stored: when the call under way began (0: none is). The engine's thread writes it, a watching thread
+reads it and, past the limit, raises CutOff inside the engine's thread, which Python does at its next
+bytecode. A call into C that never returns is out of reach: a helper must not search with expressions that
+backtrack without end.
 
-Why no CutOff strays: the watcher says that it is aiming before it looks whether a call is under way, and the
-engine's thread says that none is before it looks whether anybody is aiming. One of the two sees the other.
+Why no CutOff strays: the watcher says that it is aiming before it looks whether a call is under way, and
+the engine's thread says that none is before it looks whether anybody is aiming. One of the two sees the
+other.
 """
 
 import ctypes

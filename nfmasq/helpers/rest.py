@@ -1,14 +1,23 @@
 """Sends what a grown segment had no room for: packets of our own making, by a raw socket.
 
-A lost one is sent again by the TCP that wrote it. So nothing is said of errors, but once that there is no socket.
+A lost one is sent again by the TCP that wrote it. So nothing is said of errors, but once that there is no
+socket.
 """
 
 import logging
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Protocol
 
 log = logging.getLogger("nfmasq")
+
+
+class Sender(Protocol):
+    """Who sends IP packets of our own making."""
+
+    def send(self, packets: Iterable[bytearray]) -> None: ...
+    def close(self) -> None: ...
 
 
 class Rest:

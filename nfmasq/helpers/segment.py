@@ -29,7 +29,8 @@ class Segment:
     def __init__(self, packet: bytes, at: int, end: int) -> None:
         self.packet = packet
         self.at = at
-        self.sequence, self.acked, offset, self.flags, _, _, self.urgent = _FIELDS.unpack_from(packet, at + 4)
+        fields: tuple[int, ...] = _FIELDS.unpack_from(packet, at + 4)
+        self.sequence, self.acked, offset, self.flags, _, _, self.urgent = fields
         self.body = at + (offset >> 4 << 2)
         if not at + 20 <= self.body <= end:
             raise ValueError("the TCP header runs past the packet")
@@ -63,12 +64,19 @@ def read(packet: bytes, at: int) -> Segment:
 
 
 def write(
-    segment: Segment, sequence: int, acked: int, flags: int, urgent: int, sack: bytes | None, payload: bytes
+    segment: Segment,
+    payload: bytes,
+    *,
+    sequence: int,
+    acked: int,
+    flags: int,
+    urgent: int,
+    options: bytes | None,
 ) -> bytearray:
-    """The segment with another sequence and acknowledgment number, flags, urgent pointer, options, payload."""
+    """The segment with another payload, other numbers and flags; options: None, or as long as its own."""
     made = bytearray(segment.packet[: segment.body])
-    if sack is not None:
-        made[segment.at + 20 :] = sack
+    if options is not None:
+        made[segment.at + 20 :] = options
     at = segment.at
     struct.pack_into("!II", made, at + 4, sequence, acked)
     made[at + 13] = flags

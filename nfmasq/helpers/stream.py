@@ -1,15 +1,15 @@
-"""One direction of a TCP connection as its two ends number it: what one sends, and what the other gets instead.
+"""One direction of a TCP connection: what one end sends, what the other gets instead, and their numbers.
 
-What is stored: splices, in order. Each says that the sender's bytes from `start` to `end` are heard as another
-text. They make a map from the sender's positions to the receiver's that never falls: what lies between two
-splices is moved as a whole; within a splice a position goes as far into the new text as into the old one, up
-to its end. So any segment [a, b) of the sender becomes just the bytes from `image(a)` to `image(b)`, and however
-the sender cuts, repeats or overlaps, the receiver hears one and the same stream.
+What is stored: splices, in order. Each says that the sender's bytes from `start` to `end` are heard as
+another text. They make a map from the sender's positions to the receiver's that never falls: what lies
+between two splices is moved as a whole; within a splice a position goes as far into the new text as into
+the old one, up to its end. So any segment [a, b) of the sender becomes just the bytes from `image(a)` to
+`image(b)`, and however the sender cuts, repeats or overlaps, the receiver hears one and the same stream.
 
-Positions count from 0, the byte after the SYN, and never wrap; sequence numbers do, and are taken for what is
-nearest to `taken`. Who writes: the engine alone. What ends a splice: the receiver has acknowledged it and others
-have come since. Then only the shift is left of it; what the sender repeats from before the `floor` is left out,
-for the receiver has it.
+Positions count from 0, the byte after the SYN, and never wrap; sequence numbers do, and are taken for what
+is nearest to `taken`. Who writes: the engine alone. What ends a splice: the receiver has acknowledged it
+and others have come since. Then only the shift is left of it; what the sender repeats from before the
+`floor` is left out, for the receiver has it.
 """
 
 from bisect import bisect_left, bisect_right
@@ -34,7 +34,18 @@ class Stream:
     acknowledged. floor: before it, the splices are forgotten.
     """
 
-    __slots__ = ("_base", "_ends", "_first", "_images", "_starts", "_texts", "acked", "floor", "side", "taken")
+    __slots__ = (
+        "_base",
+        "_ends",
+        "_first",
+        "_images",
+        "_starts",
+        "_texts",
+        "acked",
+        "floor",
+        "side",
+        "taken",
+    )
 
     def __init__(self, side: Side, initial: int) -> None:
         self.side = side
@@ -95,7 +106,7 @@ class Stream:
         return min(self._starts[at] + into, self._ends[at] - 1)
 
     def first_behind(self, image: int) -> int:
-        """The first of the sender's positions whose image is not before this one: where a SACK block begins."""
+        """The first of the sender's positions whose image is not before this one: a SACK block begins."""
         at = bisect_left(self._images, image) - 1
         if at < 0:
             return image - self._base
@@ -105,14 +116,14 @@ class Stream:
         return min(self._starts[at] + into, self._ends[at])
 
     def splice(self, start: int, end: int, text: bytes) -> None:
-        """Let the bytes from start to end be heard as this text; behind all earlier splices, start before end."""
+        """Let the bytes from start to end, behind all earlier splices, be heard as this text."""
         self._images.append(self.image(start))
         self._starts.append(start)
         self._ends.append(end)
         self._texts.append(text)
 
     def rewritten(self, start: int, end: int, data: bytes) -> bytes:
-        """What the receiver gets for the bytes from start, not before the floor, to end; data: as they were sent."""
+        """What the receiver gets for the bytes from start (not before the floor) to end, which are data."""
         at = bisect_right(self._ends, start)
         if at == len(self._starts) or self._starts[at] >= end:
             return data

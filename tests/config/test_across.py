@@ -38,6 +38,39 @@ def test_a_pool_is_of_a_size_that_can_be_held() -> None:
     assert reason(wrong, "nat.addresses") == "257 addresses in all; at most 256"
 
 
+def test_an_exempt_destination_is_no_address_of_ours() -> None:
+    assert parse(document(nat={"addresses": ["198.51.100.7"], "except": ["198.51.100.8/29", "10.8.0.0/16"]}))
+    wrong = document(nat={"addresses": ["198.51.100.7"], "except": ["10.8.0.0/16", "198.51.100.0/29"]})
+    told = (
+        '"198.51.100.0/29" overlaps 198.51.100.7/32, nat.addresses[0]; '
+        "leave the external addresses out of nat.except"
+    )
+    assert reason(wrong, "nat.except[1]") == told
+    forward = {"external_address": "198.51.100.7", "to": "192.168.1.10"}
+    wrong = document(nat={"except": ["198.51.100.0/29"]}, forward=[forward])
+    assert "overlaps 198.51.100.7/32, forward[0].external_address;" in reason(wrong, "nat.except[0]")
+
+
+def test_there_are_as_many_exempt_destinations_as_rules_can_bear() -> None:
+    exempt = [f"10.{number}.0.0/16" for number in range(64)]
+    assert len(parse(document(nat={"except": exempt})).nat.exempt) == 64
+    wrong = document(nat={"except": [*exempt, "172.16.0.0/12"]})
+    assert reason(wrong, "nat.except") == "65 networks; at most 64; join some of them"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("0.0.0.0/0", "holds addresses no host can have"),
+        ("10.8.0.1/16", 'did you mean "10.8.0.0/16"?'),
+        ("2001:db8::/32", "IPv4 only"),
+        ("everybody", "is not an IPv4 address or a network"),
+    ],
+)
+def test_an_exempt_destination_is_a_network_of_hosts(written: str, told: str) -> None:
+    assert told in reason(document(nat={"except": [written]}), "nat.except[0]")
+
+
 def test_a_network_is_there_once_but_may_lie_in_another() -> None:
     assert parse(document(network=[{"cidr": "10.0.0.0/8"}, {"cidr": "10.1.0.0/16"}]))
     wrong = document(network=[{"cidr": "10.0.0.0/8"}, {"cidr": "10.0.0.0/255.0.0.0"}])

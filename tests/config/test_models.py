@@ -17,6 +17,7 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
 
     assert (config.nat.internal, config.nat.external) == (["lan0"], "wan0")
     assert (config.nat.addresses, config.nat.ports) == ([], PortRange(1024, 32767))
+    assert config.nat.exempt == []
     assert (config.nat.mapping, config.nat.filtering) == ("endpoint-independent", "address-dependent")
     assert (config.nat.hairpinning, config.nat.udp, config.nat.tcp) == (True, None, None)
     assert (config.nat.mss, config.nat.refusals) == (None, True)
@@ -33,6 +34,8 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
         "udp": 300,
         "tcp_established": 7440,
         "tcp_transitory": 240,
+        "tcp_opening": None,
+        "tcp_closing": None,
         "icmp": 60,
         "expectation": 60,
     }
@@ -145,7 +148,7 @@ def test_a_number_of_queues_is_taken_as_written() -> None:
 )
 def test_limits_of_a_host_may_be_zero_and_those_of_all_may_not(key: str) -> None:
     assert getattr(parse(document(limits={key: 0})).limits, key) == 0
-    assert reason(document(limits={"sessions": 0}), "limits.sessions") == "must be 1 to 67108864, not 0"
+    assert reason(document(limits={"sessions": 0}), "limits.sessions") == "must be 1 to 67108863, not 0"
 
 
 def test_a_host_alone_where_a_list_belongs_is_told_so() -> None:

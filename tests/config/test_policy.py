@@ -57,7 +57,14 @@ def test_every_value_arrives_in_its_place() -> None:
                 "half_open_per_host": 12,
                 "new_per_second_per_host": 13,
             },
-            timeouts={"udp": 121, "tcp_established": 7441, "tcp_transitory": 241, "icmp": 61},
+            timeouts={
+                "udp": 121,
+                "tcp_established": 7441,
+                "tcp_transitory": 241,
+                "icmp": 61,
+                "tcp_opening": 50,
+                "tcp_closing": 245,
+            },
         )
     )
     uplink = Uplink((), (LAN,), index=3, mtu=1500)
@@ -66,7 +73,9 @@ def test_every_value_arrives_in_its_place() -> None:
         internal=(LAN,),
         ports=(2000, 3000),
         behaviours=(NetworkBehaviour(EVERYWHERE, tcp=OPEN, udp=OPEN),),
-        timeouts=Timeouts(udp=121, tcp_established=7441, tcp_transitory=241, icmp=61),
+        timeouts=Timeouts(
+            udp=121, tcp_established=7441, tcp_transitory=241, icmp=61, tcp_opening=50, tcp_closing=245
+        ),
         sessions=7,
         sessions_per_host=8,
         ports_per_host=9,

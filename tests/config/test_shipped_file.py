@@ -18,6 +18,9 @@ SHIPPED = Path(__file__).parents[2] / "deploy" / "nfmasq.toml"
 REQUIRED = {"nat.internal", "nat.external"}
 EXAMPLES = {
     "nat.addresses",
+    "nat.except",
+    "timeouts.tcp_opening",
+    "timeouts.tcp_closing",
     *(f"nat.{protocol}.{key}" for protocol in ("udp", "tcp") for key in ("mapping", "filtering")),
     "network.cidr",
     "network.mapping",

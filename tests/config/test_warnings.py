@@ -20,6 +20,7 @@ def warnings(**tables: Any) -> list[str]:
         ("udp", 120, "RFC 4787 REQ-5"),
         ("tcp_established", 7440, "RFC 5382 REQ-5"),
         ("tcp_transitory", 240, "RFC 5382 REQ-5"),
+        ("tcp_closing", 240, "RFC 5382 REQ-5"),
         ("icmp", 60, "RFC 5508 REQ-2"),
     ],
 )
@@ -34,7 +35,15 @@ def test_a_timeout_below_an_rfcs_minimum_is_taken_with_a_warning(key: str, least
 
 def test_no_default_is_below_an_rfcs_minimum() -> None:
     timeouts = parse(document()).timeouts
-    assert all(getattr(timeouts, minimum.key) >= minimum.seconds for minimum in MINIMUMS)
+    defaults = {minimum: getattr(timeouts, minimum.key) for minimum in MINIMUMS}
+    assert all(seconds is None or seconds >= minimum.seconds for minimum, seconds in defaults.items())
+
+
+def test_opening_may_be_shorter_than_closing() -> None:
+    """RFC 7857 section 2.1."""
+    assert warnings(timeouts={"tcp_opening": 10}) == []
+    assert warnings(timeouts={"tcp_transitory": 10, "tcp_closing": 240}) == []
+    assert len(warnings(timeouts={"tcp_transitory": 10, "tcp_opening": 240})) == 1
 
 
 FORWARD = {"protocol": "tcp", "external_port": "8080", "to": "192.168.1.10:80"}

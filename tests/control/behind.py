@@ -81,6 +81,10 @@ class Bare:
         """Those of the engine, whose thread does not run."""
         return self.helping.counters()
 
+    def expectations(self) -> int:
+        """The engine's."""
+        return self.helping.expectations()
+
     async def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
         """On the board and in the engine alone."""
         return self.helping.turn(name, enabled, network)

@@ -17,7 +17,7 @@ from nfmasq.control.schemas import ReloadOutcome
 
 from .behind import CLIENT, EXTERNAL, OTHER_CLIENT, Bare, speak
 
-CLIENT_COMMANDS = ("status", "sessions", "mappings", "hosts", "forwards", "drops", "top", "reload")
+CLIENT_COMMANDS = ("status", "sessions", "mappings", "hosts", "forwards", "helpers", "drops", "top", "reload")
 GOOD = '[nat]\ninternal = ["lan0"]\nexternal = "wan0"\n'
 
 Command = Callable[..., Result]
@@ -99,7 +99,7 @@ def test_the_list_of_commands_names_those_there_are() -> None:
 
 def test_a_client_command_starts_without_the_heavy_libraries() -> None:
     heavy = ("aiohttp", "pydantic", "prometheus_client", "rich", "scapy", "nfmasq._fastpath", "asyncio")
-    modules = ", ".join(f"nfmasq.cli.{name}" for name in ("lists", "status", "change", "forwards"))
+    modules = ", ".join(f"nfmasq.cli.{name}" for name in ("lists", "status", "change", "forwards", "helpers"))
     asked = f"import sys, {modules}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", asked], capture_output=True, text=True, check=True

@@ -13,7 +13,7 @@ from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, gua
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 
-from .behind import CLIENT, EXTERNAL, filled, speak
+from .behind import CLIENT, EXTERNAL, INTERNAL, filled, speak
 
 QUEUES = (100, 1)
 NO_FILE = "/dev/null/forwards"
@@ -195,3 +195,59 @@ def test_a_reload_changes_hairpinning_in_the_rules(router: Namespace) -> None:
     router.call(made.adopt, configured(hairpinning=False))
     assert not recording.plans[-1].hairpinning
     router.call(made.withdraw, False)
+
+
+def test_a_helper_that_is_switched_is_in_the_policy_at_once(router: Namespace) -> None:
+    recording = Recording()
+    made = supervisor(router, recording)
+    router.call(made.begin)
+    assert made._policy is not None
+    assert [port.port for port in made._policy.helper_ports] == [21]
+    router.call(made.turn_helper, "irc", True, INTERNAL)
+    assert [port.port for port in made._policy.helper_ports] == [21, 6667]
+    router.call(made.turn_helper, "ftp", False, None)
+    assert [port.port for port in made._policy.helper_ports] == [6667]
+    assert len(recording.plans) == 1, "rules were laid anew"
+    router.call(made.adopt, configured())
+    assert [port.port for port in made._policy.helper_ports] == [21]
+    router.call(made.withdraw, False)
+
+
+def test_addresses_that_are_inside_and_outside_are_told_once_and_as_long_as_it_is_so(
+    router: Namespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 4787 REQ-7."""
+    made = supervisor(router, Recording())
+    router.call(made.begin)
+    assert made.situation().warnings == ()
+    router.ip("route add 192.168.1.128/25 dev wan0")
+    for _ in range(2):
+        router.call(made.reconcile)
+    (told,) = made.situation().warnings
+    assert "192.168.1.128/25 is behind lan0 and on the side of wan0" in told
+    assert "renumber one side" in told
+    assert caplog.messages.count(told) == 1
+    router.ip("route del 192.168.1.128/25 dev wan0")
+    router.call(made.reconcile)
+    assert made.situation().warnings == ()
+    router.call(made.withdraw, False)
+
+
+def test_a_route_that_comes_leaves_the_guards_chain_where_it_is(router: Namespace) -> None:
+    """A chain with a hook that is made anew takes all packets with it that wait in a queue."""
+    made = supervisor(router, Recording())
+    router.call(made.begin)
+    before = _guards_chain(router)
+    router.ip("route add 10.9.0.0/16 dev lan0")
+    router.call(made.reconcile)
+    router.call(made.reconcile)
+    assert "10.9.0.0/16" in rules(router)
+    assert _guards_chain(router) == before
+    assert made.situation().rules_restored == 0
+    router.call(made.withdraw, False)
+    router.ip("route del 10.9.0.0/16 dev lan0")
+
+
+def _guards_chain(router: Namespace) -> str:
+    listed = router.run("nft", "-a", "list", "table", "ip", guard.TABLE).splitlines()
+    return next(line for line in listed if "chain egress" in line)

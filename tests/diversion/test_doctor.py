@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 import sys
 from collections.abc import Iterator
 from pathlib import Path as FilePath
@@ -9,13 +10,14 @@ from typing import Any
 
 import pytest
 from kernel.nfqueue import KernelQueue
-from kernel.path import Path
+from kernel.path import EXTERNAL, SERVER, Path
 
 import nfmasq
 from nfmasq.config import Config, Forward
 from nfmasq.diversion import program
 from nfmasq.doctor import Check, checks, kernel
 from nfmasq.doctor import router as asked
+from nfmasq.doctor.fragments import ORPHAN
 
 pytestmark = pytest.mark.root
 
@@ -91,7 +93,14 @@ def test_a_router_that_lacks_nothing_is_told_so(router: Path, state: FilePath) -
 
 def test_without_a_configuration_only_the_machine_is_looked_at(router: Path) -> None:
     answers = _all(router, None)
-    assert list(answers) == ["privileges", "netfilter queues", "diversion", "guard", "forwarding"]
+    assert list(answers) == [
+        "privileges",
+        "netfilter queues",
+        "diversion",
+        "guard",
+        "forwarding",
+        "fragments",
+    ]
     assert _but(answers) == []
 
 
@@ -105,6 +114,54 @@ def test_an_interface_that_does_not_forward_fails(router: Path, state: FilePath)
     router.router.sysctl("ipv4/conf/lan0/forwarding", 0)
     check = _all(router, _config(state))["forwarding"]
     assert (check.status, "net/ipv4/conf/lan0/forwarding=1" in check.mend) == ("fail", True)
+
+
+def test_little_room_for_fragments_is_warned_of_and_more_is_advised(router: Path, state: FilePath) -> None:
+    check = _all(router, _config(state))["fragments"]
+    assert check.status == "ok"
+    assert "where such floods are likely: sysctl -w" in check.mend
+    for key, value in (("ipfrag_time", 60), ("ipfrag_high_thresh", 3 << 20)):
+        before = router.router.run("cat", f"/proc/sys/net/ipv4/{key}")
+        router.router.sysctl(f"ipv4/{key}", value)
+        assert _all(router, _config(state))["fragments"].status == "warn"
+        router.router.sysctl(f"ipv4/{key}", before)
+    router.router.run(*check.mend.partition(": ")[2].split())
+    check = _all(router, _config(state))["fragments"]
+    assert (check.status, check.mend) == ("ok", "")
+
+
+def test_what_the_doctor_says_fills_the_store_of_fragments_does(router: Path) -> None:
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 1420, 1, 0x2000, 64, socket.IPPROTO_UDP, 0)
+    addresses = socket.inet_aton(SERVER) + socket.inet_aton(EXTERNAL)
+    with router.server.call(socket.socket, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as sender:
+        for number in range(1, 101):
+            orphan = header[:4] + struct.pack("!H", number) + header[6:] + addresses + bytes(1400)
+            sender.sendto(orphan, (EXTERNAL, 0))
+    told = router.router.run("cat", "/proc/net/sockstat")
+    held = int(told.partition("FRAG: inuse 100 memory ")[2].split()[0])
+    assert 0.5 * ORPHAN < held / 100 < 2 * ORPHAN, "another kernel counts otherwise"
+
+
+def test_a_network_on_both_sides_is_warned_of(router: Path, state: FilePath) -> None:
+    assert _all(router, _config(state))["inside and outside"].status == "ok"
+    router.router.ip("route add 192.168.0.0/16 via 203.0.113.9")
+    check = _all(router, _config(state))["inside and outside"]
+    assert (check.status, "192.168.1.0/24 is behind lan0 and on the side of wan0" in check.why) == (
+        "warn",
+        True,
+    )
+    assert "renumber one side, or take away the route to 192.168.0.0/16 by wan0" in check.mend
+
+
+def test_half_a_default_route_is_no_network_of_the_outside(router: Path, state: FilePath) -> None:
+    router.router.ip("route add 128.0.0.0/1 via 203.0.113.9", "route add 0.0.0.0/1 via 203.0.113.9")
+    assert _all(router, _config(state))["inside and outside"].status == "ok"
+
+
+def test_a_pool_inside_an_internal_network_is_warned_of(router: Path, state: FilePath) -> None:
+    check = _all(router, _config(state, nat={"addresses": ["192.168.1.77"]}))["inside and outside"]
+    assert (check.status, "192.168.1.77 lies in 192.168.1.0/24" in check.why) == ("warn", True)
+    assert "give nat.addresses another address" in check.mend
 
 
 def test_a_missing_interface_fails_and_those_there_are_are_named(router: Path, state: FilePath) -> None:

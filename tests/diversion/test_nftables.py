@@ -12,7 +12,7 @@ from kernel.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
 
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable
 from nfmasq.diversion.nftables import NftablesDiversion
-from nfmasq.diversion.nftables_rules import ruleset
+from nfmasq.diversion.nftables_rules import rules_table
 
 from .rules import listed
 from .traffic import ECHO_REQUEST, GRE, ICMP, OWN_PORT, POOL_PORT, eventually, icmp, raw, talk_over_tcp, udp
@@ -26,7 +26,7 @@ ASSIGNED = 1  # of the rules, in their order: intruder, assigned port, portless,
 @pytest.fixture
 def counting(path: Path, plan: DiversionPlan) -> Path:
     """The router with the rules in force, counting in place of diverting."""
-    text = ruleset(plan)
+    text = rules_table(plan).anew()
     assert text.count(DIVERT) == 5
     path.router.run("nft", "-f", "-", input=text.replace(DIVERT, "counter drop"))
     return path
@@ -57,8 +57,8 @@ def test_the_kernel_takes_every_other_expression_of_the_rules(
         changed = replace(changed, addresses=(), networks=())
     first, count = queues
     divert = f"queue num {first}" if count == 1 else f"queue num {first}-{first + count - 1}"
-    assert ruleset(changed).count(divert) == 5
-    path.router.run("nft", "-c", "-f", "-", input=ruleset(changed).replace(divert, "drop"))
+    assert rules_table(changed).anew().count(divert) == 5
+    path.router.run("nft", "-c", "-f", "-", input=rules_table(changed).anew().replace(divert, "drop"))
 
 
 def test_the_text_of_the_rules_is_good_whether_the_kernel_has_the_queue_expression_or_not(
@@ -66,7 +66,7 @@ def test_the_text_of_the_rules_is_good_whether_the_kernel_has_the_queue_expressi
 ) -> None:
     for queues in ((QUEUE, 1), (100, 2)):
         told = path.router.run(
-            "nft", "-c", "-f", "-", input=ruleset(replace(plan, queues=queues)), check=False
+            "nft", "-c", "-f", "-", input=rules_table(replace(plan, queues=queues)).anew(), check=False
         )
         complaints = {line.partition("Error: ")[2] for line in told.splitlines() if "Error" in line}
         assert complaints <= {"Could not process rule: No such file or directory"}

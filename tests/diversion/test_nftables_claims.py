@@ -10,7 +10,7 @@ from kernel.path import CLIENT, EXTERNAL, QUEUE, ROUTER_INSIDE, SERVER, Path
 from scapy.layers import inet
 
 from nfmasq.diversion import DiversionPlan
-from nfmasq.diversion.nftables_rules import ruleset
+from nfmasq.diversion.nftables_rules import rules_table
 from nfmasq.lab.wire import Wire
 from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Forward, ForwardTarget
 
@@ -40,7 +40,7 @@ DEFAULT_HOST = Forward(ANY_PROTOCOL, None, ALL_PORTS, TARGETS)
 def _lay(path: Path, plan: DiversionPlan) -> None:
     """Lay the rules, for a router with three addresses."""
     addresses = tuple(map(IPv4Address, (EXTERNAL, SECOND, THIRD)))
-    text = ruleset(replace(plan, addresses=addresses)).replace(DIVERT, "counter drop")
+    text = rules_table(replace(plan, addresses=addresses)).anew().replace(DIVERT, "counter drop")
     path.router.run("nft", "-f", "-", input=text)
     path.router.ip(*(f"address replace {address}/24 dev wan0" for address in (SECOND, THIRD)))
 
@@ -184,5 +184,5 @@ def test_what_is_nobody_s_of_an_address_on_no_interface_does_not_go_back_out(
         return any(each[12:16] == socket.inet_aton(BEYOND) and each[8] == 63 for each in seen)
 
     assert comes_back(), "there was none to stop"
-    path.router.run("nft", "-f", "-", input=ruleset(whole).replace(DIVERT, "counter drop"))
+    path.router.run("nft", "-f", "-", input=rules_table(whole).anew().replace(DIVERT, "counter drop"))
     assert not comes_back()

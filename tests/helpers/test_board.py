@@ -93,7 +93,6 @@ def test_a_helper_is_made_with_its_options_and_anew_when_they_change(others: Pat
     assert first.options == {"loud": True}
     assert first.helper.loud  # type: ignore[attr-defined]
     assert first.number == 3 + 1, "broken has the number before it"
-    assert board.roster().by_number[first.number].helper is first.helper
     board.adopt(written(loud=True, ports=[1, 2]))
     assert board.entries["telephone"].helper is first.helper
     assert [port.port for port in board.ports(BOTH) if port.protocol == UDP] == [1, 2]

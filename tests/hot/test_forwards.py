@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Forward, ForwardTarget
+from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget
 
 from .packets import (
     ACK,
@@ -83,6 +83,21 @@ def test_what_a_forwarded_endpoint_begins_goes_out_by_its_external_endpoint() ->
     assert read(router.out(udp(OTHER_CLIENT, 7003, SERVER, 53))).source_port != 6003
 
 
+def test_a_range_of_any_protocol_is_a_mapping_of_all_that_have_ports() -> None:
+    router = forwarding(Forward(ANY_PROTOCOL, None, RANGE.ports, RANGE.targets))
+    assert read(router.out(udp(CLIENT, 7003, SERVER, 53))).source_port == 6003
+    assert read(router.out(tcp(CLIENT, 7004, SERVER, 80))).source_port == 6004
+    router.out(query(CLIENT, SERVER, 7003))
+    assert router.passed(query(SERVER, EXTERNAL, 7003), inbound=True)
+
+
+def test_an_address_that_leads_to_one_port_is_not_given_to_its_host_whole() -> None:
+    one_port = Forward(ANY_PROTOCOL, OTHER_EXTERNAL, ALL_PORTS, (ForwardTarget(CLIENT, (80, 80)),))
+    router = forwarding(one_port, external=BOTH)
+    assert read(router.into(tcp(SERVER, 5000, OTHER_EXTERNAL, 443)))[2:] == (CLIENT, 80)
+    assert 1024 <= read(router.out(tcp(CLIENT, 80, SERVER, 5001))).source_port <= 32767
+
+
 def test_an_address_given_to_one_host_whole() -> None:
     router = forwarding(WHOLE, external=BOTH)
     assert read(router.into(tcp(SERVER, 5000, OTHER_EXTERNAL, 22))) == (SERVER, 5000, CLIENT, 22)
@@ -132,6 +147,41 @@ def test_the_default_host_gets_what_nobody_else_claims() -> None:
     assert read(router.into(tcp(SERVER, 5000, EXTERNAL, 9999)))[2:] == (CLIENT, 9999)
     assert read(router.into(portless(SERVER, EXTERNAL, GRE))).destination == CLIENT
     assert router.passed(query(SERVER, EXTERNAL, 7), inbound=True), "the router answers pings itself"
+
+
+def test_what_comes_to_a_mapping_that_lets_it_in_is_not_for_the_default_host() -> None:
+    """Games and calls of the other hosts go on working beside it."""
+    router = forwarding(DEFAULT_HOST, filtering_udp=Filtering.ENDPOINT_INDEPENDENT)
+    near = read(router.out(udp(OTHER_CLIENT, 40000, SERVER, 53))).source_port
+    assert read(router.into(udp(OTHER_SERVER, 9, EXTERNAL, near)))[2:] == (OTHER_CLIENT, 40000)
+    other = read(router.out(tcp(OTHER_CLIENT, 40000, SERVER, 80))).source_port
+    assert read(router.into(tcp(OTHER_SERVER, 9, EXTERNAL, other)))[2:] == (CLIENT, other), "it is filtered"
+
+
+def test_an_address_given_to_one_host_is_its_whatever_mappings_are_left_there() -> None:
+    router = Router(policy(external=(OTHER_EXTERNAL,), filtering=Filtering.ENDPOINT_INDEPENDENT))
+    near = read(router.out(udp(OTHER_CLIENT, 40000, SERVER, 53))).source_port
+    router.table.configure(policy(external=BOTH, forwards=(WHOLE,), filtering=Filtering.ENDPOINT_INDEPENDENT))
+    assert read(router.into(udp(OTHER_SERVER, 9, OTHER_EXTERNAL, near))).destination == CLIENT
+    assert read(router.into(udp(SERVER, 53, OTHER_EXTERNAL, near))).destination == OTHER_CLIENT
+
+
+def test_who_sends_to_every_port_of_the_default_host_takes_none_from_the_others() -> None:
+    router = forwarding(DEFAULT_HOST, ports=(5000, 5009))
+    for port in range(5000, 5010):
+        router.into(udp(SERVER, 9, EXTERNAL, port))
+    for port in range(40000, 40005):
+        sent = read(router.out(udp(OTHER_CLIENT, port, OTHER_SERVER, 53)))
+        assert read(router.into(udp(OTHER_SERVER, 53, EXTERNAL, sent.source_port)))[2:] == (
+            OTHER_CLIENT,
+            port,
+        )
+        came = read(router.into(udp(SERVER, 9, EXTERNAL, sent.source_port)))
+        assert came.destination == CLIENT, "its session goes on"
+    assert router.try_out(udp(OTHER_CLIENT, 40005, SERVER, 9))[0] == "ports_exhausted"
+    assert router.try_out(udp(OTHER_CLIENT, 40000, SERVER, 9))[0] == "session_clash"
+    assert router.table.gauges().ports_in_use[1] == 5
+    assert router.out(udp(OTHER_CLIENT, 40005, OTHER_SERVER, 53)), "none was held back for the attempt"
 
 
 def test_what_the_default_host_begins_is_mapped_like_anybodys() -> None:
@@ -214,6 +264,15 @@ def test_a_forwarded_host_keeps_its_limits() -> None:
     assert router.try_in(tcp(SERVER, 3, EXTERNAL, 8080))[0] == "host_sessions_full"
 
 
+def test_the_default_host_keeps_half_of_its_ports_for_itself() -> None:
+    router = forwarding(DEFAULT_HOST, ports_per_host=4)
+    came = [router.try_in(udp(SERVER, 9, EXTERNAL, port))[0] for port in range(5000, 5010)]
+    assert came == ["", ""] + 8 * ["host_ports_full"]
+    for port in (1, 2):
+        assert router.out(udp(CLIENT, port, OTHER_SERVER, 53))
+    assert router.try_out(udp(CLIENT, 3, OTHER_SERVER, 53))[0] == "host_ports_full"
+
+
 def test_only_a_first_packet_begins_a_forwarded_session() -> None:
     assert forwarding(WEB).try_in(tcp(SERVER, 5000, EXTERNAL, 8080, ACK))[0] == "tcp_no_session"
 
@@ -239,3 +298,8 @@ def test_more_forwards_than_there_is_room_for_are_refused(router: Router) -> Non
         router.table.configure(policy(forwards=many))
     router.table.configure(policy(forwards=many[:1024]))
     assert read(router.into(udp(SERVER, 1, EXTERNAL, 1024))).destination == CLIENT
+
+
+def test_a_forward_without_a_target_is_refused(router: Router) -> None:
+    with pytest.raises(ValueError, match="without a target"):
+        router.table.configure(policy(forwards=(Forward(TCP, None, (80, 80), ()),)))

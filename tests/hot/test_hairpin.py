@@ -194,6 +194,17 @@ def test_a_forged_mark_leads_to_nobodys_session(meeting: Meeting, mark: int) -> 
     assert meeting.router.try_out(packet, mark=mark) == ("hairpin_lost", b"")
 
 
+def test_a_mark_whose_session_is_another_by_now_leads_nowhere(meeting: Meeting) -> None:
+    """Its number may have gone to another session of the same host between the passes."""
+    mark = 0x80000001
+    answer = udp(OTHER_CLIENT, 5000, CLIENT, 4000)
+    sent = read(meeting.router.out(answer, mark=mark))
+    assert (sent.source, sent.source_port) == (EXTERNAL, meeting.near)
+    meeting.router.table.flush()
+    meeting.router.out(udp(OTHER_CLIENT, 5001, SERVER, 53))
+    assert meeting.router.try_out(answer, mark=mark) == ("hairpin_lost", b"")
+
+
 def test_a_mark_of_the_administrators_means_nothing(meeting: Meeting) -> None:
     for mark in (1, 0x40000001, 0xC0000001, 0x84000001):
         assert meeting.router.out(udp(CLIENT, 4000, SERVER, 53), mark=mark)

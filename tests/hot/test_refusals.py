@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from nfmasq._fastpath import Refusal
+from nfmasq.policy import Filtering
 
 from .packets import ACK, GRE, SYN, error, portless, read, tcp, udp
 from .router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router, policy
@@ -68,6 +69,16 @@ def test_a_portless_protocol_that_is_taken_is_refused() -> None:
     router.out(portless(CLIENT, SERVER, GRE))
     router.try_out(portless(OTHER_CLIENT, SERVER, GRE))
     assert [refusal.destination for refusal in due(router)] == [OTHER_CLIENT]
+
+
+def test_the_sender_of_a_hairpinned_packet_is_told_at_its_own_address() -> None:
+    """The limit may be the receiver's."""
+    endpoint_independent = Filtering.ENDPOINT_INDEPENDENT
+    router = Router(policy(sessions_per_host=1, filtering=endpoint_independent, external_interface=7))
+    near = read(router.out(udp(OTHER_CLIENT, 40000, SERVER, 53))).source_port
+    packet = udp(CLIENT, 40000, EXTERNAL, near)
+    assert router.table.hairpin(packet, now=router.now)[0] == "host_sessions_full"
+    assert due(router) == [Refusal(CLIENT, None, PROHIBITED, packet[:28])]
 
 
 def test_refusals_can_be_switched_off() -> None:

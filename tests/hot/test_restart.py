@@ -10,15 +10,26 @@ import pytest
 
 from nfmasq._fastpath import Table
 from nfmasq.arena import RECORD
+from nfmasq.policy import Filtering, Mapping
 
-from .packets import ACK, GRE, portless, read, tcp, udp
+from .packets import ACK, GRE, SYN, portless, read, tcp, udp
 from .restarting import LEFT, busy_router, child, restarted
-from .router import CLIENT, EXTERNAL, LAN, OTHER_CLIENT, OTHER_EXTERNAL, SERVER, Router, policy
+from .router import (
+    CLIENT,
+    EXTERNAL,
+    LAN,
+    OTHER_CLIENT,
+    OTHER_EXTERNAL,
+    OTHER_SERVER,
+    SERVER,
+    Router,
+    policy,
+)
 from .whole import assert_whole
 
 PAGE = os.sysconf("SC_PAGESIZE")
-CREATED = 56
-"""Where in its record a session says when it was made."""
+STATE, SCALE, CREATED, PACKETS_OUT = 6, 26, 56, 64
+"""Where in its record a session says these."""
 
 
 @pytest.fixture
@@ -146,6 +157,61 @@ def test_a_table_of_another_capacity_takes_over_what_fits(path: Path, capacity: 
     after = restarted(before, path, capacity)
     assert (after.table.warning, after.rows()) == ("", rows)
     assert restarted(after, path, 64).rows() == rows
+
+
+@pytest.mark.parametrize("mapping", [Mapping.ADDRESS_DEPENDENT, Mapping.ADDRESS_AND_PORT_DEPENDENT])
+def test_a_session_let_in_beside_those_its_mapping_is_for_lives_on_with_them(
+    path: Path, mapping: Mapping
+) -> None:
+    """Filtering may be wider than mapping."""
+    rules = policy(mapping=mapping, filtering=Filtering.ENDPOINT_INDEPENDENT)
+    before = Router(rules, 64, str(path))
+    near = read(before.out(udp(CLIENT, 40000, SERVER, 53))).source_port
+    before.into(udp(OTHER_SERVER, 9, EXTERNAL, near))
+    other = read(before.out(udp(CLIENT, 40000, OTHER_SERVER, 10))).source_port
+    after = restarted(before, path, rules=rules)
+    assert after.table.recovered == 3
+    assert read(after.into(udp(OTHER_SERVER, 9, EXTERNAL, near)))[2:] == (CLIENT, 40000)
+    assert read(after.into(udp(OTHER_SERVER, 10, EXTERNAL, other)))[2:] == (CLIENT, 40000)
+    if mapping == Mapping.ADDRESS_DEPENDENT:
+        assert read(after.out(udp(CLIENT, 40000, SERVER, 54))).source_port == near
+        assert read(after.out(udp(CLIENT, 40000, OTHER_SERVER, 11))).source_port == other
+
+
+def spoilt(router: Router, path: Path, *changes: tuple[int, bytes]) -> Router:
+    """The next daemon, the first record of its file changed at these places meanwhile."""
+    router.table.close()
+    data = bytearray(path.read_bytes())
+    for at, new in changes:
+        data[PAGE + RECORD + at : PAGE + RECORD + at + len(new)] = new
+    path.write_bytes(data)
+    return Router(policy(half_open=1), 64, str(path))
+
+
+@pytest.mark.parametrize("sent", [1 << 63, (1 << 64) - 1])
+def test_a_counter_about_to_begin_again_is_not_believed(path: Path, sent: int) -> None:
+    """Sessions that the host has not answered are told by it."""
+    router = Router(policy(), 64, str(path))
+    router.out(udp(CLIENT, 40000, SERVER, 53))
+    assert spoilt(router, path, (PACKETS_OUT, struct.pack("=Q", sent))).table.recovered == 0
+
+
+def test_a_connection_that_just_begins_is_not_being_begun_anew(path: Path) -> None:
+    """It would leave that state uncounted, and handshakes under way would be too many for ever."""
+    router = Router(policy(), 64, str(path))
+    near = read(router.out(tcp(CLIENT, 40000, SERVER, 80))).source_port
+    router.into(tcp(SERVER, 80, EXTERNAL, near, SYN | ACK))
+    reopening, syn_out = 0x20, 1
+    after = spoilt(router, path, (STATE, bytes([syn_out])), (SCALE, bytes([0, reopening])))
+    after.try_out(tcp(CLIENT, 40000, SERVER, 80, SYN | ACK, acked=0))
+    after.table.flush()
+    assert after.out(tcp(CLIENT, 40001, SERVER, 80)), "no handshake is under way"
+
+
+def test_a_state_is_tcp_s_alone(path: Path) -> None:
+    router = Router(policy(), 64, str(path))
+    router.out(udp(CLIENT, 40000, SERVER, 53))
+    assert spoilt(router, path, (STATE, b"\x03")).table.recovered == 0
 
 
 KILLED = """

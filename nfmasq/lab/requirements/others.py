@@ -1,7 +1,8 @@
 """RFCs of which a line or two apply to nfmasq, or none."""
 
+from nfmasq.lab.requirements import gateways
 from nfmasq.lab.requirements.ground import Ground
-from nfmasq.lab.requirements.packets import GRE, ip, read
+from nfmasq.lab.requirements.packets import GRE, SYN, ip, read, tcp
 from nfmasq.lab.requirements.requirement import MUST, RECOMMENDED, SHOULD, Rfc, demand
 from nfmasq.lab.requirements.way import CLIENT, EXTERNAL, SERVER, port
 
@@ -14,12 +15,13 @@ PCP = Rfc(6887, "Port Control Protocol")
 NAT_PMP = Rfc(6886, "NAT-PMP")
 OTHERS = (PAYLOADS, ALG, DCCP, NAT_PMP, PCP, DETERMINISTIC, LOGGING)
 
-PAYLOADS.departs(
-    "§4",
-    SHOULD,
-    "FTP and ICMP payloads are translated.",
-    "ICMP's are, see RFC 5508; FTP's are not yet",
-)
+
+@PAYLOADS.requires("§4", SHOULD, "FTP and ICMP payloads are translated.")
+def ftp(ground: Ground) -> None:
+    heard = gateways.heard_of(ground)
+    demand(heard[0] == EXTERNAL, f"an FTP server hears of {heard[0]}")
+    arrived = ground.received(tcp((SERVER, 20), heard, SYN, 1))
+    demand(arrived.destination == (CLIENT, gateways.DATA), f"its connection came to {arrived.destination}")
 
 
 @ALG.requires("§2", MUST, "What needs no gateway passes end to end unchanged.")

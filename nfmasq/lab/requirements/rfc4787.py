@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address
 
-from nfmasq.lab.requirements import fragments, hairpin
+from nfmasq.lab.requirements import fragments, gateways, hairpin
 from nfmasq.lab.requirements.core import Core
 from nfmasq.lab.requirements.ground import Ground
 from nfmasq.lab.requirements.packets import (
@@ -165,8 +165,9 @@ RFC.departs(
     "REQ-7",
     MUST,
     "Internal and external addresses that overlap are avoided automatically, or translated.",
-    "nfmasq assigns no internal addresses, so it cannot avoid the clash: whatever overlaps is dropped with a "
-    "reason (destination_internal, source_internal) and never leaks; the administrator renumbers one side",
+    "nfmasq assigns no internal addresses, so it cannot avoid the clash, and does not translate across it: "
+    "packets of addresses on both sides are dropped with a reason (destination_internal, source_internal) "
+    "and never leak; the status and `nfmasq doctor` name what overlaps and the mend, to renumber one side",
 )
 
 
@@ -219,12 +220,18 @@ def no_gateways(ground: Ground) -> None:
     demand(arrived.payload == written, "the payload of a SIP message was changed")
 
 
-RFC.excludes(
-    "REQ-10a",
-    RECOMMENDED,
-    "Each gateway can be switched on and off by itself.",
-    "there is none in this version",
-)
+@RFC.requires("REQ-10a", RECOMMENDED, "Each gateway can be switched on and off by itself.")
+def each_gateway(ground: Ground) -> None:
+    with ground.config():  # the reload at its end switches all back
+        ground.daemon.api("/v1/helpers/irc", "PUT", {"enabled": True})
+        ground.daemon.api("/v1/helpers/ftp", "PUT", {"enabled": False})
+        off = gateways.heard_of(ground)
+        ground.daemon.api("/v1/helpers/ftp", "PUT", {"enabled": True})
+        on = gateways.heard_of(ground)
+        enabled = {row["name"]: row["enabled"] for row in ground.daemon.api("/v1/helpers")["helpers"]}
+    demand(off == (CLIENT, gateways.DATA), f"switched off it wrote {off}")
+    demand(on[0] == EXTERNAL, f"switched on it left {on}")
+    demand(enabled == {"ftp": True, "irc": True}, f"on are {enabled}")
 
 
 @RFC.requires("REQ-11", MUST, "Mapping and filtering never change by themselves (deterministic behaviour).")
@@ -307,8 +314,9 @@ def fragments_in_any_order(ground: Ground) -> None:
     "REQ-14a",
     MUST,
     "A flood of fragments stops neither whole packets nor fragments in order.",
-    but="whole packets always pass; fragments wait for room in the kernel's memory for them, which a flood "
-    "of more than net.ipv4.ipfrag_high_thresh (4 MB) fills for net.ipv4.ipfrag_time (30 s) at most",
+    but="whole packets always pass; fragments need room in the kernel's store, which some 55 orphans a "
+    "second keep full as long as they come and for net.ipv4.ipfrag_time (30 s) after; `nfmasq doctor` tells "
+    "that rate, and by which sysctls the store (net.ipv4.ipfrag_high_thresh, 4 MB) bears more",
 )
 def fragment_flood(ground: Ground) -> None:
     with fragments.kept_for_a_second(ground):

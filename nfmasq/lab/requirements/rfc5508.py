@@ -35,6 +35,7 @@ from nfmasq.lab.requirements.way import CLIENT, EXTERNAL, HOP, OTHER_CLIENT, OTH
 
 RFC = Rfc(5508, "ICMP")
 NOWHERE = SERVER + 100
+REFUSALS_A_SECOND = 128
 NO_OPERATION = b"\x01\x01\x01\x00"
 
 
@@ -184,7 +185,8 @@ def outward_type(ground: Ground) -> None:
     "REQ-5c",
     MUST,
     "An error from inside has the NAT's address, or its sender's own external one, as its source.",
-    but="that is the external address of the session it is about, also if its sender has one of its own",
+    but="it has the external address of the session it is about, whoever sends it: an external address that "
+    "is the sender's own (one-to-one) is not used for it",
 )
 def outward_source(ground: Ground) -> None:
     client, _ = _quoted(ground)
@@ -225,7 +227,8 @@ def hairpinned_error_destination(ground: Ground) -> None:
     "REQ-8",
     SHOULD,
     "A host whose session is refused is told by ICMP 3/13.",
-    but="so about limits of its own; when the router lacks something it is told 3/1 (RFC 6888 REQ-11 B)",
+    but="it is told 3/13 when a limit of its own refuses it; when the router has no port or no room left "
+    "it is told 3/1, as RFC 6888 REQ-11B asks",
 )
 def refused(ground: Ground) -> None:
     ground.mapped((CLIENT, port()))
@@ -262,7 +265,8 @@ def router_messages(ground: Ground) -> None:
     "REQ-10b",
     MAY,
     "Timestamp, address mask, parameter problem, redirect, source route and router discovery.",
-    but="timestamp and parameter problem pass; redirects and source routes are dropped, for safety",
+    but="timestamp and parameter problem pass; redirects and source routes are dropped, for they steer other "
+    "hosts' packets; address mask and router discovery are dropped, for they are about one link alone",
 )
 def other_messages(ground: Ground) -> None:
     client, quoted = _quoted(ground)
@@ -279,9 +283,20 @@ def source_quench(ground: Ground) -> None:
     demand(ground.into(error(SERVER, EXTERNAL, quoted, QUENCH, 0)) is None, "it comes in")
 
 
-RFC.excludes(
-    "REQ-10d", RECOMMENDED, "The DS field of generated ICMP messages.", "the router's kernel writes them"
+@RFC.requires(
+    "REQ-10d", RECOMMENDED, "Generated ICMP errors have the precedence RFC 1812 section 4.3.2.5 asks for."
 )
+def precedence(ground: Ground) -> None:
+    ground.mapped((CLIENT, port()))
+    with ground.config(limits={"sessions_per_host": 1}):
+        host = ground[CLIENT]
+        host.ignore()
+        host.send(udp((CLIENT, port()), (SERVER, 53)))
+        by_nfmasq = host.expect("nfmasq's ICMP 3/13", ICMP, icmp=(UNREACHABLE, 13))
+        host.send(udp((CLIENT, port()), (SERVER, 53), ttl=1))
+        by_kernel = host.expect("the kernel's time exceeded", ICMP, icmp=(EXCEEDED, 0))
+    found = [packet[1] >> 5 for packet in (by_nfmasq, by_kernel)]
+    demand(all(each in (6, 7) for each in found), f"nfmasq's and the kernel's precedence: {found}")
 
 
 @RFC.requires("REQ-10e", RECOMMENDED, "No ICMP error is sent about an ICMP error.")
@@ -295,12 +310,18 @@ def no_error_about_errors(ground: Ground) -> None:
     demand(answer.quoted.protocol == UDP, f"the router answers an ICMP error: {answer}, about {quoted!r}")
 
 
-RFC.excludes(
-    "REQ-10f",
-    RECOMMENDED,
-    "The rate of generated ICMP messages is limited.",
-    "the router's kernel limits its own (net.ipv4.icmp_ratelimit)",
-)
+@RFC.requires("REQ-10f", RECOMMENDED, "The rate of generated ICMP messages is limited.")
+def refusals_limited(_: Ground) -> None:
+    core = Core(sessions_per_host=1)
+    told = []
+    for number in range(500):
+        for each in (4000, 4001):
+            core.out(udp((CLIENT + number % 200, each + number), (SERVER, 53)))
+        told += refusals.due(core)
+    demand(0 < len(told) <= REFUSALS_A_SECOND, f"within a second, {len(told)} are told of 800 refusals")
+    core.wait(1)
+    core.out(udp((CLIENT, 9000), (SERVER, 53)))
+    demand(refusals.due(core), "a second later none is told")
 
 
 @RFC.requires("REQ-11", MAY, "Other ICMP messages are dropped, or dealt with.")

@@ -3,10 +3,10 @@
 from nfmasq.lab.requirements import rfc4787
 from nfmasq.lab.requirements.core import Core
 from nfmasq.lab.requirements.ground import Ground
-from nfmasq.lab.requirements.packets import HOST, UNREACHABLE, query, udp
+from nfmasq.lab.requirements.packets import HOST, SYN, UNREACHABLE, query, tcp, udp
 from nfmasq.lab.requirements.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc, demand
 from nfmasq.lab.requirements.rfc6056 import spread
-from nfmasq.lab.requirements.way import CLIENT, OTHER_CLIENT, OTHER_SERVER, SERVER, port
+from nfmasq.lab.requirements.way import CLIENT, EXTERNAL, HOP, OTHER_CLIENT, OTHER_SERVER, SERVER, port
 
 RFC = Rfc(6888, "carrier-grade NAT")
 HELD = 120
@@ -25,7 +25,10 @@ def paired(ground: Ground) -> None:
 
 
 RFC.departs(
-    "REQ-2-other", MAY, "Pooling can be other than paired for some applications.", "pooling is always paired"
+    "REQ-2-other",
+    MAY,
+    "Pooling can be other than paired for some applications.",
+    "pooling is always paired: a host never appears as two addresses to anybody",
 )
 
 
@@ -56,7 +59,7 @@ def limit_configurable(ground: Ground) -> None:
     demand(ground.out(udp((CLIENT, port()), (SERVER, 53))), "without the limit, the host is still refused")
 
 
-RFC.departs("REQ-4B", MAY, "Limits by transport protocol.", "one limit for all the ports of a host")
+RFC.departs("REQ-4B", MAY, "Limits by transport protocol.", "ports_per_host counts all protocols together")
 
 
 @RFC.requires("REQ-4C", RECOMMENDED, "The rate of new mappings is limited by subscriber.")
@@ -82,13 +85,27 @@ def state_limited(ground: Ground) -> None:
     demand(core.out(udp((CLIENT, 4000), (SERVER, 99))) is None, "a mapping got one session more than it may")
 
 
-RFC.departs(
+@RFC.requires(
     "REQ-6",
     MUST,
     "Translation can be turned off for given destinations.",
-    "what leaves by the external interface is translated or dropped, so that no internal address ever gets "
-    "out; what leaves by any other interface is not translated",
+    but="by the destination's address (nat.except), not by its port",
 )
+def not_translated(ground: Ground) -> None:
+    number = port()
+    with ground.config(nat={"except": [f"{SERVER}/32"]}):
+        seen = ground.sent(udp((CLIENT, number), (SERVER, 53))).source
+        demand(seen == (CLIENT, number), f"the exempt destination sees {seen}")
+        seen = ground.received(tcp((SERVER, 4000), (CLIENT, 80), SYN, 5000)).source
+        demand(seen == (SERVER, 4000), f"a connection it opens comes from {seen}")
+        demand(ground.into(udp((HOP, 53), (CLIENT, number))) is None, "others reach an internal address")
+        seen = ground.mapped((CLIENT, number), (OTHER_SERVER, 53))
+        demand(seen[0] == EXTERNAL, f"other destinations see {seen}")
+        leaks = ground.sentinel.take()
+        elsewhere = [leak for leak in leaks if leak.rpartition(" ")[2][32:40] != SERVER.packed.hex()]
+        demand(not elsewhere, f"elsewhere an internal address was seen: {elsewhere}")
+    seen = ground.mapped((CLIENT, number))
+    demand(seen[0] == EXTERNAL, f"what is exempt no longer sees {seen}")
 
 
 @RFC.requires(
@@ -168,7 +185,8 @@ def refused(ground: Ground) -> None:
     "REQ-11B",
     SHOULD,
     "Its sender is told by ICMP 3/1.",
-    but="so when the router lacks something; about the host's own limits it is told 3/13 (RFC 5508 REQ-8)",
+    but="it is told 3/1 when the router has no port or no room left; when a limit of its own refuses it, "
+    "it is told 3/13, as RFC 5508 REQ-8 asks",
 )
 def refusal_told(ground: Ground) -> None:
     with ground.config(nat={"ports": "31990-31991"}):

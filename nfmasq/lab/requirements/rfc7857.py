@@ -23,7 +23,7 @@ from nfmasq.lab.requirements.requirement import MAY, MUST, RECOMMENDED, SHOULD, 
 from nfmasq.lab.requirements.rfc5382 import ESTABLISHED, TRANSITORY
 from nfmasq.lab.requirements.rfc6056 import spread
 from nfmasq.lab.requirements.way import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, port
-from nfmasq.policy import Filtering
+from nfmasq.policy import Filtering, Timeouts
 
 RFC = Rfc(7857, "updates to UDP, TCP and ICMP")
 OTHER_EXTERNAL = EXTERNAL + 1
@@ -49,12 +49,26 @@ def state_machine(_: Ground) -> None:
     demand(reset.works(), "an RST that was not believed shortened the connection's life")
 
 
-RFC.departs(
-    "§2.1",
-    SHOULD,
-    "The timers of connections that open and that close can be set apart.",
-    "one key, tcp_transitory, sets both",
-)
+@RFC.requires("§2.1", SHOULD, "The timers of connections that open and that close can be set apart.")
+def opening_and_closing(ground: Ground) -> None:
+    core = Core(timeouts=Timeouts(tcp_opening=30, tcp_closing=600))
+    core.sent(tcp((CLIENT, 4000), (SERVER, 80), SYN, 1000))
+    core.wait(29)
+    demand(len(core.table.sessions()) == 1, "an opening connection was forgotten before its time")
+    demand(core.wait(2) == 1, "an opening connection lasts longer than tcp_opening")
+    stream = core.open((CLIENT, 4001))
+    stream.close()
+    core.wait(599)
+    demand(len(core.table.sessions()) == 1, "a closed connection was forgotten before its time")
+    demand(core.wait(2) == 1, "a closed connection lasts longer than tcp_closing")
+    half_open = port()
+    with ground.config(timeouts={"tcp_opening": 30, "tcp_closing": 600}):
+        ground.sent(tcp((CLIENT, half_open), (SERVER, 80), SYN, 1000))
+        closed = ground.open((CLIENT, port()))
+        closed.close()
+        left = {row["internal"]: row["expires_s"] for row in ground.daemon.api("/v1/sessions")["sessions"]}
+    demand(0 < left[f"{CLIENT}:{half_open}"] <= 30, f"the daemon's opening one has {left} seconds")
+    demand(500 < left[f"{CLIENT}:{closed.client[1]}"] <= 600, f"the daemon's closed one has {left} seconds")
 
 
 @RFC.requires("§2.1-default", RECOMMENDED, "The transitory timer is at least 4 minutes by default.")

@@ -1,0 +1,91 @@
+"""A table of ours as nft reads it, and what changes it into another one without taking its hooks off.
+
+To replace a chain that has a hook, the kernel drops every packet that waits in a netfilter queue, whosever it
+is. So a table is put in place of another only if it must be. Where no more differs than the elements of sets
+and the rules of chains without a hook, those alone change, in one transaction.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NftSet:
+    """A set of intervals. kind: nft's type of its elements, such as "ipv4_addr"."""
+
+    name: str
+    kind: str
+    elements: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        line = f"\t\telements = {{ {', '.join(self.elements)} }}\n" if self.elements else ""
+        return f"\tset {self.name} {{\n\t\ttype {self.kind}; flags interval\n{line}\t}}\n"
+
+
+@dataclass(frozen=True)
+class NftChain:
+    """A chain and its rules. hook: where the kernel calls it, or "" if only other chains do."""
+
+    name: str
+    hook: str
+    rules: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        lines = (self.hook, *self.rules) if self.hook else self.rules
+        body = "".join(f"\t\t{line}\n" for line in lines)
+        return f"\tchain {self.name} {{\n{body}\t}}\n"
+
+
+@dataclass(frozen=True)
+class NftTable:
+    """A whole table of family ip. Chains without a hook come before those that lead to them."""
+
+    name: str
+    sets: tuple[NftSet, ...]
+    chains: tuple[NftChain, ...]
+
+    def anew(self) -> str:
+        """A transaction that puts it in place of the one before, if any, with no moment in between."""
+        sets, chains = ("".join(part.text for part in some) for some in (self.sets, self.chains))
+        gone = f"add table ip {self.name}\ndelete table ip {self.name}\n"
+        return f"{gone}table ip {self.name} {{\n{sets}{chains}}}\n"
+
+    def since(self, before: "NftTable") -> str | None:
+        """A transaction that makes it out of `before`, or None if that takes a table of its own."""
+        if _frame(self) != _frame(before):
+            return None
+        sets = zip(before.sets, self.sets, strict=True)
+        chains = zip(before.chains, self.chains, strict=True)
+        changes = [line for old, new in sets for line in _moved(self.name, old, new)]
+        for chain, new in chains:
+            if chain != new:
+                changes.append(f"flush chain ip {self.name} {new.name}")
+                changes += [f"add rule ip {self.name} {new.name} {rule}" for rule in new.rules]
+        return "".join(f"{line}\n" for line in changes)
+
+
+def interval_set(name: str, kind: str, members: Iterable[object]) -> NftSet:
+    """A set of these members, which may be none."""
+    return NftSet(name, kind, tuple(map(str, members)))
+
+
+def address_set(name: str, members: Iterable[object]) -> NftSet:
+    """A set of addresses or networks, which may be none."""
+    return interval_set(name, "ipv4_addr", members)
+
+
+def _frame(table: NftTable) -> tuple[object, ...]:
+    """What of a table cannot be changed in place."""
+    sets = tuple((each.name, each.kind) for each in table.sets)
+    return table.name, sets, tuple(each if each.hook else each.name for each in table.chains)
+
+
+def _moved(table: str, old: NftSet, new: NftSet) -> Iterator[str]:
+    """What stays in a set is not touched; what goes makes room before anything comes."""
+    for verb, some, others in (("delete", old, new), ("add", new, old)):
+        kept = set(others.elements)
+        elements = [element for element in some.elements if element not in kept]
+        if elements:
+            yield f"{verb} element ip {table} {new.name} {{ {', '.join(elements)} }}"

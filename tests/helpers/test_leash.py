@@ -1,0 +1,67 @@
+"""Calls that take too long are cut off, and nothing is raised astray."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import pytest
+
+from nfmasq.helpers.leash import Leash, TookTooLong
+
+SHORT_S = 0.02
+
+
+@pytest.fixture
+def leash() -> Iterator[Leash]:
+    made = Leash(SHORT_S)
+    made.start()
+    yield made
+    made.stop()
+
+
+def spin() -> None:
+    """Never return."""
+    while True:
+        pass
+
+
+def stubborn() -> None:
+    """Never return, and swallow every Exception."""
+    while True:
+        with suppress(Exception):
+            spin()
+
+
+@pytest.mark.parametrize("loop", [spin, stubborn])
+def test_a_loop_is_cut_off(leash: Leash, loop: object) -> None:
+    with pytest.raises(TookTooLong):
+        leash.call(loop)  # type: ignore[arg-type]
+
+
+def test_what_a_call_returns_and_raises_comes_through(leash: Leash) -> None:
+    assert leash.call(divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        leash.call(divmod, 7, 0)
+
+
+def test_who_returns_late_took_too_long(leash: Leash) -> None:
+    with pytest.raises(TookTooLong):
+        leash.call(time.sleep, SHORT_S * 2)
+
+
+def busy(until: float) -> None:
+    """Work up to a moment."""
+    while time.monotonic() < until:
+        pass
+
+
+def test_nothing_is_raised_after_a_call_that_ended_just_in_time(leash: Leash) -> None:
+    cut = 0
+    for nth in range(150):
+        try:
+            leash.call(busy, time.monotonic() + SHORT_S * (0.9 + (nth % 20) / 40))
+        except TookTooLong:
+            cut += 1
+        for _ in range(2000):
+            pass
+    assert 0 < cut < 150
