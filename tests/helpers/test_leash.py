@@ -51,7 +51,7 @@ def test_who_returns_late_took_too_long(leash: Leash) -> None:
 
 
 def test_who_only_waits_for_the_processor_does_not(leash: Leash) -> None:
-    assert leash.call(time.sleep, SHORT_S * 3) is None  # type: ignore[func-returns-value]
+    leash.call(time.sleep, SHORT_S * 3)
 
 
 def busy(seconds: float) -> None:

@@ -37,6 +37,13 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return chosen
 
 
+@pytest.fixture(params=WAYS, ids=lambda way: f"{way[0].__name__}-{way[1]}")
+def way(request: pytest.FixtureRequest) -> tuple[Client, str]:
+    """Which client, and by which command."""
+    chosen: tuple[Client, str] = request.param
+    return chosen
+
+
 def fill(place: Path) -> None:
     """Files of all sizes up to 75 kB."""
     place.mkdir(exist_ok=True)
@@ -80,11 +87,11 @@ def rewritten(daemon: DaemonUnderLab) -> dict[str, float]:
     return Since()
 
 
-@pytest.mark.parametrize(("client", "form"), WAYS, ids=name_of)
 def test_internal_client(
-    client: Client, form: str, kind: Kind, lab: Lab, here: Path, rewritten: dict[str, float]
+    way: tuple[Client, str], kind: Kind, lab: Lab, here: Path, rewritten: dict[str, float]
 ) -> None:
     """Active commands are rewritten, each of the fifty; passive ones need nothing."""
+    client, form = way
     with serving(kind, lab.topology.server1) as files:
         fill(files)
         task = Task(SERVER1, login_of(kind), NAMES, here)
@@ -93,11 +100,11 @@ def test_internal_client(
     assert (rewritten["refused"], rewritten["error"]) == (0, 0)
 
 
-@pytest.mark.parametrize(("client", "form"), WAYS, ids=name_of)
 def test_internal_server(
-    client: Client, form: str, kind: Kind, lab: Lab, here: Path, rewritten: dict[str, float]
+    way: tuple[Client, str], kind: Kind, lab: Lab, here: Path, rewritten: dict[str, float]
 ) -> None:
     """Where it listens is rewritten; an active server calls out by itself."""
+    client, form = way
     with serving(kind, lab.topology.client1) as files:
         fill(files)
         task = Task(EXTERNAL, login_of(kind), NAMES, here)
