@@ -1,9 +1,11 @@
-"""How long a helper may take over one call: whoever loops is cut off.
+"""How long a helper may take over one call: whoever loops, or sleeps, is cut off.
 
-What is stored: when the call under way began (0: none is). The engine's thread writes it, a watching thread
-reads it and, past the limit, raises CutOff inside the engine's thread, which Python does at its next
-bytecode. A call into C that never returns is out of reach: a helper must not search with expressions that
-backtrack without end.
+It is processor time that counts: a busy machine is not the helper's fault.
+
+What is stored: when the call under way began, by both clocks (None: none is). The engine's thread writes
+it, a watching thread reads it and, past the limit, raises CutOff inside the engine's thread, which Python
+does at its next bytecode. A call into C that never returns is out of reach: a helper must not search with
+expressions that backtrack without end.
 
 Why no CutOff strays: the watcher says that it is aiming before it looks whether a call is under way, and
 the engine's thread says that none is before it looks whether anybody is aiming. One of the two sees the
@@ -18,6 +20,9 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 LONGEST_S = 0.25
+"""Of processor time."""
+AT_ALL_S = 5.0
+"""By the clock: for a helper that waits for something, which it must not."""
 
 Result = TypeVar("Result")
 
@@ -31,11 +36,13 @@ class CutOff(BaseException):
 
 
 class Leash:
-    """One thread's: it calls, another one watches. longest_s: seconds one call may take."""
+    """One thread's: it calls, another one watches. longest_s, at_all_s: seconds one call may take."""
 
-    def __init__(self, longest_s: float = LONGEST_S) -> None:
+    def __init__(self, longest_s: float = LONGEST_S, at_all_s: float = AT_ALL_S) -> None:
         self._longest = longest_s
-        self._began = 0.0
+        self._at_all = at_all_s
+        self._began: tuple[float, float] | None = None
+        self._clock = 0
         self._aiming = self._fired = False
         self._thread = 0
         self._ended = threading.Event()
@@ -44,6 +51,7 @@ class Leash:
     def start(self) -> None:
         """Watch the calls of the thread this is called in."""
         self._thread = threading.get_ident()
+        self._clock = time.pthread_getcpuclockid(self._thread)
         self._watcher.start()
 
     def stop(self) -> None:
@@ -55,18 +63,18 @@ class Leash:
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """What the function returns, or raises; TookTooLong when it took longer than it may."""
         try:
-            self._began = began = time.monotonic()
+            self._began = began = time.thread_time(), time.monotonic()
             try:
                 result = function(*arguments)
             finally:
-                self._began = 0.0
+                self._began = None
         except CutOff:
             self._settle()
             raise TookTooLong from None
         except BaseException:
             self._settle()
             raise
-        if self._aiming or self._fired or time.monotonic() - began > self._longest:
+        if self._aiming or self._fired or self._is_over(began, time.thread_time()):
             self._settle()
             raise TookTooLong
         return result
@@ -75,7 +83,7 @@ class Leash:
         """Make sure that nothing more is going to be raised."""
         while True:
             with suppress(CutOff):
-                self._began = 0.0
+                self._began = None
                 while self._aiming:
                     time.sleep(0)
                 if self._fired:
@@ -83,10 +91,14 @@ class Leash:
                     self._fired = False
                 return
 
+    def _is_over(self, began: tuple[float, float], processor: float) -> bool:
+        return processor - began[0] > self._longest or time.monotonic() - began[1] > self._at_all
+
     def _watch(self) -> None:
         while not self._ended.wait(self._longest / 2):
             self._aiming = True
-            if self._began and time.monotonic() - self._began > self._longest:
+            began = self._began
+            if began and self._is_over(began, time.clock_gettime(self._clock)):
                 self._fired = True
                 _raise_in(self._thread, CutOff)
             self._aiming = False

@@ -8,12 +8,13 @@ import pytest
 
 from nfmasq.helpers.leash import Leash, TookTooLong
 
-SHORT_S = 0.02
+SHORT_S, LONG_S = 0.02, 0.2
+"""Of processor time, and by the clock."""
 
 
 @pytest.fixture
 def leash() -> Iterator[Leash]:
-    made = Leash(SHORT_S)
+    made = Leash(SHORT_S, LONG_S)
     made.start()
     yield made
     made.stop()
@@ -46,12 +47,17 @@ def test_what_a_call_returns_and_raises_comes_through(leash: Leash) -> None:
 
 def test_who_returns_late_took_too_long(leash: Leash) -> None:
     with pytest.raises(TookTooLong):
-        leash.call(time.sleep, SHORT_S * 2)
+        leash.call(time.sleep, LONG_S * 2)
 
 
-def busy(until: float) -> None:
-    """Work up to a moment."""
-    while time.monotonic() < until:
+def test_who_only_waits_for_the_processor_does_not(leash: Leash) -> None:
+    leash.call(time.sleep, SHORT_S * 3)
+
+
+def busy(seconds: float) -> None:
+    """Work for so long."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
         pass
 
 
@@ -59,7 +65,7 @@ def test_nothing_is_raised_after_a_call_that_ended_just_in_time(leash: Leash) ->
     cut = 0
     for nth in range(150):
         try:
-            leash.call(busy, time.monotonic() + SHORT_S * (0.9 + (nth % 20) / 40))
+            leash.call(busy, SHORT_S * (0.9 + (nth % 20) / 40))
         except TookTooLong:
             cut += 1
         for _ in range(2000):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from nfmasq.lab.namespace import Namespace
 
-PATIENCE_S = 60
+PATIENCE_S = 30
 
 
 class Task(NamedTuple):
@@ -38,18 +38,16 @@ class Task(NamedTuple):
 
 
 def curl(host: Namespace, form: str, task: Task) -> str:
-    """A glob of URLs is one connection."""
+    """All that one command line names goes over one connection."""
     options = {
         "PORT": ["--ftp-port", "-", "--disable-eprt"],
         "EPRT": ["--ftp-port", "-", "--eprt"],
         "PASV": ["--ftp-pasv", "--disable-epsv"],
         "EPSV": ["--ftp-pasv", "--epsv"],
     }[form]
-    names = "{" + ",".join(task.files) + "}"
-    transfers = [
-        "-T", "{" + ",".join(task.given) + "}", "-o", "/dev/null", f"ftp://{task.server}/up/",
-        "-o", f"{task.got}/#1", f"ftp://{task.server}/{names}",
-    ]  # fmt: skip
+    there = (["-T", path, "-o", "/dev/null", f"ftp://{task.server}/up/"] for path in task.given)
+    back = (["-o", f"{task.got}/{name}", f"ftp://{task.server}/{name}"] for name in task.files)
+    transfers = [word for words in (*there, *back) for word in words]
     login = ":".join(task.login)
     return host.run(
         "curl", "-q", "-sSv", "--fail-early", "-u", login, *options, *transfers, timeout=PATIENCE_S

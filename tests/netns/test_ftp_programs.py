@@ -9,7 +9,7 @@ import pytest
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
-from nfmasq.lab.topology import CLIENT1, SERVER1
+from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1
 
 from .ftp_clients import ACTIVE, FORMS, Client, Task
 from .ftp_servers import KINDS, Kind, login_of, serving
@@ -34,6 +34,13 @@ def name_of(value: object) -> str | None:
 def kind(request: pytest.FixtureRequest) -> Kind:
     """Which server."""
     chosen: Kind = request.param
+    return chosen
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: f"{way[0].__name__}-{way[1]}")
+def way(request: pytest.FixtureRequest) -> tuple[Client, str]:
+    """Which client, and by which command."""
+    chosen: tuple[Client, str] = request.param
     return chosen
 
 
@@ -80,14 +87,27 @@ def rewritten(daemon: DaemonUnderLab) -> dict[str, float]:
     return Since()
 
 
-@pytest.mark.parametrize(("client", "form"), WAYS, ids=name_of)
 def test_internal_client(
-    client: Client, form: str, kind: Kind, lab: Lab, here: Path, rewritten: dict[str, float]
+    way: tuple[Client, str], kind: Kind, lab: Lab, here: Path, rewritten: dict[str, float]
 ) -> None:
     """Active commands are rewritten, each of the fifty; passive ones need nothing."""
+    client, form = way
     with serving(kind, lab.topology.server1) as files:
         fill(files)
         task = Task(SERVER1, login_of(kind), NAMES, here)
         transfer(client, form, lab.topology.client1, task, files)
     assert rewritten["rewritten"] >= (50 if form in ACTIVE else 0)
+    assert (rewritten["refused"], rewritten["error"]) == (0, 0)
+
+
+def test_internal_server(
+    way: tuple[Client, str], kind: Kind, lab: Lab, here: Path, rewritten: dict[str, float]
+) -> None:
+    """Where it listens is rewritten; an active server calls out by itself."""
+    client, form = way
+    with serving(kind, lab.topology.client1) as files:
+        fill(files)
+        task = Task(EXTERNAL, login_of(kind), NAMES, here)
+        transfer(client, form, lab.topology.server1, task, files)
+    assert rewritten["rewritten"] >= (0 if form in ACTIVE else 50)
     assert (rewritten["refused"], rewritten["error"]) == (0, 0)
