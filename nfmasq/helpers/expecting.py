@@ -59,7 +59,7 @@ class Family:
     __slots__ = ("by_external", "by_internal", "living", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: set[Name] = set()
+        self.waiting: dict[Name, None] = {}
         self.living: set[Name] = set()
         self.by_internal: dict[tuple[str, int], Endpoint] = {}
         self.by_external: dict[int, Endpoint] = {}
@@ -111,12 +111,12 @@ class Expecting:
         if not 1 <= found.consecutive <= MOST_IN_A_ROW:
             raise Refusal("not_allowed")
         family = family or Family()
-        self._require_room(control, family, found.consecutive)
+        self._require_room(family, found.consecutive)
         row = self._expect_row(control, session, found)
         self._families[control] = family
-        self._waiting += len({(each.session, each.serial) for each in row} - family.waiting)
+        self._waiting += len({(each.session, each.serial) for each in row} - family.waiting.keys())
         for nth, each in enumerate(row):
-            family.waiting.add((each.session, each.serial))
+            family.waiting[each.session, each.serial] = None
             family.remember(found.transport, (internal, found.port + nth), each.external)
         return row[0].external
 
@@ -126,7 +126,7 @@ class Expecting:
         for name in list(family.waiting) if family else ():
             row = self._core.seen(*name)
             if family and row is not None and row.external == external and self._core.withdraw(*name):
-                family.waiting.discard(name)
+                family.waiting.pop(name, None)
                 self._waiting -= 1
 
     def original(self, control: Name, external_port: int) -> Endpoint | None:
@@ -158,16 +158,21 @@ class Expecting:
         for name in list(family.waiting):
             row = self._core.seen(*name)
             if row is None or row.state != "expected":
-                family.waiting.discard(name)
+                family.waiting.pop(name, None)
                 if row is not None:
                     family.living.add(name)
         family.living = {name for name in family.living if self._core.seen(*name) is not None}
         self._waiting -= before - len(family.waiting)
 
-    def _require_room(self, control: Name, family: Family, count: int) -> None:
+    def _require_room(self, family: Family, count: int) -> None:
+        """In a family that is full the oldest give way: who announces anew has given them up (FTP)."""
         if len(family.waiting) + count > MOST_WAITING:
             self._sort(family)
-        if len(family.waiting) + count > MOST_WAITING or self._waiting + count > MOST_WAITING_IN_ALL:
+        for name in list(family.waiting)[: max(len(family.waiting) + count - MOST_WAITING, 0)]:
+            self._core.withdraw(*name)
+            del family.waiting[name]
+            self._waiting -= 1
+        if self._waiting + count > MOST_WAITING_IN_ALL:
             raise Refusal("no_room")
 
     def _expect_row(self, control: Name, session: Session, found: Found) -> list[Expected]:

@@ -127,19 +127,33 @@ def test_an_earlier_announcement_is_referred_to_by_both_sides() -> None:
     assert waiting(bed) == 1
 
 
-def test_a_session_has_room_for_so_many_and_those_who_came_make_room() -> None:
-    bed = strict()
-    connection = Connection(bed).open()
-    connection.say(0, HI)
-    at = len(HI)
-    for port in range(5000, 5000 + expecting.MOST_WAITING + 1):
+def announce_many(connection: Connection, count: int) -> bytes:
+    """Announce so many ports from 5000 on; what is heard for the last."""
+    at, heard = len(HI), connection.say(0, HI)
+    for port in range(5000, 5000 + count):
         heard = connection.say(0, said(b"HERE", CLIENT, port), at=at)
         at += len(said(b"HERE", CLIENT, port))
-    assert heard == said(b"HERE", CLIENT, port)
+    return heard
+
+
+def test_of_what_one_session_announces_the_oldest_give_way() -> None:
+    bed = strict()
+    announce_many(Connection(bed).open(), expecting.MOST_WAITING + 2)
+    rows = [row for row in bed.table.sessions() if row.state == "expected"]
+    assert sorted(row.internal[1] for row in rows) == list(range(5002, 5002 + expecting.MOST_WAITING))
+    assert refused(bed) == {}
+
+
+def test_all_sessions_together_have_room_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expecting, "MOST_WAITING_IN_ALL", 3)
+    bed = strict()
+    assert announce_many(Connection(bed).open(), 4) == said(b"HERE", CLIENT, 5003)
     assert refused(bed) == {"no_room": 1}
     place = next(row.external for row in bed.table.sessions() if row.state == "expected")
     bed.send(tcp(SERVER, 20, *place), inbound=True)
-    assert connection.say(0, said(b"HERE", CLIENT, port), at=at) != said(b"HERE", CLIENT, port)
+    bed.engine.tick()
+    line = HI + said(b"HERE", CLIENT, 6000)
+    assert Connection(bed, near=40001).open().say(0, line) != line
 
 
 def test_the_core_s_refusal_is_told() -> None:
