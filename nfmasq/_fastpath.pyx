@@ -55,8 +55,6 @@ cdef extern from "<time.h>" nogil:
         C_CLOCK_MONOTONIC_COARSE "CLOCK_MONOTONIC_COARSE"
     int c_clock_gettime "clock_gettime" (int clock, timespec* time)
 
-cdef extern from "<unistd.h>" nogil:
-
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd_write(int fd, uint64_t value)
 

@@ -46,10 +46,10 @@ def packets(sessions: Iterable[int]) -> Iterator[bytes]:
         yield bytes(packet)
 
 
-def new_table(capacity: int) -> Table:
+def new_table(capacity: int, externals: int = EXTERNALS) -> Table:
     """A table with room and ports for so many sessions, each with a mapping of its own."""
     table = Table(None, capacity)
-    external = tuple(FIRST_EXTERNAL + number for number in range(EXTERNALS))
+    external = tuple(FIRST_EXTERNAL + number for number in range(externals))
     table.configure(Policy(external, (HOSTS,), sessions=capacity))
     return table
 
@@ -63,19 +63,27 @@ def fill(table: Table, sessions: range) -> float:
     return taken / max(1, len(sessions))
 
 
+def measure_few(sessions: int) -> tuple[float, float]:
+    """Nanoseconds for a packet that begins a session and for one of a session, with no more than so many.
+
+    Others have come and gone before, so that no page is touched for the first time.
+    """
+    table = new_table(16 * sessions, externals=1)
+    fill(table, range(10 * sessions))
+    table.flush()
+    last = range(10 * sessions, 11 * sessions)
+    return fill(table, last), table.pace(list(packets(random.choices(last, k=SAMPLE))))
+
+
 def measure(sessions: int) -> TableCost:
-    """Fill a table, and time packets with few sessions in it and with all."""
-    few = min(FEW, sessions // 4)
-    last = sessions // 10
+    """Time packets with few sessions in a table, and in one that is filled."""
+    new_few, established_few = measure_few(min(FEW, sessions))
     # Made before memory is looked at, and kept, so that what they hold is not taken for the table's.
-    to_few = list(packets(random.choices(range(few), k=SAMPLE)))
     to_any = list(packets(random.choices(range(sessions), k=SAMPLE)))
     before = resident("self")
     table = new_table(sessions)
-    fill(table, range(few))  # the first ones pay for pages that were never touched
-    established_few = table.pace(to_few)
-    new_few = fill(table, range(few, 2 * few))
-    fill(table, range(2 * few, sessions - last))
+    last = sessions // 10
+    fill(table, range(sessions - last))
     new_many = fill(table, range(sessions - last, sessions))
     held = resident("self") - before
     live = sum(table.gauges().sessions)

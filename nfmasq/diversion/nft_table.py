@@ -85,6 +85,7 @@ def _frame(table: NftTable) -> tuple[object, ...]:
 def _moved(table: str, old: NftSet, new: NftSet) -> Iterator[str]:
     """What stays in a set is not touched; what goes makes room before anything comes."""
     for verb, some, others in (("delete", old, new), ("add", new, old)):
-        elements = [element for element in some.elements if element not in others.elements]
+        kept = set(others.elements)
+        elements = [element for element in some.elements if element not in kept]
         if elements:
             yield f"{verb} element ip {table} {new.name} {{ {', '.join(elements)} }}"

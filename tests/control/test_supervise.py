@@ -207,3 +207,23 @@ def test_addresses_that_are_inside_and_outside_are_told_once_and_as_long_as_it_i
     router.call(made.reconcile)
     assert made.situation().warnings == ()
     router.call(made.withdraw, False)
+
+
+def test_a_route_that_comes_leaves_the_guards_chain_where_it_is(router: Namespace) -> None:
+    """A chain with a hook that is made anew takes all packets with it that wait in a queue."""
+    made = supervisor(router, Recording())
+    router.call(made.begin)
+    before = _guards_chain(router)
+    router.ip("route add 10.9.0.0/16 dev lan0")
+    router.call(made.reconcile)
+    router.call(made.reconcile)
+    assert "10.9.0.0/16" in rules(router)
+    assert _guards_chain(router) == before
+    assert made.situation().rules_restored == 0
+    router.call(made.withdraw, False)
+    router.ip("route del 10.9.0.0/16 dev lan0")
+
+
+def _guards_chain(router: Namespace) -> str:
+    listed = router.run("nft", "-a", "list", "table", "ip", guard.TABLE).splitlines()
+    return next(line for line in listed if "chain egress" in line)
