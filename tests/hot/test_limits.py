@@ -166,6 +166,18 @@ def test_half_open_sessions_from_outside_leave_room_too(limit: str, reason: str)
     assert router.out(tcp(CLIENT, 40001, SERVER, 80))
 
 
+def test_what_nobody_answered_makes_room_when_it_ends() -> None:
+    router = Router(policy(sessions=8))
+    for _ in range(3):
+        near = read(router.out(udp(CLIENT, 40000, SERVER, 53))).source_port
+        came = [router.try_in(udp(SERVER, port, EXTERNAL, near))[0] for port in range(1000, 1006)]
+        assert came.count("") == 4
+        for _ in range(2):
+            router.wait(150)
+            router.out(udp(CLIENT, 40000, SERVER, 53))
+        assert len(router.rows()) == 1
+
+
 def test_what_the_host_has_answered_is_its_own_session() -> None:
     router = Router(policy(sessions_per_host=4))
     near = read(router.out(udp(CLIENT, 40000, SERVER, 53))).source_port
