@@ -74,6 +74,7 @@ cdef inline uint32_t govern(NatTable* table, const Rules* rules, uint32_t now) n
     if not pools_stay:
         for number in range(1, table.mapping_top + 1):
             table.mappings[number].pool = NO_POOL     # a port goes back to no pool that is being made anew
-        ended = end_lost_sessions(table, now)
+        if rules.external_count:        # else nobody knows yet whether the old address comes back
+            ended = end_lost_sessions(table, now)
         fill_pools(table)
     return ended

@@ -5,7 +5,12 @@ from nfmasq._hot.sessions cimport find_by_external_at, find_by_internal_at
 from nfmasq._hot.table cimport EXPECTED, NatTable
 
 cdef inline bint lookup(const NatTable* table, Packet* packet) noexcept nogil:
-    """False: there is none, and the packet may ask to be admitted. Its bucket is known already."""
+    """False: there is none, and the packet may ask to be admitted. Its bucket is known already.
+
+    While the uplink has no address no session is of any use, but they wait for it to come back.
+    """
+    if table.rules.external_count == 0:
+        return False
     if packet.direction != INBOUND:
         packet.session = find_by_internal_at(
             table, packet.bucket, packet.protocol,

@@ -4,7 +4,8 @@
 # exception, for whoever sends it is no party to the session.
 
 from nfmasq._hot.packet cimport (
-    CLASS_ICMP, CLASS_OTHER, ICMP_ERROR, INBOUND, OUTBOUND, Packet, drop, is_from_router, let_pass,
+    CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, ICMP_ERROR, INBOUND, OUTBOUND, Packet,
+    drop, is_from_router, let_pass,
 )
 from nfmasq._hot.reasons cimport (
     DESTINATION_INTERNAL, DESTINATION_MARTIAN, ICMP_ERROR_UNMATCHED, NO_EXTERNAL_ADDRESS, SOURCE_INTERNAL,
@@ -60,6 +61,8 @@ cdef inline bint screen_inbound(const Rules* rules, Packet* packet) noexcept nog
         ):
             return drop(packet, ICMP_ERROR_UNMATCHED)
         return let_pass(packet)
+    if rules.external_count == 0 and (packet.transport == CLASS_TCP or packet.transport == CLASS_UDP):
+        return drop(packet, NO_EXTERNAL_ADDRESS)
     return True
 
 cdef inline bint screen(const Rules* rules, Packet* packet) noexcept nogil:

@@ -8,7 +8,8 @@ it, `withdraw` ends it and takes the rules out.
 `reconcile` compares what is with what should be and mends the difference, so it does not matter what was
 missed: a doorbell only makes it run sooner than the next second. Policy first, then the guard, then the
 rules: whatever fails between them, packets are dropped rather than leave with an internal address.
-An interface that goes away for a while changes nothing but the status; without its address the sessions end.
+An interface or address that goes away for a while changes nothing but the status, and nothing passes; another
+address ends the old one's sessions.
 """
 
 import logging

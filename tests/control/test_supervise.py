@@ -155,6 +155,9 @@ def test_sessions_outlive_an_interface_that_goes_and_comes_back(router: Namespac
     assert CLIENT in table.hosts()
     router.ip(f"address del {EXTERNAL}/24 dev wan0")
     router.call(made.reconcile)
+    assert CLIENT in table.hosts(), "nobody knows yet whether the address comes back"
+    router.ip("address add 203.0.113.99/24 dev wan0")
+    router.call(made.reconcile)
     assert not table.hosts(), "a session outlived its address"
     router.call(made.withdraw, False)
 

@@ -21,7 +21,7 @@ FOUR = [
 def test_a_table_without_a_policy_lets_nothing_out_or_in() -> None:
     table = Table(None, 8)
     assert table.translate(udp(CLIENT, 40000, SERVER, 53)) == ("source_not_internal", b"")
-    assert table.translate(udp(SERVER, 53, EXTERNAL, 40000), inbound=True) == ("no_mapping", b"")
+    assert table.translate(udp(SERVER, 53, EXTERNAL, 40000), inbound=True) == ("no_external_address", b"")
 
 
 def test_the_same_policy_again_changes_nothing(router: Router) -> None:
@@ -61,13 +61,22 @@ def test_an_address_of_a_pool_that_stays_keeps_its_sessions() -> None:
 
 
 def test_no_address_at_all_is_borne_and_mended(router: Router) -> None:
-    router.out(udp(CLIENT, 40000, SERVER, 53))
-    assert router.table.configure(policy(external=())) == 1
+    before = [read(router.out(packet)) for packet in FOUR]
+    assert router.table.configure(policy(external=())) == 0
     for packet in FOUR:
         assert router.try_out(packet) == ("no_external_address", b"")
+    assert router.try_in(udp(SERVER, 53, EXTERNAL, before[0].source_port))[0] == "no_external_address"
     assert router.table.gauges().ports_capacity == (0, 0, 0, 0)
-    router.table.configure(policy())
-    assert all(router.out(packet) for packet in FOUR)
+    assert router.table.configure(policy()) == 0
+    assert [read(router.out(packet)) for packet in FOUR] == before, "the address came back, and the sessions"
+
+
+def test_sessions_end_when_another_address_comes_after_none(router: Router) -> None:
+    for packet in FOUR:
+        router.out(packet)
+    router.table.configure(policy(external=()))
+    assert router.table.configure(policy(external=(OTHER_EXTERNAL,))) == len(FOUR)
+    assert {read(router.out(packet)).source for packet in FOUR} == {OTHER_EXTERNAL}
 
 
 def test_other_ports_are_handed_out_from_then_on_and_old_ones_kept(router: Router) -> None:

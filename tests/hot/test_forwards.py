@@ -195,6 +195,21 @@ def test_icmp_by_name_is_forwarded() -> None:
     assert read(router.out(query(CLIENT, SERVER, 7, ECHO_REPLY))).source == EXTERNAL
 
 
+def test_an_answer_to_the_routers_own_ping_is_not_forwarded() -> None:
+    router = forwarding(Forward(ICMP, None, ALL_PORTS, (ForwardTarget(CLIENT),)))
+    assert router.passed(query(SERVER, EXTERNAL, 7, ECHO_REPLY), inbound=True)
+
+
+def test_who_reaches_a_host_by_a_forward_does_not_choose_its_address() -> None:
+    """It is paired by its own sessions (RFC 4787 REQ-2)."""
+    used = set()
+    for _ in range(30):
+        router = forwarding(DEFAULT_HOST, external=BOTH)
+        router.into(udp(SERVER, 5000, OTHER_EXTERNAL, 9999))
+        used.add(read(router.out(udp(CLIENT, 40000, OTHER_SERVER, 53))).source)
+    assert used == set(BOTH)
+
+
 def test_the_first_forward_that_fits_counts() -> None:
     narrow = Forward(UDP, None, (6004, 6004), (ForwardTarget(OTHER_CLIENT, (1, 1)),))
     router = forwarding(narrow, RANGE)

@@ -154,13 +154,28 @@ def test_the_world_outside_uses_up_no_more_than_half_of_what_a_host_may_have(
         assert router.out(udp(CLIENT, 40001 + port, OTHER_SERVER, 53))
 
 
-def test_half_open_sessions_from_outside_leave_room_too() -> None:
-    router = Router(policy(half_open_per_host=8))
+@pytest.mark.parametrize(
+    ("limit", "reason"), [("half_open", "half_open_full"), ("half_open_per_host", "host_half_open_full")]
+)
+def test_half_open_sessions_from_outside_leave_room_too(limit: str, reason: str) -> None:
+    router = Router(policy(**{limit: 8}))
     near = read(router.out(tcp(CLIENT, 40000, SERVER, 80))).source_port
     came = [router.try_in(tcp(SERVER, port, EXTERNAL, near))[0] for port in range(1000, 1020)]
     assert came.count("") == 3, "with its own, half of them"
-    assert set(came) == {"", "host_half_open_full"}
+    assert set(came) == {"", reason}
     assert router.out(tcp(CLIENT, 40001, SERVER, 80))
+
+
+def test_what_nobody_answered_makes_room_when_it_ends() -> None:
+    router = Router(policy(sessions=8))
+    for _ in range(3):
+        near = read(router.out(udp(CLIENT, 40000, SERVER, 53))).source_port
+        came = [router.try_in(udp(SERVER, port, EXTERNAL, near))[0] for port in range(1000, 1006)]
+        assert came.count("") == 4
+        for _ in range(2):
+            router.wait(150)
+            router.out(udp(CLIENT, 40000, SERVER, 53))
+        assert len(router.rows()) == 1
 
 
 def test_what_the_host_has_answered_is_its_own_session() -> None:

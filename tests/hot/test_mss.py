@@ -61,6 +61,15 @@ def test_options_that_make_no_sense_are_left_alone(options: bytes) -> None:
     assert sums_are_right(sent)
 
 
+@pytest.mark.parametrize("cut", [1, 2])
+def test_an_option_that_ends_in_the_data_is_left_alone(cut: int) -> None:
+    options = NOP * cut + option(65535)[:-cut]
+    packet = tcp(CLIENT, 40000, SERVER, 80, options=options, payload=b"\xff\xff\xff\xff")
+    sent = Router(policy(mss=536)).out(packet)
+    assert sent[MSS:] == packet[MSS:]
+    assert sums_are_right(sent)
+
+
 def test_only_syns_are_looked_at() -> None:
     router = Router(policy(mss=536))
     router.into(

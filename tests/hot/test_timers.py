@@ -135,3 +135,19 @@ def test_an_opening_and_a_closing_connection_may_have_timers_of_their_own() -> N
     assert router.row().expires_s == 7440
     router.into(tcp(SERVER, 80, EXTERNAL, near, RST))
     assert router.row().expires_s == 500
+
+
+def test_what_comes_from_outside_keeps_no_session_alive_that_the_host_takes_no_part_in() -> None:
+    """RFC 7857 section 7."""
+    router = Router(policy(timeouts=TIMEOUTS))
+    near = read(router.out(udp(CLIENT, 40000, SERVER, 53))).source_port
+    unanswered, answered = (udp(SERVER, port, EXTERNAL, near) for port in (54, 55))
+    router.into(unanswered)
+    router.into(answered)
+    router.out(udp(CLIENT, 40000, SERVER, 55))
+    for _ in range(2):
+        router.wait(50)
+        router.into(unanswered)
+        router.into(answered)
+    router.wait(20)
+    assert [row.remote[1] for row in router.rows()] == [55]

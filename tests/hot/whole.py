@@ -42,4 +42,5 @@ def assert_whole(table: Table) -> None:
     gauges = table.gauges()
     assert gauges.sessions == counted([row.protocol for row in sessions])
     assert gauges.mappings == counted([row.protocol for row in mappings])
-    assert gauges.ports_in_use == (*gauges.mappings[:3], 0)
+    if gauges.ports_capacity[0]:
+        assert gauges.ports_in_use == (*gauges.mappings[:3], 0)

@@ -1,5 +1,6 @@
 """The external address changes, goes, and comes back, as with DHCP and dial-up lines."""
 
+import json
 import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -26,11 +27,18 @@ def _the_old_address_again(net: Topology, daemon: DaemonUnderLab) -> Iterator[No
 
 
 def _renumber(net: Topology, *addresses: IPv4Address) -> None:
+    """New addresses come before old ones go: a router without any asks ARP with an internal one."""
+    net.router.sysctl("ipv4/conf/wan0/promote_secondaries", 1)
     net.router.ip(
-        "address flush dev wan0",
-        *(f"address add {address}/24 dev wan0" for address in addresses),
+        *(f"address replace {address}/24 dev wan0" for address in addresses),
+        *(f"address delete {old}/24 dev wan0" for old in _addresses(net) if old not in addresses),
         f"route replace default {f'via {ISP} ' if addresses else ''}dev wan0",
     )
+
+
+def _addresses(net: Topology) -> list[IPv4Address]:
+    shown = json.loads(net.router.run("ip", "-json", "-4", "address", "show", "dev", "wan0"))
+    return [IPv4Address(entry["local"]) for link in shown for entry in link.get("addr_info", [])]
 
 
 def _followed(daemon: DaemonUnderLab, *addresses: IPv4Address) -> float:

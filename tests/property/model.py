@@ -148,10 +148,10 @@ class Model:
     def outbound(self, key: Key, now: int, flags: int = 0, reply: bool = False) -> set[str | Endpoint]:
         """All that may become of a packet that leaves: a reason, or its external endpoint."""
         protocol, internal, _ = key
-        if key in self.sessions and not reply:
-            return {self.sessions[key].external}
         if not self.policy.external:
             return {"no_external_address"}
+        if key in self.sessions and not reply:
+            return {self.sessions[key].external}
         why_not = self.why_not_begin(protocol, internal[0], flags, reply)
         if why_not:
             return {why_not}
@@ -183,6 +183,8 @@ class Model:
 
     def inbound(self, protocol: int, external: Endpoint, remote: Endpoint, flags: int) -> str | Endpoint:
         """What becomes of a packet that comes in: a reason, "" for the router's own, or whose it is."""
+        if not self.policy.external:
+            return "no_external_address" if protocol in (TCP, UDP) else ""
         for (of, internal, with_), session in self.sessions.items():
             if (of, session.external, with_) == (protocol, external, remote):
                 return internal
@@ -237,7 +239,11 @@ class Model:
     def configure(self, policy: Policy, now: int) -> int:
         """Take over a policy. A change of sockets or pools leaves open which ports rest, and until when."""
         before, self.policy = self.policy, policy
-        lost = [key for key, session in self.sessions.items() if session.external[0] not in policy.external]
+        lost = [
+            key
+            for key, session in self.sessions.items()
+            if policy.external and session.external[0] not in policy.external
+        ]
         ended = self.end(lost, now)
         for protocol, freed in ((TCP, before.reserved_tcp), (UDP, before.reserved_udp)):
             for address in policy.external:
