@@ -227,6 +227,11 @@ cdef uint32_t ports_in_use(const NatTable* table, int transport) noexcept:
         total += table.pools[3 * external + transport].in_use
     return total
 
+cdef uint64_t index_bytes(const NatTable* table) noexcept:
+    """Four indexes with a bucket for every session, and the two smaller ones."""
+    cdef uint64_t buckets = table.mask + 1
+    return 4 * (4 * buckets + buckets // PEER_SHARE + buckets // HOST_SHARE)
+
 cdef object gauges_of(const NatTable* table):
     """TCP, UDP and ICMP have ports; portless protocols have none."""
     capacity = table.rules.pooled_count * (table.rules.last_port - table.rules.first_port + 1)
@@ -236,5 +241,5 @@ cdef object gauges_of(const NatTable* table):
         ports_in_use=(ports_in_use(table, 0), ports_in_use(table, 1), ports_in_use(table, 2), 0),
         ports_capacity=(capacity, capacity, capacity, 0),
         memory=table.top[0] * sizeof(Session) + table.mapping_top * sizeof(Mapping)
-        + table.host_top * sizeof(Host) + (table.mask + 1) * 24,
+        + table.host_top * sizeof(Host) + index_bytes(table),
     )

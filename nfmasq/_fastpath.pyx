@@ -44,7 +44,7 @@ from nfmasq._hot.rules cimport MOST_EXTERNAL, Rules
 from nfmasq._hot.screen cimport screen_error
 from nfmasq._hot.sessions cimport name_session, turn_wheel
 from nfmasq._hot.table cimport (
-    WHEEL, Host, Mapping, NatTable, Session,
+    HOST_SHARE, PEER_SHARE, WHEEL, Host, Mapping, NatTable, Session,
     make_lock, pthread_mutex_destroy, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from nfmasq._hot.set_aside cimport set_aside

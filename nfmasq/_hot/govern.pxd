@@ -1,10 +1,9 @@
 # Govern: a new policy takes over the table; sessions of an address that is gone end.
 
 from libc.stdint cimport uint16_t, uint32_t
-from libc.string cimport memset
 
 from nfmasq._hot.packet cimport CLASS_OTHER
-from nfmasq._hot.ports cimport PortPool, fill_pool, mark_taken
+from nfmasq._hot.ports cimport renew_pool, take_mapped
 from nfmasq._hot.rules cimport Rules
 from nfmasq._hot.sessions cimport end_session
 from nfmasq._hot.table cimport NO_POOL, SCOPE_STATIC, Mapping, NatTable, pool_of
@@ -32,12 +31,13 @@ cdef inline uint32_t end_lost_sessions(NatTable* table, uint32_t now) noexcept n
 cdef inline void fill_pools(NatTable* table) noexcept nogil:
     """Make every pool anew from the port range less what mappings hold."""
     cdef Mapping* mapping
-    cdef PortPool* pool
     cdef uint32_t number
     cdef int external
     for number in range(table.rules.pooled_count * 3):
-        pool = &table.pools[number]
-        memset(pool.taken, 0, sizeof(pool.taken))
+        renew_pool(
+            &table.pools[number], table.rules.external[number // 3],
+            table.rules.first_port, table.rules.last_port,
+        )
     for number in range(1, table.mapping_top + 1):
         mapping = &table.mappings[number]
         external = external_index(&table.rules, mapping.external_address)
@@ -46,12 +46,7 @@ cdef inline void fill_pools(NatTable* table) noexcept nogil:
             and 0 <= external < <int>table.rules.pooled_count
         ):
             mapping.pool = <uint16_t>external
-            mark_taken(pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port))
-    for number in range(table.rules.pooled_count * 3):
-        fill_pool(
-            &table.pools[number], table.rules.external[number // 3],
-            table.rules.first_port, table.rules.last_port,
-        )
+            take_mapped(pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port))
 
 cdef inline bint same_pools(const Rules* old, const Rules* new) noexcept nogil:
     cdef uint32_t i

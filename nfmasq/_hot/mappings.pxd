@@ -10,14 +10,14 @@ from nfmasq._hot.packet cimport CLASS_OTHER
 from nfmasq._hot.ports cimport release_port
 from nfmasq._hot.table cimport (
     NO_POOL, SCOPE_ADDRESS, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Host, Mapping, NatTable, Scope,
-    endpoint_bucket, pool_of, tuple_bucket,
+    endpoint_bucket, host_bucket, pool_of, tuple_bucket,
 )
 from nfmasq._hot.wire cimport ntohs
 
 # Hosts --------------------------------------------------------------------------------------------------
 
 cdef inline uint32_t find_host(const NatTable* table, uint32_t address) noexcept nogil:
-    cdef uint32_t number = table.host_by_address[endpoint_bucket(table, 0, address, 0)]
+    cdef uint32_t number = table.host_by_address[host_bucket(table, address)]
     while number and table.hosts[number].address != address:
         number = table.hosts[number].next
     return number
@@ -25,7 +25,7 @@ cdef inline uint32_t find_host(const NatTable* table, uint32_t address) noexcept
 cdef inline uint32_t begin_host(NatTable* table, uint32_t address) noexcept nogil:
     """A host with nothing yet. There is a record for every session, so for every host."""
     cdef uint32_t number = table.host_free
-    cdef uint32_t* head = &table.host_by_address[endpoint_bucket(table, 0, address, 0)]
+    cdef uint32_t* head = &table.host_by_address[host_bucket(table, address)]
     cdef Host* host
     if number:
         table.host_free = table.hosts[number].next
@@ -41,7 +41,7 @@ cdef inline uint32_t begin_host(NatTable* table, uint32_t address) noexcept nogi
 
 cdef inline void end_host(NatTable* table, uint32_t number) noexcept nogil:
     cdef uint32_t* link = &table.host_by_address[
-        endpoint_bucket(table, 0, table.hosts[number].address, 0)
+        host_bucket(table, table.hosts[number].address)
     ]
     while link[0] != number:
         link = &table.hosts[link[0]].next

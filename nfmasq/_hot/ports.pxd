@@ -4,9 +4,12 @@
 # even ones from the odd ones (RFC 4787 REQ-3a, REQ-4), and a queue of ports held back for HOLD_DOWN seconds
 # after their mapping ended (RFC 6888 REQ-8), oldest first. A port in neither belongs to a mapping, or lies
 # outside the configured range.
-# Who writes: allocate_port, give_back and release_port, under the table's lock; fill_pool when the policy
-# changes.
-# What ends it: nothing; after a restart the pool is filled anew less the ports of the sessions found again.
+# Who writes: allocate_port, give_back and release_port, under the table's lock; renew_pool when the policy
+# changes or the process starts, after which the mappings that stand mark their ports as taken.
+# What ends it: nothing.
+#
+# A pool is filled when it is first asked for a port: a range of external addresses is many pools, few of them
+# used at once, and to fill them all would keep every worker waiting.
 #
 # Taking any random element of a bag is taking an array's element and moving the last one into its place, so
 # both calls cost the same with one port left as with all of them. ICMP query identifiers are ports here.
@@ -31,10 +34,12 @@ cdef struct PortPool:
     uint32_t held_tail
     uint32_t[BAGS] free_count
     uint32_t in_use
+    uint8_t filled                      # 0: the bags are still to be made of what is not taken
+    uint8_t marked                      # something is taken
     uint16_t[65536] free_ports          # the bags one after the other, at bag_start
     uint16_t[RING] held_port
     uint32_t[RING] held_since
-    uint8_t[BITMAP_BYTES] taken         # while the pool is made: the mappings' own
+    uint8_t[BITMAP_BYTES] taken         # until it is filled: the mappings' own
 
 cdef extern from *:
     """
@@ -55,7 +60,54 @@ cdef inline void hold(PortPool* pool, uint16_t port, uint32_t now) noexcept nogi
     pool.held_since[pool.held_tail % RING] = now
     pool.held_tail += 1
 
-cdef inline uint32_t free_ports(const PortPool* pool) noexcept nogil:
+cdef inline void renew_pool(PortPool* pool, uint32_t address, uint16_t first, uint16_t last) noexcept nogil:
+    """Let it be this address's and have this range, nothing taken; fill_pool does the rest."""
+    if pool.address != address:
+        pool.held_head = pool.held_tail = 0      # they were another address's
+    if pool.marked:
+        memset(pool.taken, 0, sizeof(pool.taken))
+    pool.address, pool.first, pool.last = address, first, last
+    pool.in_use = pool.filled = pool.marked = 0
+
+cdef inline void mark_taken(PortPool* pool, uint16_t port) noexcept nogil:
+    pool.taken[port >> 3] |= <uint8_t>(1 << (port & 7))
+    pool.marked = True
+
+cdef inline bint is_taken(const PortPool* pool, uint16_t port) noexcept nogil:
+    return (pool.taken[port >> 3] >> (port & 7)) & 1
+
+cdef inline void take_mapped(PortPool* pool, uint16_t port) noexcept nogil:
+    """Before it is filled: a mapping has this port."""
+    mark_taken(pool, port)
+    pool.in_use += 1
+
+cdef inline void keep_held(PortPool* pool) noexcept nogil:
+    """Let held ports of the range stay held, marked as taken; forget the others."""
+    cdef uint32_t at = pool.held_head
+    cdef uint32_t end = pool.held_tail
+    cdef uint16_t port
+    pool.held_tail = at         # what is kept is written behind what is still to be read
+    while at != end:
+        port = pool.held_port[at % RING]
+        if pool.first <= port <= pool.last and not is_taken(pool, port):
+            hold(pool, port, pool.held_since[at % RING])
+            mark_taken(pool, port)
+        at += 1
+
+cdef inline void fill_pool(PortPool* pool) noexcept nogil:
+    """Free every port of the range that is neither taken nor held back, unless that was done."""
+    cdef uint32_t port
+    if pool.filled:
+        return
+    pool.filled = True
+    memset(pool.free_count, 0, sizeof(pool.free_count))
+    keep_held(pool)
+    for port in range(pool.first, <uint32_t>pool.last + 1):
+        if not is_taken(pool, <uint16_t>port):
+            put_free(pool, <uint16_t>port)
+
+cdef inline uint32_t free_ports(PortPool* pool) noexcept nogil:
+    fill_pool(pool)
     return pool.free_count[0] + pool.free_count[1] + pool.free_count[2] + pool.free_count[3]
 
 cdef inline void free_held(PortPool* pool, uint32_t now) noexcept nogil:
@@ -81,6 +133,7 @@ cdef inline bint take_port(PortPool* pool, uint16_t port) noexcept nogil:
     cdef int bag = bag_of(port)
     cdef uint16_t* ports = &pool.free_ports[bag_start[bag]]
     cdef uint32_t i
+    fill_pool(pool)
     for i in range(pool.free_count[bag]):
         if ports[i] == port:
             pool.free_count[bag] -= 1
@@ -117,6 +170,7 @@ cdef inline uint16_t allocate_port(
     cdef int bag
     if transport == CLASS_ICMP:
         internal |= PRIVILEGED            # no identifier is privileged
+    fill_pool(pool)
     free_held(pool, now)
     bag = choose_bag(pool, internal)
     while bag >= 0:
@@ -135,6 +189,7 @@ cdef inline void give_back(PortPool* pool, uint16_t port) noexcept nogil:
 
 cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, uint32_t now) noexcept nogil:
     """Give a mapping's port back. TCP's is free at once: its state machine saw the end (RFC 6888 REQ-8 A)."""
+    fill_pool(pool)
     pool.in_use -= 1
     if not pool.first <= port <= pool.last:
         return
@@ -142,39 +197,3 @@ cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, 
         put_free(pool, port)
     else:
         hold(pool, port, now)
-
-cdef inline void mark_taken(PortPool* pool, uint16_t port) noexcept nogil:
-    pool.taken[port >> 3] |= <uint8_t>(1 << (port & 7))
-
-cdef inline bint is_taken(const PortPool* pool, uint16_t port) noexcept nogil:
-    return (pool.taken[port >> 3] >> (port & 7)) & 1
-
-cdef inline void keep_held(PortPool* pool) noexcept nogil:
-    """Let held ports of the range stay held, marked as taken; forget the others."""
-    cdef uint32_t at = pool.held_head
-    cdef uint32_t end = pool.held_tail
-    cdef uint16_t port
-    pool.held_tail = at         # what is kept is written behind what is still to be read
-    while at != end:
-        port = pool.held_port[at % RING]
-        if pool.first <= port <= pool.last and not is_taken(pool, port):
-            hold(pool, port, pool.held_since[at % RING])
-            mark_taken(pool, port)
-        at += 1
-
-cdef inline void fill_pool(PortPool* pool, uint32_t address, uint16_t first, uint16_t last) noexcept nogil:
-    """Free every port of the range that is neither marked as taken nor held back."""
-    cdef uint32_t port
-    pool.first = first
-    pool.last = last
-    memset(pool.free_count, 0, sizeof(pool.free_count))
-    pool.in_use = 0
-    for port in range(1, 65536):
-        pool.in_use += is_taken(pool, <uint16_t>port)
-    if pool.address != address:
-        pool.held_head = pool.held_tail = 0      # they were another address's
-        pool.address = address
-    keep_held(pool)
-    for port in range(first, <uint32_t>last + 1):
-        if not is_taken(pool, <uint16_t>port):
-            put_free(pool, <uint16_t>port)

@@ -7,7 +7,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.packet cimport CONTINUE, INBOUND, Packet
-from nfmasq._hot.table cimport NatTable, Session, ask_for, endpoint_bucket, tuple_bucket
+from nfmasq._hot.table cimport NatTable, Session, ask_for, endpoint_bucket, host_bucket, tuple_bucket
 
 cdef enum:
     LINE = 64
@@ -29,7 +29,7 @@ cdef inline void ask_for_mapping(const NatTable* table, const Packet* packet) no
             endpoint_bucket(table, packet.protocol, packet.near_address, packet.near_port)
         ])
     else:
-        ask_for(&table.host_by_address[endpoint_bucket(table, 0, packet.near_address, 0)])
+        ask_for(&table.host_by_address[host_bucket(table, packet.near_address)])
         ask_for(&table.mapping_by_internal[
             tuple_bucket(table, packet.protocol, packet.near_address, packet.near_port, 0, 0)
         ])

@@ -41,6 +41,8 @@ cdef extern from "<pthread.h>" nogil:
 
 cdef enum:
     IDENTIFICATIONS = 2048   # a power of two
+    PEER_SHARE = 2           # sessions to a bucket of by_peer, which is asked for new ones from outside alone
+    HOST_SHARE = 4           # and to one of host_by_address: few hosts have fewer
     WHEEL = 8192             # seconds the timer wheel looks ahead: more than the longest default timer
 
 cdef struct Stream:          # one direction of a TCP connection; numbers in host order
@@ -98,7 +100,7 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t by_peer_previous
     Stream[2] streams        # TCP: [side] what is known of its sequence numbers
 
-cdef struct Mapping:         # 48 bytes
+cdef struct Mapping:         # 44 bytes
     uint32_t internal_address
     uint32_t external_address
     uint16_t internal_port
@@ -115,7 +117,6 @@ cdef struct Mapping:         # 48 bytes
     uint16_t remote_port
     uint8_t scope
     uint8_t spare
-    uint32_t spare_word
 
 cdef struct Host:            # 40 bytes
     uint32_t address
@@ -146,7 +147,7 @@ cdef struct NatTable:
     HashKey key
     uint64_t random_counter
     uint32_t capacity
-    uint32_t mask                    # buckets of every index, less one
+    uint32_t mask                    # buckets of an index, less one; by_peer and host_by_address have fewer
     uint32_t* top                    # in the arena: the highest session number ever used
     uint32_t mapping_top
     uint32_t host_top
@@ -211,7 +212,12 @@ cdef inline uint32_t endpoint_bucket(
     return <uint32_t>siphash(&table.key, address, <uint64_t>port << 8 | protocol) & table.mask
 
 cdef inline uint32_t peer_bucket(const NatTable* table, uint32_t mapping, uint32_t remote) noexcept nogil:
-    return <uint32_t>siphash(&table.key, <uint64_t>mapping << 32 | remote, <uint64_t>1 << 56) & table.mask
+    return <uint32_t>siphash(
+        &table.key, <uint64_t>mapping << 32 | remote, <uint64_t>1 << 56
+    ) & table.mask / PEER_SHARE
+
+cdef inline uint32_t host_bucket(const NatTable* table, uint32_t address) noexcept nogil:
+    return endpoint_bucket(table, 0, address, 0) / HOST_SHARE
 
 cdef inline uint64_t random_word(NatTable* table) noexcept nogil:
     """The next unpredictable 64 bits: a keyed hash of a counter."""
