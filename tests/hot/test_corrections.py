@@ -132,6 +132,15 @@ def test_an_error_quotes_what_its_receiver_sent(connection: Connection, quoted: 
         )
 
 
+def test_an_error_is_believed_by_the_senders_own_numbers(connection: Connection) -> None:
+    far = 1 << 24
+    connection.let_go(far, 0)
+    sent = connection.router.out(connection.from_client(payload=b"NOOP\r\n"))
+    assert connection.router.try_in(error(HOP, EXTERNAL, sent))[0] == ""
+    as_it_was = put(sent, SEQUENCE_AT, struct.pack("!I", START + 1))
+    assert connection.router.try_in(error(HOP, EXTERNAL, as_it_was))[0] == "icmp_quote_out_of_window"
+
+
 def test_a_connection_begun_anew_is_not_corrected(connection: Connection) -> None:
     """CLIENT has forgotten the connection and sends a SYN; SERVER believes it."""
     connection.let_go(5, 3)
