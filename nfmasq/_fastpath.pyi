@@ -16,6 +16,7 @@ from nfmasq.rows import MappingRow as MappingRow
 from nfmasq.rows import QueueCounters as QueueCounters
 from nfmasq.rows import Refusal as Refusal
 from nfmasq.rows import SessionRow as SessionRow
+from nfmasq.rows import TableLock as TableLock
 
 REASONS: tuple[str, ...]
 """The name of every reason a packet can be dropped for, in the order of its counter."""
@@ -43,6 +44,10 @@ class Table:
         """Take over a policy between two batches; return how many sessions ended with a lost address."""
     def counters(self) -> Counters: ...
     def gauges(self) -> Gauges: ...
+    def watch_lock(self) -> None:
+        """From now on measure what workers spend at the table's lock: two looks at the clock a batch."""
+    def lock_times(self) -> TableLock:
+        """What was measured so far."""
     def next_held(self, timeout_s: float) -> Held | None:
         """The next packet that was set aside for a helper; None when none came in time."""
     def release(self, held: Held, packet: bytes | bytearray | None) -> None:

@@ -18,13 +18,14 @@ from posix.unistd cimport close
 
 from nfmasq.arena import TOP_OFFSET, Arena
 from nfmasq.queue_socket import COPY_RANGE, RECEIVE_BUFFER, prepare
-from nfmasq.rows import Expected, ExpectationRefused, MappingRow, QueueCounters
+from nfmasq.rows import Expected, ExpectationRefused, MappingRow, QueueCounters, TableLock
 
 from nfmasq._hot.account cimport account
 from nfmasq._hot.announce cimport announce, keep, let_go, named, note_correction, withdraw
 from nfmasq._hot.admit cimport admit
 from nfmasq._hot.aside cimport Aside, close_aside, hand_over, take_aside
 from nfmasq._hot.checksum cimport fold, sum_words
+from nfmasq._hot.critical cimport enter, leave
 from nfmasq._hot.dump cimport Filter, copy_sessions, flush_some, next_mapping
 from nfmasq._hot.finish cimport finish_packet
 from nfmasq._hot.govern cimport govern
@@ -44,7 +45,7 @@ from nfmasq._hot.rules cimport MOST_EXTERNAL, Rules
 from nfmasq._hot.screen cimport screen_error
 from nfmasq._hot.sessions cimport name_session, turn_wheel
 from nfmasq._hot.table cimport (
-    HOST_SHARE, PEER_SHARE, WHEEL, Host, Mapping, NatTable, Session,
+    HOST_SHARE, PEER_SHARE, WHEEL, Host, LockTimes, Mapping, NatTable, Session,
     make_lock, pthread_mutex_destroy, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from nfmasq._hot.set_aside cimport set_aside
@@ -101,11 +102,11 @@ cdef void translate(NatTable* table, Packet* packets, int count, uint32_t now) n
             parse(&packets[i])
     prefetch(table, packets, count)
 
-    pthread_mutex_lock(&table.lock)
+    enter(table)
     for i in range(count):
         refused |= decide(table, &packets[i], now)
     turn_wheel(table, now, WHEEL_STEP if count else WHEEL_STEP_IDLE)
-    pthread_mutex_unlock(&table.lock)
+    leave(table)
 
     for i in range(count):
         if packets[i].verdict == TRANSLATE or packets[i].verdict == ASIDE:

@@ -103,6 +103,16 @@ cdef class Table:
     def gauges(self) -> Gauges:
         return gauges_of(&self.table)
 
+    def watch_lock(self) -> None:
+        self.table.lock_times.watched = True
+
+    def lock_times(self) -> object:
+        cdef LockTimes times
+        pthread_mutex_lock(&self.table.lock)
+        times = self.table.lock_times
+        pthread_mutex_unlock(&self.table.lock)
+        return TableLock(times.batches, times.waited, times.held)
+
     def next_held(self, timeout_s) -> object:
         cdef Aside* entry
         cdef timespec until

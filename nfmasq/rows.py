@@ -112,6 +112,15 @@ class Gauges(NamedTuple):
     memory: int
 
 
+class TableLock(NamedTuple):
+    """What workers spent at the table's lock since it was first watched: batches, and nanoseconds of all
+    workers together that they waited for it and held it."""
+
+    batches: int
+    waited_ns: int
+    held_ns: int
+
+
 class QueueCounters(NamedTuple):
     """One worker's dealings with the kernel. lost: gaps in the packet ids; overruns: ENOBUFS seen;
     refused: verdicts the kernel answered with an error; beats: turns of its loop, for a watchdog."""

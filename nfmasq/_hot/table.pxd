@@ -142,8 +142,16 @@ cdef struct Counters:
     uint64_t[TRANSPORT_COUNT] allocation_failures
     uint64_t passed
 
+cdef struct LockTimes:       # nanoseconds, of all workers together, while `watched`
+    bint watched
+    uint64_t entered         # when the one inside came in; 0: it was not looked at
+    uint64_t batches
+    uint64_t waited
+    uint64_t held
+
 cdef struct NatTable:
     pthread_mutex_t lock
+    LockTimes lock_times
     HashKey key
     uint64_t random_counter
     uint32_t capacity

@@ -1,0 +1,39 @@
+# Critical: the part of a batch's way that one worker at a time goes, the table's lock around it.
+#
+# How long workers wait for it and hold it tells how far more of them would help; it is measured when asked.
+
+from libc.stdint cimport uint64_t
+
+from nfmasq._hot.table cimport NatTable, pthread_mutex_lock, pthread_mutex_unlock
+
+cdef extern from "<time.h>" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    enum:
+        C_CLOCK_MONOTONIC_EXACT "CLOCK_MONOTONIC"
+    int clock_gettime(int clock, timespec* time)
+
+cdef inline uint64_t nanoseconds() noexcept nogil:
+    cdef timespec time
+    clock_gettime(C_CLOCK_MONOTONIC_EXACT, &time)
+    return <uint64_t>time.tv_sec * 1_000_000_000 + <uint64_t>time.tv_nsec
+
+cdef inline void enter(NatTable* table) noexcept nogil:
+    """Take the lock for a batch."""
+    cdef uint64_t begin
+    if not table.lock_times.watched:
+        pthread_mutex_lock(&table.lock)
+        table.lock_times.entered = 0
+        return
+    begin = nanoseconds()
+    pthread_mutex_lock(&table.lock)
+    table.lock_times.entered = nanoseconds()
+    table.lock_times.waited += table.lock_times.entered - begin
+
+cdef inline void leave(NatTable* table) noexcept nogil:
+    """Let the next worker in."""
+    if table.lock_times.entered:
+        table.lock_times.batches += 1
+        table.lock_times.held += nanoseconds() - table.lock_times.entered
+    pthread_mutex_unlock(&table.lock)
