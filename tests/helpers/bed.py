@@ -52,6 +52,7 @@ class Keeping(Table):
         super().__init__(None, capacity)
         self.verdicts: list[bytes | None] = []
         self.let: list[tuple[int, int]] = []
+        self.corrections: dict[tuple[int, int], tuple[int, int]] = {}
 
     def release(self, held: Held, packet: bytes | bytearray | None) -> None:
         super().release(held, packet)
@@ -60,6 +61,9 @@ class Keeping(Table):
     def let_go(self, session: int, serial: int) -> None:
         super().let_go(session, serial)
         self.let.append((session, serial))
+
+    def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None:
+        self.corrections[session, serial] = outbound, inbound
 
 
 @dataclass

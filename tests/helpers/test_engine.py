@@ -9,6 +9,7 @@ from hot.packets import ACK, SYN, put, sums_are_right, tcp, word
 from hot.router import OTHER_CLIENT
 
 from nfmasq.helpers import engine as engine_file
+from nfmasq.helpers import talks
 from nfmasq.helpers.counters import HelperCounters
 from nfmasq.helpers.switches import Switch
 from nfmasq.lab.waiting import wait_until
@@ -138,7 +139,7 @@ def test_conversations_end_with_their_sessions(bed: Bed, connection: Connection)
 
 
 def test_there_are_only_so_many_conversations(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_file, "MOST_CONVERSATIONS", 1)
+    monkeypatch.setattr(talks, "MOST", 1)
     assert Connection(bed).open().say(0, HI + HERE) != HI + HERE
     assert Connection(bed, near=NEAR_PORT + 1).open().say(0, HI + HERE) == HI + HERE
 
