@@ -86,15 +86,21 @@ class Leash:
         return result
 
     def _settle(self) -> None:
-        """Make sure that nothing more is going to be raised."""
+        """Make sure that nothing more is going to be raised.
+
+        What was fired may have come or not. Another one takes its place, and is waited for: one that is taken
+        back leaves the interpreter looking for it at every step.
+        """
         while True:
             with suppress(CutOff):
                 self._began = None
                 while self._aiming:
                     time.sleep(0)
                 if self._fired:
-                    _raise_in(self._thread, None)
                     self._fired = False
+                    _raise_in(self._thread, CutOff)
+                    while True:
+                        time.sleep(0)        # until it comes, at one of the next steps
                 return
 
     def _is_over(self, began: tuple[float, float], processor: float) -> bool:
@@ -110,7 +116,6 @@ class Leash:
             self._aiming = False
 
 
-def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
-    """Raise something in another thread, or take back what was not raised yet."""
-    wanted = ctypes.py_object(exception) if exception is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), wanted)
+def _raise_in(thread: int, exception: type[BaseException]) -> None:
+    """Raise something in a thread, in place of what it was to raise and has not yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))
