@@ -63,6 +63,7 @@ class Keeping(Table):
         self.let.append((session, serial))
 
     def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None:
+        super().correct(session, serial, outbound, inbound)
         self.corrections[session, serial] = outbound, inbound
 
 

@@ -32,6 +32,16 @@ class Plan:
         self.images += range(len(self.rewritten), len(self.rewritten) + len(text))
         self.rewritten += text
 
+    def position(self, image: int) -> int:
+        """The last position whose image is not beyond this one; a FIN counts as one behind all."""
+        if image > len(self.rewritten):
+            return len(self.sent) + image - len(self.rewritten)
+        return max(at for at, its in enumerate(self.images) if its <= image)
+
+    def position_behind(self, image: int) -> int:
+        """The first position whose image is not before this one."""
+        return min(at for at, its in enumerate(self.images) if its >= image)
+
     def stream(self, initial: int = 0) -> Stream:
         """The same in a Stream."""
         stream = Stream(Side.INSIDE, initial)
