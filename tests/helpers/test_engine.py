@@ -111,7 +111,7 @@ def test_switched_off_nothing_more_is_rewritten_and_numbers_go_on(
     assert (payload_of(packet), connection.heard(0, packet)) == (ALSO, len(sent))
     assert connection.told(1, connection.send(1, acked=len(sent + ALSO))[0]) == at + len(ALSO)
     assert other.say(0, ALSO, at=len(plain)) == ALSO
-    assert len(bed.table.let) == 1
+    assert len(bed.table.let) == 2
     bed.engine.switch("here", True)
     assert connection.say(0, ALSO, at=at + len(ALSO)) == ALSO
     assert Connection(bed, near=NEAR_PORT + 2).open().say(0, HI + ALSO) != HI + ALSO
