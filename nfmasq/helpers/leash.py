@@ -60,6 +60,12 @@ class Leash:
         if self._watcher.ident is not None:
             self._watcher.join()
 
+    @property
+    def lasts_s(self) -> float:
+        """Seconds by the clock since the call under way began; 0.0: there is none."""
+        began = self._began
+        return time.monotonic() - began[1] if began else 0.0
+
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """What the function returns, or raises; TookTooLong when it took longer than it may."""
         try:
