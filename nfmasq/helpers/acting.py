@@ -27,6 +27,9 @@ from nfmasq.helpers.tally import Tally
 LONGEST_TEXT = 512
 """Bytes written for one; a segment of 576 holds it."""
 
+_SEQUENCES = {list, tuple}
+"""Not what only looks like one: going through it would run code of the helper's, outside its leash."""
+
 Edit = tuple[int, int, bytes]
 """A span of what was read, and what takes its place."""
 Write = Callable[[Callable[[IPv4Address, int], bytes], IPv4Address, int], bytes]
@@ -48,12 +51,16 @@ def checked(reading: object, length: int) -> Reading:
     """The reading, if it makes sense of that many bytes. Raises NotUnderstood."""
     if not isinstance(reading, Reading) or not 0 <= reading.taken <= length:
         raise NotUnderstood("it took more than it was given, or gave no Reading")
+    if type(reading.found) not in _SEQUENCES or type(reading.refused) not in _SEQUENCES:
+        raise NotUnderstood("what it found and refused must be in lists or tuples")
     if len(reading.found) > MOST_FOUND or len(reading.refused) > max(MOST_FOUND, length):
         raise NotUnderstood(
             f"it found more than {MOST_FOUND} endpoints at once, or refused more than there is"
         )
     here = 0
     for each in reading.found:
+        if not isinstance(each, Place):
+            raise NotUnderstood("it found something that is no Found, Named or Mentioned")
         if not here <= each.start < each.end <= reading.taken:
             raise NotUnderstood("its spans are out of order, or outside what it took")
         here = each.end

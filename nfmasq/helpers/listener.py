@@ -100,6 +100,7 @@ class Listener:
         if not isinstance(reading, Reading):
             raise Broken(f"read must return a Reading: {reading!r} of {shown(given)}")
         must(0 <= reading.taken <= len(given), "no more can be taken than was given")
+        must({type(reading.found), type(reading.refused)} <= {list, tuple}, "they are lists or tuples")
         must(all(reason in REFUSALS for reason in reading.refused), "reasons are those of base.REFUSALS")
         must(len(reading.found) <= MOST_FOUND, f"at most {MOST_FOUND} places are found at once")
         before = 0
