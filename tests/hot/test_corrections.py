@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,13 +56,13 @@ class Connection:
         self.router.table.let_go(self.name.session, self.name.serial)
 
     def from_client(
-        self, sequence: int = START + 1, acked: int = START + 1, flags: int = ACK, **how: bytes
+        self, sequence: int = START + 1, acked: int = START + 1, flags: int = ACK, **how: Any
     ) -> bytes:
         """A segment as CLIENT sends it."""
         return tcp(CLIENT, 40000, SERVER, 21, flags, sequence=sequence, acked=acked, **how)
 
     def from_server(
-        self, sequence: int = START + 1, acked: int = START + 1, flags: int = ACK, **how: bytes
+        self, sequence: int = START + 1, acked: int = START + 1, flags: int = ACK, **how: Any
     ) -> bytes:
         """A segment as SERVER sends it."""
         return tcp(SERVER, 21, EXTERNAL, self.near, flags, sequence=sequence, acked=acked, **how)
