@@ -4,6 +4,7 @@ cdef class Table:
     """See _fastpath.pyi."""
 
     cdef NatTable table
+    cdef Ration ration       # of the packets that do not come by a queue
     cdef object arena
     cdef list regions        # memory maps of this process
     cdef readonly int recovered
@@ -12,6 +13,7 @@ cdef class Table:
 
     def __cinit__(self):
         memset(&self.table, 0, sizeof(NatTable))
+        memset(&self.ration, 0, sizeof(Ration))
         make_lock(&self.table.lock)
         make_lock(&self.table.aside.lock)
         sem_init(&self.table.aside.filled, 0, 0)
@@ -293,7 +295,7 @@ cdef class Table:
         memcpy(state.data, &source[0], length)
         state.length = <uint32_t>length
         with nogil:
-            translate(&self.table, state, 1, now)
+            translate(&self.table, state, 1, now, &self.ration)
             if state.verdict == ASIDE:
                 hand_over(&self.table.aside, state.aside, state.data, -1, 0, 0)
         return 0
@@ -339,9 +341,9 @@ cdef class Table:
                     states[i].in_device = 1
                 with nogil:
                     begin = processor_nanoseconds()
-                    translate(&self.table, states, count, now)
+                    translate(&self.table, states, count, now, &self.ration)
                     taken += processor_nanoseconds() - begin
-                if states[count - 1].verdict != TRANSLATE:
+                if states[count - 1].verdict == DROP and states[count - 1].reason != QUEUE_OVERRUN:
                     raise RuntimeError(f"a packet was refused: {REASONS[states[count - 1].reason - 1]}")
             return taken / len(packets)
         finally:
