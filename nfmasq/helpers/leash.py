@@ -100,7 +100,7 @@ class Leash:
                     self._fired = False
                     _raise_in(self._thread, CutOff)
                     while True:
-                        time.sleep(0)        # until it comes, at one of the next steps
+                        time.sleep(0)  # until it comes, at one of the next steps
                 return
 
     def _is_over(self, began: tuple[float, float], processor: float) -> bool:

@@ -263,6 +263,7 @@ def test_an_urgent_byte_that_waits_is_told_of_when_it_goes(address: IPv4Address,
     first = connection.send(0, speech[:cut], flags=ACK | URG, urgent=marked)
     second = connection.send(0, speech[cut:], at=cut)
     told = {urgent_of(connection, packet) for packet in first + second if flags_of(packet) & URG}
+    assert not flags_of(connection.send(0, b"more\r\n", at=len(speech))[0]) & URG
     behind = len(HI + heard(bed)) + marked - len(SPEECH)
     inside = len(HI) + 5, len(HI + heard(bed)) - 2
     if marked <= len(HI) + 5:
