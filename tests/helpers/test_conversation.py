@@ -286,6 +286,19 @@ def test_urgent_far_ahead_is_told_at_once_when_nothing_is_read_any_more(bed: Bed
     assert urgent_of(connection, packet) == len(sent) + 3000
 
 
+@pytest.mark.parametrize("cuts", [1, 7, 45])
+def test_how_much_is_read_at_once_is_the_same_in_a_train(bed: Bed, connection: Connection, cuts: int) -> None:
+    """Else one that brings hundreds of endpoints would look like a helper that finds too many."""
+    speech = SPEECH + b"AGAIN " + text_of(CLIENT, 5000) + b"\r\n"
+    speech += speech[len(SPEECH) :] * 900
+    size, heard_all = -(-len(speech) // cuts), b""
+    for at in range(0, len(speech), size):
+        heard_all += connection.say(0, speech[at : at + size], at=at)
+        connection.send(1, acked=len(heard_all))
+    assert heard_all == speech.replace(text_of(CLIENT, 5000), external(bed))
+    assert bed.engine.counters()["here"].errors == 0
+
+
 def test_a_train_leaves_what_it_has_no_room_for_in_packets_every_path_takes(connection: Connection) -> None:
     segment = tcp.read(connection.made(0, b"x" * 30_000), HEADER)
     own, other = Stream(Side.INSIDE, 7), Stream(Side.OUTSIDE, 1007)

@@ -61,9 +61,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(autouse=True)
 def _a_daemon_that_turns(daemon: DaemonUnderLab) -> Iterator[None]:
-    yield
+    """And keeps its rules when it ends: connections are to go on."""
     daemon.kill()
-    daemon.start()
+    daemon.start("--keep-rules")
+    yield
+    if not daemon.running:
+        daemon.start()
 
 
 @contextmanager
@@ -103,7 +106,7 @@ def test_one_that_sleeps_is_replaced_and_switched_off(net: Topology, daemon: Dae
         near.sendall(b"SLEEP\r\n")
         assert others_pass(net.client2)
         name = "the helper hang is off: it did not return from a call"
-        wait_until(lambda: name in daemon.api("/v1/status")["problems"], "the status to say so", PATIENCE_S)
+        wait_until(lambda: name in daemon.api("/v1/status")["reasons"], "the status to say so", PATIENCE_S)
         assert passes(its_far, other, b"HELLO\r\n"), "a connection of another helper"
         assert far.recv(100) == b"SLEEP\r\n", "the connection itself, without a helper"
         began = time.monotonic()
@@ -115,7 +118,7 @@ def test_while_one_sleeps_the_daemon_ends_in_time(net: Topology, daemon: DaemonU
     with connected(net, HANGS) as (near, _):
         near.sendall(b"SLEEP\r\n")
         wait_until(
-            lambda: any("stuck" in line for line in daemon.api("/v1/status")["problems"]),
+            lambda: any("stuck" in line for line in daemon.api("/v1/status")["reasons"]),
             "the status to say so",
             PATIENCE_S,
         )
