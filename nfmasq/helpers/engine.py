@@ -31,7 +31,7 @@ from nfmasq.helpers.expecting import Expecting, Name
 from nfmasq.helpers.intake import Store
 from nfmasq.helpers.leash import AT_ALL_S, Leash, TookTooLong
 from nfmasq.helpers.rest import Rest, Sender
-from nfmasq.helpers.segment import ACK, SYN, TCP, UDP, is_cut_down_train
+from nfmasq.helpers.segment import ACK, LONGEST_ALONE, SYN, TCP, UDP
 from nfmasq.helpers.surroundings import Core, Entry, Registry
 from nfmasq.helpers.switches import Switch
 from nfmasq.helpers.talks import AnyTalk, Talks
@@ -228,7 +228,8 @@ class Engine:
         began = time.perf_counter()
         self._in_hand = held
         with self._lock:
-            self._make_turns()
+            if self._turns:
+                self._make_turns()
             entry = self._entry(held.helper)
             tally = self._tally(entry) if entry is not None else self._nobody
             try:
@@ -247,7 +248,7 @@ class Engine:
 
     def _release(self, held: Held, packets: list[bytearray]) -> None:
         own, self._in_hand = packets[:1], None
-        if own and self._rest is not None and is_cut_down_train(held.packet, own[0]):
+        if len(held.packet) > LONGEST_ALONE >= len(packets[0] if packets else b"") and self._rest is not None:
             own = []  # the kernel would drop it where it takes a train apart; we send it instead
         try:
             self._table.release(held, own[0] if own else None)
@@ -261,10 +262,11 @@ class Engine:
         talk = self._talks.get(name)
         if talk is None:
             return True
-        if talk.told != talk.shifts and isinstance(talk, Conversation):
-            talk.told = talk.shifts
+        shifts = talk.shifts
+        if talk.told != shifts and isinstance(talk, Conversation):
+            talk.told = shifts
             self._table.correct(*name, *talk.told)
-        if not talk.is_settled:
+        if not talk.is_over or not talk.is_settled:
             return False
         if talk.told != (0, 0):
             self._table.correct(*name, *talk.told)  # the core forgets it at a SYN that came to nothing
