@@ -30,8 +30,8 @@ from nfmasq._hot.rules cimport (
 from nfmasq._hot.screen cimport screen
 from nfmasq._hot.sessions cimport begin_session, end_session, find_by_external, find_by_internal, has_peer
 from nfmasq._hot.table cimport (
-    BEGUN_OUTSIDE, EXPECTED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Host, Mapping, NatTable, Scope, Session, ask_for,
-    endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
+    BEGUN_OUTSIDE, EXPECTED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Host, Mapping, NatTable, Scope, Session,
+    ask_for, endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
 )
 from nfmasq._hot.wire cimport ACK, SYN, htons, ntohs
 

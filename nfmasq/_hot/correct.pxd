@@ -27,7 +27,7 @@ cdef inline void learn_correction(Packet* packet, const Session* session) noexce
     cdef TcpHeader* tcp = <TcpHeader*>packet.l4
     if packet.transport != CLASS_TCP or own | other == 0:
         return
-    if packet.kind == ICMP_ERROR:            # the quoted segment was sent by the other side: back to what it sent
+    if packet.kind == ICMP_ERROR:            # quotes a segment of the other side: back to what that sent
         packet.shift[SEQUENCE], packet.shift[ACKNOWLEDGMENT] = 0 - other, own
     elif session.helper or is_about_syn(session, side, packet.tcp_flags, ntohl(tcp.acknowledgment)):
         return
@@ -45,7 +45,7 @@ cdef inline void shift_number(TcpHeader* tcp, uint8_t* field, uint32_t shift, bi
         tcp.check = update_check(tcp.check, old * lane(tcp, field), new * lane(tcp, field))
 
 cdef inline void correct_segment(TcpHeader* tcp, const Packet* packet) noexcept nogil:
-    """A whole segment: sequence and acknowledgment number, and the edges of what is acknowledged beyond it."""
+    """A whole segment: sequence and acknowledgment number, and the edges of selective acknowledgments."""
     cdef bint summed = packet.checksum_ready
     cdef uint8_t* sack
     cdef int at

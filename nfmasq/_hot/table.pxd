@@ -51,7 +51,7 @@ cdef struct Stream:          # one direction of a TCP connection; numbers in hos
 cdef struct Traffic:         # [direction] in 48 bits each, which a session does not live to use up; traffic
     uint32_t[2] packets      # the low 32
     uint32_t[2] bytes
-    uint16_t[2] more_packets # and the high 16
+    uint16_t[2] more_packets     # and the high 16
     uint16_t[2] more_bytes
 
 cdef enum SessionFlags:

@@ -31,6 +31,10 @@ class TookTooLong(Exception):
     """A call was cut off, or returned after its time."""
 
 
+class Escaped(Exception):
+    """A call raised what is no Exception (sys.exit does), and would have ended the thread."""
+
+
 class CutOff(BaseException):
     """Raised inside the call; no Exception, or a helper might swallow it."""
 
@@ -67,7 +71,10 @@ class Leash:
         return time.monotonic() - began[1] if began else 0.0
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """What the function returns, or raises; TookTooLong when it took longer than it may."""
+        """What the function returns, or raises; TookTooLong when it took longer than it may.
+
+        No BaseException comes out of it that is not an Exception.
+        """
         try:
             self._began = began = time.thread_time(), time.monotonic()
             try:
@@ -77,9 +84,12 @@ class Leash:
         except CutOff:
             self._settle()
             raise TookTooLong from None
-        except BaseException:
+        except Exception:
             self._settle()
             raise
+        except BaseException as error:
+            self._settle()
+            raise Escaped(repr(error)) from error
         if self._aiming or self._fired or self._is_over(began, time.thread_time()):
             self._settle()
             raise TookTooLong

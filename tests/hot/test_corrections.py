@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,13 +56,13 @@ class Connection:
         self.router.table.let_go(self.name.session, self.name.serial)
 
     def from_client(
-        self, sequence: int = START + 1, acked: int = START + 1, flags: int = ACK, **how: bytes
+        self, sequence: int = START + 1, acked: int = START + 1, flags: int = ACK, **how: Any
     ) -> bytes:
         """A segment as CLIENT sends it."""
         return tcp(CLIENT, 40000, SERVER, 21, flags, sequence=sequence, acked=acked, **how)
 
     def from_server(
-        self, sequence: int = START + 1, acked: int = START + 1, flags: int = ACK, **how: bytes
+        self, sequence: int = START + 1, acked: int = START + 1, flags: int = ACK, **how: Any
     ) -> bytes:
         """A segment as SERVER sends it."""
         return tcp(SERVER, 21, EXTERNAL, self.near, flags, sequence=sequence, acked=acked, **how)
@@ -130,6 +131,15 @@ def test_an_error_quotes_what_its_receiver_sent(connection: Connection, quoted: 
             came[inner + HEADER : inner + 2 * HEADER]
             == connection.from_client(payload=b"NOOP\r\n")[HEADER : 2 * HEADER]
         )
+
+
+def test_an_error_is_believed_by_the_senders_own_numbers(connection: Connection) -> None:
+    far = 1 << 24
+    connection.let_go(far, 0)
+    sent = connection.router.out(connection.from_client(payload=b"NOOP\r\n"))
+    assert connection.router.try_in(error(HOP, EXTERNAL, sent))[0] == ""
+    as_it_was = put(sent, SEQUENCE_AT, struct.pack("!I", START + 1))
+    assert connection.router.try_in(error(HOP, EXTERNAL, as_it_was))[0] == "icmp_quote_out_of_window"
 
 
 def test_a_connection_begun_anew_is_not_corrected(connection: Connection) -> None:
