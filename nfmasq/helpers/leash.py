@@ -90,15 +90,17 @@ class Leash:
         return result
 
     def _settle(self) -> None:
-        """Make sure that nothing more is going to be raised."""
+        """Make sure that nothing more is going to be raised: have it raised here."""
         while True:
             with suppress(CutOff):
                 self._began = None
                 while self._aiming:
                     time.sleep(0)
                 if self._fired:
-                    _raise_in(self._thread, None)
                     self._fired = False
+                    _raise_in(self._thread, CutOff)
+                    while True:  # until it is raised: the one flag that makes the interpreter look falls then
+                        pass
                 return
 
     def _is_over(self, began: tuple[float, float], processor: float) -> bool:
@@ -114,7 +116,9 @@ class Leash:
             self._aiming = False
 
 
-def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
-    """Raise something in another thread, or take back what was not raised yet."""
-    wanted = ctypes.py_object(exception) if exception is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), wanted)
+def _raise_in(thread: int, exception: type[BaseException]) -> None:
+    """Raise something in a thread, soon, in place of what was not raised yet.
+
+    Nothing (NULL) must never be asked for: CPython 3.11 then looks for it at every step, for ever.
+    """
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))

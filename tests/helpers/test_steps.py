@@ -18,7 +18,7 @@ from nfmasq.helpers.listener import INTERNAL, Listener
 AT_ONCE = 65536
 OF_A_LINE = 40
 """Steps that a line of the common kind may cost."""
-OF_THE_LONGEST_LINE = 1500
+OF_THE_LONGEST_LINE = 2000
 OF_A_BEGUN_LINE = 400
 """Each time that a byte comes to it."""
 
@@ -38,16 +38,20 @@ OF_IRC = TAGS + MESSAGE - 20
 LINES = [
     *((Ftp, line) for line in (
         b"", b"\r", b"X", b"NOOP\r", b"PORT", b"PORT x", b"USER a", b"\xff\xf4", b"200 x", b"211-x",
-        b"x" * OF_FTP, b"\xff\xf4" * (OF_FTP // 2), b"PORT " + b"1" * (OF_FTP - 9), b"PORT" + b" " * (OF_FTP - 9),
-        b"PORT " + b"1," * (OF_FTP // 2 - 9), b"EPRT " + b"|1" * (OF_FTP // 2 - 9), b"227 " + b"1,1 " * (OF_FTP // 4 - 9),
+        b"x" * OF_FTP, b"\xff\xf4" * (OF_FTP // 2), b"PORT " + b"1" * (OF_FTP - 9),
+        b"PORT" + b" " * (OF_FTP - 9), b"PORT " + b"1," * (OF_FTP // 2 - 9),
+        b"EPRT " + b"|1" * (OF_FTP // 2 - 9), b"227 " + b"1,1 " * (OF_FTP // 4 - 9),
         b"229 " + b"(|||1" * (OF_FTP // 5 - 9),
     )),
     *((Irc, line) for line in (
         b"", b"\r", b"X", b"PING x\r", b"PRIVMSG b :x", b"PRIVMSG b :\x01\x01", b"@a X", b":a 002 b c",
-        b"x" * OF_IRC, b"@" + b"a" * OF_IRC, b"PRIVMSG" + b" " * (OF_IRC - 9), b"PRIVMSG b :" + b"\x01" * (OF_IRC - 9),
-        b"PRIVMSG b :" + b"\x01DCC x" * (OF_IRC // 6 - 9), b"NOTICE b :DCC x" + b"(" * (OF_IRC - 9),
-        b"PRIVMSG b :\x01DCC SEND" + b" 1" * (OF_IRC // 2 - 19), b"PRIVMSG b :\x01DCC ACCEPT" + b" 1" * (OF_IRC // 2 - 19),
-        b"PRIVMSG b :\x01DCC SEND a" + b" " * (OF_IRC - 29), b"PRIVMSG b :" + (b"\x01DCC SEND a " + OWN + b" 1\x01") * 200,
+        b"x" * OF_IRC, b"@" + b"a" * OF_IRC, b"PRIVMSG" + b" " * (OF_IRC - 9),
+        b"NOTICE b :DCC x" + b"(" * (OF_IRC - 9), b"PRIVMSG b :" + b"\x01" * (OF_IRC - 9),
+        b"PRIVMSG b :" + b"\x01DCC x" * (OF_IRC // 6 - 9),
+        b"PRIVMSG b :\x01DCC SEND" + b" 1" * (OF_IRC // 2 - 19),
+        b"PRIVMSG b :\x01DCC ACCEPT" + b" 1" * (OF_IRC // 2 - 19),
+        b"PRIVMSG b :\x01DCC SEND a" + b" " * (OF_IRC - 29),
+        b"PRIVMSG b :" + (b"\x01DCC SEND a " + OWN + b" 1\x01") * 200,
     )),
 ]  # fmt: skip
 
