@@ -64,6 +64,12 @@ class Leash:
         if self._watcher.ident is not None:
             self._watcher.join()
 
+    @property
+    def lasts_s(self) -> float:
+        """Seconds by the clock since the call under way began; 0.0: there is none."""
+        began = self._began
+        return time.monotonic() - began[1] if began else 0.0
+
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         """What the function returns, or raises; TookTooLong when it took longer than it may.
 
@@ -90,7 +96,11 @@ class Leash:
         return result
 
     def _settle(self) -> None:
-        """Make sure that nothing more is going to be raised: have it raised here."""
+        """Make sure that nothing more is going to be raised.
+
+        What was fired may have come or not. Another one takes its place, and is waited for: one that is taken
+        back leaves the interpreter looking for it at every step.
+        """
         while True:
             with suppress(CutOff):
                 self._began = None
@@ -99,8 +109,8 @@ class Leash:
                 if self._fired:
                     self._fired = False
                     _raise_in(self._thread, CutOff)
-                    while True:  # until it is raised: the one flag that makes the interpreter look falls then
-                        pass
+                    while True:
+                        time.sleep(0)  # until it comes, at one of the next steps
                 return
 
     def _is_over(self, began: tuple[float, float], processor: float) -> bool:
@@ -117,8 +127,5 @@ class Leash:
 
 
 def _raise_in(thread: int, exception: type[BaseException]) -> None:
-    """Raise something in a thread, soon, in place of what was not raised yet.
-
-    Nothing (NULL) must never be asked for: CPython 3.11 then looks for it at every step, for ever.
-    """
+    """Raise something in a thread, in place of what it was to raise and has not yet."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))

@@ -8,15 +8,18 @@ YOURS <port>                an external port of the other side's
 PAIR <address> <port>       two ports in a row
 SELF <address> 0            an address without a port
 BYE                         from here on nothing is to be read
-LOOP, RAISE, LONG, FLOOD, ASTRAY, NONSENSE   the helper misbehaves
+LOOP, RAISE, LONG, FLOOD, ASTRAY, HANG   the helper misbehaves
 """
 
 import re
+import threading
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.base import Found, Mentioned, Named, Place, Reading, Session, Side
 
+HANGING = threading.Event()
+"""A helper that hangs comes back when it is set."""
 NAMED = re.compile(rb"(HERE|ANY|AGAIN|PAIR|WHOLE) (\S+ \d+)\r\n")
 SELF = re.compile(rb"SELF (\S+) 0\r\n")
 YOURS = re.compile(rb"YOURS (\d+)\r\n")
@@ -101,9 +104,9 @@ def number_of(address: IPv4Address, port: int) -> bytes:
 
 def misbehave(line: bytes) -> None:
     """Do what a bad helper may do."""
-    bad: dict[bytes, Callable[[], None]] = {b"LOOP\r\n": loop, b"RAISE\r\n": fail}
-    if line in bad:
-        bad[line]()
+    bad: dict[bytes, Callable[[], object]] = {b"LOOP": loop, b"RAISE": fail, b"HANG": HANGING.wait}
+    if line.rstrip() in bad:
+        bad[line.rstrip()]()
 
 
 def loop() -> None:
