@@ -101,6 +101,8 @@ class Talk:
         ]
         reading = Reading(taken, places)
         for line in data[:taken].splitlines():
+            if b"MANY" in line:
+                return Reading(taken, [found(at, at + 1) for at in range(taken)])
             spoil = (ROGUERY | AT_LENGTH | IN_WRITING).get(line)
             if spoil is not None:
                 spoilt: Reading = spoil(reading, data)

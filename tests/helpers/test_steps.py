@@ -1,6 +1,6 @@
 """How much work what comes can make for the helpers of the tree: steps are counted, not time.
 
-A step is a call of a function, Python's or C's. The engine gives a dialogue 64 KiB at once at most.
+A step is a call of a function, Python's or C's. The engine gives a dialogue 4096 bytes at once; here is more.
 """
 
 import sys
