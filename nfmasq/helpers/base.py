@@ -114,9 +114,9 @@ class Reading:
     taken: how many of them it is done with; they may go on their way. What is not taken is held back,
     within the engine's bounds, and given again with more behind it: take all that cannot be a part of a
     message to be rewritten. found: in order, without overlaps, all within what is taken; it and refused are
-    lists or tuples. leave: this is not
-    the protocol, or from here on nobody can read it (TLS): the helper ends on this session for good.
-    refused: reasons for messages that the dialogue itself left alone, to be counted.
+    lists or tuples. leave: this is not the protocol, or from here on nobody can read it (TLS): the helper
+    ends on this session for good. refused: reasons for messages that the dialogue itself left alone, to be
+    counted.
     """
 
     taken: int

@@ -9,14 +9,15 @@ import pytest
 from hot.packets import ACK, SYN, tcp
 
 from nfmasq.helpers import engine as engine_file
-from nfmasq.helpers.base import MOST_FOUND, Endpoint
+from nfmasq.helpers.acting import NotUnderstood, checked
+from nfmasq.helpers.base import MOST_FOUND, Endpoint, Reading
 from nfmasq.helpers.counters import HelperCounters
 from nfmasq.helpers.switches import Switch
 from nfmasq.lab.waiting import wait_until
 
 from .bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed, Connection, payload_of
 from .here import text_of
-from .rogue import AT_LENGTH, IN_WRITING, ROGUERY, Rogue
+from .rogue import AT_LENGTH, IN_WRITING, ROGUERY, Rogue, found
 
 HERE = b"HERE " + text_of(CLIENT, 5000) + b"\r\n"
 SAID = b"after all\r\n"
@@ -96,11 +97,11 @@ def test_who_announces_without_end_keeps_a_few(bed: Bed) -> None:
     assert str(CLIENT).encode() not in beside.say(0, HERE)
 
 
-def test_as_many_as_may_be_found_at_once_are(bed: Bed) -> None:
-    rogue = Connection(bed).open()
-    lines = b"".join(b"HERE " + text_of(CLIENT, 2000 + nth) + b"\r\n" for nth in range(MOST_FOUND))
-    assert str(CLIENT).encode() not in rogue.say(0, lines)
-    assert counted(bed).errors == 0
+def test_as_many_as_may_be_found_at_once_are() -> None:
+    most = [found(at, at + 1) for at in range(MOST_FOUND)]
+    assert checked(Reading(MOST_FOUND + 1, most), MOST_FOUND + 1).found == most
+    with pytest.raises(NotUnderstood):
+        checked(Reading(MOST_FOUND + 1, [*most, found(MOST_FOUND, MOST_FOUND + 1)]), MOST_FOUND + 1)
 
 
 class Thread:
