@@ -198,7 +198,7 @@ class Engine:
         self._leash.start()
         try:
             self._serve()
-        except Exception as error:  # nobody answers the sessions with helpers any more
+        except BaseException as error:  # nobody answers the sessions with helpers any more
             self.failure = f"the helpers' thread failed: {error}"
             log.exception("the helpers' thread failed")
         finally:

@@ -22,12 +22,11 @@ HOSTED = 5000
 
 
 def prepared(external: IPv4Address, forwarded: bool) -> tuple[Bed, int]:
-    """A bed, and the external port of CLIENT's HOSTED, which is another one."""
+    """A bed, and the external port of CLIENT's HOSTED, another one nearly always."""
     bed = Bed(forward=forwarded, external=(external,))
     for host in (OTHER_CLIENT, CLIENT):
         bed.table.translate(tcp(host, HOSTED, SERVER, 80))
     (row,) = [row for row in bed.table.mappings() if row.internal == (CLIENT, HOSTED)]
-    assert row.external[1] != HOSTED
     return bed, row.external[1]
 
 

@@ -205,6 +205,19 @@ def test_the_thread_answers_all_before_it_ends(bed: Bed) -> None:
     assert "helpers" not in [thread.name for thread in threading.enumerate()]
 
 
+@pytest.mark.parametrize("what", [SystemExit, KeyboardInterrupt, ValueError])
+def test_its_thread_never_ends_in_silence(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch, what: type[BaseException]
+) -> None:
+    def fail() -> None:
+        raise what
+
+    monkeypatch.setattr(bed.engine, "tick", fail)
+    bed.engine.start()
+    wait_until(lambda: bed.engine.failure is not None, "the failure to be told")
+    bed.engine.stop()
+
+
 def test_packets_that_go_on_coming_do_not_keep_it(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_file, "DRAINED_WITHIN_S", 0.1)
     syn, take = tcp(CLIENT, NEAR_PORT, SERVER, PORT), bed.table.next_held
