@@ -61,8 +61,10 @@ cdef inline bint screen_inbound(const Rules* rules, Packet* packet) noexcept nog
         ):
             return drop(packet, ICMP_ERROR_UNMATCHED)
         return let_pass(packet)
-    if rules.external_count == 0 and (packet.transport == CLASS_TCP or packet.transport == CLASS_UDP):
-        return drop(packet, NO_EXTERNAL_ADDRESS)
+    if rules.external_count == 0:
+        if packet.transport == CLASS_TCP or packet.transport == CLASS_UDP:
+            return drop(packet, NO_EXTERNAL_ADDRESS)
+        return let_pass(packet)
     return True
 
 cdef inline bint screen(const Rules* rules, Packet* packet) noexcept nogil:

@@ -7,7 +7,7 @@ import pytest
 from nfmasq._fastpath import Table
 from nfmasq.policy import Filtering, Policy
 
-from .packets import portless, query, read, tcp, udp
+from .packets import ECHO_REPLY, portless, query, read, tcp, udp
 from .router import CLIENT, EXTERNAL, LAN, OTHER_CLIENT, OTHER_EXTERNAL, OTHER_SERVER, SERVER, Router, policy
 
 FOUR = [
@@ -69,6 +69,12 @@ def test_no_address_at_all_is_borne_and_mended(router: Router) -> None:
     assert router.table.gauges().ports_capacity == (0, 0, 0, 0)
     assert router.table.configure(policy()) == 0
     assert [read(router.out(packet)) for packet in FOUR] == before, "the address came back, and the sessions"
+
+
+def test_an_answer_to_a_ping_is_the_routers_while_there_is_no_address(router: Router) -> None:
+    identifier = read(router.out(query(CLIENT, SERVER, 7))).source_port
+    router.table.configure(policy(external=()))
+    assert router.passed(query(SERVER, EXTERNAL, identifier, ECHO_REPLY), inbound=True)
 
 
 def test_sessions_end_when_another_address_comes_after_none(router: Router) -> None:
