@@ -13,14 +13,12 @@ each packet delivered. It does not depend on who set the pace, and little on wha
 
 import ctypes
 import socket
-import struct
 import sys
 import time
-from ipaddress import IPv4Address
 
-from nfmasq._fastpath import checksum
 from nfmasq.bench.bed import CLIENT, SERVER, Bed
 from nfmasq.bench.family import fork_each
+from nfmasq.bench.packets import datagram
 from nfmasq.bench.programs import running
 from nfmasq.bench.reading import Figure, Reading
 from nfmasq.lab.wire import hardware_address
@@ -35,7 +33,6 @@ FIRST_PORT, DISCARD = 20000, 9
 WARM_UP_S = 0.3
 
 _FRAMES = 1024
-_UDP, _DF, _TTL = 17, 0x4000, 64
 _ETH_P_IP = 0x0800
 _SOL_PACKET, _PACKET_QDISC_BYPASS = 263, 20
 
@@ -87,20 +84,12 @@ class _Message(ctypes.Structure):
     _fields_ = (("header", _Header), ("sent", ctypes.c_uint32))
 
 
-def datagram(source: IPv4Address, source_port: int, target: IPv4Address, target_port: int) -> bytes:
-    """An IPv4 packet with a UDP datagram of PAYLOAD bytes, all checksums right."""
-    length = 8 + PAYLOAD
-    udp = struct.pack("!HHHH", source_port, target_port, length, 0) + bytes(PAYLOAD)
-    pseudo = source.packed + target.packed + struct.pack("!HH", _UDP, length)
-    udp = udp[:6] + struct.pack("!H", 0xFFFF ^ checksum(pseudo + udp) or 0xFFFF) + udp[8:]
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, _DF, _TTL, _UDP, 0) + source.packed + target.packed
-    return ip[:10] + struct.pack("!H", 0xFFFF ^ checksum(ip)) + ip[12:] + udp
-
-
 def main() -> None:
     """`datagrams OWN_MAC ROUTER_MAC SENDERS`: flood eth0 until killed."""
     header = bytes.fromhex(sys.argv[2]) + bytes.fromhex(sys.argv[1]) + _ETH_P_IP.to_bytes(2)
-    flows = [header + datagram(CLIENT, FIRST_PORT + flow, SERVER, DISCARD) for flow in range(FLOWS)]
+    flows = [
+        header + datagram((CLIENT, FIRST_PORT + flow), (SERVER, DISCARD), PAYLOAD) for flow in range(FLOWS)
+    ]
     buffers = [ctypes.create_string_buffer(frame, len(frame)) for frame in flows]
     pieces = [_Piece(ctypes.addressof(buffer), len(buffer)) for buffer in buffers]
     messages = (_Message * _FRAMES)()
