@@ -1,9 +1,10 @@
-"""Processes that do the same work side by side and die with the one that made them."""
+"""Processes that do the same work side by side and die with the one that made them, and their like."""
 
 import ctypes
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 
@@ -19,3 +20,11 @@ def fork_each(count: int, work: Callable[[int], None]) -> None:
                     work(number)
             finally:
                 os._exit(0)
+
+
+def family_of(pid: int) -> Iterator[int]:
+    """This process and every one below it."""
+    yield pid
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in listed.read_text(encoding="ascii").split():
+            yield from family_of(int(child))

@@ -24,7 +24,7 @@ from nfmasq.bench.reading import BenchError
 from nfmasq.lab.programs import python_environment
 
 FUNCTIONS = ("__pyx_f_6nfmasq_9_fastpath_translate", "__pyx_f_6nfmasq_9_fastpath_5Table__take")
-"""What is counted, with all it calls: the way of a batch, and that of one packet, into which it is inlined."""
+"""What is counted, with all it calls: the way of a batch, and of one packet, into which it is inlined."""
 
 TITLES = {
     "udp-out": f"UDP, {SMALL} bytes, out",

@@ -1,4 +1,4 @@
-"""All measures, in the order in which a round takes them."""
+"""The measures, in the order in which a round takes them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from functools import partial
 from nfmasq.bench import bulk, connections, datagrams, pingpong
 from nfmasq.bench.bed import Bed
 from nfmasq.bench.reading import Figure, Reading
+from nfmasq.bench.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,12 @@ class Measure:
     name: str
     figures: tuple[Figure, ...]
     take: Callable[[Bed, float], Reading]
+    only: tuple[Variant, ...] = ()
+    """The variants it is taken of; none: all."""
+
+    def fits(self, variant: Variant) -> bool:
+        """Is it taken of this variant?"""
+        return not self.only or variant in self.only
 
 
 MEASURES = (
@@ -24,3 +31,7 @@ MEASURES = (
     Measure("connections", connections.FIGURES, connections.take),
     Measure("round-trip", pingpong.FIGURES, pingpong.take),
 )
+"""Taken unless others are asked for."""
+
+EXTRA = (Measure("small-packets-many", datagrams.MANY_FIGURES, datagrams.take_many),)
+"""Taken for a report, and when asked for."""

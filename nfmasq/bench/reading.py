@@ -7,6 +7,10 @@ class BenchError(Exception):
     """Something could not be measured; the text is one line that says why."""
 
 
+class Unavailable(BenchError):
+    """A variant cannot be had on this machine; the text says why, and what to install."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """What a number says. `name` as in JSON, `title` and `unit` as in tables; value = number x unit."""

@@ -44,6 +44,7 @@ def as_json(plan: Plan, results: Results, memory: Memory) -> dict[str, object]:
             "table": asdict(memory.table) if memory.table else None,
         },
         "counted": results.counted,
+        "skipped": results.skipped,
         "notes": results.notes(),
     }
 

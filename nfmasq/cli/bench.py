@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 import click
 
+from nfmasq.bench.measures import EXTRA as EXTRA_MEASURES
 from nfmasq.bench.measures import MEASURES
 from nfmasq.bench.memory import Memory, idle, table_cost
 from nfmasq.bench.reading import BenchError
@@ -17,6 +18,7 @@ from nfmasq.bench.report import as_json
 from nfmasq.bench.results import Results
 from nfmasq.bench.rounds import Plan, run
 from nfmasq.bench.tables import as_text
+from nfmasq.bench.variants import EXTRA as EXTRA_VARIANTS
 from nfmasq.bench.variants import SCAPY, VARIANTS
 from nfmasq.cli.ask import end, fail, print_json
 from nfmasq.config.models import Engine
@@ -33,8 +35,10 @@ PACKAGES = {
 """The programs the bench runs, and the Debian package each is in."""
 
 MEMORY = "memory"
-_MEASURES = {measure.name: measure for measure in MEASURES}
-_VARIANTS = {variant.name: variant for variant in VARIANTS}
+_MEASURES = {measure.name: measure for measure in (*MEASURES, *EXTRA_MEASURES)}
+_VARIANTS = {variant.name: variant for variant in (*VARIANTS, *EXTRA_VARIANTS)}
+_EXTRA = {*(measure.name for measure in EXTRA_MEASURES), *(variant.name for variant in EXTRA_VARIANTS)}
+"""Taken only for a report, or when named."""
 
 
 @click.command(
@@ -115,18 +119,20 @@ def bench(
 
 
 def _wanted(name: str, only: tuple[str, ...]) -> bool:
-    """Is it named, or nothing of its kind?"""
+    """Is it named, or nothing of its kind and it is no extra?"""
     kind = _VARIANTS if name in _VARIANTS else {*_MEASURES, MEMORY}
-    return name in only or not any(other in kind for other in only)
+    return name in only or (name not in _EXTRA and not any(other in kind for other in only))
 
 
 def _chosen(plan: Plan, only: tuple[str, ...]) -> Plan:
     """The plan with the measures and variants that are wanted and can be had."""
-    variants = tuple(variant for variant in VARIANTS if _wanted(variant.name, only))
+    variants = tuple(variant for variant in _VARIANTS.values() if _wanted(variant.name, only))
     if SCAPY in variants and find_spec("scapy") is None:
         click.echo("nfmasq: bench: no scapy, so no scapy loop: apt-get install python3-scapy", err=True)
         variants = tuple(variant for variant in variants if variant is not SCAPY)
-    return replace(plan, variants=variants, measures=tuple(m for m in MEASURES if _wanted(m.name, only)))
+    return replace(
+        plan, variants=variants, measures=tuple(m for m in _MEASURES.values() if _wanted(m.name, only))
+    )
 
 
 def _require_root() -> None:
