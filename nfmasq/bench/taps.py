@@ -81,46 +81,4 @@ def _pasta(namespace: str) -> list[str]:
     return ["pasta", *options, "--netns", namespace]
 
 
-_COMMANDS[name](f"/proc/self/fd/{client.fd}"),
-            pass_fds=[client.fd],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-        )
-        with suppress(TimeoutError):
-            wait_until(settled, f"{name} to lay its device", _UP_WITHIN_S)
-        if program.poll() is None and _has_a_default_route(client):
-            return program
-        kill(program)
-        said.seek(0)
-        raise BenchError(f"{name} did not start: {last_line(said.read())}")
-
-
-def next_hop(client: Namespace) -> bytes:
-    """The hardware address the client sends to, once it has sent something."""
-    for entry in json.loads(client.run("ip", "-json", "neighbour", "show", "dev", DEVICE)):
-        if entry["dst"] == str(GATEWAY) and "lladdr" in entry:
-            return bytes.fromhex(entry["lladdr"].replace(":", ""))
-    raise BenchError(f"nobody answers for {GATEWAY}")
-
-
-def _has_a_default_route(client: Namespace) -> bool:
-    return bool(json.loads(client.run("ip", "-json", "route", "show", "default") or "[]"))
-
-
-def _slirp4netns(namespace: str) -> list[str]:
-    options = ("--configure", f"--mtu={MTU}", "--disable-host-loopback", "--netns-type=path")
-    return ["slirp4netns", *options, namespace, DEVICE]
-
-
-def _pasta(namespace: str) -> list[str]:
-    addresses = ("--address", str(CLIENT), "--netmask", str(NETWORK_BITS), "--gateway", str(GATEWAY))
-    nothing_inwards = [word for kind in "tuTU" for word in (f"-{kind}", "none")]
-    return [
-        "pasta", "--foreground", "--runas", "0", "--stderr", "--config-net", "--ipv4-only",
-        "--ns-ifname", DEVICE, "--interface", "wan0", "--mtu", str(MTU), *addresses, *nothing_inwards, "--netns", namespace,
-    ]  # fmt: skip
-
-
 _COMMANDS = {"slirp4netns": _slirp4netns, "pasta": _pasta}
