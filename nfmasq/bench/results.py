@@ -72,6 +72,11 @@ class Results:
         taken = [value for value in self.rounds(figure, variant) if value is not None]
         return median(taken) if taken else None
 
+    def spread(self, figure: Figure, variant: Variant) -> tuple[float, float]:
+        """The lowest and the highest of the rounds that have one, of which there must be one."""
+        taken = [value for value in self.rounds(figure, variant) if value is not None]
+        return min(taken), max(taken)
+
     def ratio(self, figure: Figure, against: Variant, ours: Variant = NFMASQ) -> Ratio | None:
         """One variant's figure over another's; None where one of the two is not measured."""
         pair = self.rounds(figure, ours), self.rounds(figure, against)

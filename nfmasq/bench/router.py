@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 
-from nfmasq._fastpath import REASONS, Queue, Table
+from nfmasq._fastpath import REASONS, Queue, QueueCounters, Table
 from nfmasq.bench.bed import EXTERNAL, INTERNAL
 from nfmasq.bench.filling import LONG, fill
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable, probe
@@ -77,7 +77,8 @@ def _counted(queues: list[Queue], table: Table | None) -> dict[str, object]:
     each = [queue.counters() for queue in queues]
     sums: dict[str, object] = {
         name: sum(getattr(counters, name) for counters in each)
-        for name in ("packets", "batches", "lost", "overruns", "refused")
+        for name in QueueCounters._fields
+        if name != "beats"
     }
     if table is not None:
         counters = table.counters()

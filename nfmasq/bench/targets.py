@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nfmasq.bench import bulk, connections, datagrams, pingpong
-from nfmasq.bench.memory import Memory
+from nfmasq.bench.memory import SESSIONS, Memory
 from nfmasq.bench.reading import Figure
 from nfmasq.bench.results import Ratio, Results
 from nfmasq.bench.variants import FLOOR, MASQUERADE, REWRITING_FLOOR, SCAPY, Variant
@@ -67,6 +67,6 @@ def judge(results: Results, memory: Memory) -> Iterator[Judgement]:
             yield Judgement(figure.name, title, against, found.value, bound, figure.more_is_better, found)
     if memory.idle is not None:
         yield Judgement("idle", "resident memory, idle, MB", None, memory.idle / 1e6, MOST_IDLE_MB)
-    if memory.table is not None:
+    if memory.table is not None and memory.table.sessions >= SESSIONS:
         cost = memory.table.bytes_per_session
         yield Judgement("session", "bytes a session", None, cost, MOST_SESSION_BYTES)

@@ -64,10 +64,10 @@ MILLION = Variant(
 )  # fmt: skip
 WORKERS = tuple(
     Variant(
-        f"nfmasq-{count}", f"nfmasq, {count} workers", f"nfmasq with {count} queues and threads",
+        f"nfmasq-{count}", f"nfmasq, {title}", f"nfmasq with {title}, a queue and a thread each",
         translates=True, program="translate", workers=count,
     )
-    for count in (1, 2, 4)
+    for count, title in ((1, "1 worker"), (2, "2 workers"), (4, "4 workers"))
 )  # fmt: skip
 ONE_WORKER, TWO_WORKERS, _ = WORKERS
 LOOP = Variant(
