@@ -125,9 +125,25 @@ class Bed:
         """Packets the client has sent so far, and when that was, in seconds of the monotonic clock."""
         return self._count(self.client, self.client_interface, SENT_PACKETS)
 
-    def arrived(self, column: int = RECEIVED_PACKETS) -> tuple[int, float]:
-        """Packets, or what else that column counts, the server has received so far, and when that was."""
+    def arrived(self, column: int = RECEIVED_PACKETS, *, inwards: bool = False) -> tuple[int, float]:
+        """Packets, or what else that column counts, the server has received so far, and when that was.
+
+        inwards: the client has, by what it sends by.
+        """
+        if inwards:
+            return self._count(self.client, self.client_interface, column)
         return self._count(self.server, "eth0", column)
+
+    def received_by_router(self) -> tuple[int, float]:
+        """Packets the router's IP layer has received so far, by whatever interface, and when that was."""
+
+        def read() -> tuple[int, float]:
+            with open("/proc/thread-self/net/snmp", encoding="ascii") as file:
+                names, values = (line.split() for line in (file.readline(), file.readline()))
+            return int(values[names.index("InReceives")]), time.monotonic()
+
+        found: tuple[int, float] = self.router.call(read)
+        return found
 
     def _count(self, where: Namespace, interface: str, column: int) -> tuple[int, float]:
 

@@ -17,6 +17,8 @@ import random
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address
 
 from nfmasq.bench.bed import SERVER, Bed
@@ -24,6 +26,7 @@ from nfmasq.bench.family import fork_each
 from nfmasq.bench.packets import Endpoint, datagram
 from nfmasq.bench.programs import running
 from nfmasq.bench.reading import BenchError, Figure, Reading
+from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.wire import hardware_address
 
 FLOWS = 64
@@ -60,13 +63,27 @@ def take_many(bed: Bed, seconds: float) -> Reading:
     return _take(MANY_FLOWS, MANY_FIGURES, bed, seconds)
 
 
+@contextmanager
+def discarding(bed: Bed, where: Namespace, side: str, port: int) -> Iterator[None]:
+    """UDP by this port ("--sport" or "--dport") is thrown away there once it has been counted.
+
+    At the end nothing is under way any more.
+    """
+    discard = ("PREROUTING", "-p", "udp", side, str(port), "-j", "DROP")
+    where.run("iptables", "-t", "raw", "-A", *discard)
+    try:
+        yield
+        bed.drain()
+    finally:
+        where.run("iptables", "-t", "raw", "-D", *discard)
+
+
 def _take(flows: int, figures: tuple[Figure, Figure], bed: Bed, seconds: float) -> Reading:
     """Let the senders run and count both ends of the way."""
-    discard = ("PREROUTING", "-p", "udp", "--dport", str(DISCARD), "-j", "DROP")
-    bed.server.run("iptables", "-t", "raw", "-A", *discard)
     own = hardware_address(bed.client, bed.client_interface)
     way = (bed.client_interface, own.hex(), bed.next_hop().hex(), str(bed.client_address))
-    with running(bed.client, "nfmasq.bench.datagrams", *way, str(bed.senders), str(flows)):
+    flood = running(bed.client, "nfmasq.bench.datagrams", *way, str(bed.senders), str(flows))
+    with discarding(bed, bed.server, "--dport", DISCARD), flood:
         time.sleep(WARM_UP_S)
         offered, sent_at = bed.offered()
         used = bed.processor_time()
@@ -75,8 +92,6 @@ def _take(flows: int, figures: tuple[Figure, Figure], bed: Bed, seconds: float) 
         offered_then, sent_then = bed.offered()
         delivered_then, seen_then = bed.arrived()
         used_then = bed.processor_time()
-    bed.drain()
-    bed.server.run("iptables", "-t", "raw", "-D", *discard)
     count = delivered_then - delivered
     if not count:
         raise BenchError("no small packet arrived")

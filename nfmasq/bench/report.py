@@ -76,6 +76,7 @@ def _processor() -> str:
 def _target(judgement: Judgement) -> dict[str, object]:
     return {
         "figure": judgement.name,
+        "variant": judgement.ours.name,
         "against": judgement.against.name if judgement.against else None,
         "at_least" if judgement.more_is_better else "at_most": judgement.bound,
         "value": judgement.value,

@@ -59,7 +59,9 @@ def _table(sessions: int) -> Table:
 
 def _serve(mode: str, count: int, sessions: int) -> None:
     table = _table(sessions) if mode == "translate" else None
-    queues = [Queue(FIRST_QUEUE + number, table, mode=mode) for number in range(count)]
+    last = FIRST_QUEUE + count  # as in the daemon: what the kernel must cut up first comes by this one
+    queues = [Queue(FIRST_QUEUE + number, table, mode=mode, segment_queue=last) for number in range(count)]
+    queues.append(Queue(last, table, mode=mode, gso=False))
     threads = [threading.Thread(target=queue.serve) for queue in queues]
     for thread in threads:
         thread.start()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nfmasq.bench import bulk, connections, datagrams, pingpong
+from nfmasq.bench import bulk, connections, datagrams, overload, pingpong, segments
 from nfmasq.bench.reading import Figure
 from nfmasq.bench.variants import EXTRA, MILLION, VARIANTS, WORKERS
 
@@ -38,9 +38,22 @@ SECTIONS = (
         (*datagrams.FIGURES, *datagrams.MANY_FIGURES),
     ),
     Section(
+        "Overload",
+        "What arrives when the router is offered small packets once, twice and three times as fast as it\n"
+        "can take them. They come out of nowhere on the router itself, by one processor that is busy\n"
+        "throughout, so these rates compare with one another and not with those above.",
+        overload.FIGURES,
+    ),
+    Section(
         "Bulk",
         f"iperf3 over TCP, one stream and {bulk.STREAMS}, up and down: bits of payload a second that arrive.",
         tuple(bulk.OPTIONS),
+    ),
+    Section(
+        "UDP with GSO",
+        f"A socket sends {segments.SIZE // segments.SEGMENT} datagrams of {segments.SEGMENT} bytes at once\n"
+        "that travel as one packet as far as they can: bits of frames a second that arrive.",
+        (segments.UP, segments.DOWN),
     ),
     Section(
         "Connections",
