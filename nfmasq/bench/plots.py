@@ -65,7 +65,7 @@ def lines(title: str, across: str, series: Mapping[str, Sequence[Point]], *, hei
     """Lines from (x, y) to (x, y); x is logarithmic and above zero, y begins at zero."""
     xs = [x for points in series.values() for x, _ in points]
     most = _round_up(max((y for points in series.values() for _, y in points), default=1.0))
-    left, right, low = 60, WIDTH - 20, height - 50
+    left, right, low = 60, WIDTH - 50, height - 50
     first, last = math.log10(min(xs)), math.log10(max(xs))
 
     def place(point: Point) -> Point:
