@@ -42,8 +42,8 @@ cdef object session_row(uint32_t number, const Session* session, uint32_t now):
         endpoint(session.external_address, session.external_port),
         endpoint(session.remote_address, session.remote_port),
         "expected" if session.flags & EXPECTED else TCP_STATES[session.state],
-        session.packets_out, session.packets_in,
-        session.bytes_out, session.bytes_in,
+        packets_of(&session.traffic, OUTBOUND), packets_of(&session.traffic, INBOUND),
+        bytes_of(&session.traffic, OUTBOUND), bytes_of(&session.traffic, INBOUND),
         now - session.created, max(0, <int>(session.expires - now)), session.helper,
     )
 

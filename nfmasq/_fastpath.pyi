@@ -70,6 +70,12 @@ class Table:
         """End an expectation nobody has come to; False when there is none of this name."""
     def seen(self, session: int, serial: int) -> SessionRow | None:
         """The session as it stands, None when it has ended."""
+    def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None:
+        """Tell by how many bytes longer (shorter: negative) what either side sent has become for the other.
+
+        Kept with the session, over a restart too. Sequence windows and ICMP errors are checked by it at once;
+        once the session is let go, its segments are corrected by it, and they alone.
+        """
     def keep(self, session: int, serial: int, seconds: int, now: int | None = None) -> bool:
         """Let a session live for so many seconds at least; False when it has ended."""
     def sessions(

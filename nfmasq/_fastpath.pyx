@@ -21,7 +21,7 @@ from nfmasq.queue_socket import COPY_RANGE, RECEIVE_BUFFER, prepare
 from nfmasq.rows import Expected, ExpectationRefused, MappingRow, QueueCounters
 
 from nfmasq._hot.account cimport account
-from nfmasq._hot.announce cimport announce, keep, let_go, named, withdraw
+from nfmasq._hot.announce cimport announce, keep, let_go, named, note_correction, withdraw
 from nfmasq._hot.admit cimport admit
 from nfmasq._hot.aside cimport Aside, close_aside, hand_over, take_aside
 from nfmasq._hot.checksum cimport fold, sum_words
@@ -49,6 +49,7 @@ from nfmasq._hot.table cimport (
 )
 from nfmasq._hot.set_aside cimport set_aside
 from nfmasq._hot.track cimport track
+from nfmasq._hot.traffic cimport bytes_of, packets_of
 from nfmasq._hot.verdict cimport accept_batch, send_one, send_verdicts
 from nfmasq._hot.wire cimport SYN, htonl, htons, ntohl, ntohs
 

@@ -131,6 +131,11 @@ cdef class Table:
         let_go(&self.table, session, serial)
         pthread_mutex_unlock(&self.table.lock)
 
+    def correct(self, session, serial, outbound, inbound) -> None:
+        pthread_mutex_lock(&self.table.lock)
+        note_correction(&self.table, session, serial, outbound, inbound)
+        pthread_mutex_unlock(&self.table.lock)
+
     def keep(self, session, serial, seconds, now=None) -> bool:
         pthread_mutex_lock(&self.table.lock)
         lives = keep(&self.table, session, serial, seconds, clock_seconds() if now is None else now)

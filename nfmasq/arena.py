@@ -16,7 +16,7 @@ HEADER = struct.Struct("=8s I I I I 16s")
 """Magic, layout version, record size, capacity, highest record ever used, boot id; padded to a page."""
 
 MAGIC = b"NFMASQ\r\n"
-LAYOUT = 2
+LAYOUT = 3
 RECORD = 128
 TOP_OFFSET = 20
 """Where in the header the table keeps the highest record ever used."""

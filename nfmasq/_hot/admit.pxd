@@ -28,10 +28,10 @@ from nfmasq._hot.rules cimport (
     ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Rules, Target, behaviour_of, helper_of,
 )
 from nfmasq._hot.screen cimport screen
-from nfmasq._hot.sessions cimport begin_session, find_by_external, find_by_internal, has_peer
+from nfmasq._hot.sessions cimport begin_session, end_session, find_by_external, find_by_internal, has_peer
 from nfmasq._hot.table cimport (
-    BEGUN_OUTSIDE, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Host, Mapping, NatTable, Scope, Session, ask_for,
-    endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
+    BEGUN_OUTSIDE, EXPECTED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Host, Mapping, NatTable, Scope, Session,
+    ask_for, endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
 )
 from nfmasq._hot.wire cimport ACK, SYN, htons, ntohs
 
@@ -307,12 +307,22 @@ cdef inline bint is_mapped(const NatTable* table, Packet* packet) noexcept nogil
         )
     return mapping != 0 and passes_filter(table, packet, mapping)
 
+cdef inline void end_predecessor(NatTable* table, const Packet* packet, uint32_t now) noexcept nogil:
+    """What comes as announced may find its very endpoints in a connection that is over; lookup let it by."""
+    cdef uint32_t number = find_by_external(
+        table, packet.protocol, packet.near_address, packet.near_port,
+        packet.remote_address, packet.remote_port,
+    )
+    if number and not table.sessions[number].flags & EXPECTED:
+        end_session(table, number, now)
+
 cdef inline bint admit_inbound(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     cdef const Forward* forward
     cdef uint32_t expected = find_expected(table, packet)
     if expected:
         if not may_begin(packet):
             return False
+        end_predecessor(table, packet, now)
         if packet.expected == 0 and is_internal_clash(table, packet, &table.mappings[
             table.sessions[expected].mapping
         ]):

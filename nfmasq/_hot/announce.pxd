@@ -3,12 +3,12 @@
 # Every call names a session by its number and its serial, so that one that has ended meanwhile is never taken
 # for the next in its record. All of it is called with the table's lock held.
 
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport int32_t, uint16_t, uint32_t
 
 from nfmasq._hot.admit cimport admit_mapping, want_outbound
 from nfmasq._hot.limits cimport within_limits
 from nfmasq._hot.mappings cimport find_host, find_mapping, find_mapping_by_external
-from nfmasq._hot.packet cimport OUTBOUND, Packet
+from nfmasq._hot.packet cimport INBOUND, OUTBOUND, Packet
 from nfmasq._hot.ports cimport PortPool, take_port
 from nfmasq._hot.rules cimport is_assignable
 from nfmasq._hot.sessions cimport begin_session, end_session, find_by_internal
@@ -29,6 +29,14 @@ cdef inline void let_go(NatTable* table, uint32_t number, uint32_t serial) noexc
     cdef Session* session = named(table, number, serial)
     if session != NULL:
         session.helper = 0
+
+cdef inline void note_correction(
+    NatTable* table, uint32_t number, uint32_t serial, int32_t outbound, int32_t inbound
+) noexcept nogil:
+    """By how much what either side sent has become longer for the other."""
+    cdef Session* session = named(table, number, serial)
+    if session != NULL:
+        session.correction[OUTBOUND], session.correction[INBOUND] = outbound, inbound
 
 cdef inline bint keep(
     NatTable* table, uint32_t number, uint32_t serial, uint32_t seconds, uint32_t now

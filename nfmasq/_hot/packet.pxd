@@ -76,6 +76,8 @@ cdef struct Packet:
     uint32_t new_address
     uint16_t new_port
     uint16_t most_mss           # SYN: the largest MSS to let through, host order; 0: any
+    uint32_t[2] shift           # with `corrected`, added to its TCP sequence and acknowledgment number
+    uint8_t corrected
     uint16_t identification     # with `renumbered`, the IP identification it gets
     uint8_t renumbered
     Aside* aside                # where a helper will find it

@@ -2,7 +2,7 @@
 #
 # The file is not trusted: a record that contradicts itself or another one is given up, and only it.
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
 from nfmasq._hot.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, INBOUND, OUTBOUND
@@ -28,9 +28,11 @@ cdef inline bint has_sound_port(const Session* session) noexcept nogil:
 
 cdef inline bint has_sound_state(const Session* session) noexcept nogil:
     """No connection is begun anew that is just beginning, and no counter has come near its end."""
+    if session.traffic.more_packets[OUTBOUND] > 0x7FFF:
+        return False
     if session.transport != CLASS_TCP:
-        return session.state == TCP_NONE and <int64_t>session.packets_out >= 0
-    return session.state < TCP_STATE_COUNT and <int64_t>session.packets_out >= 0 and not (
+        return session.state == TCP_NONE
+    return session.state < TCP_STATE_COUNT and not (
         tcp_half_open[session.state] and (session.scale[OUTBOUND] | session.scale[INBOUND]) & REOPENING
     )
 
@@ -105,7 +107,8 @@ cdef inline bint restore_session(NatTable* table, uint32_t number, uint32_t now)
     ):
         mapping = restore_mapping(table, session)
     if mapping:
-        session.flags &= <unsigned char>~NAMED       # serials are of this process
+        session.flags &= <unsigned char>~NAMED       # serials are of this process, and so are helpers, which
+        session.helper = 0                           # read from the first byte or not at all
         link_session(table, number, mapping)
     return mapping != 0
 

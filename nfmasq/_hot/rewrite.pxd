@@ -11,6 +11,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from nfmasq._hot.checksum cimport pseudo_header, sum_words, update_check, update_sum, whole_check
+from nfmasq._hot.correct cimport correct_quoted, correct_segment
 from nfmasq._hot.packet cimport ICMP_ERROR, OUTBOUND, Packet
 from nfmasq._hot.tcpoptions cimport clamp_mss
 from nfmasq._hot.wire cimport (
@@ -52,6 +53,8 @@ cdef inline bint is_cut_up_later(const Packet* packet) noexcept nogil:
 cdef inline void rewrite_tcp(Packet* packet, IpHeader* ip, uint32_t old_address) noexcept nogil:
     cdef TcpHeader* tcp = <TcpHeader*>packet.l4
     cdef uint16_t* port = &tcp.source if packet.direction == OUTBOUND else &tcp.destination
+    if packet.corrected:
+        correct_segment(tcp, packet)
     if packet.most_mss:
         clamp_mss(tcp, packet.most_mss, packet.checksum_ready)
     if packet.checksum_ready:
@@ -100,6 +103,8 @@ cdef inline void rewrite_quoted_ports(Packet* packet, uint32_t old_address) noex
     cdef uint16_t* port = &tcp.destination if packet.direction == OUTBOUND else &tcp.source
     cdef uint16_t uncovered = 0
     if packet.protocol == TCP:
+        if packet.corrected:
+            correct_quoted(tcp, packet.quoted_l4_length, packet)
         if packet.quoted_l4_length >= 18:
             set_port(port, &tcp.check, old_address, packet.new_address, packet.new_port)
         else:

@@ -1,7 +1,8 @@
 # Sequence numbers: does a TCP segment belong to its connection as it stands?
 #
 # What is stored, in the session: for each side (OUTBOUND: the internal one) how far it has sent, what it
-# expects next and how large a window it ever offered. Who writes: follow, for every segment that fits.
+# expects next and how large a window it ever offered; all in the numbers of who sends, whatever a helper has
+# made of them for the other side. Who writes: follow, for every segment that fits.
 # What ends it: a SYN that begins the connection anew.
 #
 # Strict enough that who does not see the connection cannot hit it, tolerant of all that correct ends do:
@@ -22,7 +23,7 @@ from nfmasq._hot.wire cimport ACK, FIN, RST, SYN, TcpHeader, ntohl, ntohs
 cdef enum:
     LEAST_REACH = 1 << 16    # the window taken for granted: a late segment is no attack
     MOST_REACH = 1 << 30     # the largest window there is (RFC 7323 section 2.3)
-    HELPER_SLACK = 1 << 17   # what helpers may have added or taken away
+    HELPER_SLACK = 1 << 17   # what helpers may have added or taken away in the segments under way
     LARGEST_SCALE = 14       # RFC 7323 section 2.3
     SCALE = 0x0F             # bits of Session.scale: the shift,
     SCALE_OFFERED = 0x10     # whether the side offered to scale,
@@ -45,7 +46,20 @@ cdef inline int32_t behind(uint32_t one, uint32_t other) noexcept nogil:
     """How far `one` comes before `other`, in the order of sequence numbers."""
     return <int32_t>(other - one)
 
-cdef inline Segment read_segment(const Packet* packet) noexcept nogil:
+cdef inline bint is_about_syn(
+    const Session* session, int side, uint8_t flags, uint32_t acked
+) noexcept nogil:
+    """Is the segment a SYN, or the refusal of the other side's in the middle of a connection?
+
+    Then its numbers are of a connection that no helper has touched.
+    """
+    return flags & SYN or (
+        flags & (RST | ACK) == RST | ACK and session.scale[1 - side] & REOPENING
+        and acked == session.reopening
+    )
+
+cdef inline Segment read_segment(const Session* session, int side, const Packet* packet) noexcept nogil:
+    """A side's segment. What it acknowledges is as the other side sent it, except where a SYN is meant."""
     cdef TcpHeader* tcp = <TcpHeader*>packet.l4
     cdef Segment segment
     segment.flags = tcp.flags
@@ -53,6 +67,8 @@ cdef inline Segment read_segment(const Packet* packet) noexcept nogil:
     segment.end = segment.sequence + packet.l4_length - <uint32_t>(tcp.data_offset >> 4) * 4
     segment.end += (1 if tcp.flags & SYN else 0) + (1 if tcp.flags & FIN else 0)
     segment.acked = ntohl(tcp.acknowledgment)
+    if not is_about_syn(session, side, segment.flags, segment.acked):
+        segment.acked -= <uint32_t>session.correction[1 - side]
     segment.window = ntohs(tcp.window)
     return segment
 
@@ -101,6 +117,7 @@ cdef inline void hear_syn(
 cdef inline void forget(Session* session) noexcept nogil:
     session.streams[OUTBOUND].window = session.streams[INBOUND].window = 0
     session.scale[OUTBOUND] = session.scale[INBOUND] = 0
+    session.correction[OUTBOUND] = session.correction[INBOUND] = 0
 
 cdef inline Fit follow_first_syn(
     Session* session, int side, const Packet* packet, const Segment* segment
@@ -157,16 +174,9 @@ cdef inline bint is_refusal(const Session* session, int side, const Segment* seg
         and segment.acked == session.streams[1 - side].end
     )
 
-cdef inline bint is_anew_refused(const Session* session, int side, const Segment* segment) noexcept nogil:
-    """An RST that answers the other side's SYN in the middle of a connection this side knows nothing of."""
-    return (
-        session.scale[1 - side] & REOPENING and segment.flags & (RST | ACK) == RST | ACK
-        and segment.acked == session.reopening
-    )
-
 cdef inline Fit follow(Session* session, int side, const Packet* packet) noexcept nogil:
     """Bring a side's stream up to date with its segment, and say how far the segment counts."""
-    cdef Segment segment = read_segment(packet)
+    cdef Segment segment = read_segment(session, side, packet)
     cdef Stream* own = &session.streams[side]
     cdef Stream* other = &session.streams[1 - side]
     if segment.flags & SYN:
@@ -177,7 +187,7 @@ cdef inline Fit follow(Session* session, int side, const Packet* packet) noexcep
         if is_refusal(session, side, &segment):
             return COUNTING
         return PASSING
-    if is_anew_refused(session, side, &segment):
+    if is_about_syn(session, side, segment.flags, segment.acked):
         return COUNTING
     if not is_in_window(own, other, &segment, slack_of(session)):
         return OUTSIDE
@@ -193,9 +203,13 @@ cdef inline Fit follow(Session* session, int side, const Packet* packet) noexcep
     return COUNTING
 
 cdef inline bint is_under_way(const Session* session, int side, uint32_t sequence) noexcept nogil:
-    """May a segment that this side sent, with this sequence number, still be on its way (RFC 5927 4.1)?"""
+    """May a segment that this side sent, and that arrived with this sequence number, still be on its way?
+
+    RFC 5927 section 4.1.
+    """
     cdef const Stream* own = &session.streams[side]
     cdef uint32_t slack = slack_of(session)
+    cdef uint32_t sent = sequence - <uint32_t>session.correction[side]
     return own.window == 0 or (
-        own.end + slack - sequence <= 2 * (slack + reach_of(&session.streams[1 - side]))
+        own.end + slack - sent <= 2 * (slack + reach_of(&session.streams[1 - side]))
     )

@@ -10,6 +10,7 @@ from nfmasq._hot.table cimport (
 )
 from nfmasq._hot.tcpstate cimport tcp_half_open
 from nfmasq._hot.timers cimport wheel_insert, wheel_remove
+from nfmasq._hot.traffic cimport is_answered
 
 cdef extern from *:
     """
@@ -106,7 +107,7 @@ cdef inline void count_half_open(NatTable* table, const Session* session, int ch
 
 cdef inline void count_unanswered(NatTable* table, const Session* session, int change) noexcept nogil:
     """Add `change` to the sessions without an answer if nobody inside has sent anything in this one."""
-    if session.packets_out == 0:
+    if not is_answered(session):
         table.unanswered += change
         table.hosts[table.mappings[session.mapping].host].unanswered += change
 

@@ -16,7 +16,7 @@
 # is set, which is written last when it begins and first when it ends: a process killed between two
 # instructions leaves either the whole session or none.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from nfmasq._hot.aside cimport AsideQueue
 from nfmasq._hot.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
@@ -47,6 +47,12 @@ cdef struct Stream:          # one direction of a TCP connection; numbers in hos
     uint32_t end             # the sequence number after the last it sent
     uint32_t acked           # the sequence number it expects next: its highest acknowledgment
     uint32_t window          # the largest window it offered, in bytes; 0: it was not heard yet
+
+cdef struct Traffic:         # [direction] in 48 bits each, which a session does not live to use up; traffic
+    uint32_t[2] packets      # the low 32
+    uint32_t[2] bytes
+    uint16_t[2] more_packets     # and the high 16
+    uint16_t[2] more_bytes
 
 cdef enum SessionFlags:
     EXPECTED = 1             # announced by a helper, and nobody has come yet; what is 0 of the remote is open
@@ -86,10 +92,8 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t created         # seconds, as expires: CLOCK_MONOTONIC
     uint32_t reopening       # TCP: what must be acknowledged for the connection to begin anew
     # second line: what a packet of the session writes
-    uint64_t packets_out
-    uint64_t packets_in
-    uint64_t bytes_out
-    uint64_t bytes_in
+    Traffic traffic
+    int32_t[2] correction    # TCP: [side] by how much its helper has made longer what that side sent; correct
     uint32_t by_peer_next
     uint32_t by_peer_previous
     Stream[2] streams        # TCP: [side] what is known of its sequence numbers

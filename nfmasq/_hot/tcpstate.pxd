@@ -87,6 +87,9 @@ cdef extern from *:
 cdef inline bint flags_make_sense(uint8_t flags) noexcept nogil:
     return tcp_flags_valid[flags & 0x37]
 
+cdef inline bint is_over(uint8_t state) noexcept nogil:
+    return state == TCP_CLOSING or state == TCP_RESET
+
 cdef inline uint8_t next_state(uint8_t state, uint8_t direction, uint8_t flags) noexcept nogil:
     """The state after a segment with these flags; RST counts before FIN, SYN+ACK as SYN."""
     cdef int event = 3

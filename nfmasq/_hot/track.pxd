@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.correct cimport learn_correction
 from nfmasq._hot.identify cimport identify
 from nfmasq._hot.options cimport hide_in_options
 from nfmasq._hot.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
@@ -12,6 +13,7 @@ from nfmasq._hot.sessions cimport count_unanswered, set_state
 from nfmasq._hot.table cimport NatTable, Session
 from nfmasq._hot.tcpstate cimport next_state, tcp_refreshed, tcp_timer
 from nfmasq._hot.timers cimport set_timer
+from nfmasq._hot.traffic cimport count_packet, is_answered
 from nfmasq._hot.wire cimport SYN, IpHeader, TcpHeader, ntohl
 
 cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, uint32_t now) noexcept nogil:
@@ -34,11 +36,7 @@ cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, ui
 cdef inline void count_session(NatTable* table, const Packet* packet, Session* session) noexcept nogil:
     if packet.direction == OUTBOUND:
         count_unanswered(table, session, -1)
-        session.packets_out += 1
-        session.bytes_out += packet.length
-    else:
-        session.packets_in += 1
-        session.bytes_in += packet.length
+    count_packet(&session.traffic, packet.direction, packet.length)
 
 cdef inline bint track_error(Packet* packet, const Session* session) noexcept nogil:
     """An ICMP error neither refreshes nor ends the session it is about (RFC 4787 REQ-12, RFC 5508 REQ-6).
@@ -56,7 +54,7 @@ cdef inline void refresh(
     NatTable* table, const Packet* packet, const Session* session, uint32_t now
 ) noexcept nogil:
     """What comes from outside refreshes only what the internal host takes part in (RFC 7857 section 7)."""
-    if packet.direction == OUTBOUND or session.packets_out:
+    if packet.direction == OUTBOUND or is_answered(session):
         set_timer(table, packet.session, now + table.rules.timeout[packet.transport])
 
 cdef inline void become(NatTable* table, Packet* packet, const Session* session) noexcept nogil:
@@ -71,6 +69,7 @@ cdef inline void become(NatTable* table, Packet* packet, const Session* session)
                 hide_in_options(&table.rules, packet.quoted, session.external_address)
     else:
         packet.new_address, packet.new_port = session.internal_address, session.internal_port
+    learn_correction(packet, session)
     if packet.tcp_flags & SYN:
         packet.most_mss = table.rules.mss
 

@@ -9,14 +9,26 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from nfmasq.helpers.base import Endpoint, Found, Mentioned, Reading, Refusal, Session, Side
+from nfmasq.helpers.base import (
+    MOST_FOUND,
+    Endpoint,
+    Found,
+    Mentioned,
+    Named,
+    Place,
+    Reading,
+    Refusal,
+    Session,
+    Side,
+)
 from nfmasq.helpers.expecting import Expecting, Name
 from nfmasq.helpers.tally import Tally
 
-MOST_FOUND = 256
-"""Endpoints in what is read at once."""
 LONGEST_TEXT = 512
 """Bytes written for one; a segment of 576 holds it."""
+
+_SEQUENCES = {list, tuple}
+"""Not what only looks like one: going through it would run code of the helper's, outside its leash."""
 
 Edit = tuple[int, int, bytes]
 """A span of what was read, and what takes its place."""
@@ -39,10 +51,16 @@ def checked(reading: object, length: int) -> Reading:
     """The reading, if it makes sense of that many bytes. Raises NotUnderstood."""
     if not isinstance(reading, Reading) or not 0 <= reading.taken <= length:
         raise NotUnderstood("it took more than it was given, or gave no Reading")
-    if len(reading.found) > MOST_FOUND or len(reading.refused) > MOST_FOUND:
-        raise NotUnderstood(f"it found more than {MOST_FOUND} endpoints at once")
+    if type(reading.found) not in _SEQUENCES or type(reading.refused) not in _SEQUENCES:
+        raise NotUnderstood("what it found and refused must be in lists or tuples")
+    if len(reading.found) > MOST_FOUND or len(reading.refused) > max(MOST_FOUND, length):
+        raise NotUnderstood(
+            f"it found more than {MOST_FOUND} endpoints at once, or refused more than there is"
+        )
     here = 0
     for each in reading.found:
+        if not isinstance(each, Place):
+            raise NotUnderstood("it found something that is no Found, Named or Mentioned")
         if not here <= each.start < each.end <= reading.taken:
             raise NotUnderstood("its spans are out of order, or outside what it took")
         here = each.end
@@ -70,20 +88,22 @@ def edits(
         yield each.start, each.end, text
 
 
-def _place(each: Found | Mentioned, speaker: Speaker, expecting: Expecting) -> Endpoint | None:
+def _place(each: Place, speaker: Speaker, expecting: Expecting) -> Endpoint | None:
     """The endpoint that takes the place of one, or None where it is to stay. Raises Refusal."""
+    session = speaker.session
     if isinstance(each, Mentioned):
         return expecting.original(speaker.control, each.port) if speaker.side is Side.OUTSIDE else None
+    if isinstance(each, Named):
+        is_own = speaker.side is Side.INSIDE and each.address == session.internal[0]
+        return (session.external[0], 0) if is_own else None
     if speaker.side is Side.INSIDE:
-        return expecting.announce(speaker.control, speaker.session, each)
-    if each.address is not None and each.address != speaker.session.remote[0]:
+        return expecting.announce(speaker.control, session, each)
+    if each.address is not None and each.address != session.remote[0]:
         raise Refusal("forged")
     return None
 
 
-def _written(
-    each: Found | Mentioned, place: Endpoint, speaker: Speaker, expecting: Expecting, write: Write
-) -> bytes:
+def _written(each: Place, place: Endpoint, speaker: Speaker, expecting: Expecting, write: Write) -> bytes:
     try:
         text = write(each.write, *place)
         if not isinstance(text, bytes):

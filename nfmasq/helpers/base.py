@@ -57,7 +57,8 @@ class Found:
     come. anyone: it may come from any host (IRC DCC); else only from the other end of this session.
     from_port: the port it comes from, 0 for any. consecutive: how many ports in a row are meant, the first
     one even where it is 2 (RTP and RTCP). reuse: the endpoint was announced before by this session; no new
-    expectation, the same external endpoint (DCC RESUME).
+    expectation, the same external endpoint (DCC RESUME). as_seen: the address may as well be the session's
+    external one, where programs ask their server for it (IRC); the port is the speaker's own all the same.
     """
 
     start: int
@@ -70,6 +71,20 @@ class Found:
     from_port: int = 0
     consecutive: int = 1
     reuse: bool = False
+    as_seen: bool = False
+
+
+@dataclass(frozen=True)
+class Named:
+    """An address without a port: nothing is opened at it, but if it is the speaker's own, it is hidden.
+
+    A passive DCC offer has one. write: as in Found; the port it is given is 0.
+    """
+
+    start: int
+    end: int
+    address: IPv4Address
+    write: Callable[[IPv4Address, int], bytes]
 
 
 @dataclass(frozen=True)
@@ -85,19 +100,27 @@ class Mentioned:
     write: Callable[[IPv4Address, int], bytes]
 
 
+Place = Found | Named | Mentioned
+"""What a dialogue finds."""
+
+MOST_FOUND = 256
+"""Places in one reading; who finds more fails. Nobody means so many at once: leave instead."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a dialogue makes of the bytes it was given.
 
     taken: how many of them it is done with; they may go on their way. What is not taken is held back,
     within the engine's bounds, and given again with more behind it: take all that cannot be a part of a
-    message to be rewritten. found: in order, without overlaps, all within what is taken. leave: this is not
+    message to be rewritten. found: in order, without overlaps, all within what is taken; it and refused are
+    lists or tuples. leave: this is not
     the protocol, or from here on nobody can read it (TLS): the helper ends on this session for good.
     refused: reasons for messages that the dialogue itself left alone, to be counted.
     """
 
     taken: int
-    found: Sequence["Found | Mentioned"] = ()
+    found: Sequence[Place] = ()
     leave: bool = False
     refused: Sequence[str] = ()
 

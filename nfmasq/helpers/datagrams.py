@@ -16,6 +16,8 @@ class Datagrams:
 
     __slots__ = ("dialogue", "is_over", "name", "number", "session")
 
+    shifts = told = 0, 0
+
     def __init__(self, name: Name, number: int, session: Session) -> None:
         self.name = name
         self.number = number
@@ -24,7 +26,7 @@ class Datagrams:
         self.is_over = False
 
     @property
-    def is_plain(self) -> bool:
+    def is_settled(self) -> bool:
         """Do its packets pass as they are?"""
         return self.is_over
 

@@ -1,85 +1,56 @@
 """The thread that runs the helpers: takes the packets the core sets aside, and gives each its verdict.
 
-What is stored: a conversation for each session that has a helper, until its dialogue and its corrections
-have ended, or the session; families of announced sessions (`expecting`); counters. Who writes: this thread,
-for each packet under `_lock`; `switch` takes the same lock, so that what is switched off reads
-not one packet more. What ends a conversation: its helper left and nothing was ever rewritten, so the core
-is told to let it go; or the core knows the session no more, which is looked up bit by bit.
+What is stored: a conversation for each session that has a helper (`talks`); families of announced sessions
+(`expecting`); counters. Who writes: this thread, for each packet under `_lock`; a turn of a switch takes the
+same lock, so that what is switched off reads not one packet more. What ends a conversation: its helper left
+and all it wrote was acknowledged, so the core is told to let it go and goes on by the correction it knows; or
+the core knows the session no more, which is looked up bit by bit.
 
 Every packet is answered at once (`intake` tells why). Whatever goes wrong ends the helper on that session,
 is counted, and drops one packet at most: never is sent what may be the wrong text. A helper that takes too
-long again and again is switched off.
+long again and again is switched off. One that never returns holds the lock for ever: nobody waits for it for
+long, and whoever stops such an engine leaves the thread behind, which touches nothing any more.
 """
 
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Protocol
 
-from nfmasq.helpers import acting, expecting
+from nfmasq.helpers import acting
 from nfmasq.helpers import segment as tcp
 from nfmasq.helpers.acting import Edit
-from nfmasq.helpers.base import Dialogue, Helper, Session, Side
+from nfmasq.helpers.base import Dialogue, Session, Side
 from nfmasq.helpers.conversation import Conversation, Talk
 from nfmasq.helpers.counters import HelperCounters
 from nfmasq.helpers.datagrams import Datagrams, untouched
 from nfmasq.helpers.expecting import Expecting, Name
 from nfmasq.helpers.intake import Store
-from nfmasq.helpers.leash import Leash, TookTooLong
+from nfmasq.helpers.leash import AT_ALL_S, Leash, TookTooLong
 from nfmasq.helpers.rest import Rest, Sender
-from nfmasq.helpers.segment import ACK, SYN, TCP, UDP
+from nfmasq.helpers.segment import ACK, SYN, TCP, UDP, is_cut_down_train
+from nfmasq.helpers.surroundings import Core, Entry, Registry
 from nfmasq.helpers.switches import Switch
+from nfmasq.helpers.talks import AnyTalk, Talks
 from nfmasq.helpers.tally import Tally
 from nfmasq.rows import Held
 
 TICK_S = 1.0
 STOP_WITHIN_S = 2.0
 """A helper that hangs in C cannot be ended; the daemon must end all the same."""
-MOST_CONVERSATIONS = 32768
+DRAINED_WITHIN_S = 1.0
+"""When stopping: with packets that go on coming there is no end to them."""
+TURNED_WITHIN_S = 0.5
+"""A turn of a switch waits so long for the call under way, and is made behind it otherwise."""
 MOST_WAITING_IN_ALL = 64 << 20
 """Bytes of all sessions that wait for dialogues."""
 MOST_CUT_OFF = 5
 """Calls of one helper that took too long, until it is switched off."""
-LOOKED_UP_IN_S = 64
-"""Each conversation is looked up in the core once in so many seconds."""
 
 log = logging.getLogger("nfmasq")
-
-
-class Core(expecting.Core, Protocol):
-    """What the engine asks of the core's table."""
-
-    def next_held(self, timeout_s: float) -> Held | None: ...
-    def release(self, held: Held, packet: bytes | bytearray | None) -> None: ...
-    def let_go(self, session: int, serial: int) -> None: ...
-
-
-class Entry(Protocol):
-    """A helper as it is set. number: 1 to 31, by which the core knows it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def number(self) -> int: ...
-    @property
-    def helper(self) -> Helper: ...
-    @property
-    def switch(self) -> Switch: ...
-
-
-class Registry(Protocol):
-    """The helpers there are, in a mapping by name that is replaced whole when anything is set anew.
-
-    expectation_s: seconds an announced session may take to arrive.
-    """
-
-    @property
-    def entries(self) -> Mapping[str, Entry]: ...
-    @property
-    def expectation_s(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -94,6 +65,8 @@ class Engine:
     """Runs the helpers of one table. failure: why its thread ended; beats: turns of its loop.
 
     rest: sends what a packet has no room for; else a raw socket, made by `start`. clock: seconds.
+    takes_over: another engine read the sessions before, and what it knew is lost: a packet of those is
+    dropped, and comes again by the core's correction.
     """
 
     def __init__(
@@ -103,18 +76,20 @@ class Engine:
         *,
         rest: Sender | None = None,
         clock: Callable[[], float] = time.monotonic,
+        takes_over: bool = False,
     ) -> None:
         self.failure: str | None = None
         self.beats = 0
         self._table = table
         self._registry = registry
         self._lock = threading.Lock()
-        self._talks: dict[Name, Conversation | Datagrams] = {}
-        self._to_look_up: list[Name] = []
+        self._talks = Talks()
         self._store = Store(MOST_WAITING_IN_ALL)
         self._expecting = Expecting(table, registry.expectation_s)
         self._numbered: tuple[Mapping[str, Entry], dict[int, Entry]] = {}, {}
         self._switches = {name: entry.switch for name, entry in registry.entries.items()}
+        self._turns: deque[tuple[str, Switch]] = deque()
+        self._has_turned = False
         self._tallies = {name: Tally() for name in registry.entries}
         self._nobody = Tally()
         self._cut_off: dict[str, int] = {}
@@ -122,7 +97,10 @@ class Engine:
         self._leash = Leash()
         self._rest = rest
         self._clock = clock
-        self._stopping = False
+        self._takes_over = takes_over
+        self._called = ""
+        self._stopping = self._is_left_behind = False
+        self._was_empty = True
         self._thread = threading.Thread(target=self._run, name="helpers", daemon=True)
 
     def start(self) -> None:
@@ -132,12 +110,24 @@ class Engine:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer what is there, and end. Harmless when never started."""
+        """Answer what is there, and end. Harmless when never started.
+
+        A thread that hangs in a helper is left behind, and the packet it holds gets no verdict.
+        """
         self._stopping = True
         if self._thread.ident is not None:
             self._thread.join(STOP_WITHIN_S)
+            self._is_left_behind = self._thread.is_alive()
+        if self._is_left_behind:
+            log.error("%s: its thread is left behind", self.stuck_in or "the helpers do not end")
         if self._rest is not None:
             self._rest.close()
+
+    @property
+    def stuck_in(self) -> str:
+        """Which call has taken longer than any may, as a sentence; "" when none has."""
+        lasts = self._leash.lasts_s
+        return f"the helper {self._called} has not returned for {lasts:.0f} s" if lasts > AT_ALL_S else ""
 
     def switch(self, name: str, enabled: bool, network: IPv4Network | None = None) -> None:
         """Switch a helper on or off, for one network's hosts or for all; at once.
@@ -149,7 +139,16 @@ class Engine:
 
     def turn(self, name: str, switch: Switch) -> None:
         """Set a helper's switch as a whole; as `switch`."""
-        with self._lock:
+        self._turns.append((name, switch))
+        if self._lock.acquire(timeout=TURNED_WITHIN_S):
+            try:
+                self._make_turns()
+            finally:
+                self._lock.release()
+
+    def _make_turns(self) -> None:
+        while self._turns:
+            name, switch = self._turns.popleft()
             self._turn(name, switch)
             self._problems.pop(name, None)
             self._cut_off.pop(name, None)
@@ -170,7 +169,8 @@ class Engine:
 
     def _turn(self, name: str, switch: Switch) -> None:
         self._switches[name] = switch
-        for talk in self._talks.values():
+        self._has_turned = True
+        for talk in self._talks:
             entry = self._entry(talk.number)
             if entry is None or (entry.name == name and not switch.on_for(talk.session.internal[0])):
                 talk.leave()
@@ -206,11 +206,15 @@ class Engine:
             held = self._table.next_held(max(due - time.monotonic(), 0.0))
             if held is not None:
                 self.answer(held)
+            self._was_empty |= held is None
             if time.monotonic() >= due:
                 due = time.monotonic() + TICK_S
                 with self._lock:
                     self.tick()
-        while (held := self._table.next_held(0.0)) is not None:
+        due = time.monotonic() + DRAINED_WITHIN_S
+        while not self._is_left_behind and time.monotonic() < due:
+            if (held := self._table.next_held(0.0)) is None:
+                break
             self.answer(held)
 
     def answer(self, held: Held) -> None:
@@ -218,6 +222,7 @@ class Engine:
         packets: list[bytearray] = []
         began = time.perf_counter()
         with self._lock:
+            self._make_turns()
             entry = self._entry(held.helper)
             tally = self._tally(entry) if entry is not None else self._nobody
             try:
@@ -226,17 +231,40 @@ class Engine:
                 tally.errors += 1
                 if _is_worth_a_line(tally.errors):
                     log.exception("a packet for a helper was dropped")
+            if self._is_left_behind:
+                return
+            is_through = self._tell((held.session, held.serial))
             tally.seconds += time.perf_counter() - began
+        self._release(held, packets)
+        if is_through:
+            self._table.let_go(held.session, held.serial)
+
+    def _release(self, held: Held, packets: list[bytearray]) -> None:
+        own = packets[:1]
+        if own and self._rest is not None and is_cut_down_train(held.packet, own[0]):
+            own = []  # the kernel would drop it where it takes a train apart; we send it instead
         try:
-            self._table.release(held, packets[0] if packets else None)
+            self._table.release(held, own[0] if own else None)
         except OSError as error:  # its queue is closed, and with it the packet gone
             log.debug("a verdict was not taken: %s", error)
-        if len(packets) > 1 and self._rest is not None:
-            self._rest.send(packets[1:])
-        talk = self._talks.get((held.session, held.serial))
-        if talk is None or talk.is_plain:
-            self._forget((held.session, held.serial))
-            self._table.let_go(held.session, held.serial)
+        if len(packets) > len(own) and self._rest is not None:
+            self._rest.send(packets[len(own) :])
+
+    def _tell(self, name: Name) -> bool:
+        """Tell the core the corrections; True when it can go on by them alone."""
+        talk = self._talks.get(name)
+        if talk is None:
+            return True
+        if talk.told != talk.shifts and isinstance(talk, Conversation):
+            talk.told = talk.shifts
+            self._table.correct(*name, *talk.told)
+        if not talk.is_settled:
+            return False
+        if talk.told != (0, 0):
+            self._table.correct(*name, *talk.told)  # the core forgets it at a SYN that came to nothing
+        self._count_out(talk)
+        self._talks.part_with(name)
+        return True
 
     def _packets(self, held: Held) -> list[bytearray]:
         """What to send on in place of a packet."""
@@ -247,20 +275,22 @@ class Engine:
             return [bytearray(held.packet)]
         side = Side.INSIDE if held.outbound else Side.OUTSIDE
         name = held.session, held.serial
-        talk = self._talks.get(name) or self._begin(held, name, segment)
+        talk = self._talks.get(name) or self._talks.parted(name) or self._begin(held, name, segment)
         if isinstance(talk, Conversation) and segment is not None:
             return talk.pass_on(segment, side, self, self._clock())
         if isinstance(talk, Datagrams) and protocol == UDP:
             return [talk.pass_on(held.packet, at, side, self)]
+        if talk is None and segment is not None and self._takes_over and not segment.flags & SYN:
+            return []
         return [untouched(held.packet)]
 
-    def _begin(self, held: Held, name: Name, segment: tcp.Segment | None) -> Conversation | Datagrams | None:
+    def _begin(self, held: Held, name: Name, segment: tcp.Segment | None) -> AnyTalk | None:
         """A conversation, if this packet begins one; what is met in the middle is nobody's to read."""
         entry = self._entry(held.helper)
-        if entry is None or len(self._talks) >= MOST_CONVERSATIONS:
+        if entry is None or self._talks.is_full:
             return None
         session = Session(held.internal, held.external, held.remote, held.inside_began)
-        talk: Conversation | Datagrams
+        talk: AnyTalk
         if segment is not None:
             if segment.flags & (SYN | ACK) != SYN:
                 return None
@@ -269,7 +299,7 @@ class Engine:
             talk = Datagrams(name, held.helper, session)
             talk.dialogue = self.begin(talk)
             talk.is_over = talk.dialogue is None
-        self._talks[name] = talk
+        self._talks.add(talk)
         self._tally(entry).sessions += 1
         return talk
 
@@ -279,6 +309,7 @@ class Engine:
         if entry is None or not self._switches.get(entry.name, entry.switch).on_for(talk.session.internal[0]):
             return None
         try:
+            self._called = entry.name
             return self._leash.call(entry.helper.begin, talk.session)
         except Exception as error:
             self._failed(entry, error)
@@ -291,6 +322,7 @@ class Engine:
             return len(data), (), True
         tally = self._tally(entry)
         tally.readings += 1
+        self._called = entry.name
         edits: list[Edit] = []
         try:
             reading = acting.checked(self._leash.call(talk.dialogue.read, side, data), len(data))
@@ -326,21 +358,28 @@ class Engine:
         """Once a second: announced sessions, and a part of the conversations, are looked up."""
         self._expecting.seconds = self._registry.expectation_s
         self._expecting.tick()
-        if not self._to_look_up:
-            self._to_look_up = list(self._talks)
-        share = len(self._talks) // LOOKED_UP_IN_S + 1
-        for name in self._to_look_up[-share:]:
+        for name in self._talks.share():
             if self._table.seen(*name) is None:
-                self._forget(name)
-        del self._to_look_up[-share:]
+                talk = self._talks.remove(name)
+                if talk is not None:
+                    self._count_out(talk)
+        if self._was_empty:
+            self._talks.turn()
+            self._was_empty = False
+        if self._has_turned:
+            self._has_turned = False
+            self._part_with_settled()
 
-    def _forget(self, name: Name) -> None:
-        talk = self._talks.pop(name, None)
-        if talk is not None:
-            talk.leave()
-            entry = self._entry(talk.number)
-            if entry is not None:
-                self._tally(entry).sessions -= 1
+    def _part_with_settled(self) -> None:
+        """Those that a switch has ended need not wait for their next packet."""
+        for name in [talk.name for talk in self._talks if talk.is_settled]:
+            if self._tell(name):
+                self._table.let_go(*name)
+
+    def _count_out(self, talk: Talk) -> None:
+        entry = self._entry(talk.number)
+        if entry is not None:
+            self._tally(entry).sessions -= 1
 
 
 def _is_worth_a_line(count: int) -> bool:

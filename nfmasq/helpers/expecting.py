@@ -100,7 +100,8 @@ class Expecting:
         Raises Refusal with the reason it must be left as it is.
         """
         internal = session.internal[0]
-        if found.address is not None and found.address != internal:
+        own = {None, internal, session.external[0]} if found.as_seen else {None, internal}
+        if found.address not in own:
             raise Refusal("forged")
         family = self._families.get(control)
         if found.reuse:

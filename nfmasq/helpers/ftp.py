@@ -6,17 +6,21 @@ command that has waited longest, except that some codes belong to one command wh
 differ in how many replies they give to ABOR. An endpoint counts only between a login and the next one, only
 from the internal side, and 227 and 229 only as the reply to PASV and EPSV.
 
-The client's first command and the server's first line must be FTP's; else this is something that only uses
-the port, and the helper leaves. It leaves too where nobody can read on: after AUTH was accepted.
+A command that comes before its login was answered is not acted upon, and goes as it is: it could not be told
+from one that a page made a browser send, and a server that is asked in time refuses it anyway.
+
+The client's first command and the server's first line must be FTP's, and no line of the client may be HTTP's;
+else this is something that only uses the port, and the helper leaves. It leaves too where nobody can read on:
+after AUTH was accepted, and for good, whatever CCC says later.
 """
 
 import re
 from collections import deque
 from dataclasses import replace
 
-from nfmasq.helpers.base import Dialogue, Found, Reading, Refusal, Session, Side, may_become
+from nfmasq.helpers.base import MOST_FOUND, Dialogue, Found, Reading, Refusal, Session, Side, may_become
 from nfmasq.helpers.ftp_endpoints import eprt_argument, extended_passive_reply, passive_reply, port_argument
-from nfmasq.helpers.lines import Speech
+from nfmasq.helpers.lines import Speech, is_http_header, is_http_request
 
 LONGEST = 4096 + 64
 """Bytes of a line: a path of the longest kind, and a command."""
@@ -28,6 +32,7 @@ _FIRST = tuple(
 )
 """With which of its commands a client may begin."""
 
+_IAC = b"\xff"
 _TELNET = re.compile(rb"(?:\xff(?:[\xfb-\xfe].|[\xf0-\xf9]))*", re.DOTALL)
 _TELNET_BEGINS = re.compile(rb"\xff[\xfb-\xfe]?|")
 _COMMAND = re.compile(rb"([A-Za-z]{3,8})(?:[ \t]+([^\r\n\0]*))?\r?\n")
@@ -126,11 +131,13 @@ class Control:
                 else:
                     if one is not None:
                         found.append(one)
+                if len(found) > MOST_FOUND:
+                    raise Leave
             if speech.overrun:
                 raise Leave
             taken = speech.take(data, begun, hold_from)
         except Leave:
-            return Reading(len(data), found, leave=True, refused=refused)
+            return Reading(len(data), found[:MOST_FOUND], leave=True, refused=refused)
         return Reading(taken, found, refused=refused)
 
     def _command(self, at: int, line: bytes) -> Found | None:
@@ -138,9 +145,11 @@ class Control:
         match = _COMMAND.fullmatch(text)
         word = match[1].upper() if match else b""
         if not self._known:
-            if word not in _FIRST:
+            if word not in _FIRST or is_http_request(line):
                 raise Leave
             self._known = True
+        if not word and is_http_header(line):
+            raise Leave
         self._waiting.append(word)
         if word in {b"USER", b"REIN"}:
             self._logged_in = self._only_epsv = False
@@ -158,6 +167,8 @@ class Control:
         return self._unless_fxp(found)
 
     def _reply(self, at: int, line: bytes) -> Found | None:
+        if line.startswith(_IAC):
+            line, at = line[(skipped := _skip_telnet(line)) :], at + skipped
         if self._several:
             if line[:3] != self._several or line[3:4] not in {b" ", b"\r", b"\n"}:
                 return None
@@ -182,7 +193,7 @@ class Control:
         word = self._answered(code)
         good = code[:1] == b"2"
         if word in _LOGIN:
-            self._logged_in = code in {b"230", b"232"} or (self._logged_in and code != b"530")
+            self._logged_in = good or (self._logged_in and code != b"530")
         elif word == b"EPSV ALL":
             self._only_epsv = good
             if good and self._client is Side.INSIDE:
@@ -237,10 +248,16 @@ class Control:
         """Of a reply that has begun, what follows an internal server's 227 or 229 must wait."""
         if not self._greeted and not self._several and not _REPLY_BEGINS.fullmatch(line):
             raise Leave
-        return 4 if self._client is Side.OUTSIDE and line[:4] in {b"227 ", b"229 "} else len(line)
+        begins = _skip_telnet(line)
+        endpoint = begins + len("227 ")
+        return (
+            endpoint
+            if self._client is Side.OUTSIDE and line[begins:endpoint] in {b"227 ", b"229 "}
+            else len(line)
+        )
 
 
 def _skip_telnet(line: bytes) -> int:
     """How many bytes of Telnet commands (RFC 854) the line begins with: clients send them before ABOR."""
-    match = _TELNET.match(line)
+    match = _TELNET.match(line) if line.startswith(_IAC) else None
     return match.end() if match else 0

@@ -14,7 +14,7 @@ _SIX = rb"(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10})"
 _PORT = re.compile(_SIX)
 _PASSIVE = re.compile(rb"(?<![\d,])" + _SIX + rb"(?![\d,])")
 _EXTENDED_PASSIVE = re.compile(rb"\(([!-/:-~])\1\1(\d{1,10})\1\)")
-_EXTENDED = re.compile(rb"([!-/:-@\[-`{-~])(\d{1,10})\1([^ ]{1,64})\1(\d{1,10})\1")
+_EXTENDED = re.compile(rb"([!-/:-~])(\d{1,10})\1([^ ]{1,64})\1(\d{1,10})\1")
 _QUAD = re.compile(rb"(\d{1,10})\.(\d{1,10})\.(\d{1,10})\.(\d{1,10})")
 
 
@@ -32,7 +32,7 @@ def eprt_argument(text: bytes, at: int) -> Found | None:
     if match is None:
         raise Refusal("malformed")
     delimiter, protocol, address, port = match.groups()
-    if protocol != b"1":
+    if int(protocol) != 1:
         return None
     quad = _QUAD.fullmatch(address)
     if quad is None:

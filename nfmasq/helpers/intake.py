@@ -19,7 +19,7 @@ LONGEST_WAIT_S = 1.0
 
 
 class Store:
-    """How many bytes wait in all, and how many may."""
+    """How many bytes wait in all, and how many may; half of them at most behind gaps."""
 
     __slots__ = ("most", "used")
 
@@ -93,7 +93,7 @@ class Intake:
         held = sum(len(other) for _, other in early) + len(piece)
         if not piece or held > MOST_EARLY or len(early) == MOST_PIECES or (at, piece) in early:
             return
-        if self._store.used + len(piece) <= self._store.most:
+        if self._store.used + len(piece) <= self._store.most // 2:
             self._store.used += len(piece)
             self._early = sorted([*early, (at, piece)])
 

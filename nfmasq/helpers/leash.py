@@ -31,6 +31,10 @@ class TookTooLong(Exception):
     """A call was cut off, or returned after its time."""
 
 
+class Escaped(Exception):
+    """A call raised what is no Exception (sys.exit does), and would have ended the thread."""
+
+
 class CutOff(BaseException):
     """Raised inside the call; no Exception, or a helper might swallow it."""
 
@@ -60,8 +64,17 @@ class Leash:
         if self._watcher.ident is not None:
             self._watcher.join()
 
+    @property
+    def lasts_s(self) -> float:
+        """Seconds by the clock since the call under way began; 0.0: there is none."""
+        began = self._began
+        return time.monotonic() - began[1] if began else 0.0
+
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """What the function returns, or raises; TookTooLong when it took longer than it may."""
+        """What the function returns, or raises; TookTooLong when it took longer than it may.
+
+        No BaseException comes out of it that is not an Exception.
+        """
         try:
             self._began = began = time.thread_time(), time.monotonic()
             try:
@@ -71,24 +84,33 @@ class Leash:
         except CutOff:
             self._settle()
             raise TookTooLong from None
-        except BaseException:
+        except Exception:
             self._settle()
             raise
+        except BaseException as error:
+            self._settle()
+            raise Escaped(repr(error)) from error
         if self._aiming or self._fired or self._is_over(began, time.thread_time()):
             self._settle()
             raise TookTooLong
         return result
 
     def _settle(self) -> None:
-        """Make sure that nothing more is going to be raised."""
+        """Make sure that nothing more is going to be raised.
+
+        What was fired may have come or not. Another one takes its place, and is waited for: one that is taken
+        back leaves the interpreter looking for it at every step.
+        """
         while True:
             with suppress(CutOff):
                 self._began = None
                 while self._aiming:
                     time.sleep(0)
                 if self._fired:
-                    _raise_in(self._thread, None)
                     self._fired = False
+                    _raise_in(self._thread, CutOff)
+                    while True:
+                        time.sleep(0)  # until it comes, at one of the next steps
                 return
 
     def _is_over(self, began: tuple[float, float], processor: float) -> bool:
@@ -104,7 +126,6 @@ class Leash:
             self._aiming = False
 
 
-def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
-    """Raise something in another thread, or take back what was not raised yet."""
-    wanted = ctypes.py_object(exception) if exception is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), wanted)
+def _raise_in(thread: int, exception: type[BaseException]) -> None:
+    """Raise something in a thread, in place of what it was to raise and has not yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))

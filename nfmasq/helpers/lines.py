@@ -5,7 +5,14 @@ although most of their bytes went on their way at once. `cut` reads it, `take` a
 ends it.
 """
 
+import re
 from collections.abc import Callable
+
+MOST_LINES = 4096
+"""In what is read at once: whoever sends more of them wants to keep the helper busy."""
+
+_HTTP_REQUEST = re.compile(rb" HTTP/[0-9](?:\.[0-9])?\r?\n\Z")
+_HTTP_HEADER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")
 
 Line = tuple[int, bytes]
 """Where a line begins in the bytes given (below 0: in bytes taken earlier), and the line with its end."""
@@ -14,7 +21,8 @@ Line = tuple[int, bytes]
 class Speech:
     """What one side says. longest: bytes of a line, its end included.
 
-    overrun: a line was longer; the lines before it were given, and nothing more will be.
+    overrun: a line was longer, or there were more than MOST_LINES; the lines before were given, and nothing
+    more will be.
     """
 
     __slots__ = ("_begun", "_longest", "overrun")
@@ -31,6 +39,9 @@ class Speech:
         lines: list[Line] = []
         at, end = 0, text.find(b"\n", before) + 1
         while end and not self._too_long(end - at):
+            if len(lines) == MOST_LINES:
+                self.overrun = True
+                break
             lines.append((at - before, text[at:end]))
             at, end = end, text.find(b"\n", end) + 1
         self._too_long(len(text) - at if not end else 0)
@@ -49,3 +60,13 @@ class Speech:
     def _too_long(self, length: int) -> bool:
         self.overrun = self.overrun or length > self._longest
         return self.overrun
+
+
+def is_http_request(line: bytes) -> bool:
+    """Is it how a browser begins? A script in one chooses the verb: also USER, or NICK."""
+    return _HTTP_REQUEST.search(line) is not None
+
+
+def is_http_header(line: bytes) -> bool:
+    """Is it what a browser goes on with? The first one it always sends is Host."""
+    return _HTTP_HEADER.match(line) is not None

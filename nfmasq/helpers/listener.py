@@ -13,7 +13,8 @@ from ipaddress import IPv4Address
 from types import FrameType
 from typing import Any, NamedTuple
 
-from nfmasq.helpers.base import REFUSALS, Found, Helper, Mentioned, Reading, Session, Side
+from nfmasq.helpers import base
+from nfmasq.helpers.base import MOST_FOUND, REFUSALS, Found, Helper, Named, Reading, Session, Side
 
 INTERNAL = IPv4Address("192.168.1.10")
 EXTERNAL = IPv4Address("203.0.113.2")
@@ -42,7 +43,7 @@ class Place(NamedTuple):
     side: Side
     start: int
     end: int
-    what: Found | Mentioned
+    what: base.Place
 
 
 @dataclass
@@ -99,12 +100,14 @@ class Listener:
         if not isinstance(reading, Reading):
             raise Broken(f"read must return a Reading: {reading!r} of {shown(given)}")
         must(0 <= reading.taken <= len(given), "no more can be taken than was given")
+        must({type(reading.found), type(reading.refused)} <= {list, tuple}, "they are lists or tuples")
         must(all(reason in REFUSALS for reason in reading.refused), "reasons are those of base.REFUSALS")
+        must(len(reading.found) <= MOST_FOUND, f"at most {MOST_FOUND} places are found at once")
         before = 0
         for one in reading.found:
             must(before <= one.start < one.end, "spans come in order, are not empty and do not overlap")
             must(one.end <= (len(given) if reading.leave else reading.taken), "a span lies in what is taken")
-            must(0 <= one.port <= 65535, "a port is at most 65535")
+            must(isinstance(one, Named) or 0 <= one.port <= 65535, "a port is at most 65535")
             if isinstance(one, Found):
                 must(one.transport in {"tcp", "udp"}, "the transport is tcp or udp")
                 must(0 <= one.from_port <= 65535 and one.consecutive >= 1, "ports and their number are sane")

@@ -15,6 +15,8 @@ LEAST_ROOM = 576
 """Every path carries IP packets of this size (RFC 791); a segment may always grow up to it."""
 LONGEST = 65531
 """The longest packet a netfilter queue can hand back."""
+LONGEST_ALONE = 1500
+"""What is longer may be a train: several segments that the kernel takes apart when it sends them."""
 
 _FIELDS = struct.Struct("!IIBBHHH")
 _BLOCK = struct.Struct("!II")
@@ -44,6 +46,21 @@ class Segment:
     def room(self) -> int:
         """Bytes of payload it may have and still go where it would have gone."""
         return min(max(len(self.packet), LEAST_ROOM), LONGEST) - self.body
+
+    @property
+    def is_train(self) -> bool:
+        """May it be several segments in one?"""
+        return len(self.packet) > LONGEST_ALONE
+
+    @property
+    def room_behind(self) -> int:
+        """Bytes of payload for a packet of our own making that follows it: no kernel takes that apart."""
+        return LEAST_ROOM - self.body if self.is_train else self.room
+
+
+def is_cut_down_train(packet: bytes, made: bytes | bytearray) -> bool:
+    """Was what may be several segments in one made to fit into one?"""
+    return len(made) <= LONGEST_ALONE < len(packet)
 
 
 def transport_of(packet: bytes) -> tuple[int, int]:

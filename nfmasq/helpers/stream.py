@@ -9,7 +9,8 @@ the old one, up to its end. So any segment [a, b) of the sender becomes just the
 Positions count from 0, the byte after the SYN, and never wrap; sequence numbers do, and are taken for what
 is nearest to `taken`. Who writes: the engine alone. What ends a splice: the receiver has acknowledged it
 and others have come since. Then only the shift is left of it; what the sender repeats from before the
-`floor` is left out, for the receiver has it.
+`floor` is left out, for the receiver has it. Once all are acknowledged the stream is settled: whatever comes
+from before is old to the receiver, so the one `shift` does for every segment, and the core can apply it.
 """
 
 from bisect import bisect_left, bisect_right
@@ -31,7 +32,8 @@ class Stream:
     """What `side` sends. initial: the sequence number of its SYN.
 
     taken: the first position whose byte may not go on its way yet. acked: how far the receiver has
-    acknowledged. floor: before it, the splices are forgotten.
+    acknowledged. floor: before it, the splices are forgotten. shift: by how much longer all splices have made
+    it. urgent: the urgent position the sender told, while it cannot be told on.
     """
 
     __slots__ = (
@@ -41,16 +43,21 @@ class Stream:
         "_images",
         "_starts",
         "_texts",
+        "_whole",
         "acked",
         "floor",
+        "shift",
         "side",
         "taken",
+        "urgent",
     )
 
     def __init__(self, side: Side, initial: int) -> None:
         self.side = side
-        self.taken = self.acked = self.floor = 0
+        self.taken = self.acked = self.floor = self.shift = 0
+        self.urgent: int | None = None
         self._first = (initial + 1) % _WRAP
+        self._whole = 0
         self._base = 0
         self._starts: list[int] = []
         self._ends: list[int] = []
@@ -61,6 +68,11 @@ class Stream:
     def is_plain(self) -> bool:
         """Was nothing ever rewritten?"""
         return not self._starts and not self.floor
+
+    @property
+    def is_settled(self) -> bool:
+        """Does the receiver have every text that was written?"""
+        return not self._ends or self.acked >= self._ends[-1]
 
     @property
     def initial(self) -> int:
@@ -121,6 +133,7 @@ class Stream:
         self._starts.append(start)
         self._ends.append(end)
         self._texts.append(text)
+        self.shift += len(text) - (end - start)
 
     def rewritten(self, start: int, end: int, data: bytes) -> bytes:
         """What the receiver gets for the bytes from start (not before the floor) to end, which are data."""
@@ -137,12 +150,22 @@ class Stream:
         parts.append(data[here - start :])
         return b"".join(parts)
 
-    def acknowledge(self, position: int) -> None:
-        """The receiver has all before this position of the sender's; old splices are folded."""
-        if self.acked < position <= self.taken:
-            self.acked = position
+    def acknowledge(self, number: int) -> None:
+        """The receiver has all before this number of its counting; old splices are folded."""
+        whole = self.heard(number)
+        position = min(self.last_before(whole), self.taken)
+        if self._whole < whole <= self.image(self.taken) + 1:  # a FIN counts as one
+            self._whole = whole
+            self.acked = max(self.acked, position)
             if len(self._starts) > KEPT:
                 self._fold(bisect_right(self._ends, position))
+
+    def expected(self, position: int) -> int:
+        """The image of a position; of what an acknowledgment was told as, just what was acknowledged.
+
+        That may be a part of a text, which has no position of its own.
+        """
+        return self._whole if self.last_before(self._whole) == position else self.image(position)
 
     def _fold(self, count: int) -> None:
         if not count:

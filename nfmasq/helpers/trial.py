@@ -19,7 +19,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from nfmasq.helpers import registry
-from nfmasq.helpers.base import Found, Helper, Mentioned, Refusal, Side
+from nfmasq.helpers.base import Helper, Named, Place, Refusal, Side
 from nfmasq.helpers.listener import HELD, Broken, Conversation, Listener, shown
 
 __all__ = ["CLAUSES", "Broken", "Clause", "load", "main", "name_of"]
@@ -160,9 +160,10 @@ def _rewritten(conversation: Conversation, heard: Listener, other: tuple[IPv4Add
     return rewritten
 
 
-def _write(what: Found | Mentioned, other: tuple[IPv4Address, int], was: bytes) -> bytes:
+def _write(what: Place, other: tuple[IPv4Address, int], was: bytes) -> bytes:
+    address, port = other
     try:
-        new: object = what.write(*other)
+        new: object = what.write(address, 0 if isinstance(what, Named) else port)
     except Refusal:
         return was
     except Exception as error:
@@ -172,17 +173,15 @@ def _write(what: Found | Mentioned, other: tuple[IPv4Address, int], was: bytes) 
     return new
 
 
-def _compare(
-    was: Found | Mentioned, now: Found | Mentioned, other: tuple[IPv4Address, int], rewritten: Conversation
-) -> None:
-    expected = {**_facts(was), "port": other[1]}
-    if expected.get("address") is not None:
-        expected["address"] = other[0]
+def _compare(was: Place, now: Place, other: tuple[IPv4Address, int], rewritten: Conversation) -> None:
+    expected = _facts(was)
+    new = {"address": other[0], "port": other[1]}
+    expected |= {name: value for name, value in new.items() if expected.get(name) is not None}
     if _facts(now) != expected:
         raise Broken(f"instead of {expected} it finds {_facts(now)} in {rewritten!r}")
 
 
-def _facts(what: Found | Mentioned) -> dict[str, Any]:
+def _facts(what: Place) -> dict[str, Any]:
     skipped = {"start", "end", "write"}
     return {"kind": type(what).__name__} | {
         name: value for name, value in vars(what).items() if name not in skipped

@@ -52,6 +52,7 @@ class Keeping(Table):
         super().__init__(None, capacity)
         self.verdicts: list[bytes | None] = []
         self.let: list[tuple[int, int]] = []
+        self.corrections: dict[tuple[int, int], tuple[int, int]] = {}
 
     def release(self, held: Held, packet: bytes | bytearray | None) -> None:
         super().release(held, packet)
@@ -60,6 +61,10 @@ class Keeping(Table):
     def let_go(self, session: int, serial: int) -> None:
         super().let_go(session, serial)
         self.let.append((session, serial))
+
+    def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None:
+        super().correct(session, serial, outbound, inbound)
+        self.corrections[session, serial] = outbound, inbound
 
 
 @dataclass
@@ -108,8 +113,10 @@ class Bed:
         if reason:
             return []
         held = self.table.next_held(0)
-        if held is None:
-            return [sent]
+        return [sent] if held is None else self.answered(held)
+
+    def answered(self, held: Held) -> list[bytes]:
+        """What the engine makes of a packet that was set aside."""
         self.table.verdicts.clear()
         self.rest.packets.clear()
         self.engine.answer(held)
@@ -136,12 +143,16 @@ class Connection:
     def open(self) -> "Connection":
         """Shake hands."""
         first = 1 if self.forwarded else 0
-        (syn,) = self.send(first, flags=SYN, at=-1, acked=None)
-        if not first:
-            self.external = (self.bed.rules.external[0], int.from_bytes(syn[l4_at(syn) : l4_at(syn) + 2]))
+        self.ask(first)
         assert self.send(1 - first, flags=SYN | ACK, at=-1, acked=0)
         assert self.send(first)
         return self
+
+    def ask(self, first: int = 0) -> None:
+        """Send the first SYN."""
+        (syn,) = self.send(first, flags=SYN, at=-1, acked=None)
+        if not first:
+            self.external = (self.bed.rules.external[0], int.from_bytes(syn[l4_at(syn) : l4_at(syn) + 2]))
 
     def send(
         self,
@@ -155,6 +166,21 @@ class Connection:
         urgent: int = 0,
     ) -> list[bytes]:
         """What comes out for a segment; at and acked count from the bytes behind the SYNs."""
+        made = self.made(side, payload, at=at, acked=acked, flags=flags, options=options, urgent=urgent)
+        return self.bed.send(made, inbound=side == 1)
+
+    def made(
+        self,
+        side: int,
+        payload: bytes = b"",
+        *,
+        at: int = 0,
+        acked: int | None = 0,
+        flags: int = ACK,
+        options: bytes = b"",
+        urgent: int = 0,
+    ) -> bytes:
+        """A segment as its sender makes it."""
         source, target = (self.near, self.far) if side == 0 else (self.far, self.external)
         packet = bytearray(
             tcp(
@@ -168,7 +194,7 @@ class Connection:
             )
         )
         packet[HEADER + 18 : HEADER + 20] = urgent.to_bytes(2)
-        return self.bed.send(bytes(packet), inbound=side == 1)
+        return bytes(packet)
 
     def say(self, side: int, payload: bytes, at: int = 0, **how: Any) -> bytes:
         """The bytes that come out for a segment with these."""

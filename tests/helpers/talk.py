@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from nfmasq.helpers.base import Found, Helper, Side
+from nfmasq.helpers.base import Helper, Mentioned, Named, Side
 from nfmasq.helpers.listener import EXTERNAL, INTERNAL, REMOTE, Conversation, Listener
 
 __all__ = ["CLIENT", "EXTERNAL", "IN", "OUT", "SERVER", "endpoints", "hear", "texts", "written"]
@@ -24,13 +24,13 @@ def texts(listener: Listener, conversation: Conversation) -> list[bytes]:
 
 
 def endpoints(listener: Listener) -> list[tuple[str | None, int]]:
-    """The endpoints that were found, each an address, or None, and a port."""
+    """The endpoints that were found, each an address, or None, and a port, or 0 where there is none."""
     return [
         (
-            str(place.what.address) if isinstance(place.what, Found) and place.what.address else None,
-            place.what.port,
+            None if isinstance(what, Mentioned) or what.address is None else str(what.address),
+            0 if isinstance(what, Named) else what.port,
         )
-        for place in listener.places
+        for what in (place.what for place in listener.places)
     ]
 
 
@@ -45,7 +45,9 @@ def written(listener: Listener, conversation: Conversation, port: int = 40000) -
         for place in places:
             start, end = place.start - at[side], place.end - at[side]
             if place.side is side and 0 <= start < len(text):
-                new += text[done:start] + place.what.write(EXTERNAL, port)
+                new += text[done:start] + place.what.write(
+                    EXTERNAL, 0 if isinstance(place.what, Named) else port
+                )
                 done = end
         said.append((side, new + text[done:]))
         at[side] += len(text)

@@ -3,7 +3,12 @@
 from ipaddress import IPv4Address
 
 import pytest
-from hot.packets import ACK, FIN, PSH, RST, SYN, URG, l4_at, sums_are_right
+from hot.packets import ACK, FIN, HEADER, PSH, RST, SYN, URG, l4_at, sums_are_right
+
+from nfmasq.helpers import segment as tcp
+from nfmasq.helpers import sending
+from nfmasq.helpers.base import Side
+from nfmasq.helpers.stream import Stream
 
 from .bed import CLIENT, LONG, SHORT, Bed, Connection, flags_of, payload_of
 from .here import text_of
@@ -179,12 +184,129 @@ def test_a_reset_has_the_number_its_receiver_expects(bed: Bed, connection: Conne
     assert connection.heard(0, reset) == len(sent)
 
 
+@pytest.mark.parametrize("off", [-1, 1, 5, 500, -5])
+def test_a_reset_with_another_number_never_gets_the_expected_one(connection: Connection, off: int) -> None:
+    """A receiver asks back after such a one (RFC 5961): who guesses must not be helped by us."""
+    sent = connection.say(0, SPEECH) + connection.say(0, b"HERE 192", at=len(SPEECH))
+    (reset,) = connection.send(0, at=len(SPEECH) + 8 + off, flags=RST | ACK)
+    assert connection.heard(0, reset) != len(sent)
+
+
+def test_bytes_in_a_reset_are_no_part_of_the_stream(bed: Bed, connection: Connection) -> None:
+    sent = connection.say(0, HI)
+    (reset,) = connection.send(0, HERE, at=len(HI), flags=RST | ACK)
+    assert (payload_of(reset), connection.heard(0, reset)) == (b"", len(sent))
+    assert bed.engine.counters()["here"].seen == 0
+    assert connection.say(0, HERE, at=len(HI)) == heard(bed)
+
+
+def test_a_reset_after_a_part_of_a_text_was_acknowledged(bed: Bed) -> None:
+    bed = Bed(external=(LONG,))
+    connection = Connection(bed).open()
+    sent = connection.say(0, HI + b"WHOLE " + text_of(CLIENT, 5000) + b"\r\n")
+    for acked in range(len(sent) - 10, len(sent) + 1):
+        told = connection.told(1, connection.send(1, acked=acked)[0])
+        assert connection.heard(0, connection.send(0, at=told, flags=RST | ACK)[0]) == acked
+
+
+def test_a_reset_passes_after_the_helper_has_left(bed: Bed, connection: Connection) -> None:
+    sent = connection.say(0, SPEECH + b"BYE\r\n")
+    (reset,) = connection.send(0, at=len(SPEECH) + 5, flags=RST)
+    assert connection.heard(0, reset) == len(sent)
+
+
+def test_a_completing_segment_that_comes_late_still_completes(bed: Bed, connection: Connection) -> None:
+    """Where a round trip takes most of a second, what was lost comes again after more than one."""
+    assert connection.say(0, SPEECH[:20]) == HI
+    bed.now += 1.5
+    assert connection.say(0, SPEECH[20:], at=20) == heard(bed)
+    assert bed.table.let == []
+
+
+def test_of_two_answers_to_a_syn_the_asker_chooses(bed: Bed) -> None:
+    """A server that keeps no state answers the same SYN with other numbers a minute later."""
+    first = Connection(bed)
+    first.ask()
+    first.send(1, flags=SYN | ACK, at=-1)
+    first.send(0)
+    first.send(1, flags=SYN | ACK, at=70_000)
+    assert first.say(0, SPEECH) == HI + heard(bed)
+
+
+def test_the_second_answer_to_a_syn_counts_where_the_first_was_lost(bed: Bed) -> None:
+    connection = Connection(bed)
+    connection.ask()
+    connection.send(1, flags=SYN | ACK, at=699)
+    connection.send(1, flags=SYN | ACK, at=-1)
+    connection.send(0)
+    sent = connection.say(0, SPEECH)
+    assert sent == HI + heard(bed)
+    (answer,) = connection.send(1, b"HI\r\n", acked=len(sent))
+    assert connection.told(1, answer) == len(SPEECH)
+
+
 def test_the_urgent_pointer_moves(bed: Bed, connection: Connection) -> None:
     speech = SPEECH + b"ABOR\r\n"
     (packet,) = connection.send(0, speech, flags=ACK | URG, urgent=len(SPEECH) + 1)
     at = l4_at(packet)
     assert flags_of(packet) & URG
     assert int.from_bytes(packet[at + 18 : at + 20]) == len(HI + heard(bed)) + 1
+
+
+@pytest.mark.parametrize("address", [SHORT, LONG])
+@pytest.mark.parametrize("marked", range(1, len(SPEECH) + 6))
+def test_an_urgent_byte_that_waits_is_told_of_when_it_goes(address: IPv4Address, marked: int) -> None:
+    bed = Bed(external=(address,))
+    connection = Connection(bed).open()
+    speech = SPEECH + b"ABOR\r\n"
+    cut = min(marked, len(speech))
+    first = connection.send(0, speech[:cut], flags=ACK | URG, urgent=marked)
+    second = connection.send(0, speech[cut:], at=cut)
+    told = {urgent_of(connection, packet) for packet in first + second if flags_of(packet) & URG}
+    behind = len(HI + heard(bed)) + marked - len(SPEECH)
+    inside = len(HI) + 5, len(HI + heard(bed)) - 2
+    if marked <= len(HI) + 5:
+        behind = marked
+    elif marked < len(SPEECH) - 2:
+        behind = min(marked, inside[1])
+    assert told == {behind}
+
+
+def urgent_of(connection: Connection, packet: bytes) -> int:
+    """The position a packet from CLIENT calls urgent."""
+    at = l4_at(packet)
+    return connection.heard(0, packet) + int.from_bytes(packet[at + 18 : at + 20])
+
+
+def test_urgent_far_ahead_is_told_at_once_when_nothing_is_read_any_more(bed: Bed) -> None:
+    connection = Connection(bed).open()
+    sent = connection.say(0, SPEECH + b"BYE\r\n")
+    (packet,) = connection.send(0, at=len(SPEECH) + 5, flags=ACK | URG, urgent=3000)
+    assert urgent_of(connection, packet) == len(sent) + 3000
+
+
+def test_a_train_leaves_what_it_has_no_room_for_in_packets_every_path_takes(connection: Connection) -> None:
+    segment = tcp.read(connection.made(0, b"x" * 30_000), HEADER)
+    own, other = Stream(Side.INSIDE, 7), Stream(Side.OUTSIDE, 1007)
+    own.taken = 30_000
+    for at in range(0, 30_000, 1000):
+        own.splice(at, at + 10, b"y" * 100)
+    packets = sending.packets(segment, own, other, 0, b"x" * 30_000, is_final=True)
+    assert [len(packet) <= 576 for packet in packets] == [False] + [True] * 6
+    assert b"".join(payload_of(bytes(packet)) for packet in packets) == (b"y" * 100 + b"x" * 990) * 30
+    assert connection.heard(0, bytes(packets[-1])) + len(payload_of(bytes(packets[-1]))) == 32_700
+
+
+def test_a_train_of_which_little_may_go_is_sent_anew(bed: Bed, connection: Connection) -> None:
+    """The kernel drops a train that is no longer than one of its segments should be."""
+    start = connection.made(0, SPEECH + b"x" * 3000)
+    bed.table.translate(start)
+    held = bed.table.next_held(0)
+    assert held is not None
+    bed.engine.answer(held)
+    assert bed.table.verdicts[-1] is None
+    (packet,) = bed.rest.packets
+    assert payload_of(packet) == HI + heard(bed)
 
 
 def test_a_segment_that_outgrows_its_packet_is_split() -> None:

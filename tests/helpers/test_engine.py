@@ -9,6 +9,7 @@ from hot.packets import ACK, SYN, put, sums_are_right, tcp, word
 from hot.router import OTHER_CLIENT
 
 from nfmasq.helpers import engine as engine_file
+from nfmasq.helpers import talks
 from nfmasq.helpers.counters import HelperCounters
 from nfmasq.helpers.switches import Switch
 from nfmasq.lab.waiting import wait_until
@@ -110,7 +111,7 @@ def test_switched_off_nothing_more_is_rewritten_and_numbers_go_on(
     assert (payload_of(packet), connection.heard(0, packet)) == (ALSO, len(sent))
     assert connection.told(1, connection.send(1, acked=len(sent + ALSO))[0]) == at + len(ALSO)
     assert other.say(0, ALSO, at=len(plain)) == ALSO
-    assert len(bed.table.let) == 1
+    assert len(bed.table.let) == 2
     bed.engine.switch("here", True)
     assert connection.say(0, ALSO, at=at + len(ALSO)) == ALSO
     assert Connection(bed, near=NEAR_PORT + 2).open().say(0, HI + ALSO) != HI + ALSO
@@ -138,7 +139,7 @@ def test_conversations_end_with_their_sessions(bed: Bed, connection: Connection)
 
 
 def test_there_are_only_so_many_conversations(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_file, "MOST_CONVERSATIONS", 1)
+    monkeypatch.setattr(talks, "MOST", 1)
     assert Connection(bed).open().say(0, HI + HERE) != HI + HERE
     assert Connection(bed, near=NEAR_PORT + 1).open().say(0, HI + HERE) == HI + HERE
 

@@ -44,6 +44,9 @@ def server_says(command: bytes, *replies: bytes, helper: Ftp | None = None) -> L
         (b"PORT 192,168,1,10,255,255\r\n", b"192,168,1,10,255,255", (str(CLIENT), 65535)),
         (b"EPRT |1|192.168.1.10|5000|\r\n", b"192.168.1.10|5000", (str(CLIENT), 5000)),
         (b"eprt !1!192.168.1.10!5000!\r\n", b"192.168.1.10!5000", (str(CLIENT), 5000)),
+        (b"EPRT |01|192.168.1.10|5000|\r\n", b"192.168.1.10|5000", (str(CLIENT), 5000)),
+        (b"EPRT .1.192.168.1.10.5000.\r\n", b"192.168.1.10.5000", (str(CLIENT), 5000)),
+        (b"EPRT d1d192.168.1.10d5000d\r\n", b"192.168.1.10d5000", (str(CLIENT), 5000)),
         (b"EPRT |1|192.168.001.010|05000|\r\n", b"192.168.001.010|05000", (str(CLIENT), 5000)),
         (b"\xff\xf4\xff\xf2PORT 192,168,1,10,19,136\r\n", b"192,168,1,10,19,136", (str(CLIENT), 5000)),
         (b"\xff\xfb\x01PORT 192,168,1,10,19,136\r\n", b"192,168,1,10,19,136", (str(CLIENT), 5000)),
@@ -139,6 +142,9 @@ def test_data_comes_from_the_server_alone() -> None:
     [
         (b"PASV", b"227 Passive Mode (192,168,1,10,19,136)\r\n", b"192,168,1,10,19,136", (str(CLIENT), 5000)),
         (b"pasv", b"227 =192,168,1,10,19,136\r\n", b"192,168,1,10,19,136", (str(CLIENT), 5000)),
+        (b"PASV", b"227 Way 2 (192,168,1,10,19,136).\r\n", b"192,168,1,10,19,136", (str(CLIENT), 5000)),
+        (b"PASV", b"\xff\xfc\x06227 192,168,1,10,19,136\r\n", b"192,168,1,10,19,136", (str(CLIENT), 5000)),
+        (b"PASV", b"227-a\r\n 227 9,9\r\n227 192,168,1,10,4,5\r\n", b"192,168,1,10,4,5", (str(CLIENT), 1029)),
         (b"PASV", b"227 Entering 192,168,01,010,19,136\n", b"192,168,01,010,19,136", (str(CLIENT), 5000)),
         (b"EPSV", b"229 Entering Extended Passive Mode (|||5000|)\r\n", b"5000", (None, 5000)),
         (b"EPSV 1", b"229 Extended (!!!05000!)\r\n", b"05000", (None, 5000)),
@@ -281,6 +287,8 @@ def test_no_expectation_without_a_login(before: Sequence[Said]) -> None:
         LOGIN,
         (*LOGIN[:2], (OUT, b"230 No password needed\r\n")),
         (*LOGIN[:4], (OUT, b"332 Account\r\n"), (IN, b"ACCT x\r\n"), (OUT, b"230 Fine\r\n")),
+        (*LOGIN[:4], (OUT, b"202 Superfluous\r\n")),
+        (*LOGIN[:2], (OUT, b"230 No password\r\n"), (IN, b"PASS x\r\n"), (OUT, b"503 No need\r\n")),
         (*LOGIN[:4], (OUT, b"230-Welcome\r\n 230 x\r\n230-y\r\n230 Logged in\r\n")),
         (*LOGIN, (IN, b"REIN\r\n"), (OUT, b"220 Again\r\n"), *LOGIN[1:]),
         ((OUT, b"120 Wait\r\n"), *LOGIN),
@@ -290,7 +298,7 @@ def test_no_expectation_without_a_login(before: Sequence[Said]) -> None:
             (OUT, b"331 x\r\n230 y\r\n215 UNIX\r\n"),
         ),
     ],
-    ids=["PASS", "USER", "ACCT", "several lines", "after REIN", "120", "pipelined"],
+    ids=["PASS", "USER", "ACCT", "202", "503", "several lines", "after REIN", "120", "pipelined"],
 )
 def test_logins_of_every_kind(login: Sequence[Said]) -> None:
     """Whichever way a server lets a client in."""
@@ -304,6 +312,14 @@ def test_auth_tls(code: bytes) -> None:
     assert not heard.left
     heard.hear(OUT, code + b" Go on\r\n")
     assert heard.left
+
+
+def test_what_follows_ccc_is_not_read() -> None:
+    """Where TLS ends nobody can tell who cannot read it."""
+    heard = hear(Ftp(), [LOGIN[0], (IN, b"AUTH TLS\r\n"), (OUT, b"234 Go on\r\n"), (IN, b"\x16\x03\1CCC")])
+    for said in (*LOGIN[1:], PORT):
+        heard.hear(*said)
+    assert (heard.left, heard.places) == (True, [])
 
 
 def test_auth_refused_goes_on() -> None:
@@ -351,6 +367,9 @@ def test_epsv_all_refuses_port_unless_the_server_refused_it() -> None:
         b"REGISTER sip:x SIP/2.0\r\n",
         b"SSH-2.0-x\r\n",
         b"USERX\r\n",
+        b"USER /x HTTP/1.1\r\n",
+        b"HOST /x HTTP/1.1\n",
+        b"USER /x\r\nHost: evil.example\r\n",
         b"PORT 192,168,1,10,19,136\r\n",
         b"\r\n",
     ],
@@ -363,6 +382,14 @@ def test_slipstreaming(first: bytes) -> None:
     for number in range(1, len(first)):
         heard = hear(Ftp(), [LOGIN[0], (IN, first[:number]), (IN, first[number:])])
         assert heard.left
+
+
+def test_a_server_in_league_with_a_script() -> None:
+    """A script chose the verb and the window's size; the server lets it in before the headers."""
+    heard = hear(
+        Ftp(), [*LOGIN[:1], (IN, b"USER /x\r\n"), (OUT, b"230 Hi\r\n"), (IN, b"Host: evil.example\r\n"), PORT]
+    )
+    assert (heard.left, heard.places) == (True, [])
 
 
 @pytest.mark.parametrize(

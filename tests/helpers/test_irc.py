@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.talk import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
-from nfmasq.helpers.base import Found, Mentioned, Side
+from nfmasq.helpers.base import Found, Mentioned, Named, Side
 from nfmasq.helpers.irc import MESSAGE, TAGS, Irc
 from nfmasq.helpers.listener import Listener
 
@@ -39,6 +39,9 @@ def client_says(*lines: bytes) -> Listener:
         (b"PRIVMSG bob :" + dcc(b"TSEND a.txt", ADDRESS, b"5000 99") + b"\r\n", ADDRESS + b" 5000", 5000),
         (b"PRIVMSG bob :" + dcc(b"SSEND a.txt", ADDRESS, b"5000 99") + b"\r\n", ADDRESS + b" 5000", 5000),
         (b"PRIVMSG bob :" + dcc(b"SCHAT chat", ADDRESS, b"5000") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b"STSEND x", ADDRESS, b"5000") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b"RECV x", ADDRESS, b"5000 0") + b"\r\n", ADDRESS + b" 5000", 5000),
+        (b"PRIVMSG bob :" + dcc(b"CHAT chat 192.168.1.10 5000") + b"\r\n", b"192.168.1.10 5000", 5000),
         (b"PRIVMSG bob :" + dcc(b"MOVE x", ADDRESS, b"5000") + b"\r\n", ADDRESS + b" 5000", 5000),
         (b"PRIVMSG bob :" + dcc(b'SEND "a b c"', ADDRESS, b"5000 9") + b"\r\n", ADDRESS + b" 5000", 5000),
         (b"PRIVMSG bob :" + dcc(b'SEND "1 2 3"', ADDRESS, b"5000 9") + b"\r\n", ADDRESS + b" 5000", 5000),
@@ -119,7 +122,10 @@ def test_irc_message_handling_confused(line: bytes) -> None:
         (b"CHAT chat", ADDRESS, b"5000x"),
         (b"CHAT chat", ADDRESS + b"x 5000"),
         (b"CHAT chat", ADDRESS),
-        (b"CHAT chat 192.168.1.10 5000",),
+        (b"CHAT chat 192.168.1.256 5000",),
+        (b"CHAT chat 192.168.1 5000",),
+        (b"CHAT chat 192.168.1.10. 5000",),
+        (b"CHAT chat 192.168.1.10 65536",),
         (b"CHAT chat -1 5000",),
         (b"CHAT chat 0xc0a8010a 5000",),
         (b"CHAT chat", ADDRESS, b"0" * 30 + b"5000"),
@@ -142,15 +148,93 @@ def test_forged_dcc() -> None:
 
 def test_passive_dcc() -> None:
     """Port 0 and a token: nothing to open. The answer has the token, and a port like any offer."""
-    heard = client_says(b"PRIVMSG bob :" + dcc(b"SEND x", ADDRESS, b"0 99 42") + b"\r\n")
-    assert (heard.places, heard.refused) == ([], [])
-    heard.hear(OUT, b":bob!b@h PRIVMSG ann :" + dcc(b"SEND x 3405803786 6000 99 42") + b"\r\n")
+    heard = client_says()
+    heard.hear(OUT, b":bob!b@h PRIVMSG ann :" + dcc(b"SEND x 3405803786 0 99 42") + b"\r\n")
     assert not heard.places
-    heard.hear(IN, b"PRIVMSG bob :" + dcc(b"SEND y", ADDRESS, b"5000 99 43") + b"\r\n")
+    heard.hear(IN, b"PRIVMSG bob :" + dcc(b"SEND x", ADDRESS, b"5000 99 42") + b"\r\n")
     assert endpoints(heard) == [(str(CLIENT), 5000)]
-    heard.hear(IN, b"PRIVMSG bob :" + dcc(b"ACCEPT x 0 10 42") + b"\r\n")
-    heard.hear(OUT, b":bob PRIVMSG ann :" + dcc(b"RESUME x 0 10 42") + b"\r\n")
-    assert len(heard.places) == 1
+
+
+@pytest.mark.parametrize("name", [b"x", b'"a b"', b"a b"])
+def test_passive_resume_and_accept_are_left_alone(name: bytes) -> None:
+    """Their port is 0 and the token tells which offer is meant, whoever made it."""
+    heard = client_says()
+    for kind in (b"RESUME ", b"ACCEPT "):
+        heard.hear(IN, b"PRIVMSG bob :" + dcc(kind + name + b" 0 5000 42") + b"\r\n")
+        heard.hear(OUT, b":bob!b@h PRIVMSG ann :" + dcc(kind + name + b" 0 40000 42") + b"\r\n")
+    assert (heard.places, heard.refused) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("address", "as_heard"), [(ADDRESS, b"3405803778"), (b"192.168.1.10", b"203.0.113.2")], ids=repr
+)
+def test_the_address_of_a_passive_offer_is_hidden(address: bytes, as_heard: bytes) -> None:
+    """Port and token stay; there is nothing to expect."""
+    line = b"PRIVMSG bob :" + dcc(b"SEND x", address, b"0 99 42") + b"\r\n"
+    heard = client_says(line)
+    (place,) = heard.places
+    assert isinstance(place.what, Named)
+    assert written(heard, [*LOGIN, (IN, line)])[-1][1] == line.replace(address, as_heard)
+    assert heard.refused == []
+
+
+def test_passive_with_an_address_of_nobody() -> None:
+    """Some programs write any number there; it is shown for what it is, and nobody counts it as forged."""
+    ((address, _),) = endpoints(client_says(b"PRIVMSG b :" + dcc(b"SEND x 199 0 99 42") + b"\r\n"))
+    assert address == "0.0.0.199"
+
+
+def test_dotted_addresses_stay_dotted() -> None:
+    """Each program writes as its peer may expect it."""
+    line = b"PRIVMSG bob :" + dcc(b"SEND x 192.168.001.010  5000 99") + b"\r\n"
+    heard = client_says(line)
+    assert endpoints(heard) == [(str(CLIENT), 5000)]
+    assert b"SEND x 203.0.113.2  40000 99\x01" in written(heard, [*LOGIN, (IN, line)])[-1][1]
+
+
+def test_ipv6_is_left_alone() -> None:
+    """None of this NAT's."""
+    heard = client_says(b"PRIVMSG bob :" + dcc(b"CHAT chat 2001:db8::1 5000") + b"\r\n")
+    assert (heard.places, heard.refused) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "name", [b"my file.txt", b'"a\\"b c"', b'"open', b"7 8", b"a 3232235796 5999 b", b"a " + ADDRESS + b"x 1"]
+)
+def test_names_with_spaces_without_quotes(name: bytes) -> None:
+    """The endpoint is the one with the speaker's own address: none of these stays on the wire."""
+    line = b"PRIVMSG bob :" + dcc(b"SEND", name, ADDRESS, b"5000 99") + b"\r\n"
+    heard = client_says(line)
+    assert endpoints(heard) == [(str(CLIENT), 5000)]
+    assert written(heard, [*LOGIN, (IN, line)])[-1][1] == line.replace(
+        ADDRESS + b" 5000", b"3405803778 40000"
+    )
+
+
+def test_ports_behind_names_with_spaces() -> None:
+    """RESUME and ACCEPT: the port comes before the position."""
+    heard = client_says(b"PRIVMSG bob :" + dcc(b"ACCEPT my 3 file 5000 100") + b"\r\n")
+    heard.hear(OUT, b":bob PRIVMSG ann :" + dcc(b"RESUME my 3 file 40000 100") + b"\r\n")
+    assert [port for _, port in endpoints(heard)] == [5000, 40000]
+
+
+def test_what_a_notice_tells_people_of_an_offer() -> None:
+    """Some programs say "DCC Send x (192.168.1.10)" in words, too."""
+    line = b"NOTICE bob :DCC Send my file (x).txt (192.168.1.10)\r\n"
+    heard = client_says(line)
+    assert written(heard, [*LOGIN, (IN, line)])[-1][1] == line.replace(b"192.168.1.10", b"203.0.113.2")
+    for other in (b"PRIVMSG bob :DCC Send x (192.168.1.10)\r\n", b"NOTICE bob :see (192.168.1.10)\r\n"):
+        assert not client_says(other).places
+    heard = client_says()
+    heard.hear(OUT, b":bob!b@h " + line)
+    assert not heard.places
+
+
+def test_the_address_the_server_told() -> None:
+    """USERHOST: programs ask how they look from outside, and offer that."""
+    (place,) = client_says(b"PRIVMSG b :" + dcc(b"CHAT c 3405803778 5000") + b"\r\n").places
+    assert isinstance(place.what, Found)
+    assert place.what.as_seen
 
 
 def test_resume_and_accept_name_the_offers_port() -> None:
@@ -212,6 +296,9 @@ def test_a_server_behind_the_router_is_not_helped() -> None:
         b"EHLO x\r\n",
         b"USERS\r\n",
         b"CAPS LS\r\n",
+        b"NICK /x HTTP/1.1\r\n",
+        b"USER /x HTTP/1.1\n",
+        b"CAP /x\r\nHost: evil.example\r\n",
         b"PRIVMSG bob :" + dcc(b"CHAT chat", ADDRESS, b"5000") + b"\r\n",
         b"\r\n",
     ],
@@ -221,6 +308,12 @@ def test_slipstreaming(first: bytes) -> None:
     """NAT pinning, NAT Slipstreaming v1: a stream that does not begin like IRC loses its helper for good."""
     for number in range(len(first)):
         assert hear(Irc(), [(IN, first[:number]), (IN, first[number:])]).left
+
+
+def test_a_server_in_league_with_a_script() -> None:
+    """A script chose the verb and the window's size; the welcome comes before the headers."""
+    heard = hear(Irc(), [(IN, b"NICK /x\r\n"), (OUT, b":x 001 ann :Hi\r\n"), (IN, b"Host: x\r\n"), OFFER])
+    assert (heard.left, heard.places) == (True, [])
 
 
 @pytest.mark.parametrize(
@@ -280,6 +373,7 @@ CONVERSATION: Sequence[Said] = (
     (IN, b"TOPIC #a :\x01DCC CHAT x 1 5009\x01\r\n"),
     (OUT, b":bob!b@h PRIVMSG ann :" + dcc(b"RESUME x 40000 1") + b"\r\n:x 002 ann :y\r\n"),
     (IN, b"PRIVMSG bob :" + dcc(b"ACCEPT x 5000 1") + dcc(b"SEND y", ADDRESS, b"0 1 2") + b"\r\n"),
+    (IN, b"NOTICE bob :DCC Chat (192.168.1.10)\r\nNOTICE bob :DCC\r\nPRIVMSG b :DCC x (192.168.1.10)\r\n"),
 )  # fmt: skip
 
 
@@ -287,7 +381,7 @@ CONVERSATION: Sequence[Said] = (
 def test_any_cutting_gives_the_same(lengths: list[int]) -> None:
     """Whatever the segments: the same endpoints, at the same places, and the same refusals."""
     whole = hear(Irc(), CONVERSATION)
-    assert [port for _, port in endpoints(whole)] == [5000, 5001, 40000, 5000]
+    assert [port for _, port in endpoints(whole)] == [5000, 5001, 40000, 5000, 0, 0]
     assert whole.refused == ["malformed"]
     pieces = hear(Irc(), cut(CONVERSATION, lengths))
     assert [place[:3] for place in pieces.places] == [place[:3] for place in whole.places]

@@ -32,6 +32,16 @@ class Plan:
         self.images += range(len(self.rewritten), len(self.rewritten) + len(text))
         self.rewritten += text
 
+    def position(self, image: int) -> int:
+        """The last position whose image is not beyond this one; a FIN counts as one behind all."""
+        if image > len(self.rewritten):
+            return len(self.sent) + image - len(self.rewritten)
+        return max(at for at, its in enumerate(self.images) if its <= image)
+
+    def position_behind(self, image: int) -> int:
+        """The first position whose image is not before this one."""
+        return min(at for at, its in enumerate(self.images) if its >= image)
+
     def stream(self, initial: int = 0) -> Stream:
         """The same in a Stream."""
         stream = Stream(Side.INSIDE, initial)
@@ -102,7 +112,7 @@ def test_thousands_of_corrections_stand_and_are_folded_once_acknowledged() -> No
         stream.taken = at + 20
     assert stream.splices == 5000
     assert stream.rewritten(50_000, 50_012, b"0123456789ab") == b"y" * 14 + b"ab"
-    stream.acknowledge(99_990)
+    stream.acknowledge(stream.number(stream.image(99_990)))
     assert stream.splices == 0
     assert stream.image(100_000) == 120_000
     assert stream.last_before(120_000) == 100_000
@@ -113,7 +123,7 @@ def test_what_is_not_acknowledged_is_not_folded() -> None:
     for at in range(0, 40 * 20, 20):
         stream.splice(at, at + 10, b"y" * 14)
         stream.taken = at + 20
-    stream.acknowledge(105)
+    stream.acknowledge(stream.number(stream.image(105)))
     assert stream.splices == 35 + (5 if KEPT >= 40 else 0)
     assert stream.rewritten(100, 110, b"0123456789") == b"y" * 14
     assert stream.floor == 90
@@ -122,5 +132,7 @@ def test_what_is_not_acknowledged_is_not_folded() -> None:
 def test_a_receiver_cannot_acknowledge_what_was_never_sent_to_it() -> None:
     stream = Stream(Side.INSIDE, 0)
     stream.taken = 100
-    stream.acknowledge(101)
+    stream.acknowledge(stream.number(102))
     assert stream.acked == 0
+    stream.acknowledge(stream.number(101))  # a FIN
+    assert stream.acked == 100

@@ -10,7 +10,7 @@ from nfmasq._fastpath import Held, finish
 from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget, HelperPort
 from nfmasq.rows import ExpectationRefused, Expected
 
-from .packets import ACK, SYN, TCP, UDP, error, put, read, sums_are_right, tcp, udp
+from .packets import ACK, RST, SYN, TCP, UDP, error, put, read, sums_are_right, tcp, udp
 from .restarting import restarted
 from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
@@ -156,6 +156,42 @@ def test_an_expectation_ends_in_time_or_when_withdrawn() -> None:
     expected = announce(router, parent)
     router.wait(60)
     assert router.table.seen(expected.session, expected.serial) is None
+
+
+def called_and_over(router: Router, expected: Expected) -> None:
+    """SERVER calls from port 20, as expected, and is refused."""
+    router.into(tcp(SERVER, 20, *expected.external))
+    router.out(tcp(CLIENT, 5000, SERVER, 20, RST | ACK))
+    assert router.rows()[-1].state == "reset"
+
+
+def test_who_calls_from_the_same_port_again_uses_the_next_expectation_up() -> None:
+    router = helped()
+    parent = control(router)
+    called_and_over(router, announce(router, parent))
+    again = announce(router, parent)
+    assert read(router.into(tcp(SERVER, 20, *again.external)))[2:] == (CLIENT, 5000)
+    assert [row.state for row in router.rows()] == ["syn-out", "syn-in"]
+    assert router.try_in(tcp(SERVER, 21, *again.external))[0] == "filtered"
+
+
+def test_a_connection_that_is_over_goes_on_ending_beside_an_expectation() -> None:
+    router = helped()
+    parent = control(router)
+    called_and_over(router, announce(router, parent))
+    again = announce(router, parent)
+    router.into(tcp(SERVER, 20, *again.external, ACK))
+    assert router.table.withdraw(again.session, again.serial, now=router.now)
+
+
+def test_a_connection_that_is_not_over_is_not_begun_anew() -> None:
+    router = helped()
+    parent = control(router)
+    router.into(tcp(SERVER, 20, *announce(router, parent).external))
+    router.out(tcp(CLIENT, 5000, SERVER, 20, SYN | ACK))
+    again = announce(router, parent)
+    router.into(tcp(SERVER, 20, *again.external))
+    assert sorted(row.state for row in router.rows()) == ["established", "expected", "syn-out"]
 
 
 def test_a_session_that_came_is_not_withdrawn() -> None:
