@@ -162,11 +162,13 @@ class Bed:
 
         With what it did in the kernel: that is where the packets it has answered go on.
         """
-        if self._program is None:
-            return 0.0
-        family = family_of(self._program.pid)
-        tasks = (task for pid in family for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
-        return sum(int(task.read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9
+        spent = (Path(f"/proc/{task}/schedstat") for task in self.router_tasks())
+        return sum(int(file.read_text(encoding="ascii").split()[0]) for file in spent) / 1e9
+
+    def router_tasks(self) -> list[int]:
+        """The threads of the router's program, and of every program it has started."""
+        family = () if self._program is None else family_of(self._program.pid)
+        return [int(task.name) for pid in family for task in Path(f"/proc/{pid}/task").iterdir()]
 
     def drain(self) -> None:
         """Wait until no packet waits in a queue of the router any more."""

@@ -19,6 +19,8 @@ class Measure:
     take: Callable[[Bed, float], Reading]
     only: tuple[Variant, ...] = ()
     """The variants it is taken of; none: all."""
+    lasts: int = 1
+    """It takes so many times as long as was asked for."""
 
     def fits(self, variant: Variant) -> bool:
         """Is it taken of this variant?"""
@@ -40,6 +42,6 @@ MEASURES = (
 
 EXTRA = (
     Measure("small-packets-many", datagrams.MANY_FIGURES, datagrams.take_many),
-    Measure("overload", overload.FIGURES, overload.take, only=ONE_BY_ONE),
+    Measure("overload", overload.FIGURES, overload.take, only=ONE_BY_ONE, lasts=5),
 )
 """Taken for a report, and when asked for."""

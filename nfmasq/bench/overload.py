@@ -1,12 +1,14 @@
 """Overload: what arrives when the router is offered once, twice and three times what it can take.
 
-Small packets of few flows come out of nowhere (`injector`), on the router itself. First its capacity is
-sought: what it is offered rises by a quarter until it no longer delivers nearly all of it. Then it is
-offered that and its multiples. What is offered is what the router's IP layer has received; what it delivers
-arrives at the server. A multiple for which all that the machine can offer is too little has no figure. `kept`
-is the least that was delivered beyond the capacity; `extra` holds how far beyond that was.
+Small packets of few flows come out of nowhere (`injector`), on the router itself, whose program has only a
+share of a processor (`narrow`): else they could not come several times as fast. First its capacity is sought:
+what it is offered rises by a quarter until it no longer delivers nearly all of it. Then it is offered that
+and its multiples. What is offered is what the router's IP layer has received; what it delivers arrives at the
+server. A multiple for which all that the machine can offer is too little has no figure. `kept` is the least
+that was delivered beyond the capacity; `extra` holds how far beyond that was.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from contextlib import contextmanager
 from nfmasq.bench.bed import SERVER, Bed
 from nfmasq.bench.datagrams import DISCARD, PAYLOAD, discarding
 from nfmasq.bench.injector import FIRST_PORT, WHOLE
+from nfmasq.bench.narrow import narrowed
 from nfmasq.bench.packets import datagram
 from nfmasq.bench.programs import Program, kill, start
 from nfmasq.bench.reading import BenchError, Figure, Reading
@@ -87,7 +90,11 @@ class Offered:
 
 def take(bed: Bed, seconds: float) -> Reading:
     """Find the capacity and go beyond it."""
-    with discarding(bed, bed.server, "--dport", DISCARD), _injecting(bed) as offer:
+    with (
+        discarding(bed, bed.server, "--dport", DISCARD),
+        narrowed(bed) as processor,
+        _injecting(bed, processor) as offer,
+    ):
         capacity = _capacity(offer)
         values, extra = {}, {"capacity": capacity}
         rates = {times: offer.at(times * capacity, seconds) for times in TIMES}
@@ -113,12 +120,13 @@ def _capacity(offer: Offered) -> float:
 
 
 @contextmanager
-def _injecting(bed: Bed) -> Iterator[Offered]:
+def _injecting(bed: Bed, processor: int) -> Iterator[Offered]:
     router = hardware_address(bed.router, "lan0")
     client = hardware_address(bed.client, "eth0")
     packet = datagram((bed.client_address, FIRST_PORT), (SERVER, DISCARD), PAYLOAD)
     frame = router + client + b"\x08\x00" + packet
     injector = start(bed.router, "nfmasq.bench.injector", "lan0", frame.hex())
+    os.sched_setaffinity(injector.pid, {processor})
     try:
         yield Offered(bed, injector)
     finally:

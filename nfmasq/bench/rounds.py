@@ -31,8 +31,13 @@ class Plan:
     @property
     def about_s(self) -> float:
         """How long it will take, roughly."""
-        taken = sum(measure.fits(variant) for measure in self.measures for variant in self.variants)
-        return self.rounds * taken * (self.seconds + AROUND_S)
+        one_round = (
+            measure.lasts * self.seconds + AROUND_S
+            for measure in self.measures
+            for variant in self.variants
+            if measure.fits(variant)
+        )
+        return self.rounds * sum(one_round)
 
 
 def rotated(variants: Sequence[Variant], turn: int) -> list[Variant]:

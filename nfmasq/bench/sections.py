@@ -40,8 +40,8 @@ SECTIONS = (
     Section(
         "Overload",
         "What arrives when the router is offered small packets once, twice and three times as fast as it\n"
-        "can take them. They come out of nowhere on the router itself, by one processor that is busy\n"
-        "throughout, so these rates compare with one another and not with those above.",
+        "can take them. They come out of nowhere on the router itself, by one processor, and its program\n"
+        "has a share of another one, so these rates compare with one another and not with those above.",
         overload.FIGURES,
     ),
     Section(
