@@ -8,6 +8,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
+from nfmasq._hot.attach cimport attach_helper
 from nfmasq._hot.expect cimport arrive, find_expected, first_timer
 from nfmasq._hot.forwards cimport (
     choose_target, find_forward, find_static, is_for_default_host, static_port, target_port,
@@ -25,7 +26,7 @@ from nfmasq._hot.reasons cimport (
     SESSION_CLASH, TCP_NO_SESSION,
 )
 from nfmasq._hot.rules cimport (
-    ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Rules, Target, behaviour_of, helper_of,
+    ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Rules, Target, behaviour_of,
 )
 from nfmasq._hot.screen cimport screen
 from nfmasq._hot.sessions cimport begin_session, end_session, find_by_external, find_by_internal, has_peer
@@ -177,14 +178,6 @@ cdef inline uint32_t admit_mapping(
 
 # The session -----------------------------------------------------------------------------------------------
 
-cdef inline void attach_helper(NatTable* table, const Packet* packet) noexcept nogil:
-    """Outbound sessions by the remote port; what comes from outside, by the internal one of a forward."""
-    cdef Session* session = &table.sessions[packet.session]
-    cdef uint16_t port = session.internal_port if session.flags & BEGUN_OUTSIDE else session.remote_port
-    if session.flags & BEGUN_OUTSIDE and session.scope < SCOPE_STATIC:
-        return
-    session.helper = helper_of(&table.rules, session.protocol, ntohs(port), session.internal_address)
-
 cdef inline void admit_session(
     NatTable* table, Packet* packet, uint32_t mapping, uint32_t now
 ) noexcept nogil:
@@ -193,8 +186,7 @@ cdef inline void admit_session(
         now, now + first_timer(&table.rules, packet.transport),
         0 if packet.direction == OUTBOUND else BEGUN_OUTSIDE,
     )
-    if table.rules.helper_port_count and not packet.marked:
-        attach_helper(table, packet)
+    attach_helper(table, packet)
 
 cdef inline bint is_external_clash(NatTable* table, Packet* packet, const Mapping* wanted) noexcept nogil:
     """Does another session speak with the remote endpoint by the wanted external one already?

@@ -90,6 +90,10 @@ cdef inline bint flags_make_sense(uint8_t flags) noexcept nogil:
 cdef inline bint is_over(uint8_t state) noexcept nogil:
     return state == TCP_CLOSING or state == TCP_RESET
 
+cdef inline bint begins_anew(uint8_t before, uint8_t state) noexcept nogil:
+    """Has a SYN led from a connection that is over to the next one?"""
+    return is_over(before) and (state == TCP_INTERNAL_SYN or state == TCP_EXTERNAL_SYN)
+
 cdef inline uint8_t next_state(uint8_t state, uint8_t direction, uint8_t flags) noexcept nogil:
     """The state after a segment with these flags; RST counts before FIN, SYN+ACK as SYN."""
     cdef int event = 3

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.attach cimport attach_anew
 from nfmasq._hot.correct cimport learn_correction
 from nfmasq._hot.identify cimport identify
 from nfmasq._hot.options cimport hide_in_options
@@ -11,7 +12,7 @@ from nfmasq._hot.rules cimport Rules
 from nfmasq._hot.sequence cimport COUNTING, OUTSIDE, Fit, follow, is_under_way
 from nfmasq._hot.sessions cimport count_unanswered, set_state
 from nfmasq._hot.table cimport NatTable, Session
-from nfmasq._hot.tcpstate cimport next_state, tcp_refreshed, tcp_timer
+from nfmasq._hot.tcpstate cimport begins_anew, next_state, tcp_refreshed, tcp_timer
 from nfmasq._hot.timers cimport set_timer
 from nfmasq._hot.traffic cimport count_packet, is_answered
 from nfmasq._hot.wire cimport SYN, IpHeader, TcpHeader, ntohl
@@ -28,6 +29,8 @@ cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, ui
     state = next_state(session.state, packet.direction, packet.tcp_flags)
     if state == before and not tcp_refreshed[state]:
         return True
+    if begins_anew(before, state):
+        attach_anew(table, packet)
     if state != session.state:
         set_state(table, session, state)
     set_timer(table, packet.session, now + rules.tcp_timeout[tcp_timer[state]])

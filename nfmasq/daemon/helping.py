@@ -1,9 +1,10 @@
 """The helpers' engine in a running daemon: it follows the switchboard, and is watched.
 
-What is stored: the board; the engine, when one failed last and how many did; its beats at the last look. The
-daemon's hand calls what changes anything; anybody may ask. An engine that fails is a problem in the status
-and never the end of the translation: another takes its place, and connections it had rewritten something in
-break. One that fails again and again, or hangs, gets no new sessions: they pass without helpers.
+What is stored: the board; the engine, when one was replaced last and how many were; its beats at the last
+look; which helpers hung. The daemon's hand calls what changes anything; anybody may ask. An engine that fails
+is a problem in the status and never the end of the translation: another takes its place, and the connections
+it read go on without a helper. So it is with one that hangs in a helper, which is switched off. While none
+turns, and after too many failures, the core gets no rows: new sessions pass without helpers.
 """
 
 import logging
@@ -38,6 +39,7 @@ class Helping:
         self._failures = 0
         self._failed_at = 0.0
         self._beats, self._still = -1, 0
+        self._hung: set[str] = set()
 
     def start(self) -> None:
         """Begin to read packets."""
@@ -56,13 +58,19 @@ class Helping:
     def turn(self, name: str, enabled: bool, network: IPv4Network | None) -> Entry:
         """Switch a helper, as `Switchboard.turn` does and with what it raises."""
         entry = self.board.turn(name, enabled, network)
+        self._hung.discard(name)
         self._engine.turn(name, entry.switch)
         return entry
 
     def ports(self, internal: Iterable[IPv4Network]) -> tuple[HelperPort, ...]:
         """What the core gives to helpers, nothing while nobody would read it; mends what failed first."""
-        if self._engine.failure and self._failures < MOST_FAILURES:
-            self._replace()
+        if self._failures < MOST_FAILURES:
+            if self._engine.failure:
+                self._replace(self._engine.failure)
+            elif name := self._engine.hangs_in:
+                self._hung.add(name)
+                self.board.turn(name, False, None)
+                self._replace(f"the helper {name} does not return; it is switched off")
         for name, state in self._engine.states().items():
             if state.problem and self.board.entries[name].switch.anywhere:
                 self.board.turn(name, False, None)
@@ -88,23 +96,26 @@ class Helping:
             f"the helper {name} is off: {state.problem}"
             for name, state in self._engine.states().items()
             if state.problem
-        ]
+        ] + [f"the helper {name} is off: it did not return from a call" for name in sorted(self._hung)]
         if self._engine.failure:
             lines.append(f"{self._engine.failure}; sessions pass without helpers; restart nfmasq")
         elif self._failures and time.monotonic() < self._failed_at + RECENT_S:
             lines.append("the helpers' thread failed and was started again; the log says why")
         elif self._is_stuck:
-            lines.append("the helpers' thread is stuck; new sessions pass without helpers")
+            stuck = self._engine.hangs_in
+            what = f"the helper {stuck} does not return" if stuck else "the helpers' thread is stuck"
+            lines.append(f"{what}; new sessions pass without helpers")
         return [*lines, self.board.problem] if self.board.problem else lines
 
     @property
     def _is_stuck(self) -> bool:
         return self._still >= LOOKS
 
-    def _replace(self) -> None:
+    def _replace(self, why: str) -> None:
         self._failures += 1
         self._failed_at = time.monotonic()
-        log.error("%s; it is started again", self._engine.failure)
-        self._engine.stop()
-        self._engine = Engine(self._table, self.board)
+        self._still = 0
+        log.error("%s; the helpers are started again", why)
+        self._engine.stop(0.0)
+        self._engine = Engine(self._table, self.board, takes_over=True)
         self._engine.start()

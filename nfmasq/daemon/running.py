@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 from nfmasq._fastpath import Table
 from nfmasq.config import ConfigError, ConfigInvalid
 from nfmasq.control.schemas import ReloadOutcome, Situation
+from nfmasq.daemon import standstill
 from nfmasq.daemon.heartbeat import Heartbeat
 from nfmasq.daemon.notify import notify, watchdog_s
 from nfmasq.daemon.refuse import Refuser
@@ -249,6 +250,7 @@ class Daemon:
         every = max(SHORTEST_TICK_S, min(TICK_S, watchdog / 3 or TICK_S))
         said = ""
         while True:
+            standstill.postpone()
             alive = self._heartbeat.beat()
             self._helping.beat()  # without helpers the translation goes on
             failed = [worker.failure for worker in self.workers if worker.failure]

@@ -10,7 +10,7 @@ An exception from a dialogue ends the helper on that session and is counted; the
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
 from typing import NamedTuple, Protocol
@@ -59,6 +59,8 @@ class Found:
     one even where it is 2 (RTP and RTCP). reuse: the endpoint was announced before by this session; no new
     expectation, the same external endpoint (DCC RESUME). as_seen: the address may as well be the session's
     external one, where programs ask their server for it (IRC); the port is the speaker's own all the same.
+    patience_s: seconds it may take to be reached, if more than `timeouts.expectation`: where a person has to
+    agree first.
     """
 
     start: int
@@ -72,6 +74,7 @@ class Found:
     consecutive: int = 1
     reuse: bool = False
     as_seen: bool = False
+    patience_s: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,9 +117,9 @@ class Reading:
     taken: how many of them it is done with; they may go on their way. What is not taken is held back,
     within the engine's bounds, and given again with more behind it: take all that cannot be a part of a
     message to be rewritten. found: in order, without overlaps, all within what is taken; it and refused are
-    lists or tuples. leave: this is not
-    the protocol, or from here on nobody can read it (TLS): the helper ends on this session for good.
-    refused: reasons for messages that the dialogue itself left alone, to be counted.
+    lists or tuples. leave: this is not the protocol, or from here on nobody can read it (TLS): the helper
+    ends on this session for good. refused: reasons for messages that the dialogue itself left alone, to be
+    counted.
     """
 
     taken: int
@@ -156,27 +159,6 @@ class Helper(Protocol):
 
     def begin(self, session: Session) -> Dialogue:
         """A dialogue for a session that begins."""
-
-
-@dataclass
-class Lines:
-    """A part of a dialogue: cuts one side's stream into lines, for protocols made of them.
-
-    longest: bytes, line end included; a longer line ends the helper (`overrun`).
-    """
-
-    longest: int = 2048
-    overrun: bool = field(default=False, init=False)
-
-    def split(self, data: bytes) -> list[tuple[int, bytes]]:
-        """Each whole line and where it begins; the line end (LF, or CR LF) belongs to it."""
-        lines, at = [], 0
-        while (end := data.find(b"\n", at)) >= 0:
-            lines.append((at, data[at : end + 1]))
-            at = end + 1
-        if len(data) - at > self.longest or any(len(line) > self.longest for _, line in lines):
-            self.overrun = True
-        return lines
 
 
 def may_become(begun: bytes, beginnings: Sequence[bytes]) -> bool:

@@ -21,6 +21,8 @@ from nfmasq.helpers.stream import Stream
 
 MOST_SPLICES = 2048
 """Of one side, none of them acknowledged."""
+MOST_AT_ONCE = 4096
+"""Bytes that a dialogue is given to read: a train of segments may bring many more."""
 NEAR = 1 << 16
 """How far behind its SYN a segment may be that shows which answer the SYN had."""
 
@@ -180,11 +182,16 @@ class Conversation:
         return (at, payload[: before - at] + going) if at < before else (before, going)
 
     def _read(self, own: Intake, reader: Reader, now: float) -> None:
-        stream, data, base = own.stream, own.waiting, own.stream.taken
-        taken, edits, leaves = reader.read(self, stream.side, data)
-        for start, end, text in edits:
-            if data[start:end] != text:
-                stream.splice(base + start, base + end, text)
-        own.take(min(taken, len(own.waiting)), now)  # a switch may have let all go meanwhile
-        if leaves or own.is_overfull() or stream.splices > MOST_SPLICES:
-            self.leave()
+        """Let the dialogue read what waits, in parts whose length no segment decides."""
+        stream, reads_on = own.stream, True
+        while reads_on:
+            data, base = own.waiting[:MOST_AT_ONCE], stream.taken
+            taken, edits, leaves = reader.read(self, stream.side, data)
+            for start, end, text in edits:
+                if data[start:end] != text:
+                    stream.splice(base + start, base + end, text)
+            reads_on = taken > 0 and len(data) < len(own.waiting)
+            own.take(min(taken, len(own.waiting)), now)  # a switch may have let all go meanwhile
+            if leaves or stream.splices > MOST_SPLICES or (not reads_on and own.is_overfull()):
+                self.leave()
+                reads_on = False

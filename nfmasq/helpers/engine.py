@@ -31,7 +31,7 @@ from nfmasq.helpers.expecting import Expecting, Name
 from nfmasq.helpers.intake import Store
 from nfmasq.helpers.leash import AT_ALL_S, Leash, TookTooLong
 from nfmasq.helpers.rest import Rest, Sender
-from nfmasq.helpers.segment import ACK, SYN, TCP, UDP, is_cut_down_train
+from nfmasq.helpers.segment import ACK, LONGEST_ALONE, SYN, TCP, UDP
 from nfmasq.helpers.surroundings import Core, Entry, Registry
 from nfmasq.helpers.switches import Switch
 from nfmasq.helpers.talks import AnyTalk, Talks
@@ -41,6 +41,8 @@ from nfmasq.rows import Held
 TICK_S = 1.0
 STOP_WITHIN_S = 2.0
 """A helper that hangs in C cannot be ended; the daemon must end all the same."""
+CUT_OFF_WITHIN_S = 1.0
+"""After its time a call that runs in Python has been cut off for sure."""
 DRAINED_WITHIN_S = 1.0
 """When stopping: with packets that go on coming there is no end to them."""
 TURNED_WITHIN_S = 0.5
@@ -99,6 +101,7 @@ class Engine:
         self._clock = clock
         self._takes_over = takes_over
         self._called = ""
+        self._in_hand: Held | None = None
         self._stopping = self._is_left_behind = False
         self._was_empty = True
         self._thread = threading.Thread(target=self._run, name="helpers", daemon=True)
@@ -109,25 +112,27 @@ class Engine:
             self._rest = Rest()
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, within_s: float = STOP_WITHIN_S) -> None:
         """Answer what is there, and end. Harmless when never started.
 
-        A thread that hangs in a helper is left behind, and the packet it holds gets no verdict.
+        A thread that hangs in a helper is left behind: the packet it holds is dropped, and it touches nothing
+        any more when it comes back.
         """
         self._stopping = True
         if self._thread.ident is not None:
-            self._thread.join(STOP_WITHIN_S)
+            self._thread.join(within_s)
             self._is_left_behind = self._thread.is_alive()
         if self._is_left_behind:
-            log.error("%s: its thread is left behind", self.stuck_in or "the helpers do not end")
+            log.error("the helper %s does not return: its thread is left behind", self._called)
+        if self._in_hand is not None:
+            self._release(self._in_hand, [])
         if self._rest is not None:
             self._rest.close()
 
     @property
-    def stuck_in(self) -> str:
-        """Which call has taken longer than any may, as a sentence; "" when none has."""
-        lasts = self._leash.lasts_s
-        return f"the helper {self._called} has not returned for {lasts:.0f} s" if lasts > AT_ALL_S else ""
+    def hangs_in(self) -> str:
+        """The helper that is in a call which could not be cut off when its time was over, or ""."""
+        return self._called if self._leash.lasts_s > AT_ALL_S + CUT_OFF_WITHIN_S else ""
 
     def switch(self, name: str, enabled: bool, network: IPv4Network | None = None) -> None:
         """Switch a helper on or off, for one network's hosts or for all; at once.
@@ -193,7 +198,7 @@ class Engine:
         self._leash.start()
         try:
             self._serve()
-        except Exception as error:  # nobody answers the sessions with helpers any more
+        except BaseException as error:  # nobody answers the sessions with helpers any more
             self.failure = f"the helpers' thread failed: {error}"
             log.exception("the helpers' thread failed")
         finally:
@@ -221,8 +226,10 @@ class Engine:
         """Give one packet its verdict."""
         packets: list[bytearray] = []
         began = time.perf_counter()
+        self._in_hand = held
         with self._lock:
-            self._make_turns()
+            if self._turns:
+                self._make_turns()
             entry = self._entry(held.helper)
             tally = self._tally(entry) if entry is not None else self._nobody
             try:
@@ -240,8 +247,8 @@ class Engine:
             self._table.let_go(held.session, held.serial)
 
     def _release(self, held: Held, packets: list[bytearray]) -> None:
-        own = packets[:1]
-        if own and self._rest is not None and is_cut_down_train(held.packet, own[0]):
+        own, self._in_hand = packets[:1], None
+        if len(held.packet) > LONGEST_ALONE >= len(packets[0] if packets else b"") and self._rest is not None:
             own = []  # the kernel would drop it where it takes a train apart; we send it instead
         try:
             self._table.release(held, own[0] if own else None)
@@ -255,10 +262,11 @@ class Engine:
         talk = self._talks.get(name)
         if talk is None:
             return True
-        if talk.told != talk.shifts and isinstance(talk, Conversation):
-            talk.told = talk.shifts
+        shifts = talk.shifts
+        if talk.told != shifts and isinstance(talk, Conversation):
+            talk.told = shifts
             self._table.correct(*name, *talk.told)
-        if not talk.is_settled:
+        if not talk.is_over or not talk.is_settled:
             return False
         if talk.told != (0, 0):
             self._table.correct(*name, *talk.told)  # the core forgets it at a SYN that came to nothing

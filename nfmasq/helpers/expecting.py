@@ -23,6 +23,7 @@ LAST_PORT = 65535
 MOST_WAITING = 16
 """Of one control session."""
 MOST_WAITING_IN_ALL = 4096
+MOST_PATIENCE_S = 600
 MOST_REMEMBERED = 32
 """Announcements of one control session that may still be referred to."""
 MOST_IN_A_ROW = 8
@@ -209,7 +210,7 @@ class Expecting:
                 (session.internal[0], found.port + nth),
                 None if found.anyone else session.remote[0],
                 found.from_port,
-                self.seconds,
+                max(self.seconds, min(found.patience_s, MOST_PATIENCE_S)),
                 external_port,
             )
         except ExpectationRefused as refused:

@@ -27,6 +27,8 @@ _PORT = re.compile(_NAME + rb"(\d{1,20})(?: +\d{1,20}){0,2} *")
 _PORT_AT_THE_END = re.compile(rb"(?<= )(\d{1,20})(?= +\d{1,20}(?: +\d{1,20})? *\Z)")
 _SHOWN = re.compile(rb"DCC +[A-Za-z]+ [^\r\n]*\((\d{1,20}(?:\.\d{1,20}){3})\) *", re.IGNORECASE)
 
+PATIENCE_S = 300
+"""People look at an offer before they accept it."""
 MOST_NUMBERS = 64
 """Of a name without quotes, among which the endpoint is looked for."""
 
@@ -66,7 +68,10 @@ def _offer(text: bytes, begin: int, at: int, session: Session) -> Found | Named 
     if port == 0:
         return Named(start, end, address, write)
     between = text[match.end(1) : match.start(2)]
-    return Found(start, at + match.end(2), address, port, _both(write, between), anyone=True, as_seen=True)
+    return Found(
+        start, at + match.end(2), address, port, _both(write, between),
+        anyone=True, as_seen=True, patience_s=PATIENCE_S,
+    )  # fmt: skip
 
 
 def _endpoint(text: bytes, begin: int, own: set[IPv4Address]) -> re.Match[bytes] | None:

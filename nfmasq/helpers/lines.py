@@ -8,8 +8,8 @@ ends it.
 import re
 from collections.abc import Callable
 
-MOST_LINES = 4096
-"""In what is read at once: whoever sends more of them wants to keep the helper busy."""
+MOST_LINES = 512
+"""In what is read at once, 4096 bytes at most: whoever sends more of them wants to keep the helper busy."""
 
 _HTTP_REQUEST = re.compile(rb" HTTP/[0-9](?:\.[0-9])?\r?\n\Z")
 _HTTP_HEADER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")

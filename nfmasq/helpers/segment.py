@@ -58,11 +58,6 @@ class Segment:
         return LEAST_ROOM - self.body if self.is_train else self.room
 
 
-def is_cut_down_train(packet: bytes, made: bytes | bytearray) -> bool:
-    """Was what may be several segments in one made to fit into one?"""
-    return len(made) <= LONGEST_ALONE < len(packet)
-
-
 def transport_of(packet: bytes) -> tuple[int, int]:
     """The protocol of an IPv4 packet and where its header begins. Raises ValueError for a part of one."""
     if len(packet) < 20 or packet[0] >> 4 != 4:

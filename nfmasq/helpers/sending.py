@@ -34,8 +34,12 @@ def packets(
     text = own.rewritten(start, end, data)
     acked, options = _answered(segment, other)
     flags = _flags(segment, own, end, text)
-    mark = _mark(segment, own, text, is_final)
-    at = _where(segment, own, own.image(start), text)
+    mark = None
+    if flags & URG or own.urgent is not None:
+        mark = _mark(segment, own, text, is_final)
+    at = own.image(start)
+    if not text:
+        at = _where(segment, own, at)
     made = []
     for piece, of_piece in _pieces(text, segment, flags & ~URG):
         ahead = 0 if mark is None else own.image(mark) - at
@@ -105,13 +109,13 @@ def _mark(segment: Segment, own: Stream, text: bytes, is_final: bool) -> int | N
     return mark
 
 
-def _where(segment: Segment, own: Stream, at: int, text: bytes) -> int:
-    """Where a segment stands for the receiver.
+def _where(segment: Segment, own: Stream, at: int) -> int:
+    """Where a segment without bytes stands for the receiver.
 
     One that is to be answered because it is old, a keep-alive or the repetition of bytes that are gone, must
     be old for the receiver too.
     """
-    if text or segment.flags & FIN:
+    if segment.flags & FIN:
         return at
     return min(at, own.image(own.taken) - 1) if own.position(segment.sequence) < own.taken else at
 

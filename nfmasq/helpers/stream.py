@@ -41,6 +41,7 @@ class Stream:
         "_ends",
         "_first",
         "_images",
+        "_last",
         "_starts",
         "_texts",
         "_whole",
@@ -58,6 +59,7 @@ class Stream:
         self.urgent: int | None = None
         self._first = (initial + 1) % _WRAP
         self._whole = 0
+        self._last: int | None = None
         self._base = 0
         self._starts: list[int] = []
         self._ends: list[int] = []
@@ -152,13 +154,16 @@ class Stream:
 
     def acknowledge(self, number: int) -> None:
         """The receiver has all before this number of its counting; old splices are folded."""
-        whole = self.heard(number)
-        position = min(self.last_before(whole), self.taken)
-        if self._whole < whole <= self.image(self.taken) + 1:  # a FIN counts as one
+        if number == self._last:
+            return
+        self._last = number
+        taken = self.image(self.taken)
+        whole = taken + _signed(number - self._first - taken)
+        if self._whole < whole <= taken + 1:  # a FIN counts as one
             self._whole = whole
-            self.acked = max(self.acked, position)
+            self.acked = max(self.acked, min(self.last_before(whole), self.taken))
             if len(self._starts) > KEPT:
-                self._fold(bisect_right(self._ends, position))
+                self._fold(bisect_right(self._ends, self.acked))
 
     def expected(self, position: int) -> int:
         """The image of a position; of what an acknowledgment was told as, just what was acknowledged.

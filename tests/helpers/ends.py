@@ -6,6 +6,7 @@ repeats and reorders on both sides of the router, and packets wait before the en
 """
 
 import random
+import re
 from collections.abc import Iterable
 
 from hot.packets import ACK, FIN, PSH, l4_at, sums_are_right, tcp
@@ -44,6 +45,7 @@ class End:
     def __init__(self, side: int, speech: bytes, chance: random.Random) -> None:
         self.side, self.speech, self.chance = side, speech, chance
         self.una = self.next = 0
+        self.edges = [match.end() for match in re.finditer(rb"\d\b|\n", speech)]  # where a text may end
         self.sacked: list[tuple[int, int]] = []
         self.heard: dict[int, int] = {}
         self.rcv = 0
@@ -62,19 +64,21 @@ class End:
         size, chance = len(self.speech), self.chance
         cut = chance.choice([1, 3, 9, 40, 300, 1400])
         kind = chance.random()
-        if kind < 0.5 and self.next < size:
+        if kind < 0.4 and self.next < size:
             start = self.next
-        elif kind < 0.7:
+        elif kind < 0.5:
             start = min(self.una, size)
-        elif kind < 0.8 and self.sacked:
+        elif kind < 0.6 and self.sacked:
             start = min(chance.choice(self.sacked)[1], size)
-        elif kind < 0.9:
+        elif kind < 0.92:
             start = chance.randint(max(0, self.una - 60), max(self.una, self.next))
+            start = chance.choice([start, *(edge for edge in self.edges if self.una < edge < self.next)])
         else:  # a keep-alive, or the probe of a closed window
             start = max(self.una - 1, 0)
             return start, min(start + chance.randint(0, 1), self.next), ACK
         start = min(start, size)
-        end = min(size, start + cut)
+        edges = [edge for edge in self.edges if edge > start]
+        end = chance.choice(edges[:4]) if edges and chance.random() < 0.5 else min(size, start + cut)
         self.next = max(self.next, end)
         return start, end, ACK | (FIN if end == size else 0) | chance.choice([0, PSH, CWR])
 
@@ -114,15 +118,18 @@ class End:
 class Talk:
     """The connection. told: what each end was told, with what the other had said: acknowledged and blocks."""
 
-    def __init__(self, bed: Bed, connection: Connection, speeches: tuple[bytes, bytes], seed: int) -> None:
+    def __init__(
+        self, bed: Bed, connection: Connection, speeches: tuple[bytes, bytes], chance: random.Random
+    ) -> None:
         self.bed, self.connection = bed, connection
-        self.chance = random.Random(seed)
+        self.chance = chance
         self.ends = End(0, speeches[0], self.chance), End(1, speeches[1], self.chance)
         self.near: list[tuple[int, bytes]] = []  # on their way to the router, by who sent them
         self.waiting: list[tuple[int, Held]] = []  # before the engine
         self.far: list[tuple[int, bytes]] = []  # on their way from it
         self.told: list[tuple[int, int, int, list[tuple[int, int]], list[tuple[int, int]], int]] = []
         self.newest = [0, 0]
+        self.loss = self.chance.choice([0.0, 0.1, 0.5])
 
     def step(self) -> None:
         """Something happens."""
@@ -141,7 +148,7 @@ class Talk:
         at = 0 if self.chance.random() < 0.7 else self.chance.randrange(len(packets))
         if self.chance.random() < 0.1:
             packets.append(packets[at])
-        if self.chance.random() < 0.1 and len(packets) > 1:
+        if self.chance.random() < self.loss and len(packets) > 1:
             del packets[at]
             return 0
         return at

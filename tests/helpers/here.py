@@ -6,17 +6,22 @@ ANY <address> <port>        likewise, and anybody may call
 AGAIN <address> <port>      it was announced before
 YOURS <port>                an external port of the other side's
 PAIR <address> <port>       two ports in a row
+SELF <address> 0            an address without a port
 BYE                         from here on nothing is to be read
-LOOP, RAISE, LONG, FLOOD, ASTRAY, NONSENSE   the helper misbehaves
+LOOP, RAISE, LONG, FLOOD, ASTRAY, HANG   the helper misbehaves
 """
 
 import re
+import threading
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.base import Found, Mentioned, Reading, Session, Side
+from nfmasq.helpers.base import Found, Mentioned, Named, Place, Reading, Session, Side
 
+HANGING = threading.Event()
+"""A helper that hangs comes back when it is set."""
 NAMED = re.compile(rb"(HERE|ANY|AGAIN|PAIR|WHOLE) (\S+ \d+)\r\n")
+SELF = re.compile(rb"SELF (\S+) 0\r\n")
 YOURS = re.compile(rb"YOURS (\d+)\r\n")
 
 
@@ -54,7 +59,7 @@ class Talk:
             return Reading(0, leave=True)
         taken = data.rfind(b"\n") + 1
         self.heard[side] += data[:taken]
-        found: list[Found | Mentioned] = []
+        found: list[Place] = []
         for line in re.finditer(rb"[^\n]*\n", data[:taken]):
             misbehave(line[0])
             if line[0] == b"BYE\r\n":
@@ -67,7 +72,7 @@ class Talk:
         return Reading(taken, found)
 
 
-def endpoints(line: bytes, at: int) -> list[Found | Mentioned]:
+def endpoints(line: bytes, at: int) -> list[Place]:
     """What a line names."""
     if match := NAMED.fullmatch(line):
         address, port = match[2].split()
@@ -83,6 +88,8 @@ def endpoints(line: bytes, at: int) -> list[Found | Mentioned]:
                 consecutive=2 if match[1] == b"PAIR" else 1,
             )
         ]
+    if match := SELF.fullmatch(line):
+        return [Named(at + match.start(1), at + match.end(1) + 2, IPv4Address(match[1].decode()), text_of)]
     if match := YOURS.fullmatch(line):
         return [Mentioned(at + match.start(1), at + match.end(1), int(match[1]), number_of)]
     if line == b"LONG\r\n":
@@ -97,9 +104,9 @@ def number_of(address: IPv4Address, port: int) -> bytes:
 
 def misbehave(line: bytes) -> None:
     """Do what a bad helper may do."""
-    bad: dict[bytes, Callable[[], None]] = {b"LOOP\r\n": loop, b"RAISE\r\n": fail}
-    if line in bad:
-        bad[line]()
+    bad: dict[bytes, Callable[[], object]] = {b"LOOP": loop, b"RAISE": fail, b"HANG": HANGING.wait}
+    if line.rstrip() in bad:
+        bad[line.rstrip()]()
 
 
 def loop() -> None:

@@ -5,9 +5,10 @@ HERE <address> <port>     the speaker's own endpoint
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Address
+from types import SimpleNamespace
 from typing import Any
 
 from nfmasq.helpers.base import Found, Mentioned, Reading, Session, Side
@@ -17,16 +18,8 @@ from .here import NAMED, fail, loop, text_of
 Spoil = Callable[[Reading, bytes], Any]
 
 
-class Endless(list[Found]):
-    """One element, if asked; more and more, if gone through."""
-
-    def __init__(self, size: int = 1) -> None:
-        super().__init__([found(0, 1)])
-        self.size = size
-
-    def __iter__(self) -> Iterator[Found]:
-        while True:
-            yield found(0, 1)
+class Like(list[Found]):
+    """What could run anything when it is gone through."""
 
 
 def found(start: int, end: int, write: Callable[[IPv4Address, int], bytes] = text_of) -> Found:
@@ -57,7 +50,8 @@ ROGUERY: dict[bytes, Spoil] = {
     b"NOTHING": lambda *_: None,
     b"YIELD": lambda *_: iter([found(0, 1)]),
     b"LAZY": lambda reading, _: changed(reading, found=(found(0, 1) for _ in range(9))),
-    b"ENDLESS": lambda reading, _: changed(reading, found=Endless()),
+    b"LIKE": lambda reading, _: changed(reading, found=Like([found(0, 1)])),
+    b"DUCK": lambda reading, _: changed(reading, found=[SimpleNamespace(**vars(found(0, 1)))]),
     b"FOUND": lambda reading, data: changed(
         reading, found=[found(at, at + 1) for at in range(len(data))] * 99
     ),
@@ -107,6 +101,8 @@ class Talk:
         ]
         reading = Reading(taken, places)
         for line in data[:taken].splitlines():
+            if b"MANY" in line:
+                return Reading(taken, [found(at, at + 1) for at in range(taken)])
             spoil = (ROGUERY | AT_LENGTH | IN_WRITING).get(line)
             if spoil is not None:
                 spoilt: Reading = spoil(reading, data)

@@ -148,6 +148,21 @@ def test_sack_blocks_are_told_as_the_sender_counts(address: IPv4Address) -> None
 
 
 @pytest.mark.parametrize("address", [SHORT, LONG])
+def test_a_sack_block_that_ends_in_a_text_covers_no_byte_too_many(address: IPv4Address) -> None:
+    bed = Bed(external=(address,))
+    connection = Connection(bed).open()
+    connection.say(0, SPEECH)
+    first, old, new = connection.numbers[0] + 1, len(text_of(CLIENT, 5000)), len(external(bed))
+    begin = len(HI) + 5
+    for inside in range(1, new + 1):
+        edges = b"".join((first + edge).to_bytes(4) for edge in (2, begin + inside))
+        (packet,) = connection.send(1, acked=1, options=bytes([1, 1, 5, 10]) + edges)
+        option = packet[l4_at(packet) + 20 :]
+        told = [int.from_bytes(option[at : at + 4]) - first for at in (4, 8)]
+        assert told == [2, begin + (old if inside == new else min(inside, old - 1))]
+
+
+@pytest.mark.parametrize("address", [SHORT, LONG])
 @pytest.mark.parametrize("garbage", [b"", b"\0"])
 def test_a_keep_alive_is_old_for_the_receiver_too(address: IPv4Address, garbage: bytes) -> None:
     connection = Connection(Bed(external=(address,))).open()
@@ -220,7 +235,8 @@ def test_a_completing_segment_that_comes_late_still_completes(bed: Bed, connecti
     assert connection.say(0, SPEECH[:20]) == HI
     bed.now += 1.5
     assert connection.say(0, SPEECH[20:], at=20) == heard(bed)
-    assert bed.table.let == []
+    assert connection.say(0, b"AGAIN " + text_of(CLIENT, 5000) + b"\r\n", at=len(SPEECH)) != b""
+    assert bed.engine._talks.get((1, 1)).dialogue  # type: ignore[union-attr]
 
 
 def test_of_two_answers_to_a_syn_the_asker_chooses(bed: Bed) -> None:
@@ -263,6 +279,7 @@ def test_an_urgent_byte_that_waits_is_told_of_when_it_goes(address: IPv4Address,
     first = connection.send(0, speech[:cut], flags=ACK | URG, urgent=marked)
     second = connection.send(0, speech[cut:], at=cut)
     told = {urgent_of(connection, packet) for packet in first + second if flags_of(packet) & URG}
+    assert not flags_of(connection.send(0, b"more\r\n" * 20, at=max(cut, len(speech)))[0]) & URG
     behind = len(HI + heard(bed)) + marked - len(SPEECH)
     inside = len(HI) + 5, len(HI + heard(bed)) - 2
     if marked <= len(HI) + 5:
@@ -283,6 +300,19 @@ def test_urgent_far_ahead_is_told_at_once_when_nothing_is_read_any_more(bed: Bed
     sent = connection.say(0, SPEECH + b"BYE\r\n")
     (packet,) = connection.send(0, at=len(SPEECH) + 5, flags=ACK | URG, urgent=3000)
     assert urgent_of(connection, packet) == len(sent) + 3000
+
+
+@pytest.mark.parametrize("cuts", [1, 7, 45])
+def test_how_much_is_read_at_once_is_the_same_in_a_train(bed: Bed, connection: Connection, cuts: int) -> None:
+    """Else one that brings hundreds of endpoints would look like a helper that finds too many."""
+    speech = SPEECH + b"AGAIN " + text_of(CLIENT, 5000) + b"\r\n"
+    speech += speech[len(SPEECH) :] * 900
+    size, heard_all = -(-len(speech) // cuts), b""
+    for at in range(0, len(speech), size):
+        heard_all += connection.say(0, speech[at : at + size], at=at)
+        connection.send(1, acked=len(heard_all))
+    assert heard_all == speech.replace(text_of(CLIENT, 5000), external(bed))
+    assert bed.engine.counters()["here"].errors == 0
 
 
 def test_a_train_leaves_what_it_has_no_room_for_in_packets_every_path_takes(connection: Connection) -> None:

@@ -77,6 +77,12 @@ def test_an_offer_lets_one_stranger_in(chat: Chat) -> None:
     assert chat.comes_to(port_of(heard), SERVER) == []
 
 
+def test_an_offer_waits_for_a_person_to_accept_it(chat: Chat) -> None:
+    chat.offer(b"SEND x %s 5000 9" % OWN)
+    (waits,) = [row.expires_s for row in chat.bed.table.sessions() if row.state == "expected"]
+    assert 290 < waits <= 300
+
+
 def test_a_dotted_offer_is_heard_dotted(chat: Chat) -> None:
     heard = chat.offer(b"SEND x 192.168.1.10 5000 9")
     assert (b" %s " % str(chat.external).encode()) in heard

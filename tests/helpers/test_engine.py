@@ -8,6 +8,7 @@ import pytest
 from hot.packets import ACK, SYN, put, sums_are_right, tcp, word
 from hot.router import OTHER_CLIENT
 
+from nfmasq._fastpath import Held
 from nfmasq.helpers import engine as engine_file
 from nfmasq.helpers import talks
 from nfmasq.helpers.counters import HelperCounters
@@ -153,6 +154,18 @@ def test_bytes_that_wait_are_bounded_for_all_sessions_together(bed: Bed) -> None
     assert bed.engine._store.used == 0
 
 
+def test_bytes_behind_gaps_leave_half_the_room_to_bytes_that_wait(bed: Bed) -> None:
+    bed.engine._store.most = 100
+    one = Connection(bed).open()
+    for at in range(20, 1020, 10):
+        one.say(0, b"x" * 10, at=at)
+    assert bed.engine._store.used == 50
+    other = Connection(bed, near=NEAR_PORT + 1).open()
+    assert other.say(0, HI + HERE[:12]) == HI
+    assert other.say(0, HERE[12:], at=len(HI) + 12).endswith(b"\r\n")
+    assert bed.table.let == []
+
+
 def test_a_helper_that_loops_is_cut_off_and_after_some_times_switched_off() -> None:
     bed = Bed()
     bed.engine.start()
@@ -190,6 +203,33 @@ def test_the_thread_answers_all_before_it_ends(bed: Bed) -> None:
     bed.engine.stop()
     assert len(bed.table.verdicts) == 100
     assert "helpers" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize("what", [SystemExit, KeyboardInterrupt, ValueError])
+def test_its_thread_never_ends_in_silence(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch, what: type[BaseException]
+) -> None:
+    def fail() -> None:
+        raise what
+
+    monkeypatch.setattr(bed.engine, "tick", fail)
+    bed.engine.start()
+    wait_until(lambda: bed.engine.failure is not None, "the failure to be told")
+    bed.engine.stop()
+
+
+def test_packets_that_go_on_coming_do_not_keep_it(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_file, "DRAINED_WITHIN_S", 0.1)
+    syn, take = tcp(CLIENT, NEAR_PORT, SERVER, PORT), bed.table.next_held
+
+    def one_more(timeout_s: float) -> Held | None:
+        bed.table.translate(syn)
+        return take(timeout_s)
+
+    monkeypatch.setattr(bed.table, "next_held", one_more)
+    bed.engine.start()
+    bed.engine.stop(1.0)
+    assert not bed.engine._thread.is_alive()
 
 
 def test_what_it_cost_is_counted(bed: Bed, connection: Connection) -> None:

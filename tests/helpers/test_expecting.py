@@ -26,6 +26,24 @@ def said(word: bytes, address: IPv4Address, port: int) -> bytes:
     return word + b" " + text_of(address, port) + b"\r\n"
 
 
+def test_an_address_without_a_port_is_hidden_and_nothing_expected() -> None:
+    bed = strict()
+    connection = Connection(bed).open()
+    heard = connection.say(0, HI + said(b"SELF", CLIENT, 0))
+    assert heard == HI + said(b"SELF", connection.external[0], 0)
+    at = len(HI + said(b"SELF", CLIENT, 0))
+    assert connection.say(0, said(b"SELF", OTHER_CLIENT, 0), at=at) == said(b"SELF", OTHER_CLIENT, 0)
+    assert connection.say(1, HI + said(b"SELF", SERVER, 0)) == HI + said(b"SELF", SERVER, 0)
+    assert (waiting(bed), refused(bed)) == (0, {})
+
+
+def test_the_external_address_is_the_speaker_s_own_only_where_the_helper_says_so() -> None:
+    bed = strict()
+    line = HI + said(b"HERE", bed.rules.external[0], 5000)
+    assert Connection(bed).open().say(0, line) == line
+    assert (waiting(bed), refused(bed)) == (0, {"forged": 1})
+
+
 def announced(connection: Connection, line: bytes, side: int = 0) -> tuple[IPv4Address, int]:
     """The endpoint that is heard for the one in a line."""
     heard = connection.say(side, HI + line)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.talk import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
-from nfmasq.helpers.base import Found, Side
+from nfmasq.helpers.base import MOST_FOUND, Found, Side
 from nfmasq.helpers.ftp import LONGEST, Ftp
 from nfmasq.helpers.listener import Listener
 
@@ -408,6 +408,12 @@ def test_helper_cpu_bomb() -> None:
     assert not heard.left
     heard.hear(IN, b"A")
     assert heard.left
+
+
+def test_too_many_ports_at_once() -> None:
+    """Nobody means so many; it is no fault of the helper's."""
+    heard = client_says(PORT[1] * (MOST_FOUND + 1))
+    assert (len(heard.places), heard.left) == (MOST_FOUND, True)
 
 
 def test_no_more_is_held_back_than_the_message_needs() -> None:

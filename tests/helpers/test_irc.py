@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.talk import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
-from nfmasq.helpers.base import Found, Mentioned, Named, Side
+from nfmasq.helpers.base import MOST_FOUND, Found, Mentioned, Named, Side
 from nfmasq.helpers.irc import MESSAGE, TAGS, Irc
 from nfmasq.helpers.listener import Listener
 
@@ -211,6 +211,13 @@ def test_names_with_spaces_without_quotes(name: bytes) -> None:
     )
 
 
+def test_an_endpoint_in_a_quoted_name_is_none() -> None:
+    """What is in quotes is the name, whatever it looks like."""
+    name = b'"x ' + ADDRESS + b' 5001 y"'
+    heard = client_says(b"PRIVMSG bob :" + dcc(b"SEND", name, b"3232235796 5000 9") + b"\r\n")
+    assert endpoints(heard) == [("192.168.1.20", 5000)]
+
+
 def test_ports_behind_names_with_spaces() -> None:
     """RESUME and ACCEPT: the port comes before the position."""
     heard = client_says(b"PRIVMSG bob :" + dcc(b"ACCEPT my 3 file 5000 100") + b"\r\n")
@@ -352,6 +359,18 @@ def test_helper_cpu_bomb() -> None:
     """Helper CPU bomb: a line without an end is held by nobody, and ends the helper."""
     heard = client_says(b"A" * (TAGS + MESSAGE), b"A")
     assert heard.left
+
+
+def test_too_many_offers_at_once() -> None:
+    """Nobody means so many; it is no fault of the helper's."""
+    heard = client_says(OFFER[1] * (MOST_FOUND + 1))
+    assert (len(heard.places), heard.left) == (MOST_FOUND, True)
+
+
+def test_a_line_past_its_bound_is_not_held_back() -> None:
+    """What begins there would not be rewritten anyway."""
+    heard = client_says(b"PRIVMSG bob :" + b"x" * MESSAGE + b"\x01DCC SEND")
+    assert heard.waiting[IN] == b""
 
 
 def test_no_more_is_held_back_than_the_message_needs() -> None:

@@ -101,6 +101,12 @@ def test_as_many_as_may_be_found_at_once_are(bed: Bed) -> None:
     lines = b"".join(b"HERE " + text_of(CLIENT, 2000 + nth) + b"\r\n" for nth in range(MOST_FOUND))
     assert str(CLIENT).encode() not in rogue.say(0, lines)
     assert counted(bed).errors == 0
+    most = b"MANY".ljust(MOST_FOUND - 2, b".") + b"\r\n"
+    assert Connection(bed, near=NEAR_PORT + 1).open().say(0, most) != most
+    assert counted(bed).errors == 0
+    more = b"." + most
+    assert Connection(bed, near=NEAR_PORT + 2).open().say(0, more) == more
+    assert counted(bed).errors == 1
 
 
 class Thread:

@@ -94,6 +94,25 @@ def test_what_is_let_go_is_fast_again() -> None:
     assert router.out(CONTROL)
 
 
+def test_what_was_let_go_has_its_helper_again_when_it_begins_anew() -> None:
+    router = helped()
+    packet = control(router)
+    router.table.let_go(packet.session, packet.serial)
+    router.into(tcp(SERVER, 21, *packet.external, RST | ACK))
+    assert router.row().state == "reset"
+    router.try_out(CONTROL)
+    assert held(router).session == packet.session
+
+
+def test_an_expected_session_that_begins_anew_has_none() -> None:
+    router = helped()
+    expected = announce(router, control(router), from_port=20, port=21)
+    router.into(tcp(SERVER, 20, *expected.external))
+    router.out(tcp(CLIENT, 21, SERVER, 20, RST | ACK))
+    router.into(tcp(SERVER, 20, *expected.external))
+    assert [row.helper for row in router.rows()] == [3, 0]
+
+
 def test_more_than_can_wait_is_dropped_with_a_reason() -> None:
     router = helped()
     reasons = [router.try_out(CONTROL)[0] for _ in range(4097)]

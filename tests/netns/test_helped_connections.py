@@ -205,6 +205,69 @@ def test_switched_off_the_connection_goes_on(net: Topology, daemon: DaemonUnderL
         assert line_of(far) == meet(CLIENT1, 5000)
 
 
+@contextmanager
+def switched_off(daemon: DaemonUnderLab) -> Iterator[None]:
+    """The helper is off, at once."""
+    daemon.api("/v1/helpers/meet", "PUT", {"enabled": False})
+    yield
+    daemon.api("/v1/helpers/meet", "PUT", {"enabled": True})
+
+
+def go_on(near: socket.socket, far: socket.socket, number: int) -> None:
+    """Both say more than fits into a window, at once, and each hears just that."""
+    heard: dict[str, bytes] = {}
+    said = {"far": b"%d\r\n" % number * 100_000, "near": b"so\r\n" * 100_000}
+
+    def hear(end: socket.socket, name: str) -> None:
+        heard[name] = b""
+        while len(heard[name]) < len(said[name]):
+            heard[name] += end.recv(65536)
+
+    threads = [
+        threading.Thread(target=hear, args=(far, "far")),
+        threading.Thread(target=hear, args=(near, "near")),
+        threading.Thread(target=near.sendall, args=(said["far"],)),
+        threading.Thread(target=far.sendall, args=(said["near"],)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == said
+
+
+def test_a_rewritten_connection_goes_on_in_the_fast_path_and_outlives_the_daemon(
+    net: Topology, daemon: DaemonUnderLab
+) -> None:
+    with connection(net.client1, SERVER1, net.server1) as (near, far):
+        greet(near, far)
+        near.sendall(meet(CLIENT1, 5000) * 500)
+        for _ in range(500):
+            assert place_in(line_of(far))[0] == str(APPEARS)
+        assert helped(daemon)
+        with switched_off(daemon):
+            wait_until(lambda: not helped(daemon), "the core to go on alone")
+            go_on(near, far, 1)
+            daemon.kill()
+            daemon.start()
+            go_on(near, far, 2)
+
+
+def test_a_connection_that_is_read_goes_on_without_a_helper_when_the_daemon_was_killed(
+    net: Topology, daemon: DaemonUnderLab
+) -> None:
+    with connection(net.server1, APPEARS, net.client1) as (far, near):
+        greet(near, far)
+        near.sendall(meet(CLIENT1, 5000))
+        assert place_in(line_of(far))[0] == str(APPEARS)
+        daemon.kill()
+        far.sendall(b"are you there?\r\n")
+        daemon.start()
+        assert line_of(near) == b"are you there?\r\n"
+        go_on(near, far, 1)
+        assert not helped(daemon)
+
+
 def test_who_speaks_otherwise_costs_nothing_more(net: Topology, daemon: DaemonUnderLab) -> None:
     with connection(net.client1, SERVER1, net.server1) as (near, far):
         near.sendall(b"POST / HTTP/1.1\r\n" + meet(CLIENT1, 5000))

@@ -9,7 +9,7 @@ import pytest
 
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.router import DaemonUnderLab
-from nfmasq.lab.topology import SERVER1
+from nfmasq.lab.topology import EXTERNAL, SERVER1
 from nfmasq.lab.waiting import wait_until
 
 from .irc_programs import Irssi, ngircd
@@ -40,11 +40,14 @@ def rewritten(daemon: DaemonUnderLab) -> float:
     return daemon.metrics()['nfmasq_helper_messages_total{helper="irc",result="rewritten"}']
 
 
-def send(sender: Irssi, receiver: Irssi, name: str, place: Path) -> None:
+def send(sender: Irssi, receiver: Irssi, name: str, place: Path, how: str = "") -> None:
     """A file goes from one to the other and arrives as it was."""
     file = place / name
     file.write_bytes(os.urandom(SIZE))
-    sender.type(f'/dcc send {receiver.nick} "{file}"')
+    sender.type(f'/dcc send {how}{receiver.nick} "{file}"')
+    if how:  # nobody takes these by itself
+        receiver.sees(f"port 0]: {name}")
+        receiver.type(f"/dcc get {sender.nick}")
     arrived = receiver.downloads / name.replace(" ", "_")
     choices = (receiver.downloads / name, arrived)
 
@@ -73,6 +76,31 @@ def test_a_file_comes_in(users: Users, daemon: DaemonUnderLab, tmp_path: Path) -
     before = rewritten(daemon)
     send(users[1], users[0], "from bob.bin", tmp_path)
     assert rewritten(daemon) == before
+
+
+def test_a_passive_offer_goes_out(users: Users, daemon: DaemonUnderLab, tmp_path: Path) -> None:
+    """Port 0: she calls bob, who says where. irssi writes an address of nobody: it stays."""
+    before = rewritten(daemon)
+    send(users[0], users[1], "passive from ann.bin", tmp_path, "-passive ")
+    assert rewritten(daemon) == before
+
+
+def test_a_passive_offer_comes_in(users: Users, daemon: DaemonUnderLab, tmp_path: Path) -> None:
+    """ann's answer has an endpoint of hers, at which bob calls."""
+    before = rewritten(daemon)
+    send(users[1], users[0], "passive from bob.bin", tmp_path, "-passive ")
+    assert rewritten(daemon) - before == 1
+
+
+def test_an_offer_with_the_external_address(users: Users, daemon: DaemonUnderLab, tmp_path: Path) -> None:
+    """Programs can be told, or ask, how they look from outside; the port is ann's own all the same."""
+    users[0].type(f"/set dcc_own_ip {EXTERNAL}")
+    try:
+        before = rewritten(daemon)
+        send(users[0], users[1], "from outside.bin", tmp_path)
+        assert rewritten(daemon) - before == 1
+    finally:
+        users[0].type("/set -clear dcc_own_ip")
 
 
 def test_a_file_is_resumed(users: Users, daemon: DaemonUnderLab, tmp_path: Path) -> None:
