@@ -9,6 +9,9 @@ from nfmasq.bench.results import Results
 from nfmasq.bench.tables import digits
 from nfmasq.bench.variants import NFMASQ, Variant
 
+NOTHING = "-"
+"""Of a figure that a way does not have."""
+
 
 class Comparison:
     """The tables and plots of some results."""
@@ -18,16 +21,14 @@ class Comparison:
         self._plots = plots
 
     def by_variant(self, figures: Sequence[Figure], variants: Sequence[Variant]) -> Iterator[str]:
-        """A row for each way, and a plot of every figure."""
-        rows = [["", *(f"{figure.title}, {figure.unit}" for figure in figures)]]
-        rows += [
-            [variant.title, *(self._cell(figure, variant) for figure in figures)] for variant in variants
-        ]
-        yield from table(rows)
+        """A row for each way that has one of the figures, or a reason why not; and a plot of every figure."""
+        cells = {variant: [self._cell(figure, variant) for figure in figures] for variant in variants}
+        taken = [variant for variant in variants if set(cells[variant]) != {NOTHING}]
+        rows = [[variant.title, *cells[variant]] for variant in taken]
+        yield from table([["", *(figure.heading for figure in figures)], *rows])
         for figure in figures:
-            shown = [self._bar(figure, variant) for variant in variants]
-            title = f"{figure.title}, {figure.unit}"
-            yield from self._plots.add(figure.name, bars(title, shown), title)
+            shown = [self._bar(figure, variant) for variant in taken]
+            yield from self._plots.add(figure.name, bars(figure.heading, shown), figure.heading)
 
     def by_figure(self, against: Variant, variants: Sequence[Variant]) -> Iterator[str]:
         """A row for each figure, with the ratio of every way to the one `against` which they stand."""
@@ -37,8 +38,8 @@ class Comparison:
             found = [self._results.ratio(figure, against, variant) for variant in variants]
             if any(found):
                 cells = [self._cell(figure, variant) for variant in (against, *variants)]
-                shown = (digits(ratio.value) if ratio else "-" for ratio in found)
-                rows.append([f"{figure.title}, {figure.unit}", *cells, *shown])
+                shown = (digits(ratio.value) if ratio else NOTHING for ratio in found)
+                rows.append([figure.heading, *cells, *shown])
         yield from table(rows)
 
     def _cell(self, figure: Figure, variant: Variant) -> str:
@@ -63,5 +64,5 @@ class Comparison:
 
     def _why(self, figure: Figure, variant: Variant) -> str:
         return self._results.skipped.get(variant.name) or self._results.why.get(
-            (figure.name, variant.name), "-"
+            (figure.name, variant.name), NOTHING
         )

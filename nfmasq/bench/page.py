@@ -63,7 +63,7 @@ def _targets(outcome: Outcome) -> Iterator[str]:
         [
             judgement.title,
             digits(judgement.value),
-            f"{'≥' if judgement.more_is_better else '≤'} {judgement.bound:g}",
+            f"{'≥' if judgement.more_is_better else '≤'} {judgement.bound:.3g}",
             f"{digits(judgement.ratio.lowest)} to {digits(judgement.ratio.highest)}"
             if judgement.ratio
             else "",

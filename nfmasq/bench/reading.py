@@ -22,6 +22,11 @@ class Figure:
     """One unit is so many of what readings hold: packets, bits or connections a second, or seconds."""
     more_is_better: bool = True
 
+    @property
+    def heading(self) -> str:
+        """Title and unit."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
+
 
 @dataclass(frozen=True)
 class Reading:

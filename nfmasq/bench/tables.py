@@ -100,7 +100,7 @@ def _targets(judgements: Sequence[Judgement]) -> Iterator[str]:
             judgement.mark,
             judgement.title,
             digits(judgement.value),
-            f"{'at least' if judgement.more_is_better else 'at most'} {judgement.bound:g}",
+            f"{'at least' if judgement.more_is_better else 'at most'} {judgement.bound:.3g}",
             _spread(judgement),
         ]
         for judgement in judgements

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from nfmasq.bench import datagrams, page, plots
+from nfmasq.bench import datagrams, overload, page, plots
 from nfmasq.bench.instructions import Counts
 from nfmasq.bench.memory import Memory, TableCost
 from nfmasq.bench.outcome import Outcome
@@ -55,6 +55,17 @@ def test_a_way_has_its_median_and_its_spread(text: str) -> None:
 def test_what_could_not_be_had_is_a_row_with_its_reason(text: str) -> None:
     assert _row(text, "tayga") == ["tayga not found: apt-get install tayga"]
     assert _row(text, "pasta") == ["it lost its way"]
+
+
+def test_a_way_that_has_none_of_the_figures_has_no_row(tmp_path: Path) -> None:
+    results = Results((FLOOR, NFMASQ), (overload.KEPT,))
+    results.add((overload.KEPT,), NFMASQ, Reading({"overload-kept": 0.9}))
+    plan = Plan((FLOOR, NFMASQ), (), rounds=1, seconds=1, queues=1, senders=2)
+    page.write(Outcome(plan, results, Memory()), tmp_path / "page.md")
+    section = (tmp_path / "page.md").read_text(encoding="utf-8").partition("## Overload")[2]
+    assert "| nfmasq | 0.9 |" in section
+    assert "| floor |" not in section
+    assert "|  | least delivered in overload / peak |" in section
 
 
 def test_a_million_sessions_and_workers_stand_beside_what_they_are_compared_with(text: str) -> None:
