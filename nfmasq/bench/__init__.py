@@ -14,5 +14,5 @@ The queue programs are diverted to by the daemon's own rules, and run in a proce
 All beds stand from the first to the last second. In every round each measure is taken of each variant, one
 straight after the other, and who comes first changes from round to round; so whatever else the machine does
 meets all of them alike. A figure is the median of its rounds. What exactly it counts is said where it is
-taken: `datagrams`, `bulk`, `connections`, `pingpong`, `memory`.
+taken: `datagrams`, `bulk`, `segments`, `connections`, `pingpong`, `overload`, `memory`, `instructions`.
 """

@@ -11,11 +11,13 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from nfmasq.bench import programs
+from nfmasq.bench import programs, taps
+from nfmasq.bench.family import family_of
 from nfmasq.bench.reading import BenchError
-from nfmasq.bench.variants import Variant
+from nfmasq.bench.variants import QUEUES, TAPS, Variant
 from nfmasq.lab.namespace import Namespace, join
 from nfmasq.lab.waiting import wait_until
+from nfmasq.lab.wire import hardware_address
 from nfmasq.worker import kernel_queues
 
 INTERNAL = IPv4Network("192.168.1.0/24")
@@ -27,12 +29,29 @@ SERVER = IPv4Address("198.51.100.9")
 CLIENT_PORTS = "32768 49151"
 """Ports a client's connections begin at: fewer than nfmasq has to hand out, and taken again and again."""
 
+TAYGA_EXTERNAL = EXTERNAL + 1
+"""tayga leaves ports alone, so its client has an external address to itself; nobody else answers for it."""
+
+MODULES = {
+    "scapy": "nfmasq.bench.scapy_nat",
+    "callback": "nfmasq.bench.callback",
+    "loop": "nfmasq.bench.loop",
+    "tayga": "nfmasq.bench.tayga",
+}
+"""The programs that take nothing but their place on the router."""
+
+RECEIVED_BYTES, RECEIVED_PACKETS, SENT_PACKETS = 0, 1, 9
+"""Columns of /proc/net/dev."""
+
 MOST_TIME_WAIT = 1_000_000
 DRAIN_WITHIN_S = 30.0
 
 
 class Bed:
     """A context manager; its namespaces are `client`, `router`, `server`.
+
+    The client sends by `client_interface` as `client_address`; where the variant translates, the server sees
+    `external`.
 
     queues: how many netfilter queues the variant's program serves, where it can serve several.
     senders: how many processes send small packets.
@@ -41,7 +60,9 @@ class Bed:
     def __init__(self, variant: Variant, queues: int, senders: int) -> None:
         self.variant = variant
         self.senders = senders
-        self._queues = queues if variant.many_queues else 1
+        self.client_interface, self.client_address = "eth0", CLIENT
+        self.external = TAYGA_EXTERNAL if variant.program == "tayga" else EXTERNAL
+        self._queues = (variant.workers or queues) if variant.many_queues else 1
         self._program: programs.Program | None = None
         self._open = ExitStack()
 
@@ -71,7 +92,7 @@ class Bed:
             f"address add {ROUTER_INTERNAL}/24 dev lan0",
             f"address add {EXTERNAL}/24 dev wan0",
         )
-        self.server.ip(f"address add {SERVER}/24 dev eth0")
+        self.server.ip(f"address add {SERVER}/24 dev eth0", f"route add {TAYGA_EXTERNAL} via {EXTERNAL}")
         if not self.variant.translates:
             self.server.ip(f"route add {INTERNAL} via {EXTERNAL}")
 
@@ -83,29 +104,55 @@ class Bed:
         self.server.sysctl("ipv4/tcp_max_tw_buckets", MOST_TIME_WAIT)
 
     def _set_the_router_up(self) -> None:
-        if self.variant.program == "scapy":
-            self._program = programs.start(self.router, "nfmasq.bench.scapy_nat")
-        elif self.variant.program is not None:
-            self._program = programs.start(
-                self.router, "nfmasq.bench.router", self.variant.program, str(self._queues)
-            )
+        program = self.variant.program
+        if program in QUEUES:
+            arguments = (program, str(self._queues), str(self.variant.sessions))
+            self._program = programs.start(self.router, "nfmasq.bench.router", *arguments)
+        elif program in MODULES:
+            self._program = programs.start(self.router, MODULES[program])
+        elif program in TAPS:
+            self.router.ip(f"route add default via {SERVER}")
+            self._program = taps.start(program, self.router, self.client)
+            self.client_interface, self.client_address = taps.DEVICE, taps.CLIENT
         elif self.variant.translates:
             self.router.run("iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "wan0", "-j", "MASQUERADE")
 
-    def packets(self, where: Namespace, direction: str) -> tuple[int, float]:
-        """Packets that eth0 of the client or server has received ("rx") or sent ("tx"), and when that was.
+    def next_hop(self) -> bytes:
+        """The hardware address the client's frames go to, once it has sent something."""
+        return taps.next_hop(self.client) if self.variant.tap else hardware_address(self.router, "lan0")
 
-        The second is in seconds of the monotonic clock.
+    def offered(self) -> tuple[int, float]:
+        """Packets the client has sent so far, and when that was, in seconds of the monotonic clock."""
+        return self._count(self.client, self.client_interface, SENT_PACKETS)
+
+    def arrived(self, column: int = RECEIVED_PACKETS, *, inwards: bool = False) -> tuple[int, float]:
+        """Packets, or what else that column counts, the server has received so far, and when that was.
+
+        inwards: the client has, by what it sends by.
         """
+        if inwards:
+            return self._count(self.client, self.client_interface, column)
+        return self._count(self.server, "eth0", column)
+
+    def received_by_router(self) -> tuple[int, float]:
+        """Packets the router's IP layer has received so far, by whatever interface, and when that was."""
+
+        def read() -> tuple[int, float]:
+            with open("/proc/thread-self/net/snmp", encoding="ascii") as file:
+                names, values = (line.split() for line in (file.readline(), file.readline()))
+            return int(values[names.index("InReceives")]), time.monotonic()
+
+        found: tuple[int, float] = self.router.call(read)
+        return found
+
+    def _count(self, where: Namespace, interface: str, column: int) -> tuple[int, float]:
 
         def read() -> tuple[int, float]:
             with open("/proc/thread-self/net/dev", encoding="ascii") as file:
                 lines = file.read().splitlines()
             now = time.monotonic()
-            columns = (
-                next(line for line in lines if line.strip().startswith("eth0:")).partition(":")[2].split()
-            )
-            return int(columns[1 if direction == "rx" else 9]), now
+            shown = next(line for line in lines if line.strip().startswith(f"{interface}:"))
+            return int(shown.partition(":")[2].split()[column]), now
 
         found: tuple[int, float] = where.call(read)
         return found
@@ -115,10 +162,13 @@ class Bed:
 
         With what it did in the kernel: that is where the packets it has answered go on.
         """
-        if self._program is None:
-            return 0.0
-        tasks = Path(f"/proc/{self._program.pid}/task").glob("*/schedstat")
-        return sum(int(task.read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9
+        spent = (Path(f"/proc/{task}/schedstat") for task in self.router_tasks())
+        return sum(int(file.read_text(encoding="ascii").split()[0]) for file in spent) / 1e9
+
+    def router_tasks(self) -> list[int]:
+        """The threads of the router's program, and of every program it has started."""
+        family = () if self._program is None else family_of(self._program.pid)
+        return [int(task.name) for pid in family for task in Path(f"/proc/{pid}/task").iterdir()]
 
     def drain(self) -> None:
         """Wait until no packet waits in a queue of the router any more."""

@@ -1,65 +1,104 @@
-"""Small packets: 64-byte UDP datagrams of 64 flows, outbound, faster than the router can forward them.
+"""Small packets: 64-byte UDP datagrams, outbound, faster than the router can forward them.
 
 The senders hand complete frames to the client's cable, many a system call: that costs less than UDP sockets,
 and none of it falls on the router's program. They are counted where the server's cable ends, over a window
 within which the senders never pause, and thrown away there. The rate is what the router delivers when it is
 offered too much. Where it delivers all it is offered, the senders set the pace and the router could do more:
-`extra` holds what was offered. All flows are between one client and one server, and the kernel picks among
-several queues by the addresses: this is the rate of one queue.
+`extra` holds what was offered. They are of few flows or of many. The few are between one client and one
+server, and the kernel picks among several queues by the addresses: this is the rate of one queue. The many go
+to several addresses of the server, so by all queues, and come in no order, so that caches help little.
 
 The second figure is the processor time, its work in the kernel included, that the router's program took for
 each packet delivered. It does not depend on who set the pace, and little on what else the machine does.
 """
 
 import ctypes
+import random
 import socket
-import struct
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address
 
-from nfmasq._fastpath import checksum
-from nfmasq.bench.bed import CLIENT, SERVER, Bed
+from nfmasq.bench.bed import SERVER, Bed
 from nfmasq.bench.family import fork_each
+from nfmasq.bench.packets import Endpoint, datagram
 from nfmasq.bench.programs import running
-from nfmasq.bench.reading import Figure, Reading
+from nfmasq.bench.reading import BenchError, Figure, Reading
+from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.wire import hardware_address
+
+FLOWS = 64
+MANY_FLOWS = 16_384
 
 RATE = Figure("small-packets", "small packets", "kpps", 1e3)
 TIME = Figure("small-packet-time", "router's time for one", "ns", 1e-9, more_is_better=False)
 FIGURES = (RATE, TIME)
+MANY_RATE = Figure("small-packets-many", f"small packets, {MANY_FLOWS} flows", "kpps", 1e3)
+MANY_TIME = Figure(
+    "small-packet-many-time", "router's time for one of many", "ns", 1e-9, more_is_better=False
+)
+MANY_FIGURES = (MANY_RATE, MANY_TIME)
 
-FLOWS = 64
+ADDRESSES = tuple(SERVER + number for number in range(1, 17))
+"""Of the server, for the many flows."""
 PAYLOAD = 64
 FIRST_PORT, DISCARD = 20000, 9
 WARM_UP_S = 0.3
 
 _FRAMES = 1024
-_UDP, _DF, _TTL = 17, 0x4000, 64
 _ETH_P_IP = 0x0800
 _SOL_PACKET, _PACKET_QDISC_BYPASS = 263, 20
 
 
 def take(bed: Bed, seconds: float) -> Reading:
-    """Let the sender run and count both ends of the way."""
-    discard = ("PREROUTING", "-p", "udp", "--dport", str(DISCARD), "-j", "DROP")
-    bed.server.run("iptables", "-t", "raw", "-A", *discard)
-    own, router = hardware_address(bed.client, "eth0"), hardware_address(bed.router, "lan0")
-    with running(bed.client, "nfmasq.bench.datagrams", own.hex(), router.hex(), str(bed.senders)):
+    """Let the senders run with few flows."""
+    return _take(FLOWS, FIGURES, bed, seconds)
+
+
+def take_many(bed: Bed, seconds: float) -> Reading:
+    """Let them run with many."""
+    bed.server.ip(*(f"address replace {address}/24 dev eth0" for address in ADDRESSES))
+    return _take(MANY_FLOWS, MANY_FIGURES, bed, seconds)
+
+
+@contextmanager
+def discarding(bed: Bed, where: Namespace, side: str, port: int) -> Iterator[None]:
+    """UDP by this port ("--sport" or "--dport") is thrown away there once it has been counted.
+
+    At the end nothing is under way any more.
+    """
+    discard = ("PREROUTING", "-p", "udp", side, str(port), "-j", "DROP")
+    where.run("iptables", "-t", "raw", "-A", *discard)
+    try:
+        yield
+        bed.drain()
+    finally:
+        where.run("iptables", "-t", "raw", "-D", *discard)
+
+
+def _take(flows: int, figures: tuple[Figure, Figure], bed: Bed, seconds: float) -> Reading:
+    """Let the senders run and count both ends of the way."""
+    own = hardware_address(bed.client, bed.client_interface)
+    way = (bed.client_interface, own.hex(), bed.next_hop().hex(), str(bed.client_address))
+    flood = running(bed.client, "nfmasq.bench.datagrams", *way, str(bed.senders), str(flows))
+    with discarding(bed, bed.server, "--dport", DISCARD), flood:
         time.sleep(WARM_UP_S)
-        offered, sent_at = bed.packets(bed.client, "tx")
+        offered, sent_at = bed.offered()
         used = bed.processor_time()
-        delivered, seen_at = bed.packets(bed.server, "rx")
+        delivered, seen_at = bed.arrived()
         time.sleep(seconds)
-        offered_then, sent_then = bed.packets(bed.client, "tx")
-        delivered_then, seen_then = bed.packets(bed.server, "rx")
+        offered_then, sent_then = bed.offered()
+        delivered_then, seen_then = bed.arrived()
         used_then = bed.processor_time()
-    bed.drain()
-    bed.server.run("iptables", "-t", "raw", "-D", *discard)
     count = delivered_then - delivered
-    values = {RATE.name: count / (seen_then - seen_at)}
-    if bed.variant.program and count:
-        values[TIME.name] = (used_then - used) / count
+    if not count:
+        raise BenchError("no small packet arrived")
+    rate, each = figures
+    values = {rate.name: count / (seen_then - seen_at)}
+    if bed.variant.program:
+        values[each.name] = (used_then - used) / count
     return Reading(values, {"offered": (offered_then - offered) / (sent_then - sent_at)})
 
 
@@ -87,36 +126,42 @@ class _Message(ctypes.Structure):
     _fields_ = (("header", _Header), ("sent", ctypes.c_uint32))
 
 
-def datagram(source: IPv4Address, source_port: int, target: IPv4Address, target_port: int) -> bytes:
-    """An IPv4 packet with a UDP datagram of PAYLOAD bytes, all checksums right."""
-    length = 8 + PAYLOAD
-    udp = struct.pack("!HHHH", source_port, target_port, length, 0) + bytes(PAYLOAD)
-    pseudo = source.packed + target.packed + struct.pack("!HH", _UDP, length)
-    udp = udp[:6] + struct.pack("!H", 0xFFFF ^ checksum(pseudo + udp) or 0xFFFF) + udp[8:]
-    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + length, 0, _DF, _TTL, _UDP, 0) + source.packed + target.packed
-    return ip[:10] + struct.pack("!H", 0xFFFF ^ checksum(ip)) + ip[12:] + udp
+def _endpoints(flows: int) -> list[tuple[int, Endpoint]]:
+    """Source port and target of each flow."""
+    if flows == FLOWS:
+        return [(FIRST_PORT + flow, (SERVER, DISCARD)) for flow in range(flows)]
+    spread = [
+        (FIRST_PORT + flow // len(ADDRESSES), (ADDRESSES[flow % len(ADDRESSES)], DISCARD))
+        for flow in range(flows)
+    ]
+    random.shuffle(spread)
+    return spread
 
 
 def main() -> None:
-    """`datagrams OWN_MAC ROUTER_MAC SENDERS`: flood eth0 until killed."""
-    header = bytes.fromhex(sys.argv[2]) + bytes.fromhex(sys.argv[1]) + _ETH_P_IP.to_bytes(2)
-    flows = [header + datagram(CLIENT, FIRST_PORT + flow, SERVER, DISCARD) for flow in range(FLOWS)]
-    buffers = [ctypes.create_string_buffer(frame, len(frame)) for frame in flows]
+    """`datagrams INTERFACE OWN_MAC ROUTER_MAC ADDRESS SENDERS FLOWS`: flood the interface until killed."""
+    interface, own, router, address, senders, flows = sys.argv[1:]
+    header = bytes.fromhex(router) + bytes.fromhex(own) + _ETH_P_IP.to_bytes(2)
+    source = IPv4Address(address)
+    frames = [header + datagram((source, port), target, PAYLOAD) for port, target in _endpoints(int(flows))]
+    buffers = [ctypes.create_string_buffer(frame, len(frame)) for frame in frames]
     pieces = [_Piece(ctypes.addressof(buffer), len(buffer)) for buffer in buffers]
-    messages = (_Message * _FRAMES)()
-    for number, message in enumerate(messages):
-        message.header.pieces = ctypes.pointer(pieces[number % FLOWS])
+    batches = [(_Message * _FRAMES)() for _ in range(max(1, len(frames) // _FRAMES))]
+    for number in range(len(batches) * _FRAMES):
+        message = batches[number // _FRAMES][number % _FRAMES]
+        message.header.pieces = ctypes.pointer(pieces[number % len(pieces)])
         message.header.piece_count = 1
     send = ctypes.CDLL(None).sendmmsg
 
     def flood(_: int) -> None:
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
             sock.setsockopt(_SOL_PACKET, _PACKET_QDISC_BYPASS, 1)
-            sock.bind(("eth0", 0))
+            sock.bind((interface, 0))
             while True:
-                send(sock.fileno(), messages, _FRAMES, 0)
+                for batch in batches:
+                    send(sock.fileno(), batch, _FRAMES, 0)
 
-    fork_each(int(sys.argv[3]), flood)
+    fork_each(int(senders), flood)
     print("ready", flush=True)
     sys.stdin.read()
 

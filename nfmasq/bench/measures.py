@@ -1,12 +1,13 @@
-"""All measures, in the order in which a round takes them."""
+"""The measures, in the order in which a round takes them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from nfmasq.bench import bulk, connections, datagrams, pingpong
+from nfmasq.bench import bulk, connections, datagrams, overload, pingpong, segments
 from nfmasq.bench.bed import Bed
 from nfmasq.bench.reading import Figure, Reading
+from nfmasq.bench.variants import CALLBACK, FLOOR, LOOP, NFMASQ, REWRITING_FLOOR, SCAPY, Variant
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,31 @@ class Measure:
     name: str
     figures: tuple[Figure, ...]
     take: Callable[[Bed, float], Reading]
+    only: tuple[Variant, ...] = ()
+    """The variants it is taken of; none: all."""
+    lasts: int = 1
+    """It takes so many times as long as was asked for."""
 
+    def fits(self, variant: Variant) -> bool:
+        """Is it taken of this variant?"""
+        return not self.only or variant in self.only
+
+
+ONE_BY_ONE = (FLOOR, REWRITING_FLOOR, NFMASQ, LOOP, CALLBACK, SCAPY)
+"""Those that a queue stands before, in which packets wait or are lost."""
 
 MEASURES = (
     Measure("small-packets", datagrams.FIGURES, datagrams.take),
     *(Measure(figure.name, (figure,), partial(bulk.take, figure)) for figure in bulk.OPTIONS),
+    Measure("udp-gso-up", (segments.UP,), segments.take_up),
+    Measure("udp-gso-down", (segments.DOWN,), segments.take_down),
     Measure("connections", connections.FIGURES, connections.take),
     Measure("round-trip", pingpong.FIGURES, pingpong.take),
 )
+"""Taken unless others are asked for."""
+
+EXTRA = (
+    Measure("small-packets-many", datagrams.MANY_FIGURES, datagrams.take_many),
+    Measure("overload", overload.FIGURES, overload.take, only=ONE_BY_ONE, lasts=5),
+)
+"""Taken for a report, and when asked for."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from nfmasq.bench.bed import CLIENT, EXTERNAL, SERVER, Bed
+from nfmasq.bench.bed import CLIENT, SERVER, Bed
 from nfmasq.bench.programs import answer, running
 from nfmasq.bench.reading import BenchError, Figure, Reading
 
@@ -44,7 +44,7 @@ def prove(bed: Bed) -> None:
     """Raise BenchError unless the server sees the client as this variant should show it."""
     with running(bed.server, "nfmasq.bench.pingpong", "serve"):
         seen = answer(bed.client, "nfmasq.bench.pingpong", "who")["seen"]
-    wanted = EXTERNAL if bed.variant.translates else CLIENT
+    wanted = bed.external if bed.variant.translates else CLIENT
     if seen != str(wanted):
         raise BenchError(f"{bed.variant.title}: the server sees the client as {seen}, not as {wanted}")
 

@@ -7,6 +7,10 @@ class BenchError(Exception):
     """Something could not be measured; the text is one line that says why."""
 
 
+class Unavailable(BenchError):
+    """A variant cannot be had on this machine; the text says why, and what to install."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """What a number says. `name` as in JSON, `title` and `unit` as in tables; value = number x unit."""
@@ -17,6 +21,11 @@ class Figure:
     scale: float = 1
     """One unit is so many of what readings hold: packets, bits or connections a second, or seconds."""
     more_is_better: bool = True
+
+    @property
+    def heading(self) -> str:
+        """Title and unit."""
+        return f"{self.title}, {self.unit}" if self.unit else self.title
 
 
 @dataclass(frozen=True)

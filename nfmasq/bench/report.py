@@ -2,16 +2,17 @@
 
 import os
 import platform
+from contextlib import suppress
 from dataclasses import asdict
 
-from nfmasq.bench.memory import Memory
-from nfmasq.bench.results import AGAINST, Results
-from nfmasq.bench.rounds import Plan
+from nfmasq.bench.outcome import Outcome
+from nfmasq.bench.results import AGAINST
 from nfmasq.bench.targets import Judgement, judge
 
 
-def as_json(plan: Plan, results: Results, memory: Memory) -> dict[str, object]:
+def as_json(outcome: Outcome) -> dict[str, object]:
     """Packets, bits and connections a second, seconds, bytes; a reading that failed is null."""
+    plan, results, memory = outcome.plan, outcome.results, outcome.memory
     return {
         "schema": 1,
         "machine": machine(),
@@ -42,9 +43,12 @@ def as_json(plan: Plan, results: Results, memory: Memory) -> dict[str, object]:
         "memory": {
             "idle_bytes": memory.idle,
             "table": asdict(memory.table) if memory.table else None,
+            "tables": [asdict(cost) for cost in outcome.curve],
         },
+        "instructions": asdict(outcome.counts) if outcome.counts else None,
         "counted": results.counted,
-        "notes": results.notes(),
+        "skipped": results.skipped,
+        "notes": [*results.notes(), *outcome.notes],
     }
 
 
@@ -52,14 +56,27 @@ def machine() -> dict[str, object]:
     """What it was measured on."""
     return {
         "kernel": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
         "processors": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "python": platform.python_version(),
     }
+
+
+def _processor() -> str:
+    """What the processor calls itself; where it says nothing, its architecture."""
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.machine()
 
 
 def _target(judgement: Judgement) -> dict[str, object]:
     return {
         "figure": judgement.name,
+        "variant": judgement.ours.name,
         "against": judgement.against.name if judgement.against else None,
         "at_least" if judgement.more_is_better else "at_most": judgement.bound,
         "value": judgement.value,

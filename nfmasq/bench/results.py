@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from nfmasq.bench import datagrams
+from nfmasq.bench import datagrams, overload
 from nfmasq.bench.reading import Figure, Reading
 from nfmasq.bench.variants import FLOOR, MASQUERADE, NFMASQ, REWRITING_FLOOR, SCAPY, Variant
 
@@ -16,6 +16,8 @@ AGAINST = (FLOOR, REWRITING_FLOOR, MASQUERADE, SCAPY)
 
 UNPACED = 0.98
 """A queue program that delivers this much of what it is offered was not offered enough."""
+
+MOST = overload.TIMES[-1]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,10 @@ class Results:
     variants: tuple[Variant, ...]
     figures: tuple[Figure, ...]
     failures: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Variants that could not be had at all, by name, and why."""
+    why: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The last reason for which a figure could not be read, by its name and the variant's."""
     counted: dict[str, dict[str, object]] = field(default_factory=dict)
     """What the routers' programs counted, by the name of their variant."""
     _readings: dict[tuple[str, str], list[Reading | None]] = field(default_factory=dict)
@@ -51,6 +57,12 @@ class Results:
         """One round's reading of these figures; None for one that failed."""
         for figure in figures:
             self._readings.setdefault((figure.name, variant.name), []).append(reading)
+
+    def fail(self, figures: Sequence[Figure], variant: Variant, reason: str) -> None:
+        """Say why a reading of these figures could not be taken."""
+        self.failures.append(f"{figures[0].title}, {variant.title}: {reason}")
+        for figure in figures:
+            self.why[figure.name, variant.name] = reason
 
     def rounds(self, figure: Figure, variant: Variant) -> list[float | None]:
         """The figure in every round so far; None where it could not be read, or the variant has none."""
@@ -62,11 +74,15 @@ class Results:
         taken = [value for value in self.rounds(figure, variant) if value is not None]
         return median(taken) if taken else None
 
-    def ratio(self, figure: Figure, against: Variant) -> Ratio | None:
-        """nfmasq's figure over another variant's; None where one of the two is not measured."""
-        if NFMASQ not in self.variants or against not in self.variants:
-            return None
-        return ratio(self.rounds(figure, NFMASQ), self.rounds(figure, against))
+    def spread(self, figure: Figure, variant: Variant) -> tuple[float, float]:
+        """The lowest and the highest of the rounds that have one, of which there must be one."""
+        taken = [value for value in self.rounds(figure, variant) if value is not None]
+        return min(taken), max(taken)
+
+    def ratio(self, figure: Figure, against: Variant, ours: Variant = NFMASQ) -> Ratio | None:
+        """One variant's figure over another's; None where one of the two is not measured."""
+        pair = self.rounds(figure, ours), self.rounds(figure, against)
+        return ratio(*pair) if all(pair) else None
 
     def extra(self, figure: Figure, variant: Variant) -> dict[str, float]:
         """The medians of what the readings hold besides."""
@@ -86,4 +102,10 @@ class Results:
                     f"{variant.title}: all small packets offered were delivered, so the senders set the pace "
                     "and the router can do more"
                 )
+        for variant in self.variants:
+            most = self.extra(overload.KEPT, variant).get("most offered", MOST)
+            if most < overload.ENOUGH * MOST:
+                said.append(f"{variant.title}: the machine could offer only {most:.2g} times its capacity")
+        titles = {variant.name: variant.title for variant in self.variants}
+        said += [f"{titles[name]}: left out: {reason}" for name, reason in self.skipped.items()]
         return said + self.failures

@@ -10,7 +10,7 @@ from nfmasq.bench.bed import Bed
 from nfmasq.bench.measures import Measure
 from nfmasq.bench.reading import BenchError, Reading
 from nfmasq.bench.results import Results
-from nfmasq.bench.variants import Variant
+from nfmasq.bench.variants import EXTRA, Variant
 
 AROUND_S = 0.8
 """Starting and ending the programs of one measurement takes about so long."""
@@ -31,7 +31,13 @@ class Plan:
     @property
     def about_s(self) -> float:
         """How long it will take, roughly."""
-        return self.rounds * len(self.measures) * len(self.variants) * (self.seconds + AROUND_S)
+        one_round = (
+            measure.lasts * self.seconds + AROUND_S
+            for measure in self.measures
+            for variant in self.variants
+            if measure.fits(variant)
+        )
+        return self.rounds * sum(one_round)
 
 
 def rotated(variants: Sequence[Variant], turn: int) -> list[Variant]:
@@ -43,7 +49,8 @@ def rotated(variants: Sequence[Variant], turn: int) -> list[Variant]:
 def run(plan: Plan, progress: Callable[[str], None]) -> Results:
     """Measure. progress: gets one line before each thing done.
 
-    Raises BenchError when a bed cannot be set up or does not do what its variant says.
+    Raises BenchError when a bed cannot be set up or does not do what its variant says; the beds of extra
+    variants are left out instead, and the results say why.
     """
     results = Results(plan.variants, tuple(figure for measure in plan.measures for figure in measure.figures))
     begin = time.monotonic()
@@ -51,11 +58,15 @@ def run(plan: Plan, progress: Callable[[str], None]) -> Results:
         beds = {}
         for variant in plan.variants if plan.measures else ():
             progress(f"making the bed for {variant.title}")
-            beds[variant] = stack.enter_context(Bed(variant, plan.queues, plan.senders))
-            pingpong.prove(beds[variant])
+            try:
+                beds[variant] = _made(Bed(variant, plan.queues, plan.senders), stack)
+            except (BenchError, RuntimeError) as error:
+                if variant not in EXTRA:
+                    raise
+                results.skipped[variant.name] = str(error)
         for number in range(plan.rounds):
             for measure in plan.measures:
-                for variant in rotated(plan.variants, number):
+                for variant in rotated([each for each in beds if measure.fits(each)], number):
                     left = max(0.0, plan.about_s - (time.monotonic() - begin))
                     progress(
                         f"round {number + 1} of {plan.rounds}: {measure.figures[0].title}, {variant.title}"
@@ -70,10 +81,19 @@ def run(plan: Plan, progress: Callable[[str], None]) -> Results:
     return results
 
 
+def _made(bed: Bed, stack: ExitStack) -> Bed:
+    """Make a bed, which ends with the stack, and see that it does what its variant says."""
+    with ExitStack() as own:
+        own.enter_context(bed)
+        pingpong.prove(bed)
+        stack.enter_context(own.pop_all())
+    return bed
+
+
 def _take(measure: Measure, bed: Bed, seconds: float, results: Results) -> Reading | None:
     """One reading, or None and the reason among the failures."""
     try:
         return measure.take(bed, seconds)
     except (BenchError, OSError, RuntimeError) as error:
-        results.failures.append(f"{measure.figures[0].title}, {bed.variant.title}: {error}")
+        results.fail(measure.figures, bed.variant, str(error))
         return None

@@ -1,7 +1,7 @@
-"""The program on the router of a bed: `python -m nfmasq.bench.router accept|rewrite|translate QUEUES`.
+"""The program on the router of a bed: `python -m nfmasq.bench.router MODE QUEUES SESSIONS`.
 
-It binds its queues, lays the daemon's own rules, prints "ready", and serves until its input ends; then it
-prints what it counted, as JSON.
+MODE is accept, rewrite or translate. It fills its table with so many sessions, binds its queues, lays the
+daemon's own rules, prints "ready", and serves until its input ends; then it prints what it counted, as JSON.
 """
 
 import json
@@ -9,8 +9,9 @@ import os
 import sys
 import threading
 
-from nfmasq._fastpath import REASONS, Queue, Table
+from nfmasq._fastpath import REASONS, Queue, QueueCounters, Table
 from nfmasq.bench.bed import EXTERNAL, INTERNAL
+from nfmasq.bench.filling import LONG, fill
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable, probe
 from nfmasq.policy import Policy
 
@@ -21,7 +22,7 @@ CAPACITY = 1_000_000
 def main() -> None:
     """Serve one bed's router."""
     try:
-        _serve(sys.argv[1], int(sys.argv[2]))
+        _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
     except (OSError, DiversionUnavailable) as error:
         print(error, file=sys.stderr, flush=True)
         os._exit(1)  # threads may be serving queues, and nothing is left to tidy
@@ -29,6 +30,12 @@ def main() -> None:
 
 def divert(queues: int) -> None:
     """Lay the daemon's rules for so many queues, bound by now, and say that we are ready."""
+    lay_rules(queues)
+    print("ready", flush=True)
+
+
+def lay_rules(queues: int) -> None:
+    """Lay the daemon's rules for so many queues; what they divert is lost until the queues are bound."""
     policy = Policy((EXTERNAL,), (INTERNAL,))
     plan = DiversionPlan(
         internal=("lan0",),
@@ -39,15 +46,22 @@ def divert(queues: int) -> None:
         queues=(FIRST_QUEUE, queues),
     )
     probe().install(plan)
-    print("ready", flush=True)
 
 
-def _serve(mode: str, count: int) -> None:
-    table = None
-    if mode == "translate":
-        table = Table(None, CAPACITY)
-        table.configure(Policy((EXTERNAL,), (INTERNAL,)))
-    queues = [Queue(FIRST_QUEUE + number, table, mode=mode) for number in range(count)]
+def _table(sessions: int) -> Table:
+    """A table with so many sessions, in which as many more find room."""
+    table = Table(None, CAPACITY + sessions)
+    policy = Policy((EXTERNAL,), (INTERNAL,), sessions=CAPACITY + sessions, timeouts=LONG)
+    table.configure(policy)
+    fill(table, sessions)
+    return table
+
+
+def _serve(mode: str, count: int, sessions: int) -> None:
+    table = _table(sessions) if mode == "translate" else None
+    last = FIRST_QUEUE + count  # as in the daemon: what the kernel must cut up first comes by this one
+    queues = [Queue(FIRST_QUEUE + number, table, mode=mode, segment_queue=last) for number in range(count)]
+    queues.append(Queue(last, table, mode=mode, gso=False))
     threads = [threading.Thread(target=queue.serve) for queue in queues]
     for thread in threads:
         thread.start()
@@ -65,7 +79,8 @@ def _counted(queues: list[Queue], table: Table | None) -> dict[str, object]:
     each = [queue.counters() for queue in queues]
     sums: dict[str, object] = {
         name: sum(getattr(counters, name) for counters in each)
-        for name in ("packets", "batches", "lost", "overruns", "refused")
+        for name in QueueCounters._fields
+        if name != "beats"
     }
     if table is not None:
         counters = table.counters()

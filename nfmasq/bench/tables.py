@@ -1,20 +1,23 @@
 """What came out, for people: a table of figures, one of ratios, and the targets."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import click
 
+from nfmasq.bench.instructions import TITLES
 from nfmasq.bench.memory import Memory
+from nfmasq.bench.outcome import Outcome
 from nfmasq.bench.reading import Figure
 from nfmasq.bench.report import machine
 from nfmasq.bench.results import AGAINST, Results
-from nfmasq.bench.rounds import Plan
 from nfmasq.bench.targets import Judgement, judge
 from nfmasq.bench.variants import NFMASQ
 
 
-def as_text(plan: Plan, results: Results, memory: Memory) -> Iterator[str]:
+def as_text(outcome: Outcome) -> Iterator[str]:
     """The lines for a terminal."""
+    plan, results, memory = outcome.plan, outcome.results, outcome.memory
     if results.figures:
         about = machine()
         yield (
@@ -28,8 +31,15 @@ def as_text(plan: Plan, results: Results, memory: Memory) -> Iterator[str]:
         yield ""
     yield from _memory(memory)
     yield from _targets(list(judge(results, memory)))
-    for note in results.notes():
+    yield from _instructions(outcome)
+    for note in (*results.notes(), *outcome.notes):
         yield f"note: {note}"
+
+
+def in_short(outcome: Outcome, report: Path) -> Iterator[str]:
+    """What is said on a terminal when all the rest is in the report."""
+    yield from _targets(list(judge(outcome.results, outcome.memory)))
+    yield f"all of it: {report}"
 
 
 def digits(number: float) -> str:
@@ -73,6 +83,15 @@ def _memory(memory: Memory) -> Iterator[str]:
     yield ""
 
 
+def _instructions(outcome: Outcome) -> Iterator[str]:
+    if outcome.counts is None:
+        return
+    rows = [["instructions a packet", ""]]
+    rows += [[TITLES[name], digits(value)] for name, value in outcome.counts.packets.items()]
+    yield ""
+    yield from _columns(rows)
+
+
 def _targets(judgements: Sequence[Judgement]) -> Iterator[str]:
     if not judgements:
         return
@@ -81,7 +100,7 @@ def _targets(judgements: Sequence[Judgement]) -> Iterator[str]:
             judgement.mark,
             judgement.title,
             digits(judgement.value),
-            f"{'at least' if judgement.more_is_better else 'at most'} {judgement.bound:g}",
+            f"{'at least' if judgement.more_is_better else 'at most'} {judgement.bound:.3g}",
             _spread(judgement),
         ]
         for judgement in judgements

@@ -3,22 +3,20 @@
 import os
 import shutil
 import signal
-import sys
-from collections.abc import Callable
-from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 import click
 
-from nfmasq.bench.measures import MEASURES
-from nfmasq.bench.memory import Memory, idle, table_cost
+from nfmasq.bench.choice import NAMES, PLACE, Choice, choose
+from nfmasq.bench.outcome import Outcome
+from nfmasq.bench.page import write
 from nfmasq.bench.reading import BenchError
 from nfmasq.bench.report import as_json
-from nfmasq.bench.results import Results
-from nfmasq.bench.rounds import Plan, run
-from nfmasq.bench.tables import as_text
-from nfmasq.bench.variants import SCAPY, VARIANTS
+from nfmasq.bench.tables import as_text, in_short
+from nfmasq.bench.whole import take
 from nfmasq.cli.ask import end, fail, print_json
+from nfmasq.cli.progress import Progress
 from nfmasq.config.models import Engine
 from nfmasq.exits import Exit
 from nfmasq.lab.programs import sbin_too
@@ -32,28 +30,34 @@ PACKAGES = {
 }
 """The programs the bench runs, and the Debian package each is in."""
 
-MEMORY = "memory"
-_MEASURES = {measure.name: measure for measure in MEASURES}
-_VARIANTS = {variant.name: variant for variant in VARIANTS}
-
 
 @click.command(
     epilog="""\b
 Examples:
   sudo nfmasq bench
+  sudo nfmasq bench --quick --report /tmp/performance.md
   sudo nfmasq bench --rounds 3 --only small-packets --only floor --only nfmasq
   sudo nfmasq bench --json > figures.json
   nfmasq bench --core
 
 Run it on a machine that has nothing else to do. Everything happens in network namespaces of its own;
-nothing of this machine's network is touched and nothing stays."""
+nothing of this machine's network is touched and nothing stays. A report compares all ways there are and
+takes the better part of an hour, --quick some minutes; what is not installed is left out and named."""
 )
-@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds to take.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    is_flag=False,
+    flag_value=str(PLACE),
+    metavar="[FILE]",
+    help=f"Measure everything and write it, with plots beside it, as Markdown.  [default file: {PLACE}]",
+)
+@click.option("--quick", is_flag=True, help="The short form: one round, half a second a measurement.")
+@click.option("--rounds", type=click.IntRange(min=1), show_default="5", help="Rounds to take.")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0.5, max=60),
-    default=3,
-    show_default=True,
+    show_default="3, for a report 2",
     help="Length of each measurement.",
 )
 @click.option(
@@ -71,7 +75,7 @@ nothing of this machine's network is touched and nothing stays."""
 )
 @click.option(
     "--only",
-    type=click.Choice([*_MEASURES, MEMORY, *_VARIANTS]),
+    type=click.Choice(NAMES),
     multiple=True,
     metavar="NAME",
     help="Take only this measure, or only this variant; may be repeated. A wrong name lists them all.",
@@ -80,8 +84,10 @@ nothing of this machine's network is touched and nothing stays."""
 @click.option("--json", "for_programs", is_flag=True, help="JSON, for scripts.")
 def bench(
     *,
-    rounds: int,
-    seconds: float,
+    report: Path | None,
+    quick: bool,
+    rounds: int | None,
+    seconds: float | None,
     queues: int | None,
     senders: int,
     only: tuple[str, ...],
@@ -92,41 +98,38 @@ def bench(
 
     One run, interleaved, medians; a table of figures, one of ratios, and the targets they are held against.
     """
-    plan = Plan((), (), rounds, seconds, queues or Engine().queues, senders)
+    choice = Choice(report is not None, quick, core, frozenset(only), rounds, seconds, senders)
     if not core:
         _require_root()
         _require_programs()
-        plan = _chosen(plan, only)
+    if report is not None:
+        _require_place(report)
+    outcome = _measured(choice, queues or Engine().queues)
+    if report is not None:
+        write(outcome, report)
+    if for_programs:
+        print_json(as_json(outcome))
+    else:
+        for line in as_text(outcome) if report is None else in_short(outcome, report):
+            click.echo(line)
+    if outcome.results.failures:
+        end(Exit.FAILED)
+
+
+def _measured(choice: Choice, queues: int) -> Outcome:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with_scapy = find_spec("scapy") is not None
+    if not with_scapy and not choice.core:
+        click.echo("nfmasq: bench: no scapy, so no scapy loop: apt-get install python3-scapy", err=True)
     try:
-        results, memory = _measured(plan, with_memory=core or _wanted(MEMORY, only), with_daemon=not core)
+        with Progress() as progress:
+            return take(*choose(choice, queues, with_scapy=with_scapy), progress)
     except KeyboardInterrupt:
         fail("bench: stopped")
     except PermissionError as error:
         fail(f"bench: this machine does not let us make network namespaces: {error}", Exit.NOT_PERMITTED)
     except (BenchError, RuntimeError, OSError) as error:
         fail(f"bench: {error}")
-    if for_programs:
-        print_json(as_json(plan, results, memory))
-    else:
-        for line in as_text(plan, results, memory):
-            click.echo(line)
-    if results.failures:
-        end(Exit.FAILED)
-
-
-def _wanted(name: str, only: tuple[str, ...]) -> bool:
-    """Is it named, or nothing of its kind?"""
-    kind = _VARIANTS if name in _VARIANTS else {*_MEASURES, MEMORY}
-    return name in only or not any(other in kind for other in only)
-
-
-def _chosen(plan: Plan, only: tuple[str, ...]) -> Plan:
-    """The plan with the measures and variants that are wanted and can be had."""
-    variants = tuple(variant for variant in VARIANTS if _wanted(variant.name, only))
-    if SCAPY in variants and find_spec("scapy") is None:
-        click.echo("nfmasq: bench: no scapy, so no scapy loop: apt-get install python3-scapy", err=True)
-        variants = tuple(variant for variant in variants if variant is not SCAPY)
-    return replace(plan, variants=variants, measures=tuple(m for m in MEASURES if _wanted(m.name, only)))
 
 
 def _require_root() -> None:
@@ -142,36 +145,11 @@ def _require_programs() -> None:
         fail(f"bench: {', '.join(missing)} not found: apt-get install {packages}")
 
 
-def _measured(plan: Plan, *, with_memory: bool, with_daemon: bool) -> tuple[Results, Memory]:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with _Progress() as progress:
-        if plan.measures:
-            progress(f"{plan.rounds} rounds, about {max(1, plan.about_s / 60):.0f} minutes")
-        results = run(plan, progress)
-        return results, _memory(progress, with_daemon) if with_memory else Memory()
-
-
-def _memory(progress: Callable[[str], None], with_daemon: bool) -> Memory:
-    held = None
-    if with_daemon:
-        progress("starting a daemon, to see what it holds")
-        held = idle()
-    progress("filling a table with a million sessions")
-    return Memory(held, table_cost())
-
-
-class _Progress:
-    """Says on stderr what is being done: on a terminal in one line that is written over, else a line each."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-
-    def __enter__(self) -> Callable[[str], None]:
-        return self._say
-
-    def __exit__(self, *_: object) -> None:
-        if self._terminal:
-            click.echo("\r\033[K", nl=False, err=True)
-
-    def _say(self, text: str) -> None:
-        click.echo(f"\r\033[K{text}" if self._terminal else text, nl=not self._terminal, err=True)
+def _require_place(report: Path) -> None:
+    """Nobody waits an hour to hear that the report cannot be written."""
+    if not report.suffix:
+        fail(f"bench: {report}: plots go to a directory named like the report: give it a suffix, {report}.md")
+    if not report.parent.is_dir():
+        fail(f"bench: {report.parent}: no such directory; name another file: --report FILE")
+    if not os.access(report if report.exists() else report.parent, os.W_OK):
+        fail(f"bench: {report}: may not be written; name another file: --report FILE")

@@ -3,20 +3,26 @@
 import json
 
 import pytest
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import IP, TCP, UDP
 
 from nfmasq.bench import bulk, table
 from nfmasq.bench.bed import CLIENT, SERVER
-from nfmasq.bench.datagrams import PAYLOAD, datagram
 from nfmasq.bench.memory import table_cost
+from nfmasq.bench.packets import ACK, datagram, segment
 from nfmasq.bench.pingpong import percentile
 from nfmasq.bench.reading import BenchError
 
 
-def test_a_small_packet_is_what_scapy_would_build() -> None:
+def test_a_datagram_is_what_scapy_would_build() -> None:
     expected = IP(src=str(CLIENT), dst=str(SERVER), id=0, flags="DF", ttl=64)
-    expected /= UDP(sport=20000, dport=9) / bytes(PAYLOAD)
-    assert datagram(CLIENT, 20000, SERVER, 9) == bytes(expected)
+    expected /= UDP(sport=20000, dport=9) / bytes(64)
+    assert datagram((CLIENT, 20000), (SERVER, 9), 64) == bytes(expected)
+
+
+def test_a_segment_is_what_scapy_would_build() -> None:
+    expected = IP(src=str(CLIENT), dst=str(SERVER), id=0, flags="DF", ttl=64)
+    expected /= TCP(sport=20000, dport=80, flags="A", seq=5, ack=7, window=0xFFFF) / bytes(99)
+    assert segment((CLIENT, 20000), (SERVER, 80), ACK, (5, 7), size=99) == bytes(expected)
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0, 1), (0.5, 50), (0.99, 99), (1, 100)])

@@ -1,0 +1,79 @@
+"""From what was asked for on the command line to what is measured."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nfmasq.bench.measures import EXTRA as EXTRA_MEASURES
+from nfmasq.bench.measures import MEASURES
+from nfmasq.bench.memory import SESSIONS
+from nfmasq.bench.rounds import Plan
+from nfmasq.bench.variants import EXTRA as EXTRA_VARIANTS
+from nfmasq.bench.variants import SCAPY, VARIANTS
+from nfmasq.bench.whole import Wanted
+
+PLACE = Path("docs/performance.md")
+"""Where a report goes."""
+
+MEMORY, INSTRUCTIONS = "memory", "instructions"
+
+_MEASURES = (*MEASURES, *EXTRA_MEASURES)
+_VARIANTS = (*VARIANTS, *EXTRA_VARIANTS)
+_TAKEN = {MEMORY, INSTRUCTIONS, *(measure.name for measure in _MEASURES)}
+_WAYS = {variant.name for variant in _VARIANTS}
+_EXTRA = {*(measure.name for measure in EXTRA_MEASURES), *(variant.name for variant in EXTRA_VARIANTS)}
+
+NAMES = [
+    *(measure.name for measure in _MEASURES),
+    MEMORY,
+    INSTRUCTIONS,
+    *(variant.name for variant in _VARIANTS),
+]
+"""All that can be asked for by its name, in the order in which it is shown."""
+
+SIZES = (1_000, 10_000, 100_000, SESSIONS)
+QUICK_SIZES = (1_000, 100_000)
+"""Sessions in the tables of a report."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """report: everything is wanted; quick: the short form; core: only what needs no network.
+
+    only: names; those of a kind exclude the others of that kind. rounds, seconds: None: as it fits the rest.
+    """
+
+    report: bool
+    quick: bool
+    core: bool
+    only: frozenset[str]
+    rounds: int | None
+    seconds: float | None
+    senders: int
+
+    def wants(self, name: str) -> bool:
+        """Is it named, or nothing of its kind, and then no extra or everything is wanted?"""
+        kind = _WAYS if name in _WAYS else _TAKEN
+        return name in self.only or (not self.only & kind and (self.report or name not in _EXTRA))
+
+
+def choose(choice: Choice, queues: int, *, with_scapy: bool) -> tuple[Plan, Wanted]:
+    """What is measured."""
+    rounds = choice.rounds or (1 if choice.quick else 5)
+    seconds = choice.seconds or (0.5 if choice.quick else 2 if choice.report else 3)
+    sizes = (QUICK_SIZES if choice.quick else SIZES) if choice.report else (SESSIONS,)
+    wanted = Wanted(
+        tables=sizes if choice.core or choice.wants(MEMORY) else (),
+        daemon=not choice.core and choice.wants(MEMORY),
+        instructions=choice.core or choice.wants(INSTRUCTIONS),
+    )
+    if choice.core:
+        return Plan((), (), rounds, seconds, queues, choice.senders), wanted
+    variants = (variant for variant in _VARIANTS if choice.wants(variant.name))
+    return Plan(
+        tuple(variant for variant in variants if with_scapy or variant is not SCAPY),
+        tuple(measure for measure in _MEASURES if choice.wants(measure.name)),
+        rounds,
+        seconds,
+        queues,
+        choice.senders,
+    ), wanted

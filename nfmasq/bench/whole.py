@@ -1,0 +1,54 @@
+"""A whole run: the rounds, then what is measured without a network."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nfmasq.bench import instructions
+from nfmasq.bench.memory import Memory, TableCost, idle, table_cost
+from nfmasq.bench.outcome import Outcome
+from nfmasq.bench.reading import BenchError
+from nfmasq.bench.rounds import Plan, run
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is measured beside the rounds. tables: of so many sessions each, the largest for the memory;
+    daemon: what an idle one holds; instructions: those of a packet."""
+
+    tables: tuple[int, ...] = ()
+    daemon: bool = False
+    instructions: bool = False
+
+
+def take(plan: Plan, wanted: Wanted, progress: Progress) -> Outcome:
+    """Measure all of it. progress: gets one line before each thing done. Raises what `run` raises."""
+    if plan.measures:
+        progress(f"{plan.rounds} rounds, about {max(1, plan.about_s / 60):.0f} minutes")
+    results = run(plan, progress)
+    held = None
+    if wanted.daemon:
+        progress("starting a daemon, to see what it holds")
+        held = idle()
+    curve = tuple(_tables(wanted, progress))
+    memory = Memory(held, curve[-1] if curve else None)
+    outcome = Outcome(plan, results, memory, curve=curve)
+    return _counted(outcome, progress) if wanted.instructions else outcome
+
+
+def _tables(wanted: Wanted, progress: Progress) -> list[TableCost]:
+    found = []
+    for sessions in sorted(wanted.tables):
+        progress(f"filling a table with {sessions:,} sessions")
+        found.append(table_cost(sessions))
+    return found
+
+
+def _counted(outcome: Outcome, progress: Progress) -> Outcome:
+    """With the instructions a packet takes, or the reason why they cannot be counted."""
+    progress("counting instructions")
+    try:
+        return outcome.with_counts(instructions.count())
+    except BenchError as error:
+        return outcome.with_note(f"instructions: not counted: {error}")

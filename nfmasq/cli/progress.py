@@ -1,0 +1,23 @@
+"""Saying on stderr what a long command is doing."""
+
+import sys
+from collections.abc import Callable
+
+import click
+
+
+class Progress:
+    """On a terminal one line that is written over and gone at the end, else a line each."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+
+    def __enter__(self) -> Callable[[str], None]:
+        return self._say
+
+    def __exit__(self, *_: object) -> None:
+        if self._terminal:
+            click.echo("\r\033[K", nl=False, err=True)
+
+    def _say(self, text: str) -> None:
+        click.echo(f"\r\033[K{text}" if self._terminal else text, nl=not self._terminal, err=True)
