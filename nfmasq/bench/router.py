@@ -54,6 +54,7 @@ def _table(sessions: int) -> Table:
     policy = Policy((EXTERNAL,), (INTERNAL,), sessions=CAPACITY + sessions, timeouts=LONG)
     table.configure(policy)
     fill(table, sessions)
+    table.watch_lock()
     return table
 
 
@@ -83,7 +84,8 @@ def _counted(queues: list[Queue], table: Table | None) -> dict[str, object]:
         if name != "beats"
     }
     if table is not None:
-        counters = table.counters()
+        counters, lock = table.counters(), table.lock_times()
+        sums |= {"locked_ns": lock.held_ns, "waited_ns": lock.waited_ns}
         sums["sessions_created"] = sum(counters.created)
         sums["dropped"] = {
             reason: count for reason, count in zip(REASONS, counters.dropped, strict=True) if count

@@ -38,7 +38,7 @@ def beside(flood: list[bytes], one_in: int) -> list[bytes]:
 
 def test_a_flood_goes_short_and_nobody_else(router: Router) -> None:
     packets = beside([FLOOD] * SOON, 50)
-    router.table.pace(packets, batch=BATCH)
+    router.table.pace(packets, batch=BATCH, rationed=True)
     assert dropped(router) > SOON // 3
     through = got_through(router)
     assert through[OTHER_CLIENT] == packets.count(QUIET)
@@ -46,37 +46,39 @@ def test_a_flood_goes_short_and_nobody_else(router: Router) -> None:
 
 
 def test_some_of_a_flood_gets_through_always(router: Router) -> None:
-    router.table.pace(beside([FLOOD] * SOON, 50), batch=BATCH)
+    router.table.pace(beside([FLOOD] * SOON, 50), batch=BATCH, rationed=True)
     before = dropped(router)
-    router.table.pace(beside([FLOOD] * SOON, 50), batch=BATCH)
+    router.table.pace(beside([FLOOD] * SOON, 50), batch=BATCH, rationed=True)
     assert before < dropped(router) < before + SOON * 49 // 50
 
 
 def test_who_is_alone_is_not_cut(router: Router) -> None:
-    router.table.pace([FLOOD] * SOON, batch=BATCH)
+    router.table.pace([FLOOD] * SOON, batch=BATCH, rationed=True)
     assert dropped(router) == 0
 
 
 def test_others_are_remembered_for_a_while(router: Router) -> None:
     """Somebody types a letter now and then."""
-    router.table.pace(beside([FLOOD] * SOON, SOON // 4), batch=BATCH)
+    router.table.pace(beside([FLOOD] * SOON, SOON // 4), batch=BATCH, rationed=True)
     assert dropped(router) > SOON // 3
     assert got_through(router)[OTHER_CLIENT] == 4
 
 
 def test_flows_that_send_alike_are_not_cut(router: Router) -> None:
-    router.table.pace([udp(CLIENT, 40000 + nth % 40, SERVER, 9) for nth in range(SOON)], batch=BATCH)
+    router.table.pace(
+        [udp(CLIENT, 40000 + nth % 40, SERVER, 9) for nth in range(SOON)], batch=BATCH, rationed=True
+    )
     assert dropped(router) == 0
 
 
 def test_a_queue_that_empties_is_not_overrun(router: Router) -> None:
-    router.table.pace(beside([FLOOD] * SOON, 50), batch=BATCH - 1)
+    router.table.pace(beside([FLOOD] * SOON, 50), batch=BATCH - 1, rationed=True)
     assert dropped(router) == 0
 
 
 def test_a_flood_that_is_over_is_forgotten(router: Router) -> None:
-    router.table.pace(beside([FLOOD] * SOON, 50), batch=BATCH)
-    router.table.pace(beside([FLOOD] * SOON, 50), batch=1)
+    router.table.pace(beside([FLOOD] * SOON, 50), batch=BATCH, rationed=True)
+    router.table.pace(beside([FLOOD] * SOON, 50), batch=1, rationed=True)
     before = dropped(router)
-    router.table.pace(beside([FLOOD] * BATCH * 16, 50), batch=BATCH)
+    router.table.pace(beside([FLOOD] * BATCH * 16, 50), batch=BATCH, rationed=True)
     assert dropped(router) == before
