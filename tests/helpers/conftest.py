@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(autouse=True, scope="package")
 def a_small_heap() -> Iterator[None]:
-    """What tests before have left in memory costs a helper no time to collect: in a daemon there is little."""
+    """What tests before have left in memory costs a helper no time to collect: a daemon has little."""
     gc.collect()
     gc.freeze()
     yield
