@@ -22,8 +22,9 @@ cdef enum:
     SLOTS = 256              # a power of two
     FAR_MORE = 4             # times what the others send, each
     CERTAIN = 65536
-    STEP = 1024              # the odds change by so much a batch
-    MOST = CERTAIN - STEP    # some get through, however many they are
+    UP = 2048                # the odds grow by so much with each batch that is full
+    DOWN = 512               # and shrink with each that is not
+    MOST = CERTAIN - UP      # some get through, however many they are
 
 cdef struct Ration:
     uint32_t full            # batches in a row
@@ -57,11 +58,11 @@ cdef inline void halve(Ration* ration) noexcept nogil:
 cdef inline void set_odds(Ration* ration, bint full) noexcept nogil:
     if not full:
         ration.full = 0
-        ration.odds -= min(ration.odds, <uint32_t>STEP)
+        ration.odds -= min(ration.odds, <uint32_t>DOWN)
     elif ration.full < STANDING:
         ration.full += 1
     else:
-        ration.odds = min(ration.odds + <uint32_t>STEP, <uint32_t>MOST)
+        ration.odds = min(ration.odds + <uint32_t>UP, <uint32_t>MOST)
 
 cdef inline bint sends_far_more(const Ration* ration, uint32_t count) noexcept nogil:
     """Than each of the others, who are there or were not long ago?"""
