@@ -41,7 +41,9 @@ def eprt_argument(text: bytes, at: int) -> Found | None:
     def write(address: IPv4Address, port: int) -> bytes:
         return b"%s%s%d" % (str(address).encode(), delimiter, port)
 
-    return Found(at + match.start(3), at + match.end(4), IPv4Address(_octets(quad.groups())), _port(port), write)
+    return Found(
+        at + match.start(3), at + match.end(4), IPv4Address(_octets(quad.groups())), _port(port), write
+    )
 
 
 def passive_reply(line: bytes, at: int) -> Found | None:

@@ -83,6 +83,8 @@ def _answered(segment: Segment, other: Stream) -> tuple[int, bytes | None]:
     if not segment.flags & ACK or other.is_plain:
         return segment.acked, None
     acked = other.number(other.last_before(other.heard(segment.acked)))
+    if not segment.has_options:
+        return acked, None
     return acked, tcp.edges_moved(segment, _edge(other, other.first_behind), _edge(other, other.last_before))
 
 
