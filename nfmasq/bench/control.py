@@ -1,4 +1,4 @@
-"""An FTP control connection without a network: both its ends, through the core's table and the helpers' engine.
+"""An FTP control connection without a network: both ends, through the core's table and the engine.
 
 What is stored: how many bytes each end has sent, and how many the other end has got in their place, which is
 what it acknowledges. `say` alone writes it; the connection stays with the table when this object goes.

@@ -1,8 +1,9 @@
 """What a helper costs: `python -m nfmasq.bench.helpers CONNECTIONS` prints a HelperCost as JSON.
 
-It needs no network. It is the FTP helper's, with the engine's and the core's: the processor's time from a packet of a control
-connection that was set aside to its verdict, the verdict's way into the kernel not included. The connections
-are of clients that log in, announce and get replies, all of it acknowledged, as real ones are.
+It needs no network. It is the FTP helper's cost, with the engine's and the core's: the processor's time from
+a packet of a control connection that was set aside to its verdict, the verdict's way into the kernel not
+included. The connections are of clients that log in, announce and get replies, all of it acknowledged, as
+real ones are.
 """
 
 import gc
@@ -11,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from ipaddress import IPv4Address
 from itertools import count
 from statistics import median
 
@@ -37,10 +37,10 @@ _PATIENCE_S = 300
 class HelperCost:
     """Seconds of processor time, medians; and bytes.
 
-    plain: a line without an endpoint. announcing: one with one, while no more than half as many announced
-    sessions wait on this connection as may. announcing_full: while as many wait as may. ack: a segment without bytes, of a
-    connection whose lines were rewritten. connections: so many, each idle after it announced once; held:
-    bytes all of them take.
+    plain: a line without an endpoint. announcing: one with one, while at most half as many announced
+    sessions wait on this connection as may. announcing_full: while as many wait as may. ack: a segment
+    without bytes, of a connection whose lines were rewritten. connections: so many, each idle after it
+    announced once; held: bytes all of them take.
     """
 
     plain: float
