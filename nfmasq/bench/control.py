@@ -58,7 +58,7 @@ class Control:
     """A client's connection, open and logged in. client: its end."""
 
     def __init__(self, router: Router, client: Endpoint) -> None:
-        self._router = router
+        self.router = router
         self._client = self._external = client
         self._sent = {True: 0, False: 0}
         self._heard = {True: 0, False: 0}
@@ -81,11 +81,11 @@ class Control:
         """
         taken = self._say(outbound, text, ACK)
         self._sent[outbound] += len(text)
-        self._heard[outbound] += self._router.table.through
+        self._heard[outbound] += self.router.table.through
         return taken
 
     def _say(self, outbound: bool, text: bytes, flags: int) -> float:
-        table, far = self._router.table, not outbound
+        table, far = self.router.table, not outbound
         ends = (self._client, SERVER) if outbound else (SERVER, self._external)
         # The SYNs have the number 0, what follows them begins at 1.
         numbers = self._sent[outbound] + (not flags & SYN), self._heard[far] + 1 if flags & ACK else 0
@@ -95,5 +95,5 @@ class Control:
             raise RuntimeError(f"the helper did not get {text!r}: {reason or 'the session has none'}")
         self._external = held.external
         began = time.thread_time()
-        self._router.engine.answer(held)
+        self.router.engine.answer(held)
         return time.thread_time() - began

@@ -23,6 +23,13 @@ from nfmasq.helpers.expecting import MOST_WAITING
 
 CONNECTIONS = 10_000
 SAMPLES = 2000
+LINES = {
+    "plain": "FTP control line",
+    "announcing": "FTP control line that announces",
+    "announcing_full": f"one that announces while {MOST_WAITING} wait",
+    "ack": "bare ACK of a control connection",
+}
+"""What is timed, for people."""
 
 _FEW = MOST_WAITING // 2
 _AT_ONCE = 2000

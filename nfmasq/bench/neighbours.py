@@ -2,8 +2,8 @@
 
 The daemon is the real one, on the lab's router. Another client meanwhile does nothing; pours PORT lines down
 an FTP control connection; or has the helper of others read what makes it loop until it is cut off. All ends
-share the processors, so work costs the others something whoever does it: beside each state stands the same
-work without a helper, the lines at the same rate to a port that has none, and a program that computes.
+share the processors, and one that sleeps takes its time to wake up, so a program that only computes is a
+state too: the helpers' work is compared with it.
 """
 
 import os
@@ -22,22 +22,19 @@ from nfmasq.bench.results import Ratio, ratio
 from nfmasq.lab.router import DaemonError, DaemonUnderLab
 from nfmasq.lab.topology import Topology
 
-IDLE, BUSY, POURED, LOOPING, COMPUTING = "idle", "busy", "poured", "looping", "computing"
+IDLE, COMPUTING, BUSY, LOOPING = "idle", "computing", "busy", "looping"
 TITLES = {
-    IDLE: "no helper works",
+    IDLE: "nothing works",
+    COMPUTING: "a program computes, no helper works",
     BUSY: "a busy FTP control connection",
-    POURED: "the same lines without a helper",
     LOOPING: "a helper that loops until it is cut off",
-    COMPUTING: "a program that computes",
 }
 """The states, in the order in which a round takes them, for people."""
-LIKE = {BUSY: POURED, LOOPING: COMPUTING}
-"""The same work without a helper."""
+HELPERS_WORK = (BUSY, LOOPING)
 
 ROUNDS, QUICK_ROUNDS = 5, 1
 SECONDS = 1.0
 """Of each measurement: a helper that is cut off again and again is switched off before long."""
-_FTP, _NO_HELPER = 21, 2021
 
 
 @dataclass
@@ -88,10 +85,10 @@ class _Bed:
         return next(row for row in rows if row["name"] == name)
 
     @contextmanager
-    def at_work(self, what: str, *arguments: str) -> Iterator[None]:
+    def at_work(self, what: str) -> Iterator[None]:
         """The other client's program meanwhile."""
         server = str(self.topology.server1_address)
-        with running(self.topology.client2, pouring.__name__, what, server, *arguments):
+        with running(self.topology.client2, pouring.__name__, what, server):
             yield
 
 
@@ -102,7 +99,7 @@ def _bed() -> Iterator[_Bed]:
         topology = stack.enter_context(Topology())
         with _found_by_python(place):
             daemon = stack.enter_context(DaemonUnderLab(topology))
-        ports = (str(port) for port in (_FTP, _NO_HELPER, *Looping.ports))
+        ports = (str(port) for port in (pouring.FTP, *Looping.ports))
         stack.enter_context(running(topology.server1, pouring.__name__, "serve", *ports))
         stack.enter_context(running(topology.server1, pingpong.__name__, "serve"))
         yield _Bed(topology, daemon)
@@ -126,35 +123,6 @@ def _idle(bed: _Bed, _: Neighbours) -> Reading:
     return bed.ask()
 
 
-def _busy(bed: _Bed, found: Neighbours) -> Reading:
-    with bed.at_work("pour", str(_FTP), "0"):
-        before, began = bed.helper("ftp"), time.monotonic()
-        reading = bed.ask()
-        after, taken = bed.helper("ftp"), time.monotonic() - began
-    found.rates.append((after["messages"]["rewritten"] - before["messages"]["rewritten"]) / taken)
-    found.shares.append((after["seconds"] - before["seconds"]) / taken)
-    if not found.rates[-1]:
-        raise BenchError("the FTP helper rewrote nothing")
-    return reading
-
-
-def _poured(bed: _Bed, found: Neighbours) -> Reading:
-    with bed.at_work("pour", str(_NO_HELPER), str(found.rates[-1])):
-        return bed.ask()
-
-
-def _looping(bed: _Bed, found: Neighbours) -> Reading:
-    bed.daemon.api(f"/v1/helpers/{Looping.name}", "PUT", {"enabled": True})  # forgets earlier cut-offs
-    before = bed.helper(Looping.name)["messages"]["error"]
-    with bed.at_work("loop"):
-        reading = bed.ask()
-    cut_off = bed.helper(Looping.name)["messages"]["error"] - before
-    if not cut_off:
-        raise BenchError("the helper that loops was never cut off")
-    found.cut_off += cut_off
-    return reading
-
-
 def _computing(bed: _Bed, _: Neighbours) -> Reading:
     child = Child(_compute)
     try:
@@ -169,6 +137,30 @@ def _compute() -> None:
         pass
 
 
+def _busy(bed: _Bed, found: Neighbours) -> Reading:
+    with bed.at_work("pour"):
+        before, began = bed.helper("ftp"), time.monotonic()
+        reading = bed.ask()
+        after, taken = bed.helper("ftp"), time.monotonic() - began
+    found.rates.append((after["messages"]["rewritten"] - before["messages"]["rewritten"]) / taken)
+    found.shares.append((after["seconds"] - before["seconds"]) / taken)
+    if not found.rates[-1]:
+        raise BenchError("the FTP helper rewrote nothing")
+    return reading
+
+
+def _looping(bed: _Bed, found: Neighbours) -> Reading:
+    bed.daemon.api(f"/v1/helpers/{Looping.name}", "PUT", {"enabled": True})  # forgets earlier cut-offs
+    before = bed.helper(Looping.name)["messages"]["error"]
+    with bed.at_work("loop"):
+        reading = bed.ask()
+    cut_off = bed.helper(Looping.name)["messages"]["error"] - before
+    if not cut_off:
+        raise BenchError("the helper that loops was never cut off")
+    found.cut_off += cut_off
+    return reading
+
+
 _TAKE: dict[str, Callable[[_Bed, Neighbours], Reading]] = dict(
-    zip(TITLES, (_idle, _busy, _poured, _looping, _computing), strict=True)
+    zip(TITLES, (_idle, _computing, _busy, _looping), strict=True)
 )

@@ -1,24 +1,24 @@
-"""Busy control connections: `python -m nfmasq.bench.pouring` with `serve PORT…`, `pour SERVER PORT RATE` or
-`loop SERVER`.
+"""Busy control connections:
+`python -m nfmasq.bench.pouring`, and `serve PORT…`, `pour SERVER` or `loop SERVER`.
 
 The server greets as FTP's do and answers every line, so that a helper reads both sides. `pour` logs in and
-sends PORT lines, RATE a second or, if that is 0, as fast as they are taken; `loop` opens one connection after
-the other whose helper is going to be cut off, no more of them than leave it switched on. Both stay until they
-are ended.
+sends PORT lines as fast as they are answered; `loop` opens one connection after the other whose helper is
+going to be cut off, no more of them than leave it switched on. Both stay until they are ended.
 """
 
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable
 from itertools import count
 
 from nfmasq.bench.looping import LOOP, Looping
 from nfmasq.helpers.engine import MOST_CUT_OFF
 
+FTP = 21
 LINES = 20
 """Sent at once."""
+UNANSWERED = 2 * LINES
+"""Lines that may wait for an answer: a client that never waits makes the engine let go of its connection."""
 _ANSWERS = {b"USER": b"331 Any password will do\r\n", b"PASS": b"230 Logged in\r\n"}
 _FINE = b"200 Fine\r\n"
 _PATIENCE_S = 5.0
@@ -58,8 +58,8 @@ def _answer(connection: socket.socket) -> None:
             return
 
 
-def _pour(server: str, port: int, rate: float) -> None:
-    with socket.create_connection((server, port), _PATIENCE_S) as connection:
+def _pour(server: str) -> None:
+    with socket.create_connection((server, FTP), _PATIENCE_S) as connection:
         greeting = connection.makefile("rb")
         greeting.readline()
         for line in (b"USER anonymous\r\n", b"PASS me@\r\n"):
@@ -67,25 +67,16 @@ def _pour(server: str, port: int, rate: float) -> None:
             greeting.readline()
         connection.settimeout(None)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _begin(lambda: _drain(connection))
         address = connection.getsockname()[0].replace(".", ",")
         print("ready", flush=True)
-        began = time.monotonic()
+        unanswered = 0
         for number in count():
             ports = (5000 + (number * LINES + nth) % 60_000 for nth in range(LINES))
             lines = "".join(f"PORT {address},{port >> 8},{port & 255}\r\n" for port in ports)
             connection.sendall(lines.encode())
-            if rate:
-                time.sleep(max(0.0, began + (number + 1) * LINES / rate - time.monotonic()))
-
-
-def _begin(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, daemon=True).start()
-
-
-def _drain(connection: socket.socket) -> None:
-    while connection.recv(65536):
-        pass
+            unanswered += LINES
+            while unanswered > UNANSWERED:
+                unanswered -= connection.recv(65536).count(b"\n")
 
 
 def _loop(server: str) -> None:
@@ -104,6 +95,6 @@ if __name__ == "__main__":
     if what == "serve":
         _serve([int(port) for port in arguments])
     elif what == "pour":
-        _pour(arguments[0], int(arguments[1]), float(arguments[2]))
+        _pour(arguments[0])
     else:
         _loop(arguments[0])
