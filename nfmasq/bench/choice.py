@@ -6,6 +6,7 @@ from pathlib import Path
 from nfmasq.bench.measures import EXTRA as EXTRA_MEASURES
 from nfmasq.bench.measures import MEASURES
 from nfmasq.bench.memory import SESSIONS
+from nfmasq.bench.neighbours import QUICK_ROUNDS, ROUNDS
 from nfmasq.bench.rounds import Plan
 from nfmasq.bench.variants import EXTRA as EXTRA_VARIANTS
 from nfmasq.bench.variants import SCAPY, VARIANTS
@@ -14,11 +15,11 @@ from nfmasq.bench.whole import Wanted
 PLACE = Path("docs/performance.md")
 """Where a report goes."""
 
-MEMORY, INSTRUCTIONS = "memory", "instructions"
+MEMORY, INSTRUCTIONS, HELPERS = "memory", "instructions", "helpers"
 
 _MEASURES = (*MEASURES, *EXTRA_MEASURES)
 _VARIANTS = (*VARIANTS, *EXTRA_VARIANTS)
-_TAKEN = {MEMORY, INSTRUCTIONS, *(measure.name for measure in _MEASURES)}
+_TAKEN = {MEMORY, INSTRUCTIONS, HELPERS, *(measure.name for measure in _MEASURES)}
 _WAYS = {variant.name for variant in _VARIANTS}
 _EXTRA = {*(measure.name for measure in EXTRA_MEASURES), *(variant.name for variant in EXTRA_VARIANTS)}
 
@@ -26,6 +27,7 @@ NAMES = [
     *(measure.name for measure in _MEASURES),
     MEMORY,
     INSTRUCTIONS,
+    HELPERS,
     *(variant.name for variant in _VARIANTS),
 ]
 """All that can be asked for by its name, in the order in which it is shown."""
@@ -61,10 +63,13 @@ def choose(choice: Choice, queues: int, *, with_scapy: bool) -> tuple[Plan, Want
     rounds = choice.rounds or (1 if choice.quick else 5)
     seconds = choice.seconds or (0.5 if choice.quick else 2 if choice.report else 3)
     sizes = (QUICK_SIZES if choice.quick else SIZES) if choice.report else (SESSIONS,)
+    several = QUICK_ROUNDS if choice.quick else ROUNDS
     wanted = Wanted(
         tables=sizes if choice.core or choice.wants(MEMORY) else (),
         daemon=not choice.core and choice.wants(MEMORY),
         instructions=choice.core or choice.wants(INSTRUCTIONS),
+        helper=choice.core or choice.wants(HELPERS),
+        neighbours=several if choice.wants(HELPERS) and not choice.core else 0,
     )
     if choice.core:
         return Plan((), (), rounds, seconds, queues, choice.senders), wanted

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from nfmasq.bench.markdown import Plots, table
 from nfmasq.bench.plots import Bar, bars
-from nfmasq.bench.reading import Figure
+from nfmasq.bench.reading import Figure, digits
 from nfmasq.bench.results import Results
-from nfmasq.bench.tables import digits
 from nfmasq.bench.variants import NFMASQ, Variant
 
 NOTHING = "-"

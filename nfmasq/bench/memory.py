@@ -6,14 +6,11 @@ a program holds when it has made a table and filled it, by the number of session
 of its own, the dearest case, so many external addresses are needed and their port pools count too.
 """
 
-import json
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from nfmasq.bench.programs import alone
 from nfmasq.bench.reading import BenchError
-from nfmasq.lab.programs import python_environment
 from nfmasq.lab.router import DaemonError, DaemonUnderLab
 from nfmasq.lab.topology import Topology
 
@@ -65,20 +62,4 @@ def idle() -> int:
 
 def table_cost(sessions: int = SESSIONS) -> TableCost:
     """Fill a table in a program of its own. Needs no privilege."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "nfmasq.bench.table", str(sessions)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env=python_environment(),
-    ) as program:
-        try:
-            said, complaint = program.communicate(timeout=_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            raise BenchError("filling the table did not end in time") from None
-        finally:
-            program.kill()
-    if program.returncode != 0:
-        raise BenchError(f"filling the table failed: {(complaint.strip().splitlines() or ['?'])[-1]}")
-    return TableCost(**json.loads(said))
+    return TableCost(**alone("nfmasq.bench.table", str(sessions), patience=_PATIENCE_S))

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+from nfmasq.bench.helpers import HelperCost
 from nfmasq.bench.instructions import Counts
 from nfmasq.bench.memory import Memory, TableCost
+from nfmasq.bench.neighbours import Neighbours
 from nfmasq.bench.results import Results
 from nfmasq.bench.rounds import Plan
 
@@ -21,6 +23,8 @@ class Outcome:
     counts: Counts | None = None
     curve: tuple[TableCost, ...] = ()
     notes: tuple[str, ...] = ()
+    helper: HelperCost | None = None
+    neighbours: Neighbours | None = None
 
     def with_counts(self, counts: Counts) -> "Outcome":
         """The same, and these instructions."""

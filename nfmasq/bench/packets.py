@@ -27,15 +27,16 @@ def segment(
     numbers: tuple[int, int] = (0, 0),
     *,
     size: int = 0,
+    payload: bytes = b"",
     finished: bool = True,
 ) -> bytes:
-    """A TCP segment with `size` bytes of payload, zeros.
+    """A TCP segment with this payload, or with `size` bytes of zeros.
 
     numbers: the sequence number and the acknowledgment number.
     finished: False for one whose checksum a device is still to complete: the pseudo-header sum stands there.
     """
     head = struct.pack("!HHIIBBH", source[1], target[1], *numbers, 5 << 4, flags, _WINDOW)
-    tcp = head + bytes(4 + size)
+    tcp = head + bytes(4) + (payload or bytes(size))
     return _packet(_TCP, source, target, tcp, 16, finished=finished)
 
 

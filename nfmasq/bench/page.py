@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from nfmasq.bench import instructions
+from nfmasq.bench import helped, instructions
 from nfmasq.bench.comparison import Comparison
 from nfmasq.bench.markdown import Plots, table
 from nfmasq.bench.memory import TableCost
 from nfmasq.bench.outcome import Outcome
 from nfmasq.bench.plots import lines
+from nfmasq.bench.reading import digits
 from nfmasq.bench.report import machine
 from nfmasq.bench.sections import COMPARED, METHOD, SECTIONS
-from nfmasq.bench.tables import digits
 from nfmasq.bench.targets import Judgement, judge
 from nfmasq.bench.variants import MILLION, NFMASQ, WORKERS
 
@@ -37,6 +37,7 @@ def _page(outcome: Outcome, plots: Plots) -> Iterator[str]:
     yield from _comparisons(outcome, Comparison(outcome.results, plots))
     yield from _core(outcome, plots)
     yield from _instructions(outcome)
+    yield from _helpers(outcome)
     notes = [*outcome.results.notes(), *outcome.notes]
     if notes:
         yield from ("## Notes", "", *(f"- {note}" for note in notes), "")
@@ -69,7 +70,7 @@ def _targets(outcome: Outcome) -> Iterator[str]:
             else "",
             judgement.mark if judgement.reached else f"**{judgement.mark}**",
         ]
-        for judgement in judge(outcome.results, outcome.memory)
+        for judgement in judge(outcome)
     ]
     if rows:
         yield from ("## Targets", "")
@@ -157,3 +158,14 @@ def _instructions(outcome: Outcome) -> Iterator[str]:
     yield from (f"Of a packet in the table, as callgrind counts them; compiled by {counts.compiler}.", "")
     rows = ([instructions.TITLES[name], digits(value)] for name, value in counts.packets.items())
     yield from table([["", "instructions"], *rows])
+
+
+def _helpers(outcome: Outcome) -> Iterator[str]:
+    cost, neighbours = outcome.helper, outcome.neighbours
+    if cost is not None:
+        yield from ("## Helpers", "", helped.COST, "")
+        yield from table(list(helped.costs(cost)))
+    if neighbours is not None:
+        yield from ("## Delay by helpers", "", helped.DELAY, "")
+        yield from table(list(helped.delays(neighbours)))
+        yield from (helped.work(neighbours), "")

@@ -17,6 +17,7 @@ from ipaddress import IPv4Address
 from nfmasq.bench.bed import CLIENT, SERVER, Bed
 from nfmasq.bench.programs import answer, running
 from nfmasq.bench.reading import BenchError, Figure, Reading
+from nfmasq.lab.namespace import Namespace
 
 MEDIAN = Figure("round-trip", "round trip, median", "µs", 1e-6, more_is_better=False)
 P99 = Figure("round-trip-p99", "round trip, 99 %", "µs", 1e-6, more_is_better=False)
@@ -31,7 +32,12 @@ _MOST_LOST = 3
 def take(bed: Bed, seconds: float) -> Reading:
     """Exchange datagrams one at a time."""
     with running(bed.server, "nfmasq.bench.pingpong", "serve"):
-        said = answer(bed.client, "nfmasq.bench.pingpong", "ask", str(seconds), patience=seconds)
+        return asked(bed.client, SERVER, seconds)
+
+
+def asked(client: Namespace, server: IPv4Address, seconds: float) -> Reading:
+    """Exchange datagrams with a server that runs already."""
+    said = answer(client, "nfmasq.bench.pingpong", "ask", str(seconds), str(server), patience=seconds)
     if not said["exchanges"]:
         raise BenchError("no datagram came back")
     return Reading(
@@ -64,16 +70,16 @@ def _serve() -> None:
             sock.sendto(peer[0].encode() if data == WHO else data, peer)
 
 
-def _connected() -> socket.socket:
+def _connected(server: str) -> socket.socket:
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     # A timeout of the socket's own would cost a poll each time.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", _PATIENCE_S, 0))
-    sock.connect((str(SERVER), PORT))
+    sock.connect((server, PORT))
     return sock
 
 
 def _who() -> dict[str, object]:
-    with _connected() as sock:
+    with _connected(str(SERVER)) as sock:
         for _ in range(_MOST_LOST):
             sock.send(WHO)
             try:
@@ -83,10 +89,10 @@ def _who() -> dict[str, object]:
     return {"seen": "nobody: nothing came back"}
 
 
-def _ask(seconds: float) -> dict[str, object]:
+def _ask(seconds: float, server: str) -> dict[str, object]:
     times: list[int] = []
     lost = 0
-    with _connected() as sock:
+    with _connected(server) as sock:
         clock, data = time.perf_counter_ns, bytes(64)
         end = time.monotonic() + seconds
         while time.monotonic() < end and lost < _MOST_LOST:
@@ -109,4 +115,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         _serve()
     else:
-        print(json.dumps(_who() if sys.argv[1] == "who" else _ask(float(sys.argv[2]))), flush=True)
+        said = _who() if sys.argv[1] == "who" else _ask(float(sys.argv[2]), sys.argv[3])
+        print(json.dumps(said), flush=True)

@@ -67,6 +67,20 @@ def answer(where: Namespace, module: str, *arguments: str, patience: float = 0) 
     return answer_of(_started(where, module, *arguments), patience)
 
 
+def alone(module: str, *arguments: str, patience: float) -> dict[str, Any]:
+    """As `answer`, for a program that needs no namespace."""
+    with subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=python_environment(),
+    ) as program:
+        return answer_of(program, patience)
+
+
 def answer_of(program: Program, patience: float = 0) -> dict[str, Any]:
     """Close the program's input, wait for its end, read the JSON it printed. Raises BenchError without."""
     try:

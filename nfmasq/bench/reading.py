@@ -34,3 +34,8 @@ class Reading:
 
     values: dict[str, float]
     extra: dict[str, float] = field(default_factory=dict)
+
+
+def digits(number: float) -> str:
+    """Three digits, or all that are before the point: 0.0123, 1.23, 12.3, 1234."""
+    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"

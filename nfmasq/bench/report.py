@@ -5,6 +5,7 @@ import platform
 from contextlib import suppress
 from dataclasses import asdict
 
+from nfmasq.bench.helped import as_data
 from nfmasq.bench.outcome import Outcome
 from nfmasq.bench.results import AGAINST
 from nfmasq.bench.targets import Judgement, judge
@@ -39,13 +40,17 @@ def as_json(outcome: Outcome) -> dict[str, object]:
             for against in AGAINST
             if (found := results.ratio(figure, against)) is not None
         ],
-        "targets": [_target(judgement) for judgement in judge(results, memory)],
+        "targets": [_target(judgement) for judgement in judge(outcome)],
         "memory": {
             "idle_bytes": memory.idle,
             "table": asdict(memory.table) if memory.table else None,
             "tables": [asdict(cost) for cost in outcome.curve],
         },
         "instructions": asdict(outcome.counts) if outcome.counts else None,
+        "helpers": {
+            "cost": asdict(outcome.helper) if outcome.helper else None,
+            "neighbours": as_data(outcome.neighbours) if outcome.neighbours else None,
+        },
         "counted": results.counted,
         "skipped": results.skipped,
         "notes": [*results.notes(), *outcome.notes],

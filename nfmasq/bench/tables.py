@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
+from nfmasq.bench import helped
 from nfmasq.bench.instructions import TITLES
 from nfmasq.bench.memory import Memory
 from nfmasq.bench.outcome import Outcome
-from nfmasq.bench.reading import Figure
+from nfmasq.bench.reading import Figure, digits
 from nfmasq.bench.report import machine
 from nfmasq.bench.results import AGAINST, Results
 from nfmasq.bench.targets import Judgement, judge
@@ -30,7 +31,8 @@ def as_text(outcome: Outcome) -> Iterator[str]:
         yield from _ratios(results)
         yield ""
     yield from _memory(memory)
-    yield from _targets(list(judge(results, memory)))
+    yield from _helpers(outcome)
+    yield from _targets(list(judge(outcome)))
     yield from _instructions(outcome)
     for note in (*results.notes(), *outcome.notes):
         yield f"note: {note}"
@@ -38,13 +40,8 @@ def as_text(outcome: Outcome) -> Iterator[str]:
 
 def in_short(outcome: Outcome, report: Path) -> Iterator[str]:
     """What is said on a terminal when all the rest is in the report."""
-    yield from _targets(list(judge(outcome.results, outcome.memory)))
+    yield from _targets(list(judge(outcome)))
     yield f"all of it: {report}"
-
-
-def digits(number: float) -> str:
-    """Three digits, or all that are before the point: 0.0123, 1.23, 12.3, 1234."""
-    return f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
 
 
 def _figures(results: Results) -> Iterator[str]:
@@ -81,6 +78,17 @@ def _memory(memory: Memory) -> Iterator[str]:
         f"{cost.new_few_ns:.0f} and {cost.new_many_ns:.0f} ns"
     )
     yield ""
+
+
+def _helpers(outcome: Outcome) -> Iterator[str]:
+    if outcome.helper is not None:
+        yield "a packet of a control connection, in engine, helper and core"
+        yield from _columns(list(helped.costs(outcome.helper))[1:])
+        yield ""
+    if outcome.neighbours is not None:
+        yield from _columns(list(helped.delays(outcome.neighbours)))
+        yield helped.work(outcome.neighbours)
+        yield ""
 
 
 def _instructions(outcome: Outcome) -> Iterator[str]:

@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nfmasq.bench import bulk, connections, datagrams, overload, pingpong, segments
+from nfmasq.bench.helpers import CONNECTIONS, LINES, HelperCost
 from nfmasq.bench.measures import EXTRA, MEASURES
 from nfmasq.bench.memory import SESSIONS, Memory
+from nfmasq.bench.neighbours import COMPUTING, HELPERS_WORK, TITLES, Neighbours
+from nfmasq.bench.outcome import Outcome
 from nfmasq.bench.reading import Figure
 from nfmasq.bench.results import Ratio, Results
 from nfmasq.bench.variants import (
@@ -63,6 +66,10 @@ TARGETS = (
 
 MOST_IDLE_MB = 60
 MOST_SESSION_BYTES = 200
+MOST_LINE_US = 50
+MOST_CONTROL_MB = 100
+MOST_DELAY = 1.1
+"""A round trip's median while a helper works, beside one while it does not: no more than chance makes."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +102,17 @@ def _title(target: Target) -> str:
     return f"{ours}{target.figure.title}{against}"
 
 
-def judge(results: Results, memory: Memory) -> Iterator[Judgement]:
+def judge(outcome: Outcome) -> Iterator[Judgement]:
     """A judgement of every target for which there are figures."""
+    yield from _of_ways(outcome.results)
+    yield from _of_memory(outcome.memory)
+    if outcome.helper is not None:
+        yield from _of_helpers(outcome.helper)
+    if outcome.neighbours is not None:
+        yield from _of_neighbours(outcome.neighbours)
+
+
+def _of_ways(results: Results) -> Iterator[Judgement]:
     for target in TARGETS:
         figure, against = target.figure, target.against
         if against is None:
@@ -118,8 +134,28 @@ def judge(results: Results, memory: Memory) -> Iterator[Judgement]:
                 found,
                 target.ours,
             )
+
+
+def _of_memory(memory: Memory) -> Iterator[Judgement]:
     if memory.idle is not None:
         yield Judgement("idle", "resident memory, idle, MB", None, memory.idle / 1e6, MOST_IDLE_MB)
     if memory.table is not None and memory.table.sessions >= SESSIONS:
         cost = memory.table.bytes_per_session
         yield Judgement("session", "bytes a session", None, cost, MOST_SESSION_BYTES)
+
+
+def _of_helpers(cost: HelperCost) -> Iterator[Judgement]:
+    for name, title in LINES.items():
+        yield Judgement(f"helper-{name}", f"{title}, µs", None, getattr(cost, name) * 1e6, MOST_LINE_US)
+    if cost.connections >= CONNECTIONS:
+        title = f"{cost.connections:,} idle control connections, MB"
+        yield Judgement("helper-idle", title, None, cost.held / 1e6, MOST_CONTROL_MB)
+
+
+def _of_neighbours(found: Neighbours) -> Iterator[Judgement]:
+    for state in HELPERS_WORK:
+        ratio = found.ratio(state, COMPUTING, pingpong.MEDIAN.name)
+        if ratio is not None:
+            title = f"round trip beside {TITLES[state]} / none"
+            name = f"helper-delay-{state}"
+            yield Judgement(name, title, None, ratio.value, MOST_DELAY, ratio=ratio)

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nfmasq.bench import instructions
+from nfmasq.bench.helpers import HelperCost, helper_cost
 from nfmasq.bench.memory import Memory, TableCost, idle, table_cost
+from nfmasq.bench.neighbours import neighbours
 from nfmasq.bench.outcome import Outcome
 from nfmasq.bench.reading import BenchError
 from nfmasq.bench.rounds import Plan, run
@@ -15,11 +17,14 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True)
 class Wanted:
     """What is measured beside the rounds. tables: of so many sessions each, the largest for the memory;
-    daemon: what an idle one holds; instructions: those of a packet."""
+    daemon: what an idle one holds; instructions: those of a packet; helper: what a line of FTP costs;
+    neighbours: so many rounds of what a busy helper makes of other sessions' delay."""
 
     tables: tuple[int, ...] = ()
     daemon: bool = False
     instructions: bool = False
+    helper: bool = False
+    neighbours: int = 0
 
 
 def take(plan: Plan, wanted: Wanted, progress: Progress) -> Outcome:
@@ -33,7 +38,14 @@ def take(plan: Plan, wanted: Wanted, progress: Progress) -> Outcome:
         held = idle()
     curve = tuple(_tables(wanted, progress))
     memory = Memory(held, curve[-1] if curve else None)
-    outcome = Outcome(plan, results, memory, curve=curve)
+    outcome = Outcome(
+        plan,
+        results,
+        memory,
+        curve=curve,
+        helper=_helper(progress) if wanted.helper else None,
+        neighbours=neighbours(wanted.neighbours, progress) if wanted.neighbours else None,
+    )
     return _counted(outcome, progress) if wanted.instructions else outcome
 
 
@@ -43,6 +55,11 @@ def _tables(wanted: Wanted, progress: Progress) -> list[TableCost]:
         progress(f"filling a table with {sessions:,} sessions")
         found.append(table_cost(sessions))
     return found
+
+
+def _helper(progress: Progress) -> HelperCost:
+    progress("reading control lines, holding control connections")
+    return helper_cost()
 
 
 def _counted(outcome: Outcome, progress: Progress) -> Outcome:

@@ -10,7 +10,6 @@ An exception from a dialogue ends the helper on that session and is counted; the
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address
 from typing import NamedTuple, Protocol
@@ -47,8 +46,7 @@ REFUSALS = {
 """Why an endpoint is left as it is: closed set, a metric's label."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """An endpoint of the speaker's own, at which it is going to be reached from the other side.
 
     start, end: its span in the bytes given to `read`. address: the one written there, None where the
@@ -77,8 +75,7 @@ class Found:
     patience_s: int = 0
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """An address without a port: nothing is opened at it, but if it is the speaker's own, it is hidden.
 
     A passive DCC offer has one. write: as in Found; the port it is given is 0.
@@ -90,8 +87,7 @@ class Named:
     write: Callable[[IPv4Address, int], bytes]
 
 
-@dataclass(frozen=True)
-class Mentioned:
+class Mentioned(NamedTuple):
     """An external port of an earlier Found of the OTHER side's, written by who heard of it: put it back.
 
     DCC RESUME names the port that the peer was told. write: the text for the original endpoint.
@@ -110,8 +106,7 @@ MOST_FOUND = 256
 """Places in one reading; who finds more fails. Nobody means so many at once: leave instead."""
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """What a dialogue makes of the bytes it was given.
 
     taken: how many of them it is done with; they may go on their way. What is not taken is held back,

@@ -115,7 +115,9 @@ class Conversation:
             self._choose(segment, side, reader)
         if self._intakes is None:
             return [as_it_came(segment, segment.payload)]
-        own, other = self._intakes[side.value], self._intakes[1 - side.value]
+        own, other = self._intakes
+        if side is Side.OUTSIDE:
+            own, other = other, own
         if segment.flags & ACK:
             other.stream.acknowledge(segment.acked)
         if segment.flags & RST:

@@ -55,15 +55,19 @@ class Core(Protocol):
 
 
 class Family:
-    """A control session's. waiting, living: sessions; by_internal, by_external: announced as what."""
+    """A control session's. waiting, living: sessions; by_internal, by_external: announced as what.
 
-    __slots__ = ("by_external", "by_internal", "living", "waiting")
+    full_at: the tick at which it was found full and its sessions were looked up.
+    """
+
+    __slots__ = ("by_external", "by_internal", "full_at", "living", "waiting")
 
     def __init__(self) -> None:
         self.waiting: dict[Name, None] = {}
         self.living: set[Name] = set()
         self.by_internal: dict[tuple[str, int], Endpoint] = {}
         self.by_external: dict[int, Endpoint] = {}
+        self.full_at = -1
 
     def remember(self, transport: str, internal: Endpoint, external: Endpoint) -> None:
         """That an endpoint was announced as another; the oldest is forgotten."""
@@ -101,8 +105,9 @@ class Expecting:
         Raises Refusal with the reason it must be left as it is.
         """
         internal = session.internal[0]
-        own = {None, internal, session.external[0]} if found.as_seen else {None, internal}
-        if found.address not in own:
+        address = found.address
+        is_own = address is None or address == internal
+        if not is_own and not (found.as_seen and address == session.external[0]):
             raise Refusal("forged")
         family = self._families.get(control)
         if found.reuse:
@@ -116,10 +121,11 @@ class Expecting:
         self._require_room(family, found.consecutive)
         row = self._expect_row(control, session, found)
         self._families[control] = family
-        self._waiting += len({(each.session, each.serial) for each in row} - family.waiting.keys())
+        before = len(family.waiting)
         for nth, each in enumerate(row):
             family.waiting[each.session, each.serial] = None
             family.remember(found.transport, (internal, found.port + nth), each.external)
+        self._waiting += len(family.waiting) - before
         return row[0].external
 
     def take_back(self, control: Name, external: Endpoint) -> None:
@@ -167,15 +173,24 @@ class Expecting:
         self._waiting -= before - len(family.waiting)
 
     def _require_room(self, family: Family, count: int) -> None:
-        """In a family that is full the oldest give way: who announces anew has given them up (FTP)."""
-        if len(family.waiting) + count > MOST_WAITING:
+        """In a family that is full the oldest give way: who announces anew has given them up (FTP).
+
+        Who has come is no longer waited for; but to look all of them up is dear, so it is done once a tick.
+        """
+        if len(family.waiting) + count > MOST_WAITING and family.full_at != self._ticks:
+            family.full_at = self._ticks
             self._sort(family)
-        for name in list(family.waiting)[: max(len(family.waiting) + count - MOST_WAITING, 0)]:
-            self._core.withdraw(*name)
-            del family.waiting[name]
-            self._waiting -= 1
+        while len(family.waiting) + count > MOST_WAITING:
+            self._give_way(family, next(iter(family.waiting)))
         if self._waiting + count > MOST_WAITING_IN_ALL:
             raise Refusal("no_room")
+
+    def _give_way(self, family: Family, name: Name) -> None:
+        """Wait for a session no longer; one that has come lives on."""
+        del family.waiting[name]
+        self._waiting -= 1
+        if not self._core.withdraw(*name) and self._core.seen(*name) is not None:
+            family.living.add(name)
 
     def _expect_row(self, control: Name, session: Session, found: Found) -> list[Expected]:
         """Expectations for the port, or for as many in a row as are meant."""

@@ -16,7 +16,6 @@ after AUTH was accepted, and for good, whatever CCC says later.
 
 import re
 from collections import deque
-from dataclasses import replace
 
 from nfmasq.helpers.base import MOST_FOUND, Dialogue, Found, Reading, Refusal, Session, Side, may_become
 from nfmasq.helpers.ftp_endpoints import eprt_argument, extended_passive_reply, passive_reply, port_argument
@@ -232,7 +231,7 @@ class Control:
             return found
         if found.address not in {None, self._session.internal[0]}:
             return None
-        return replace(found, anyone=True) if self._client is Side.OUTSIDE else found
+        return found._replace(anyone=True) if self._client is Side.OUTSIDE else found
 
     def _hold_command(self, line: bytes) -> int:
         """Of a command that has begun, what follows PORT or EPRT must wait."""

@@ -41,7 +41,9 @@ def eprt_argument(text: bytes, at: int) -> Found | None:
     def write(address: IPv4Address, port: int) -> bytes:
         return b"%s%s%d" % (str(address).encode(), delimiter, port)
 
-    return Found(at + match.start(3), at + match.end(4), _address(quad.groups()), _port(port), write)
+    return Found(
+        at + match.start(3), at + match.end(4), IPv4Address(_octets(quad.groups())), _port(port), write
+    )
 
 
 def passive_reply(line: bytes, at: int) -> Found | None:
@@ -59,29 +61,24 @@ def extended_passive_reply(line: bytes, at: int) -> Found | None:
 
 
 def _six_numbers(match: re.Match[bytes], at: int) -> Found:
-    *address, high, low = match.groups()
-    port = _octet(high) << 8 | _octet(low)
-    return Found(at + match.start(), at + match.end(), _address(address), port, _write_six_numbers)
+    numbers = _octets(match.groups())
+    address, port = IPv4Address(numbers[:4]), numbers[4] << 8 | numbers[5]
+    return Found(at + match.start(), at + match.end(), address, port, _write_six_numbers)
 
 
 def _write_six_numbers(address: IPv4Address, port: int) -> bytes:
     return b"%d,%d,%d,%d,%d,%d" % (*address.packed, port >> 8, port & 255)
 
 
-def _address(octets: "tuple[bytes, ...] | list[bytes]") -> IPv4Address:
-    return IPv4Address(bytes(_octet(octet) for octet in octets))
-
-
-def _octet(digits: bytes) -> int:
-    return _number(digits, 255)
+def _octets(digits: tuple[bytes, ...]) -> bytes:
+    try:
+        return bytes(map(int, digits))
+    except ValueError:
+        raise Refusal("malformed") from None
 
 
 def _port(digits: bytes) -> int:
-    return _number(digits, 65535)
-
-
-def _number(digits: bytes, most: int) -> int:
-    number = int(digits)
-    if number > most:
+    port = int(digits)
+    if port > 65535:
         raise Refusal("malformed")
-    return number
+    return port

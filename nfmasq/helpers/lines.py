@@ -53,6 +53,9 @@ class Speech:
         hold_from: from which byte of such a line on it must be held back; its length for nothing of it.
         """
         at, line = begun
+        if not line:
+            self._begun = b""
+            return at
         going = max(hold_from(line), -at)
         self._begun = line[:going]
         return at + going

@@ -43,6 +43,11 @@ class Segment:
         return self.packet[self.body :]
 
     @property
+    def has_options(self) -> bool:
+        """Is there anything behind the fields that every TCP header has?"""
+        return self.body > self.at + 20
+
+    @property
     def room(self) -> int:
         """Bytes of payload it may have and still go where it would have gone."""
         return min(max(len(self.packet), LEAST_ROOM), LONGEST) - self.body
@@ -103,7 +108,7 @@ def edges_moved(segment: Segment, left: Callable[[int], int], right: Callable[[i
 
     A block that nothing is left of is left out. What is no well-formed option stays as it is.
     """
-    if segment.body == segment.at + 20:
+    if not segment.has_options:
         return None
     options = segment.packet[segment.at + 20 : segment.body]
     at = _find_sack(options)

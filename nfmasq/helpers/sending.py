@@ -83,14 +83,17 @@ def _answered(segment: Segment, other: Stream) -> tuple[int, bytes | None]:
     if not segment.flags & ACK or other.is_plain:
         return segment.acked, None
     acked = other.number(other.last_before(other.heard(segment.acked)))
+    if not segment.has_options:
+        return acked, None
     return acked, tcp.edges_moved(segment, _edge(other, other.first_behind), _edge(other, other.last_before))
 
 
 def _pieces(text: bytes, segment: Segment, flags: int) -> Iterable[tuple[bytes, int]]:
     """The text in pieces that have room, each with its flags."""
-    room, behind = segment.room, segment.room_behind
+    room = segment.room
     if len(text) <= room:
         return ((text, flags),)
+    behind = segment.room_behind
     cut = [text[:room], *(text[at : at + behind] for at in range(room, len(text), behind))]
     first, middle, last = flags & ~(FIN | PSH), flags & ~(FIN | PSH | CWR), flags & ~CWR
     return zip(cut, [first, *[middle] * (len(cut) - 2), last], strict=True)

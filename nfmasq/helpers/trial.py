@@ -184,7 +184,7 @@ def _compare(was: Place, now: Place, other: tuple[IPv4Address, int], rewritten: 
 def _facts(what: Place) -> dict[str, Any]:
     skipped = {"start", "end", "write"}
     return {"kind": type(what).__name__} | {
-        name: value for name, value in vars(what).items() if name not in skipped
+        name: value for name, value in what._asdict().items() if name not in skipped
     }
 
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from nfmasq.bench.choice import INSTRUCTIONS, MEMORY, QUICK_SIZES, SIZES, Choice, choose
+from nfmasq.bench.choice import HELPERS, INSTRUCTIONS, MEMORY, QUICK_SIZES, SIZES, Choice, choose
 from nfmasq.bench.measures import EXTRA as EXTRA_MEASURES
 from nfmasq.bench.measures import MEASURES
+from nfmasq.bench.neighbours import ROUNDS
 from nfmasq.bench.variants import EXTRA, NFMASQ, SCAPY, VARIANTS
 from nfmasq.bench.whole import Wanted
 
@@ -17,7 +18,7 @@ def test_without_a_word_it_is_all_but_the_extras() -> None:
     plan, wanted = choose(PLAIN, 1, with_scapy=True)
     assert (plan.variants, plan.measures) == (VARIANTS, MEASURES)
     assert (plan.rounds, plan.seconds) == (5, 3)
-    assert wanted == Wanted((1_000_000,), daemon=True, instructions=True)
+    assert wanted == Wanted((1_000_000,), daemon=True, instructions=True, helper=True, neighbours=ROUNDS)
 
 
 def test_a_report_is_of_everything() -> None:
@@ -50,14 +51,18 @@ def test_a_name_excludes_its_like_and_nothing_else(report: bool) -> None:
 def test_the_core_needs_no_network() -> None:
     plan, wanted = choose(replace(PLAIN, core=True), 1, with_scapy=True)
     assert (plan.variants, plan.measures) == ((), ())
-    assert wanted == Wanted((1_000_000,), daemon=False, instructions=True)
+    assert wanted == Wanted((1_000_000,), daemon=False, instructions=True, helper=True)
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [(MEMORY, Wanted((1_000_000,), daemon=True)), (INSTRUCTIONS, Wanted(instructions=True))],
+    [
+        (MEMORY, Wanted((1_000_000,), daemon=True)),
+        (INSTRUCTIONS, Wanted(instructions=True)),
+        (HELPERS, Wanted(helper=True, neighbours=ROUNDS)),
+    ],
 )
-def test_memory_and_instructions_are_chosen_by_name_too(name: str, expected: Wanted) -> None:
+def test_what_is_measured_beside_the_rounds_is_chosen_by_name_too(name: str, expected: Wanted) -> None:
     plan, wanted = choose(replace(PLAIN, only=frozenset({name})), 1, with_scapy=True)
     assert (plan.measures, wanted) == ((), expected)
 

@@ -9,11 +9,11 @@ import pytest
 from nfmasq.bench import datagrams
 from nfmasq.bench.memory import Memory
 from nfmasq.bench.outcome import Outcome
-from nfmasq.bench.reading import Reading
+from nfmasq.bench.reading import Reading, digits
 from nfmasq.bench.report import as_json
 from nfmasq.bench.results import Results
 from nfmasq.bench.rounds import Plan
-from nfmasq.bench.tables import as_text, digits
+from nfmasq.bench.tables import as_text
 from nfmasq.bench.variants import FLOOR, NFMASQ
 
 PLAN = Plan((FLOOR, NFMASQ), (), rounds=2, seconds=1, queues=1, senders=2)

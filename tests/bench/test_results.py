@@ -6,9 +6,10 @@ import pytest
 
 from nfmasq.bench import bulk, datagrams, overload, pingpong
 from nfmasq.bench.memory import Memory, TableCost
+from nfmasq.bench.outcome import Outcome
 from nfmasq.bench.reading import Figure, Reading
 from nfmasq.bench.results import Results, ratio
-from nfmasq.bench.rounds import rotated
+from nfmasq.bench.rounds import Plan, rotated
 from nfmasq.bench.targets import Judgement, judge
 from nfmasq.bench.variants import (
     EXTRA,
@@ -22,6 +23,7 @@ from nfmasq.bench.variants import (
     Variant,
 )
 
+PLAN = Plan((), (), rounds=1, seconds=1, queues=1, senders=1)
 TABLE = TableCost(
     sessions=1_000_000,
     bytes_per_session=200.1,
@@ -44,7 +46,7 @@ def _results(figure: Figure, **rounds: list[float | None]) -> Results:
 
 
 def _marks(results: Results, memory: Memory | None = None) -> dict[tuple[str, str | None], str]:
-    found = judge(results, memory or Memory())
+    found = judge(Outcome(PLAN, results, memory or Memory()))
     return {(one.name, one.against.name if one.against else None): one.mark for one in found}
 
 

@@ -6,7 +6,6 @@ HERE <address> <port>     the speaker's own endpoint
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import IPv4Address
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +28,7 @@ def found(start: int, end: int, write: Callable[[IPv4Address, int], bytes] = tex
 
 def changed(what: Any, **fields: Any) -> Any:
     """A copy with these fields, of whatever type."""
-    return replace(what, **fields)
+    return what._replace(**fields)
 
 
 def recurse(_: Reading, __: bytes) -> Any:
@@ -51,7 +50,7 @@ ROGUERY: dict[bytes, Spoil] = {
     b"YIELD": lambda *_: iter([found(0, 1)]),
     b"LAZY": lambda reading, _: changed(reading, found=(found(0, 1) for _ in range(9))),
     b"LIKE": lambda reading, _: changed(reading, found=Like([found(0, 1)])),
-    b"DUCK": lambda reading, _: changed(reading, found=[SimpleNamespace(**vars(found(0, 1)))]),
+    b"DUCK": lambda reading, _: changed(reading, found=[SimpleNamespace(**found(0, 1)._asdict())]),
     b"FOUND": lambda reading, data: changed(
         reading, found=[found(at, at + 1) for at in range(len(data))] * 99
     ),

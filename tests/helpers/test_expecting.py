@@ -162,6 +162,40 @@ def test_of_what_one_session_announces_the_oldest_give_way() -> None:
     assert refused(bed) == {}
 
 
+def expected(bed: Bed) -> dict[int, tuple[IPv4Address, int]]:
+    """The external endpoints of those waited for, by their internal port."""
+    return {row.internal[1]: row.external for row in bed.table.sessions() if row.state == "expected"}
+
+
+def test_who_has_come_gives_way_before_the_oldest() -> None:
+    bed = strict()
+    connection = Connection(bed).open()
+    announce_many(connection, expecting.MOST_WAITING)
+    assert bed.send(tcp(SERVER, 20, *expected(bed)[5003]), inbound=True)
+    announce_one_more(connection, expecting.MOST_WAITING)
+    assert sorted(expected(bed)) == [port for port in range(5000, 5017) if port != 5003]
+
+
+def test_who_has_come_and_gives_way_lives_on_and_keeps_the_control_session() -> None:
+    bed = strict(timeouts=Timeouts(tcp_established=30))
+    connection = Connection(bed).open()
+    announce_many(connection, expecting.MOST_WAITING + 1)
+    place = expected(bed)[5001]
+    assert bed.send(tcp(SERVER, 20, *place), inbound=True)
+    announce_one_more(connection, expecting.MOST_WAITING + 1)
+    assert sorted(expected(bed)) == list(range(5002, 5018))
+    assert bed.engine.expectations() == expecting.MOST_WAITING
+    assert bed.send(tcp(SERVER, 20, *place, ACK), inbound=True)
+    bed.engine.tick()
+    assert control_of(bed).expires_s > 30
+
+
+def announce_one_more(connection: Connection, before: int) -> None:
+    """As announce_many goes on."""
+    at = len(HI) + before * len(said(b"HERE", CLIENT, 5000))
+    connection.say(0, said(b"HERE", CLIENT, 5000 + before), at=at)
+
+
 def test_all_sessions_together_have_room_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expecting, "MOST_WAITING_IN_ALL", 3)
     bed = strict()

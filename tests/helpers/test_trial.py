@@ -52,10 +52,10 @@ def change(**values: object) -> Read:
         reading = dialogue.read(side, data)
         own = {name: value for name, value in values.items() if name in {"taken", "leave", "refused"}}
         found = [
-            Found(**{**vars(each), **{k: v for k, v in values.items() if k not in own}})
+            Found(**{**each._asdict(), **{k: v for k, v in values.items() if k not in own}})
             for each in reading.found
         ]
-        return Reading(**{**vars(reading), "found": found, **own})
+        return Reading(**{**reading._asdict(), "found": found, **own})
 
     return read
 
