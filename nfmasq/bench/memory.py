@@ -23,7 +23,8 @@ _PATIENCE_S = 300
 class TableCost:
     """What the table alone costs; nanoseconds of processor time a packet, in batches as a worker has them.
 
-    few: with a thousand sessions; many: with all of them. new: one that begins a session.
+    few: with a thousand sessions; many: with all of them. new: one that begins a session. half, nearly: with
+    half of an address's ports taken, and 99 of 100. restart_s: seconds to find all sessions of a file again.
     """
 
     sessions: int
@@ -32,6 +33,9 @@ class TableCost:
     new_many_ns: float
     established_few_ns: float
     established_many_ns: float
+    new_half_ns: float = 0.0
+    new_nearly_ns: float = 0.0
+    restart_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from nfmasq.bench.plots import lines
 from nfmasq.bench.reading import digits
 from nfmasq.bench.report import machine
 from nfmasq.bench.sections import COMPARED, METHOD, SECTIONS
+from nfmasq.bench.tables import extremes
 from nfmasq.bench.targets import Judgement, judge
 from nfmasq.bench.variants import MILLION, NFMASQ, WORKERS
 
@@ -137,6 +138,8 @@ def _core(outcome: Outcome, plots: Plots) -> Iterator[str]:
         for cost in sizes
     )
     yield from table([["sessions", "established, ns", "new session, ns", "bytes a session"], *rows])
+    largest = max(sizes, key=lambda cost: cost.sessions)
+    yield from ("Also: " + extremes(largest) + ".", "")
     if len(curve) > 1:
         title = "Processor time of a packet in the table, ns"
         yield from plots.add("table", lines(title, "sessions in the table", _series(curve)), title)

@@ -8,9 +8,12 @@ import json
 import random
 import struct
 import sys
+import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 
 from nfmasq._fastpath import Table, checksum
 from nfmasq.bench.memory import TableCost, resident
@@ -26,6 +29,10 @@ PORTS_A_HOST = 50
 FEW = 1000
 SAMPLE = 100_000
 CHUNK = 10_000
+
+FIRST_PORT, LAST_PORT = Policy((), ()).ports
+MEMORY = Path("/dev/shm")
+"""Where a state file costs no disk."""
 
 _FIRST_PORT = 5000
 
@@ -46,9 +53,9 @@ def packets(sessions: Iterable[int]) -> Iterator[bytes]:
         yield bytes(packet)
 
 
-def new_table(capacity: int, externals: int = EXTERNALS) -> Table:
+def new_table(capacity: int, externals: int = EXTERNALS, path: str | None = None) -> Table:
     """A table with room and ports for so many sessions, each with a mapping of its own."""
-    table = Table(None, capacity)
+    table = Table(path, capacity)
     external = tuple(FIRST_EXTERNAL + number for number in range(externals))
     table.configure(Policy(external, (HOSTS,), sessions=capacity))
     return table
@@ -75,6 +82,34 @@ def measure_few(sessions: int) -> tuple[float, float]:
     return fill(table, last), table.pace(list(packets(random.choices(last, k=SAMPLE))))
 
 
+def measure_pool() -> tuple[float, float]:
+    """Nanoseconds for a session that begins when half of one address's ports are taken, and 99 of 100."""
+    ports = LAST_PORT - FIRST_PORT + 1
+    table = new_table(ports, externals=1)
+    some = ports // 200
+    half, nearly = ports // 2, ports * 99 // 100
+    fill(table, range(half))
+    half_ns = fill(table, range(half, half + some))
+    fill(table, range(half + some, nearly))
+    return half_ns, fill(table, range(nearly, nearly + some))
+
+
+def measure_restart(sessions: int) -> float:
+    """Seconds until a daemon that was killed has all sessions of its file again."""
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place:
+        path = str(Path(place) / "state")
+        table = new_table(sessions, path=path)
+        fill(table, range(sessions))
+        table.close()
+        begin = time.monotonic()
+        again = new_table(sessions, path=path)
+        taken = time.monotonic() - begin
+        if again.recovered != sessions:
+            raise RuntimeError(f"{again.recovered} of {sessions} sessions were found again")
+        again.close()
+        return taken
+
+
 def measure(sessions: int) -> TableCost:
     """Time packets with few sessions in a table, and in one that is filled."""
     new_few, established_few = measure_few(min(FEW, sessions))
@@ -89,13 +124,19 @@ def measure(sessions: int) -> TableCost:
     live = sum(table.gauges().sessions)
     if live != sessions:
         raise RuntimeError(f"{live} of {sessions} sessions began")
+    established_many = table.pace(to_any)
+    del table
+    half, nearly = measure_pool()
     return TableCost(
         sessions=sessions,
         bytes_per_session=held / sessions,
         new_few_ns=new_few,
         new_many_ns=new_many,
         established_few_ns=established_few,
-        established_many_ns=table.pace(to_any),
+        established_many_ns=established_many,
+        new_half_ns=half,
+        new_nearly_ns=nearly,
+        restart_s=measure_restart(sessions),
     )
 
 

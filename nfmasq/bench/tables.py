@@ -7,7 +7,7 @@ import click
 
 from nfmasq.bench import helped
 from nfmasq.bench.instructions import TITLES
-from nfmasq.bench.memory import Memory
+from nfmasq.bench.memory import Memory, TableCost
 from nfmasq.bench.outcome import Outcome
 from nfmasq.bench.reading import Figure, digits
 from nfmasq.bench.report import machine
@@ -77,7 +77,17 @@ def _memory(memory: Memory) -> Iterator[str]:
         f"{cost.established_many_ns:.0f} ns with {cost.sessions}; one that begins a session: "
         f"{cost.new_few_ns:.0f} and {cost.new_many_ns:.0f} ns"
     )
+    yield extremes(cost)
     yield ""
+
+
+def extremes(cost: TableCost) -> str:
+    """The table at its ends, as a sentence."""
+    return (
+        f"a session that begins with half of an address's ports taken takes {cost.new_half_ns:.0f} ns, "
+        f"with 99 of 100 {cost.new_nearly_ns:.0f}; {cost.sessions} sessions are found again in "
+        f"{cost.restart_s:.2f} s"
+    )
 
 
 def _helpers(outcome: Outcome) -> Iterator[str]:

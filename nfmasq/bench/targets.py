@@ -66,6 +66,7 @@ TARGETS = (
 
 MOST_IDLE_MB = 60
 MOST_SESSION_BYTES = 200
+LONGEST_RESTART_S = 1
 MOST_LINE_US = 50
 MOST_CONTROL_MB = 100
 MOST_DELAY = 1.1
@@ -142,6 +143,9 @@ def _of_memory(memory: Memory) -> Iterator[Judgement]:
     if memory.table is not None and memory.table.sessions >= SESSIONS:
         cost = memory.table.bytes_per_session
         yield Judgement("session", "bytes a session", None, cost, MOST_SESSION_BYTES)
+        table = memory.table
+        found_again = f"{table.sessions:,} sessions found again, s"
+        yield Judgement("restart", found_again, None, table.restart_s, LONGEST_RESTART_S)
 
 
 def _of_helpers(cost: HelperCost) -> Iterator[Judgement]:

@@ -66,3 +66,4 @@ def test_the_table_is_measured_in_a_program_of_its_own() -> None:
     assert cost.sessions == 2000
     assert cost.bytes_per_session > 128
     assert cost.new_few_ns > 0
+    assert min(cost.new_half_ns, cost.new_nearly_ns, cost.restart_s) > 0

@@ -137,7 +137,10 @@ def test_a_small_table_says_nothing_about_the_bytes_of_a_session() -> None:
 
 def test_memory_is_held_against_its_bounds() -> None:
     memory = Memory(idle=60_000_000, table=TABLE)
-    assert _marks(Results((), ()), memory) == {("idle", None): "ok", ("session", None): "short"}
+    marks = {("idle", None): "ok", ("session", None): "short", ("restart", None): "ok"}
+    assert _marks(Results((), ()), memory) == marks
+    slow = replace(memory, table=replace(TABLE, restart_s=1.1))
+    assert _marks(Results((), ()), slow)["restart", None] == "short"
 
 
 def test_what_was_not_measured_is_not_judged() -> None:
