@@ -225,11 +225,14 @@ class Expecting:
                 (session.internal[0], found.port + nth),
                 None if found.anyone else session.remote[0],
                 found.from_port,
-                max(self.seconds, min(found.patience_s, MOST_PATIENCE_S)),
+                self._patience(found.patience_s) if found.patience_s else self.seconds,
                 external_port,
             )
         except ExpectationRefused as refused:
             raise Refusal(str(refused)) from None
+
+    def _patience(self, wanted_s: int) -> int:
+        return max(self.seconds, min(wanted_s, MOST_PATIENCE_S))
 
     def _withdraw(self, row: list[Expected]) -> None:
         for each in row:
