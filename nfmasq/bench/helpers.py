@@ -62,14 +62,15 @@ def measure(connections: int, samples: int = SAMPLES) -> HelperCost:
     """Take so many samples of each line, then hold so many idle connections."""
     router = Router(1 << 16)
     clients = _clients()
-    announcing = list(_announcing(router, clients, samples))
+    few = _announcing(router, clients)
     full = Control(router, next(clients))
     ports = _ports()
     for _ in range(MOST_WAITING):
         _announced(full, next(ports))
-    rows = [_lines(full, next(ports)) for _ in range(samples)]
-    announcing_full, plain, ack = (median(column) for column in zip(*rows, strict=True))
-    return HelperCost(plain, median(announcing), announcing_full, ack, connections, idle(connections))
+    # By turns, so that whatever else the machine does meets all alike.
+    rows = [(next(few), *_lines(full, next(ports))) for _ in range(samples)]
+    announcing, announcing_full, plain, ack = (median(column) for column in zip(*rows, strict=True))
+    return HelperCost(plain, announcing, announcing_full, ack, connections, idle(connections))
 
 
 def idle(connections: int) -> int:
@@ -91,9 +92,9 @@ def helper_cost(connections: int = CONNECTIONS) -> HelperCost:
     return HelperCost(**alone("nfmasq.bench.helpers", str(connections), patience=_PATIENCE_S))
 
 
-def _announcing(router: Router, clients: Iterator[Endpoint], samples: int) -> Iterator[float]:
+def _announcing(router: Router, clients: Iterator[Endpoint]) -> Iterator[float]:
     """Of each connection a few lines, so that few wait."""
-    for number, port in zip(range(samples), _ports(), strict=False):
+    for number, port in enumerate(_ports()):
         if number % _FEW == 0:
             control = Control(router, next(clients))
         yield _announced(control, port)

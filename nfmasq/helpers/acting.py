@@ -27,6 +27,7 @@ from nfmasq.helpers.tally import Tally
 LONGEST_TEXT = 512
 """Bytes written for one; a segment of 576 holds it."""
 
+_PLACES = Found, Named, Mentioned
 _SEQUENCES = {list, tuple}
 """Not what only looks like one: going through it would run code of the helper's, outside its leash."""
 
@@ -59,7 +60,7 @@ def checked(reading: object, length: int) -> Reading:
         )
     here = 0
     for each in reading.found:
-        if not isinstance(each, Place):
+        if not isinstance(each, _PLACES):
             raise NotUnderstood("it found something that is no Found, Named or Mentioned")
         if not here <= each.start < each.end <= reading.taken:
             raise NotUnderstood("its spans are out of order, or outside what it took")

@@ -195,7 +195,7 @@ class Expecting:
     def _expect_row(self, control: Name, session: Session, found: Found) -> list[Expected]:
         """Expectations for the port, or for as many in a row as are meant."""
         if found.consecutive == 1:
-            return [self._expect(control, session, found, 0, 0)]
+            return [self._expect(control, session, found)]
         for first in self._first_ports(control, session, found):
             row: list[Expected] = []
             try:
@@ -210,13 +210,13 @@ class Expecting:
     def _first_ports(self, control: Name, session: Session, found: Found) -> Iterator[int]:
         """First ports worth trying: one the core hands out, made even where two are meant."""
         for _ in range(TRIES):
-            tried = self._expect(control, session, found, 0, 0)
+            tried = self._expect(control, session, found)
             self._withdraw([tried])
             port = tried.external[1]
             yield port + port % 2 if found.consecutive == 2 else port
 
     def _expect(
-        self, control: Name, session: Session, found: Found, nth: int, external_port: int
+        self, control: Name, session: Session, found: Found, nth: int = 0, external_port: int = 0
     ) -> Expected:
         try:
             return self._core.expect(
@@ -225,11 +225,14 @@ class Expecting:
                 (session.internal[0], found.port + nth),
                 None if found.anyone else session.remote[0],
                 found.from_port,
-                max(self.seconds, min(found.patience_s, MOST_PATIENCE_S)),
+                self._patience(found.patience_s) if found.patience_s else self.seconds,
                 external_port,
             )
         except ExpectationRefused as refused:
             raise Refusal(str(refused)) from None
+
+    def _patience(self, wanted_s: int) -> int:
+        return max(self.seconds, min(wanted_s, MOST_PATIENCE_S))
 
     def _withdraw(self, row: list[Expected]) -> None:
         for each in row:

@@ -6,6 +6,7 @@ there is one, and a number in it is out of range or the text around it is not as
 """
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.base import Found, Refusal
@@ -41,9 +42,7 @@ def eprt_argument(text: bytes, at: int) -> Found | None:
     def write(address: IPv4Address, port: int) -> bytes:
         return b"%s%s%d" % (str(address).encode(), delimiter, port)
 
-    return Found(
-        at + match.start(3), at + match.end(4), IPv4Address(_octets(quad.groups())), _port(port), write
-    )
+    return Found(at + match.start(3), at + match.end(4), _address(_octets(quad.groups())), _port(port), write)
 
 
 def passive_reply(line: bytes, at: int) -> Found | None:
@@ -62,12 +61,18 @@ def extended_passive_reply(line: bytes, at: int) -> Found | None:
 
 def _six_numbers(match: re.Match[bytes], at: int) -> Found:
     numbers = _octets(match.groups())
-    address, port = IPv4Address(numbers[:4]), numbers[4] << 8 | numbers[5]
+    address, port = _address(numbers[:4]), numbers[4] << 8 | numbers[5]
     return Found(at + match.start(), at + match.end(), address, port, _write_six_numbers)
 
 
 def _write_six_numbers(address: IPv4Address, port: int) -> bytes:
     return b"%d,%d,%d,%d,%d,%d" % (*address.packed, port >> 8, port & 255)
+
+
+@lru_cache
+def _address(packed: bytes) -> IPv4Address:
+    """Kept, for a client names its own one again and again."""
+    return IPv4Address(packed)
 
 
 def _octets(digits: tuple[bytes, ...]) -> bytes:

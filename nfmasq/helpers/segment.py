@@ -19,6 +19,8 @@ LONGEST_ALONE = 1500
 """What is longer may be a train: several segments that the kernel takes apart when it sends them."""
 
 _FIELDS = struct.Struct("!IIBBHHH")
+_NUMBERS = struct.Struct("!II")
+_URGENT = struct.Struct("!H")
 _BLOCK = struct.Struct("!II")
 _END, _NOTHING, _SACK = 0, 1, 5
 
@@ -95,9 +97,9 @@ def write(
     if options is not None:
         made[segment.at + 20 :] = options
     at = segment.at
-    struct.pack_into("!II", made, at + 4, sequence, acked)
+    _NUMBERS.pack_into(made, at + 4, sequence, acked)
     made[at + 13] = flags
-    struct.pack_into("!H", made, at + 18, urgent if flags & URG else 0)
+    _URGENT.pack_into(made, at + 18, urgent if flags & URG else 0)
     made += payload
     _fastpath.finish(made)
     return made

@@ -40,6 +40,18 @@ def packets(
     at = own.image(start)
     if not text:
         at = _where(segment, own, at)
+    if mark is None and len(text) <= segment.room:
+        return [
+            tcp.write(
+                segment,
+                text,
+                sequence=own.number(at),
+                acked=acked,
+                flags=flags & ~URG,
+                urgent=0,
+                options=options,
+            )
+        ]
     made = []
     for piece, of_piece in _pieces(text, segment, flags & ~URG):
         ahead = 0 if mark is None else own.image(mark) - at

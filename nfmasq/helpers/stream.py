@@ -24,10 +24,6 @@ _WRAP = 1 << 32
 _HALF = 1 << 31
 
 
-def _signed(difference: int) -> int:
-    return (difference + _HALF) % _WRAP - _HALF
-
-
 class Stream:
     """What `side` sends. initial: the sequence number of its SYN.
 
@@ -88,12 +84,13 @@ class Stream:
 
     def position(self, sequence: int) -> int:
         """The position the sender's sequence number means."""
-        return self.taken + _signed(sequence - self._first - self.taken)
+        taken = self.taken
+        return taken + (sequence - self._first - taken + _HALF) % _WRAP - _HALF
 
     def heard(self, number: int) -> int:
         """The receiver's position that its acknowledgment number means."""
-        near = self.image(self.taken)
-        return near + _signed(number - self._first - near)
+        near = self.taken + self.shift
+        return near + (number - self._first - near + _HALF) % _WRAP - _HALF
 
     def number(self, position: int) -> int:
         """The 32-bit number of a position, of the sender's or of the receiver's counting."""
@@ -157,8 +154,7 @@ class Stream:
         if number == self._last:
             return
         self._last = number
-        taken = self.image(self.taken)
-        whole = taken + _signed(number - self._first - taken)
+        taken, whole = self.taken + self.shift, self.heard(number)
         if self._whole < whole <= taken + 1:  # a FIN counts as one
             self._whole = whole
             self.acked = max(self.acked, min(self.last_before(whole), self.taken))
