@@ -20,6 +20,7 @@ cdef enum:
     WINDOW = 16              # batches
     REMEMBERED = 256         # windows for which others count as being there
     SLOTS = 256              # a power of two
+    ENOUGH = 256             # packets counted before anybody is judged
     FAR_MORE = 4             # times what the others send, each
     CERTAIN = 65536
     UP = 2048                # the odds grow by so much with each batch that is full
@@ -66,6 +67,8 @@ cdef inline void set_odds(Ration* ration, bint full) noexcept nogil:
 
 cdef inline bint sends_far_more(const Ration* ration, uint32_t count) noexcept nogil:
     """Than each of the others, who are there or were not long ago?"""
+    if ration.seen < ENOUGH:
+        return False
     if ration.flows < 2:
         return ration.others != 0
     return count * (ration.flows - 1) > <uint32_t>FAR_MORE * (ration.seen - count)

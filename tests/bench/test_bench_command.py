@@ -92,7 +92,7 @@ def test_memory_is_that_of_a_real_daemon_and_a_full_table() -> None:
     report = _figures(*_only("memory"))
     assert report["memory"]["idle_bytes"] > 10e6
     assert report["memory"]["table"]["sessions"] == 1_000_000
-    assert [row["figure"] for row in report["targets"]] == ["idle", "session"]
+    assert [row["figure"] for row in report["targets"]] == ["idle", "session", "restart"]
 
 
 @pytest.mark.root

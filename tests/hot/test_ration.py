@@ -71,6 +71,12 @@ def test_flows_that_send_alike_are_not_cut(router: Router) -> None:
     assert dropped(router) == 0
 
 
+def test_runs_of_packets_of_flows_that_send_alike_are_not_taken_for_a_flood(router: Router) -> None:
+    runs = [udp(CLIENT, 40000 + nth // 30 % 20, SERVER, 9) for nth in range(SOON)]
+    router.table.pace(runs, batch=BATCH, rationed=True)
+    assert dropped(router) == 0
+
+
 def test_a_queue_that_empties_is_not_overrun(router: Router) -> None:
     router.table.pace(beside([FLOOD] * SOON, 50), batch=BATCH - 1, rationed=True)
     assert dropped(router) == 0
