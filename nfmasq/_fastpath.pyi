@@ -140,13 +140,11 @@ class Table:
         batch: int = 64,
         checksum_ready: bool = True,
         gso: bool = False,
-        rationed: bool = False,
     ) -> float:
         """Translate packets in batches; nanoseconds of processor time a packet took. For benches.
 
-        checksum_ready, gso: as for `translate`. rationed: as if they came by a queue, so that a flow that
-        sends most of them goes short when many batches in a row are full.
-        Raises RuntimeError when the last packet of a batch is refused for another reason than that.
+        checksum_ready, gso: as for `translate`.
+        Raises RuntimeError when the last packet of a batch is refused.
         """
     def hairpin(self, packet: bytes, *, now: int | None = None) -> tuple[str, bytes]:
         """Take a packet from inside to an external address through both its passes; as `translate`."""

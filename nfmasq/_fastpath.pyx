@@ -37,8 +37,6 @@ from nfmasq._hot.packet cimport (
 from nfmasq._hot.parse cimport orient, parse
 from nfmasq._hot.ports cimport PortPool
 from nfmasq._hot.prefetch cimport prefetch
-from nfmasq._hot.ration cimport Ration, apportion
-from nfmasq._hot.reasons cimport QUEUE_OVERRUN
 from nfmasq._hot.receive cimport BATCH, SLOT, Batch, QueueStats, lay_out, receive
 from nfmasq._hot.refuse cimport next_refusal, refuse
 from nfmasq._hot.restore cimport restore
@@ -94,10 +92,8 @@ cdef inline bint decide(NatTable* table, Packet* packet, uint32_t now) noexcept 
     account(table, packet)
     return packet.verdict == DROP and refuse(table, packet, now)
 
-cdef void translate(
-    NatTable* table, Packet* packets, int count, uint32_t now, Ration* ration
-) noexcept nogil:
-    """Take a batch of packets from their bytes to their verdicts. ration: NULL where no queue is behind."""
+cdef void translate(NatTable* table, Packet* packets, int count, uint32_t now) noexcept nogil:
+    """Take a batch of packets from their bytes to their verdicts."""
     cdef bint refused = False
     cdef int i
     for i in range(count):
@@ -105,8 +101,6 @@ cdef void translate(
             orient(&packets[i], table.rules.external_interface)
             parse(&packets[i])
     prefetch(table, packets, count)
-    if ration != NULL:
-        apportion(ration, packets, count, count == BATCH)
 
     enter(table)
     for i in range(count):
@@ -146,7 +140,7 @@ cdef int serve(Batch* batch, NatTable* table, Mode mode, const volatile bint* st
             elif errno != EAGAIN and errno != EINTR:
                 return errno
         if mode == MODE_TRANSLATE:
-            translate(table, batch.packets, batch.count, clock_seconds(), &batch.ration)
+            translate(table, batch.packets, batch.count, clock_seconds())
             send_verdicts(batch)
         elif mode == MODE_REWRITE:
             echo(batch.packets, batch.count)

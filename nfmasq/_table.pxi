@@ -4,7 +4,6 @@ cdef class Table:
     """See _fastpath.pyi."""
 
     cdef NatTable table
-    cdef Ration ration       # of what `pace` is given
     cdef object arena
     cdef list regions        # memory maps of this process
     cdef readonly int recovered
@@ -13,7 +12,6 @@ cdef class Table:
 
     def __cinit__(self):
         memset(&self.table, 0, sizeof(NatTable))
-        memset(&self.ration, 0, sizeof(Ration))
         make_lock(&self.table.lock)
         make_lock(&self.table.aside.lock)
         sem_init(&self.table.aside.filled, 0, 0)
@@ -295,7 +293,7 @@ cdef class Table:
         memcpy(state.data, &source[0], length)
         state.length = <uint32_t>length
         with nogil:
-            translate(&self.table, state, 1, now, NULL)
+            translate(&self.table, state, 1, now)
             if state.verdict == ASIDE:
                 hand_over(&self.table.aside, state.aside, state.data, -1, 0, 0)
         return 0
@@ -318,12 +316,9 @@ cdef class Table:
         finally:
             free(state.data)
 
-    def pace(
-        self, packets, *, inbound=False, batch=BATCH, checksum_ready=True, gso=False, rationed=False
-    ) -> float:
+    def pace(self, packets, *, inbound=False, batch=BATCH, checksum_ready=True, gso=False) -> float:
         cdef Packet* states = <Packet*>malloc(BATCH * sizeof(Packet))
         cdef uint8_t* slots = <uint8_t*>malloc(BATCH * SLOT)
-        cdef Ration* ration = &self.ration if rationed else NULL
         cdef uint32_t now = clock_seconds()
         cdef uint64_t begin, taken = 0
         cdef int count, i
@@ -344,9 +339,9 @@ cdef class Table:
                     states[i].in_device = 1
                 with nogil:
                     begin = processor_nanoseconds()
-                    translate(&self.table, states, count, now, ration)
+                    translate(&self.table, states, count, now)
                     taken += processor_nanoseconds() - begin
-                if states[count - 1].verdict == DROP and states[count - 1].reason != QUEUE_OVERRUN:
+                if states[count - 1].verdict != TRANSLATE:
                     raise RuntimeError(f"a packet was refused: {REASONS[states[count - 1].reason - 1]}")
             return taken / len(packets)
         finally:

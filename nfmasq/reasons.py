@@ -6,7 +6,6 @@ The order is that of the core's enum (`_hot/reasons.pxd`): the position of a nam
 SENTENCES: dict[str, str] = {
     "message_invalid": "The kernel's message about the packet could not be read.",
     "oversized": "The packet is longer than a netfilter queue can hand back (65531 bytes).",
-    "queue_overrun": "More packets came than can be served, and this one's flow sends most of them.",
     "truncated": "The packet is shorter than its own headers say.",
     "not_ipv4": "The packet is not IPv4.",
     "ip_header_invalid": "The IP header's lengths contradict each other.",

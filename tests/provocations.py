@@ -53,7 +53,7 @@ ENDLESS_OPTION = bytes([7, 9, 4, 0, 0, 0, 0, 0])
 EMPTY_OPTION = bytes([7, 1, 4, 0])
 LONELY_OPTION = bytes([1, 1, 1, 7])
 
-ELSEWHERE = {"message_invalid", "oversized", "helpers_busy", "queue_overrun"}
+ELSEWHERE = {"message_invalid", "oversized", "helpers_busy"}
 """Reasons of the kernel's message, not of the packet: only a real queue can provoke them."""
 
 

@@ -7,7 +7,6 @@ cdef enum Reason:
     # the packet's own shape
     MESSAGE_INVALID
     OVERSIZED
-    QUEUE_OVERRUN
     TRUNCATED
     NOT_IPV4
     IP_HEADER_INVALID

@@ -15,7 +15,6 @@ from nfmasq._hot.netlink cimport (
     aligned, iovec, mmsghdr, nfgenmsg, nfqnl_msg_packet_hdr, nlattr, nlmsghdr, recvmmsg,
 )
 from nfmasq._hot.packet cimport INBOUND, OUTBOUND, Packet, drop
-from nfmasq._hot.ration cimport Ration
 from nfmasq._hot.reasons cimport MESSAGE_INVALID, OVERSIZED
 from nfmasq._hot.wire cimport ntohl
 
@@ -45,7 +44,6 @@ cdef struct Batch:
     iovec[BATCH] buffers
     iovec[BATCH] answers
     Packet[BATCH] packets
-    Ration ration
     QueueStats stats
 
 cdef inline void lay_out(Batch* batch) noexcept nogil:
