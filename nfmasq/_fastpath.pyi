@@ -161,15 +161,17 @@ class Table:
         """Write nothing more, let the file go. The sessions stay in the file."""
 
 class Queue:
-    """One netfilter queue, bound at once, served by `serve`.
+    """Netfilter queues of one worker, bound at once to one socket, served by `serve`.
+
+    number, count: of the first, and how many; to "accept" there can be but one.
 
     mode: "translate", or for measuring: "accept" (each batch accepted unchanged in one verdict) and
     "rewrite" (each packet parsed, rewritten to what it is and sent back, without a table).
-    length: the most packets that may wait in the kernel.
+    length: the most packets that may wait in the kernel, in each.
     gso: take super-packets whole. segment_queue: the number of a queue bound with gso=False, to which those
     super-packets go that the kernel must cut up first (inbound UDP, whose checksum could not be kept right
     otherwise); no rule needs to point at it. -1: such packets are dropped.
-    Raises PermissionError without CAP_NET_ADMIN or when another program holds the queue (the kernel answers
+    Raises PermissionError without CAP_NET_ADMIN or when another program holds a queue (the kernel answers
     both with EPERM), OSError for the rest.
     """
 
@@ -179,6 +181,7 @@ class Queue:
         table: Table | None,
         *,
         mode: str = "translate",
+        count: int = 1,
         length: int = 8192,
         gso: bool = True,
         segment_queue: int = -1,
@@ -186,12 +189,12 @@ class Queue:
     @property
     def number(self) -> int: ...
     def serve(self) -> None:
-        """Deal with packets, without the GIL, until `stop`; one thread a queue."""
+        """Deal with packets, without the GIL, until `stop`; in one thread."""
     def stop(self) -> None:
         """Make `serve` return within a quarter of a second, all it read answered. From any thread."""
     def counters(self) -> QueueCounters: ...
     def close(self) -> None:
-        """Let the queue go; the kernel drops what still waits in it."""
+        """Let the queues go; the kernel drops what still waits in them."""
 
 def finish(packet: bytearray) -> None:
     """Set an edited packet's IP length and checksum and its whole TCP or UDP checksum, in place.

@@ -17,7 +17,7 @@ from netfilterqueue._impl cimport NetfilterQueue
 from posix.unistd cimport close
 
 from nfmasq.arena import TOP_OFFSET, Arena
-from nfmasq.queue_socket import COPY_RANGE, RECEIVE_BUFFER, prepare
+from nfmasq.queue_socket import COPY_RANGE, QUEUE_LENGTH, RECEIVE_BUFFER, bind, prepare
 from nfmasq.rows import Expected, ExpectationRefused, MappingRow, QueueCounters, TableLock
 
 from nfmasq._hot.account cimport account
@@ -37,7 +37,7 @@ from nfmasq._hot.packet cimport (
 from nfmasq._hot.parse cimport orient, parse
 from nfmasq._hot.ports cimport PortPool
 from nfmasq._hot.prefetch cimport prefetch
-from nfmasq._hot.receive cimport BATCH, SLOT, Batch, QueueStats, lay_out, receive
+from nfmasq._hot.receive cimport BATCH, MOST_EACH, SLOT, Batch, QueueStats, lay_out, receive
 from nfmasq._hot.refuse cimport next_refusal, refuse
 from nfmasq._hot.restore cimport restore
 from nfmasq._hot.rewrite cimport rewrite

@@ -23,40 +23,54 @@ cdef class Queue:
     cdef volatile bint stopping
 
     def __init__(
-        self, number: int, table: Table | None, *, mode="translate", length=8192, gso=True, segment_queue=-1
+        self,
+        number: int,
+        table: Table | None,
+        *,
+        mode="translate",
+        count=1,
+        length=QUEUE_LENGTH,
+        gso=True,
+        segment_queue=-1,
     ) -> None:
         if mode not in MODES or (mode == "translate" and table is None):
             raise ValueError(f"mode {mode!r}: one of {', '.join(MODES)}; to translate needs a table")
+        if not 1 <= count <= (1 if mode == "accept" else MOST_EACH):
+            raise ValueError(f"{count} queues: from 1 to {MOST_EACH}, and one alone to accept its batches")
         self.mode = MODES[mode]
         self.table = table
-        self.batch.queue = number
+        self.batch.first_queue = number
+        self.batch.queues = count
         self.batch.segment_queue = segment_queue
         self.batch.aside = NULL if table is None else &table.table.aside
         self.slots = mmap.mmap(-1, BATCH * SLOT)
         cdef uint8_t[::1] slots = self.slots
         self.batch.slots = &slots[0]
         lay_out(&self.batch)
-        self._bind(number, length)
-        self.batch.fd = self.netfilter_queue.get_fd()
-        prepare(self.batch.fd, number, gso)
+        self._bind(range(number, number + count), length)
+        prepare(self.batch.fd, range(number, number + count), length, gso)
 
-    cdef int _bind(self, int number, int length) except -1:
+    cdef int _bind(self, object numbers, int length) except -1:
         # What comes before the first batch is read, while libnetfilter_queue waits for its acknowledgements,
-        # can only be dropped: it is told of no buffer large enough.
+        # can only be dropped: it is told of no buffer large enough. The other queues are bound before, for
+        # they hand up nothing until they are prepared.
+        cdef int number = numbers[0]
         try:
             self.netfilter_queue = NetfilterQueue()
+            self.batch.fd = self.netfilter_queue.get_fd()
+            bind(self.batch.fd, numbers[1:])
             self.netfilter_queue.bind(
                 number, lambda packet: packet.drop(),
                 max_len=length, range=COPY_RANGE, sock_len=RECEIVE_BUFFER,
             )
         except OSError as error:
-            code = errno
-            raise OSError(code, f"queue {number}: {error} ({os.strerror(code)})") from error
+            code = error.errno or errno
+            raise OSError(code, f"queue {number}: {error.strerror or error} ({os.strerror(code)})") from error
         return 0
 
     @property
     def number(self) -> int:
-        return self.batch.queue
+        return self.batch.first_queue
 
     def serve(self) -> None:
         cdef NatTable* table = NULL

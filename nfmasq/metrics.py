@@ -24,10 +24,14 @@ from nfmasq.control.schemas import Running
 from nfmasq.helpers.base import REFUSALS
 from nfmasq.helpers.counters import HelperCounters
 from nfmasq.policy import TRANSPORTS
-from nfmasq.worker import KernelQueue, Worker
+from nfmasq.worker import Worker
 
 _OWN_QUEUE_COUNTERS = (
-    ("packets", "nfmasq_queue_packets", "Packets a worker took from its queue."),
+    (
+        "packets",
+        "nfmasq_queue_packets",
+        "Packets a worker took from its queues; the label is the first.",
+    ),
     ("batches", "nfmasq_queue_batches", "Batches of packets, each answered in one message to the kernel."),
     ("lost", "nfmasq_queue_lost_packets", "Packets the kernel numbered but could not deliver to the worker."),
     ("overruns", "nfmasq_queue_overruns", "Times the worker's socket ran over (ENOBUFS)."),
@@ -187,18 +191,17 @@ def _helpers(running: Running) -> Iterator[Metric]:
 
 def _queues(workers: Sequence[Worker]) -> Iterator[Metric]:
     kernel = seen_by_kernel()
-    nothing = KernelQueue(0, 0, 0, 0)
     labels = ["queue"]
     depth = GaugeMetricFamily(
-        "nfmasq_queue_depth", "Packets waiting in the kernel for a verdict.", labels=labels
+        "nfmasq_queue_depth", "Packets waiting in the kernel for a worker's verdict.", labels=labels
     )
     dropped = CounterMetricFamily(
         "nfmasq_queue_dropped_packets",
-        "Packets the kernel dropped because the queue or its socket was full.",
+        "Packets the kernel dropped because a queue or its socket was full.",
         labels=labels,
     )
     for worker in workers:
-        seen = kernel.get(worker.number, nothing)
+        seen = worker.seen_in(kernel)
         depth.add_metric([str(worker.number)], seen.waiting)
         dropped.add_metric([str(worker.number)], seen.dropped + seen.dropped_at_socket)
     yield depth

@@ -1,4 +1,4 @@
-"""One netfilter queue and the thread that serves it.
+"""Netfilter queues and the one thread that serves them.
 
 The thread spends its life in `Queue.serve`, which holds no GIL. A worker that ends without having been asked
 to has failed: `failure` says why, and the daemon ends rather than run on beside a queue nobody empties.
@@ -6,6 +6,7 @@ The kernel keeps numbers of its own about each queue; `kernel_queues` reads them
 """
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,17 +43,18 @@ def kernel_queues() -> dict[int, KernelQueue]:
 
 
 class Worker:
-    """A bound queue and its thread. Raises what `Queue` raises when the queue cannot be bound.
+    """Bound queues and their thread, known by the first one's number. Raises what `Queue` raises.
 
     whole: take super-packets whole, and send those that must be cut up first to `segment_queue`.
     """
 
     def __init__(
-        self, number: int, table: Table, *, whole: bool = True, segment_queue: int = NO_QUEUE
+        self, number: int, table: Table, *, count: int = 1, whole: bool = True, segment_queue: int = NO_QUEUE
     ) -> None:
         self.number = number
+        self.numbers = range(number, number + count)
         self.failure: str | None = None
-        self._queue = Queue(number, table, gso=whole, segment_queue=segment_queue)
+        self._queue = Queue(number, table, count=count, gso=whole, segment_queue=segment_queue)
         self._asked_to_stop = False
         self._thread = threading.Thread(target=self._serve, name=f"queue-{number}", daemon=True)
 
@@ -69,12 +71,22 @@ class Worker:
             if not self._asked_to_stop:
                 self.failure = f"queue {self.number} ended by itself"
 
+    def seen_in(self, kernel: Mapping[int, KernelQueue]) -> KernelQueue:
+        """What the kernel says of this worker's queues together; zeros for those it does not show."""
+        shown = [kernel[number] for number in self.numbers if number in kernel]
+        return KernelQueue(
+            shown[0].holder if shown else 0,
+            sum(queue.waiting for queue in shown),
+            sum(queue.dropped for queue in shown),
+            sum(queue.dropped_at_socket for queue in shown),
+        )
+
     def counters(self) -> QueueCounters:
         """This worker's dealings with the kernel since its start."""
         return self._queue.counters()
 
     def stop(self) -> None:
-        """Answer what was read, end the thread and let the queue go. Harmless when never started."""
+        """Answer what was read, end the thread and let the queues go. Harmless when never started."""
         self._asked_to_stop = True
         self._queue.stop()
         if self._thread.ident is not None:

@@ -40,6 +40,7 @@ cdef enum:            # verdict
 cdef struct Packet:
     # the queue's message
     uint8_t* message            # first byte of the message
+    uint16_t queue              # the number of the queue it waits in
     uint8_t* data               # first byte of the IP header; NULL when the message had no payload
     uint32_t length             # bytes at data
     uint32_t id                 # the kernel's number for it, host order

@@ -1,4 +1,6 @@
-# Receive: a batch of the queue's messages, each read into a slot of its own, and found out about.
+# Receive: a batch of the queues' messages, each read into a slot of its own, and found out about.
+#
+# A worker serves several queues by one socket, and reads their packets in the order they came in.
 #
 # What is stored: BATCH slots, each long enough for the longest message a queue sends, so nothing is ever
 # cut off short; and for each the Packet that stages work on, which points into the slot. One worker owns
@@ -16,13 +18,14 @@ from nfmasq._hot.netlink cimport (
 )
 from nfmasq._hot.packet cimport INBOUND, OUTBOUND, Packet, drop
 from nfmasq._hot.reasons cimport MESSAGE_INVALID, OVERSIZED
-from nfmasq._hot.wire cimport ntohl
+from nfmasq._hot.wire cimport ntohl, ntohs
 
 cdef enum:
     BATCH = 64
     # The longest message and some room, for a verdict's mark among others, in an odd number of cache lines:
     # neighbouring slots start in different sets of the cache.
     SLOT = 1037 * 64
+    MOST_EACH = 64         # that one worker serves
 
 cdef struct QueueStats:
     uint64_t packets
@@ -34,10 +37,11 @@ cdef struct QueueStats:
 
 cdef struct Batch:
     int fd
-    uint16_t queue
+    uint16_t first_queue
+    uint16_t queues          # so many from the first on
     AsideQueue* aside        # where packets for helpers go; NULL: nowhere
     int32_t segment_queue    # where super-packets are sent to be cut up; -1: nowhere
-    uint32_t next_id         # the number the next packet should have
+    uint32_t[MOST_EACH] next_id    # of each queue: the number the next packet should have
     int count                # packets of this batch
     uint8_t* slots
     mmsghdr[BATCH] messages
@@ -119,13 +123,17 @@ cdef inline bint read_message(Batch* batch, int slot, uint32_t length, Packet* p
         return False
     memset(packet, 0, sizeof(Packet))
     packet.message = start
+    packet.queue = ntohs((<nfgenmsg*>(message + 1)).res_id)
     return read_attributes(packet, start + head, start + message.nlmsg_len)
 
-cdef inline void count_losses(Batch* batch, uint32_t id) noexcept nogil:
+cdef inline void count_losses(Batch* batch, const Packet* packet) noexcept nogil:
     """The kernel numbers a queue's packets without gaps: a gap is packets it could not hand us."""
-    if batch.next_id != 0 and id != batch.next_id:
-        batch.stats.lost += <uint32_t>(id - batch.next_id)
-    batch.next_id = id + 1
+    cdef uint16_t queue = packet.queue - batch.first_queue
+    if queue >= batch.queues:
+        return
+    if batch.next_id[queue] != 0 and packet.id != batch.next_id[queue]:
+        batch.stats.lost += <uint32_t>(packet.id - batch.next_id[queue])
+    batch.next_id[queue] = packet.id + 1
 
 cdef inline int receive(Batch* batch) noexcept nogil:
     """Wait for packets and read what there is, up to BATCH; negative when recvmmsg failed."""
@@ -138,7 +146,7 @@ cdef inline int receive(Batch* batch) noexcept nogil:
         if not batch.messages[i].msg_hdr.msg_flags & MSG_TRUNC and read_message(
             batch, i, batch.messages[i].msg_len, &batch.packets[batch.count]
         ):
-            count_losses(batch, batch.packets[batch.count].id)
+            count_losses(batch, &batch.packets[batch.count])
             batch.count += 1
     batch.stats.packets += batch.count
     batch.stats.batches += 1

@@ -66,7 +66,7 @@ cdef inline void answer_packet(Batch* batch, const Packet* packet, iovec* piece)
         at = packet.data - sizeof(nlattr) - sizeof(Answer)
     answer = <Answer*>at
     write_answer(
-        answer, batch.queue, NFQNL_MSG_VERDICT, packet.id, kernel_verdict(packet, batch.segment_queue)
+        answer, packet.queue, NFQNL_MSG_VERDICT, packet.id, kernel_verdict(packet, batch.segment_queue)
     )
     if packet.verdict == TRANSLATE:
         answer.message.nlmsg_len = <uint32_t>(sizeof(Answer) + sizeof(nlattr) + packet.length)
@@ -96,7 +96,7 @@ cdef inline void send_verdicts(Batch* batch) noexcept nogil:
         if batch.packets[i].verdict == ASIDE:
             hand_over(
                 batch.aside, batch.packets[i].aside, batch.packets[i].data,
-                batch.fd, batch.queue, batch.packets[i].id,
+                batch.fd, batch.packets[i].queue, batch.packets[i].id,
             )
             continue
         answer = &batch.answers[count]
@@ -137,11 +137,11 @@ cdef inline void send_one(
             return
 
 cdef inline void accept_batch(Batch* batch) noexcept nogil:
-    """Accept everything up to the batch's last packet, unchanged: the least a queue program can do."""
+    """Accept all of its one queue up to the batch's last packet, unchanged: the least a program can do."""
     cdef Answer answer
     cdef iovec piece
     write_answer(
-        &answer, batch.queue, NFQNL_MSG_VERDICT_BATCH, batch.packets[batch.count - 1].id, NF_ACCEPT
+        &answer, batch.first_queue, NFQNL_MSG_VERDICT_BATCH, batch.packets[batch.count - 1].id, NF_ACCEPT
     )
     piece.iov_base = &answer
     piece.iov_len = sizeof(Answer)

@@ -14,6 +14,7 @@ from nfmasq.bench.bed import EXTERNAL, INTERNAL
 from nfmasq.bench.filling import LONG, fill
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable, probe
 from nfmasq.policy import Policy
+from nfmasq.queue_socket import QUEUES_EACH
 
 FIRST_QUEUE = 100
 CAPACITY = 1_000_000
@@ -60,13 +61,15 @@ def _table(sessions: int) -> Table:
 
 def _serve(mode: str, count: int, sessions: int) -> None:
     table = _table(sessions) if mode == "translate" else None
-    last = FIRST_QUEUE + count  # as in the daemon: what the kernel must cut up first comes by this one
-    queues = [Queue(FIRST_QUEUE + number, table, mode=mode, segment_queue=last) for number in range(count)]
+    each = 1 if mode == "accept" else QUEUES_EACH
+    last = FIRST_QUEUE + count * each  # as in the daemon: what the kernel must cut up first comes by this one
+    numbers = range(FIRST_QUEUE, last, each)
+    queues = [Queue(number, table, mode=mode, count=each, segment_queue=last) for number in numbers]
     queues.append(Queue(last, table, mode=mode, gso=False))
     threads = [threading.Thread(target=queue.serve) for queue in queues]
     for thread in threads:
         thread.start()
-    divert(count)
+    divert(count * each)
     sys.stdin.read()
     for queue in queues:
         queue.stop()

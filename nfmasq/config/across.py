@@ -24,6 +24,7 @@ from nfmasq.config.models import (
     Engine,
 )
 from nfmasq.config.values import path, whole
+from nfmasq.queue_socket import QUEUES_EACH
 
 
 class Span(NamedTuple):
@@ -135,8 +136,9 @@ def _queues(document: Document) -> Iterator[ConfigError]:
     first = good(whole(0, LAST_QUEUE), engine.get("first_queue", Engine().first_queue))
     wanted = engine.get("queues", "auto")
     count = Engine().queues if wanted == "auto" else good(whole(1, MOST_QUEUES), wanted)
-    if first is not None and count is not None and first + count > LAST_QUEUE:
-        queues = f"{count} queues and one more from {first} on end at {first + count}"
+    if first is not None and count is not None and first + count * QUEUES_EACH > LAST_QUEUE:
+        all_of_them = f"{count * QUEUES_EACH} queues and one more"
+        queues = f"{all_of_them} from {first} on end at {first + count * QUEUES_EACH}"
         yield ConfigError("engine.first_queue", f"{queues}; the last there can be is {LAST_QUEUE}")
 
 

@@ -37,6 +37,7 @@ from nfmasq.config.values import (
     word,
 )
 from nfmasq.config.warnings import warnings_of
+from nfmasq.queue_socket import QUEUES_EACH
 
 # What the compiled core can hold.
 MOST_SESSIONS = (1 << 26) - 1
@@ -225,6 +226,11 @@ class Engine(Table):
         The kernel's own share of a packet is larger than the worker's, and needs a processor as well.
         """
         return self.chosen_queues or min(max(1, len(os.sched_getaffinity(0)) // 2), MOST_QUEUES)
+
+    @property
+    def diverted_to(self) -> tuple[int, int]:
+        """The first netfilter queue of the rules, and how many. One more follows, which no rule names."""
+        return self.first_queue, self.queues * QUEUES_EACH
 
 
 class Config(Table):

@@ -71,10 +71,9 @@ def _ports(gauges: Gauges) -> dict[str, Ports]:
 
 def _queues(running: Running) -> list[QueueStatus]:
     kernel = seen_by_kernel()
-    nothing = KernelQueue(0, 0, 0, 0)
     rows: list[QueueStatus] = []
     for worker in running.workers:
-        own, seen = worker.counters(), kernel.get(worker.number, nothing)
+        own, seen = worker.counters(), worker.seen_in(kernel)
         rows.append(
             {
                 "queue": worker.number,

@@ -114,7 +114,7 @@ class Ports(TypedDict):
 
 
 class QueueStatus(TypedDict):
-    """One queue: the worker's counters and the kernel's (waiting, dropped)."""
+    """The queues of one worker, `queue` the first: its counters and the kernel's (waiting, dropped)."""
 
     queue: int
     packets: int

@@ -59,11 +59,11 @@ async def live(config_path: Path, keep_rules: bool) -> int:
         undo.callback(table.close)
         if table.warning:
             log.warning("the sessions in %s are given up: %s", config.engine.state, table.warning)
-        first, count = config.engine.first_queue, config.engine.queues
-        workers = start.workers(first, count, table, undo)
+        queues = config.engine.diverted_to
+        workers = start.workers(*queues, table, undo)
         helping = Helping(config, table)
         undo.callback(helping.stop)  # before the workers, who bring back what it holds
-        supervisor = Supervisor(config, table, diversion, (first, count), helping)
+        supervisor = Supervisor(config, table, diversion, queues, helping)
         for warning in supervisor.forwards.warnings:
             log.warning("%s", warning)
         daemon = Daemon(config_path, table, workers, supervisor, end)

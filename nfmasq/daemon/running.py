@@ -192,7 +192,7 @@ class Daemon:
         state = f"degraded ({'; '.join(now.problems)})" if now.problems else "ok"
         inside = ", ".join(map(str, now.internal_networks)) or "nothing"
         outside = ", ".join(map(str, now.external_addresses)) or "nothing"
-        queues = ", ".join(str(worker.number) for worker in self.workers)
+        queues = f"{self.workers[0].number} to {self.workers[-1].number}"
         return (
             f"{inside} behind {', '.join(now.internal_interfaces)} appears as {outside} on "
             f"{now.external_interface}; queues {queues}; rules by {now.diversion}; "

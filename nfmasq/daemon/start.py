@@ -14,6 +14,7 @@ from nfmasq.config import Config, ConfigInvalid, load, machine_errors
 from nfmasq.control.socket import AnotherRuns, ControlSocket
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.exits import Exit
+from nfmasq.queue_socket import QUEUES_EACH
 from nfmasq.worker import KernelQueue, Worker, kernel_queues
 
 CAP_NET_ADMIN = 12
@@ -91,39 +92,42 @@ def table(path: Path, capacity: int) -> Table:
 
 
 def workers(first: int, count: int, sessions: Table, undo: ExitStack) -> list[Worker]:
-    """A worker for each queue of the rules, bound and not yet started; `undo` gets their end.
+    """The workers of the rules' queues, bound and not yet started; `undo` gets their end.
 
     One more serves the queue after them, which no rule names: the others send it super-packets that the
     kernel must cut up before they can be translated.
     """
     made: list[Worker] = []
     last = first + count
-    for number in range(first, last + 1):
+
+    for number in range(first, last + 1, QUEUES_EACH):
         try:
             if number < last:
-                made.append(Worker(number, sessions, segment_queue=last))
+                made.append(Worker(number, sessions, count=QUEUES_EACH, segment_queue=last))
             else:
                 made.append(Worker(number, sessions, whole=False))
         except OSError as error:
-            raise _not_bound(number, error) from None
+            raise _not_bound(range(number, min(number + QUEUES_EACH, last + 1)), error) from None
         undo.callback(made[-1].stop)
     return made
 
 
-def _not_bound(number: int, error: OSError) -> StartFailed:
+def _not_bound(numbers: range, error: OSError) -> StartFailed:
     """The kernel answers EPERM both without the capability and for a taken queue: see which it was."""
     try:
-        holder = kernel_queues().get(number)
+        held = kernel_queues()
     except FileNotFoundError:
         return StartFailed(
             "the kernel has no netfilter queues: `modprobe nfnetlink_queue`, "
             "or use a kernel with CONFIG_NETFILTER_NETLINK_QUEUE"
         )
     except PermissionError:  # the list of queues is for root's group
-        holder = None
-    if holder is not None:
+        held = {}
+    number = next((number for number in numbers if number in held), numbers[0])
+    if number in held:
+        holder = _name_of(held[number])
         return StartFailed(
-            f"queue {number} is taken by {_name_of(holder)}; stop that program, or set engine.first_queue"
+            f"queue {number} is taken by {holder}; stop that program, or set engine.first_queue"
         )
     if isinstance(error, PermissionError):
         return StartFailed(

@@ -112,8 +112,8 @@ def _ports(config: "Config") -> Check:
 
 def _queue_numbers(config: "Config") -> Check:
     name, held = "queue numbers", kernel.held_queues()
-    first = config.engine.first_queue
-    last = first + config.engine.queues  # the rules' queues, and one for what the kernel must cut up
+    first, count = config.engine.diverted_to
+    last = first + count  # the rules' queues, and one for what the kernel must cut up
     taken = [number for number in range(first, last + 1) if number in held]
     if not taken:
         return Check(name, "ok", f"{first} to {last} are free")

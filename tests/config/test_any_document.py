@@ -104,7 +104,7 @@ def test_any_document_is_a_configuration_or_invalid(tried: dict[str, Any], compl
 
 def assert_usable(config: Config) -> None:
     assert all(warning.isprintable() for warning in config.warnings)
-    assert config.engine.first_queue + config.engine.queues - 1 <= 65535
+    assert sum(config.engine.diverted_to) <= 65535
     helped = Switchboard(config).ports(())
     policy = policy_of(
         config, UPLINK, frozenset(), frozenset(), forwards_of(config.forward), helper_ports=helped

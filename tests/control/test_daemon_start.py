@@ -14,6 +14,7 @@ from nfmasq._fastpath import Queue
 from nfmasq.daemon import start
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
+from nfmasq.queue_socket import QUEUES_EACH
 
 WITHOUT_NET_ADMIN = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
 
@@ -88,14 +89,16 @@ def test_a_taken_queue_names_its_holder_and_the_key(prepared: DaemonUnderLab, ro
     assert "engine.first_queue" in lines[0]
 
 
-def test_the_second_of_two_queues_taken_lets_the_first_go(
-    prepared: DaemonUnderLab, router: Namespace
+@pytest.mark.parametrize("number", [101, 100 + QUEUES_EACH, 100 + 2 * QUEUES_EACH])
+def test_a_later_queue_taken_is_named_and_lets_the_first_go(
+    prepared: DaemonUnderLab, router: Namespace, number: int
 ) -> None:
+    """One of the first worker's, one of the second's, and the one that no rule names."""
     prepared.write_config({"engine": {"queues": 2}})
-    holder = router.call(held, 101)
+    holder = router.call(held, number)
     try:
         _, lines = failing(prepared, router)
-        assert "queue 101 is taken" in lines[0]
+        assert f"queue {number} is taken" in lines[0]
         router.call(held, 100).close()
     finally:
         holder.close()
@@ -105,7 +108,7 @@ def test_a_kernel_without_queues_is_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, router: Namespace, prepared: DaemonUnderLab
 ) -> None:
     monkeypatch.setattr(worker, "KERNEL_QUEUES", tmp_path / "absent")
-    failed = start._not_bound(100, PermissionError(1, "Operation not permitted"))
+    failed = start._not_bound(range(100, 116), PermissionError(1, "Operation not permitted"))
     assert failed.code == 1
     assert "modprobe nfnetlink_queue" in failed.lines[0]
 
