@@ -78,12 +78,19 @@ def discarding(bed: Bed, where: Namespace, side: str, port: int) -> Iterator[Non
         where.run("iptables", "-t", "raw", "-D", *discard)
 
 
-def _take(flows: int, figures: tuple[Figure, Figure], bed: Bed, seconds: float) -> Reading:
-    """Let the senders run and count both ends of the way."""
+@contextmanager
+def flooding(bed: Bed, flows: int) -> Iterator[None]:
+    """Meanwhile the senders run; the server throws away what arrives of it."""
     own = hardware_address(bed.client, bed.client_interface)
     way = (bed.client_interface, own.hex(), bed.next_hop().hex(), str(bed.client_address))
     flood = running(bed.client, "nfmasq.bench.datagrams", *way, str(bed.senders), str(flows))
     with discarding(bed, bed.server, "--dport", DISCARD), flood:
+        yield
+
+
+def _take(flows: int, figures: tuple[Figure, Figure], bed: Bed, seconds: float) -> Reading:
+    """Let the senders run and count both ends of the way."""
+    with flooding(bed, flows):
         time.sleep(WARM_UP_S)
         offered, sent_at = bed.offered()
         used = bed.processor_time()

@@ -4,10 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from nfmasq.bench import bulk, connections, datagrams, overload, pingpong, segments
+from nfmasq.bench import bulk, connections, datagrams, flooded, overload, pingpong, segments
 from nfmasq.bench.bed import Bed
 from nfmasq.bench.reading import Figure, Reading
-from nfmasq.bench.variants import CALLBACK, FLOOR, LOOP, NFMASQ, REWRITING_FLOOR, SCAPY, Variant
+from nfmasq.bench.variants import (
+    CALLBACK,
+    FLOOR,
+    LOOP,
+    MASQUERADE,
+    NFMASQ,
+    PLAIN,
+    REWRITING_FLOOR,
+    SCAPY,
+    Variant,
+)
 
 
 @dataclass(frozen=True)
@@ -43,5 +53,6 @@ MEASURES = (
 EXTRA = (
     Measure("small-packets-many", datagrams.MANY_FIGURES, datagrams.take_many),
     Measure("overload", overload.FIGURES, overload.take, only=ONE_BY_ONE, lasts=5),
+    Measure("beside-flood", flooded.FIGURES, flooded.take, only=(PLAIN, MASQUERADE, *ONE_BY_ONE)),
 )
 """Taken for a report, and when asked for."""

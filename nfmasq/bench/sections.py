@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nfmasq.bench import bulk, connections, datagrams, overload, pingpong, segments
+from nfmasq.bench import bulk, connections, datagrams, flooded, overload, pingpong, segments
 from nfmasq.bench.reading import Figure
 from nfmasq.bench.variants import EXTRA, MILLION, VARIANTS, WORKERS
 
@@ -43,6 +43,12 @@ SECTIONS = (
         "can take them. They come out of nowhere on the router itself, by one processor, and its program\n"
         "has a share of another one, so these rates compare with one another and not with those above.",
         overload.FIGURES,
+    ),
+    Section(
+        "Beside a flood",
+        "One host sends small packets faster than they can be forwarded. Others ask the server meanwhile,\n"
+        f"{flooded.RATE} times a second, whether answers come or not.",
+        flooded.FIGURES,
     ),
     Section(
         "Bulk",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nfmasq.bench import bulk, connections, datagrams, overload, pingpong, segments
+from nfmasq.bench import bulk, connections, datagrams, flooded, overload, pingpong, segments
 from nfmasq.bench.helpers import CONNECTIONS, LINES, HelperCost
 from nfmasq.bench.measures import EXTRA, MEASURES
 from nfmasq.bench.memory import SESSIONS, Memory
@@ -60,6 +60,7 @@ TARGETS = (
     Target(pingpong.MEDIAN, FLOOR, 1.1),
     Target(pingpong.P99, FLOOR, 1.3),
     Target(overload.KEPT, None, 0.9),
+    Target(flooded.SHARE, None, 0.95),
     *_with_others(MILLION, NFMASQ, 0.9),
     *_with_others(TWO_WORKERS, ONE_WORKER, 1.0),
 )

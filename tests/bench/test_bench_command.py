@@ -105,6 +105,13 @@ def test_whatever_stands_beside_it_forwards_and_translates_or_says_what_to_insta
 
 
 @pytest.mark.root
+def test_beside_a_flood_others_ask_and_are_answered() -> None:
+    read = {row["figure"]: row["median"] for row in _figures(*_only("beside-flood", "nfmasq"))["figures"]}
+    assert 0 < read["beside-flood"] <= 1
+    assert read["beside-flood-time"] > 0
+
+
+@pytest.mark.root
 def test_overload_is_of_packets_the_router_translates() -> None:
     report = _figures(*_only("overload", "nfmasq"))
     kept = next(row for row in report["figures"] if row["figure"] == "overload-kept")
