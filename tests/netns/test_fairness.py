@@ -24,6 +24,7 @@ LAB = {"config": {"engine": {"queues": 1}}}
 SERVERS = tuple(IPv4Address("203.0.113.128") + number for number in range(12))
 PORT, DISCARD = 4444, 4445
 MODEST_COUNT = 100
+UDP_SEGMENT, SEGMENT, TRAINS = 103, 1400, 200
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -94,3 +95,18 @@ def test_a_flood_takes_the_room_of_its_own_queue_alone(net: Topology, daemon: Da
     after = _numbers(daemon)
     assert after["dropped"] - before["dropped"] >= MODEST_COUNT
     assert after["lost"] == 0, "the numbers of one queue's packets were taken for another's"
+
+
+def test_super_packets_are_taken_a_few_at_a_time(net: Topology, daemon: DaemonUnderLab) -> None:
+    """So that no other packet waits long behind them. The first batch is what the last one made expect."""
+    with _socket(net.client1) as sender, _socket(net.server1, DISCARD):
+        sender.setsockopt(socket.SOL_UDP, UDP_SEGMENT, SEGMENT)
+        before = _numbers(daemon)
+        with _halted(daemon):
+            for _ in range(TRAINS):
+                sender.sendto(bytes(SEGMENT * 40), (str(SERVERS[0]), DISCARD))
+            wait_until(lambda: sum(_waiting(net.router).values()) == TRAINS, "all of them to wait")
+        wait_until(lambda: sum(_waiting(net.router).values()) == 0, "none of them to wait")
+    after = _numbers(daemon)
+    assert after["packets"] - before["packets"] == TRAINS
+    assert after["batches"] - before["batches"] >= TRAINS / 8
