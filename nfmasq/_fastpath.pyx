@@ -25,11 +25,15 @@ from nfmasq._hot.announce cimport announce, keep, let_go, named, note_correction
 from nfmasq._hot.admit cimport admit
 from nfmasq._hot.aside cimport Aside, close_aside, hand_over, take_aside
 from nfmasq._hot.checksum cimport fold, sum_words
+from nfmasq._hot.clock cimport clock_seconds, processor_nanoseconds
 from nfmasq._hot.critical cimport enter, leave
 from nfmasq._hot.dump cimport Filter, copy_sessions, flush_some, next_mapping
 from nfmasq._hot.finish cimport finish_packet
 from nfmasq._hot.govern cimport govern
 from nfmasq._hot.hairpin cimport MOST_SESSIONS, finish_hairpin, is_second_pass, turn_back
+from nfmasq._hot.locks cimport (
+    await_post, make_lock, pthread_mutex_destroy, pthread_mutex_lock, pthread_mutex_unlock, sem_init,
+)
 from nfmasq._hot.lookup cimport lookup
 from nfmasq._hot.packet cimport (
     ASIDE, CLASS_TCP, CLASS_UDP, CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, SEGMENT, TRANSLATE, Packet,
@@ -46,29 +50,12 @@ from nfmasq._hot.screen cimport screen_error
 from nfmasq._hot.sessions cimport name_session, turn_wheel
 from nfmasq._hot.table cimport (
     HOST_SHARE, PEER_SHARE, WHEEL, Host, LockTimes, Mapping, NatTable, Session,
-    make_lock, pthread_mutex_destroy, pthread_mutex_lock, pthread_mutex_unlock,
 )
 from nfmasq._hot.set_aside cimport set_aside
 from nfmasq._hot.track cimport track
 from nfmasq._hot.traffic cimport bytes_of, packets_of
 from nfmasq._hot.verdict cimport accept_batch, send_one, send_verdicts
 from nfmasq._hot.wire cimport SYN, htonl, htons, ntohl, ntohs
-
-cdef extern from "<time.h>" nogil:
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    enum:
-        C_CLOCK_THREAD "CLOCK_THREAD_CPUTIME_ID"
-        C_CLOCK_MONOTONIC_COARSE "CLOCK_MONOTONIC_COARSE"
-        C_CLOCK_MONOTONIC "CLOCK_MONOTONIC"
-    int c_clock_gettime "clock_gettime" (int clock, timespec* time)
-
-cdef extern from "<semaphore.h>" nogil:
-    ctypedef struct sem_t:
-        pass
-    int sem_init(sem_t* semaphore, int shared, unsigned int value)
-    int sem_clockwait(sem_t* semaphore, int clock, const timespec* until)
 
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd_write(int fd, uint64_t value)
@@ -148,16 +135,6 @@ cdef int serve(Batch* batch, NatTable* table, Mode mode, const volatile bint* st
         elif batch.count:
             accept_batch(batch)
     return 0
-
-cdef inline uint32_t clock_seconds() noexcept nogil:
-    cdef timespec time
-    c_clock_gettime(C_CLOCK_MONOTONIC_COARSE, &time)
-    return <uint32_t>time.tv_sec
-
-cdef inline uint64_t processor_nanoseconds() noexcept nogil:
-    cdef timespec time
-    c_clock_gettime(C_CLOCK_THREAD, &time)
-    return <uint64_t>time.tv_sec * 1_000_000_000 + <uint64_t>time.tv_nsec
 
 
 # What Python sees of it ------------------------------------------------------------------------------------

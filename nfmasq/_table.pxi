@@ -115,14 +115,9 @@ cdef class Table:
 
     def next_held(self, timeout_s) -> object:
         cdef Aside* entry
-        cdef timespec until
-        cdef long seconds = int(timeout_s)
-        cdef long nanoseconds = int((timeout_s - seconds) * 1e9)
+        cdef uint64_t nanoseconds = int(timeout_s * 1e9)
         with nogil:
-            c_clock_gettime(C_CLOCK_MONOTONIC, &until)
-            until.tv_sec += seconds + (until.tv_nsec + nanoseconds) // 1_000_000_000
-            until.tv_nsec = (until.tv_nsec + nanoseconds) % 1_000_000_000
-            sem_clockwait(&self.table.aside.filled, C_CLOCK_MONOTONIC, &until)
+            await_post(&self.table.aside.filled, nanoseconds)
             entry = take_aside(&self.table.aside)
         if entry == NULL:
             return None

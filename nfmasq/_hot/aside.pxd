@@ -9,17 +9,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
-cdef extern from "<pthread.h>" nogil:
-    ctypedef struct pthread_mutex_t:
-        pass
-    int pthread_mutex_lock(pthread_mutex_t* mutex)
-    int pthread_mutex_unlock(pthread_mutex_t* mutex)
-
-cdef extern from "<semaphore.h>" nogil:
-    ctypedef struct sem_t:
-        pass
-    int sem_init(sem_t* semaphore, int shared, unsigned int value)
-    int sem_post(sem_t* semaphore)
+from nfmasq._hot.locks cimport pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, sem_post, sem_t
 
 cdef enum:
     MOST_ASIDE = 4096        # packets waiting for the helpers' thread

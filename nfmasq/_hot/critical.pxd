@@ -4,20 +4,9 @@
 
 from libc.stdint cimport uint64_t
 
-from nfmasq._hot.table cimport NatTable, pthread_mutex_lock, pthread_mutex_unlock
-
-cdef extern from "<time.h>" nogil:
-    struct timespec:
-        long tv_sec
-        long tv_nsec
-    enum:
-        C_CLOCK_MONOTONIC_EXACT "CLOCK_MONOTONIC"
-    int clock_gettime(int clock, timespec* time)
-
-cdef inline uint64_t nanoseconds() noexcept nogil:
-    cdef timespec time
-    clock_gettime(C_CLOCK_MONOTONIC_EXACT, &time)
-    return <uint64_t>time.tv_sec * 1_000_000_000 + <uint64_t>time.tv_nsec
+from nfmasq._hot.clock cimport clock_nanoseconds
+from nfmasq._hot.locks cimport pthread_mutex_lock, pthread_mutex_unlock
+from nfmasq._hot.table cimport NatTable
 
 cdef inline void enter(NatTable* table) noexcept nogil:
     """Take the lock for a batch."""
@@ -26,14 +15,14 @@ cdef inline void enter(NatTable* table) noexcept nogil:
         pthread_mutex_lock(&table.lock)
         table.lock_times.entered = 0
         return
-    begin = nanoseconds()
+    begin = clock_nanoseconds()
     pthread_mutex_lock(&table.lock)
-    table.lock_times.entered = nanoseconds()
+    table.lock_times.entered = clock_nanoseconds()
     table.lock_times.waited += table.lock_times.entered - begin
 
 cdef inline void leave(NatTable* table) noexcept nogil:
     """Let the next worker in."""
     if table.lock_times.entered:
         table.lock_times.batches += 1
-        table.lock_times.held += nanoseconds() - table.lock_times.entered
+        table.lock_times.held += clock_nanoseconds() - table.lock_times.entered
     pthread_mutex_unlock(&table.lock)

@@ -3,7 +3,8 @@
 from libc.stdint cimport uint16_t, uint32_t
 
 from nfmasq._hot.sessions cimport end_session
-from nfmasq._hot.table cimport Mapping, NatTable, Session, pthread_mutex_lock, pthread_mutex_unlock
+from nfmasq._hot.locks cimport pthread_mutex_lock, pthread_mutex_unlock
+from nfmasq._hot.table cimport Mapping, NatTable, Session
 
 cdef enum:
     AT_ONCE = 4096           # records gone through while the lock is held

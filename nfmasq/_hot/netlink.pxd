@@ -2,6 +2,8 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from nfmasq._hot.clock cimport timespec
+
 cdef extern from "<sys/socket.h>" nogil:
     struct iovec:
         void* iov_base
@@ -15,8 +17,6 @@ cdef extern from "<sys/socket.h>" nogil:
     struct mmsghdr:
         msghdr msg_hdr
         unsigned int msg_len
-    struct timespec:
-        pass
     int recvmmsg(int fd, mmsghdr* messages, unsigned int count, int flags, timespec* timeout)
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
     int MSG_WAITFORONE

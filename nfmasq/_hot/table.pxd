@@ -19,25 +19,13 @@
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from nfmasq._hot.aside cimport AsideQueue
+from nfmasq._hot.locks cimport pthread_mutex_t
 from nfmasq._hot.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
 from nfmasq._hot.ports cimport PortPool
 from nfmasq._hot.reasons cimport REASON_COUNT
 from nfmasq._hot.refusals cimport Refusals
 from nfmasq._hot.rules cimport Rules
 from nfmasq._hot.siphash cimport HashKey, siphash
-
-cdef extern from "<pthread.h>" nogil:
-    ctypedef struct pthread_mutex_t:
-        pass
-    ctypedef struct pthread_mutexattr_t:
-        pass
-    int PTHREAD_MUTEX_ADAPTIVE_NP
-    int pthread_mutexattr_init(pthread_mutexattr_t* attributes)
-    int pthread_mutexattr_settype(pthread_mutexattr_t* attributes, int type)
-    int pthread_mutex_init(pthread_mutex_t* mutex, const pthread_mutexattr_t* attributes)
-    int pthread_mutex_lock(pthread_mutex_t* mutex)
-    int pthread_mutex_unlock(pthread_mutex_t* mutex)
-    int pthread_mutex_destroy(pthread_mutex_t* mutex)
 
 cdef enum:
     IDENTIFICATIONS = 2048   # a power of two
@@ -196,13 +184,6 @@ cdef extern from *:
     #define nfmasq_prefetch(address) __builtin_prefetch((address), 1)
     """
     void ask_for "nfmasq_prefetch" (const void* address) noexcept nogil
-
-cdef inline void make_lock(pthread_mutex_t* lock) noexcept nogil:
-    """A lock that is waited for awake at first: a batch holds it for less time than falling asleep takes."""
-    cdef pthread_mutexattr_t attributes
-    pthread_mutexattr_init(&attributes)
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP)
-    pthread_mutex_init(lock, &attributes)
 
 cdef inline uint32_t tuple_bucket(
     const NatTable* table, uint8_t protocol,
