@@ -1,20 +1,18 @@
 """Tells senders by ICMP that the core refused their packets: RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11.
 
-The core decides whom to tell what, when and how often; here messages are written and sent. What is stored:
-one raw socket, from the making to `close()`. Without CAP_NET_RAW there is none, and nobody is told. What
-cannot be sent is forgotten, as any ICMP error may be lost: no way back, a full buffer, a rule against it.
+The core decides whom to tell what, when and how often; here messages are written and sent. What cannot be
+sent is forgotten, as any ICMP error may be lost.
 """
 
 import asyncio
-import logging
 import socket
 import struct
 from collections.abc import Sequence
-from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import Protocol
 
 from nfmasq._fastpath import checksum
+from nfmasq.raw_socket import RawSocket
 from nfmasq.rows import Refusal
 
 LOOK_S = 1.0
@@ -25,8 +23,6 @@ _UNREACHABLE = 3
 _INTERNETWORK_CONTROL = 0xC0  # RFC 1812 section 4.3.2.5
 _LIFETIME = 64
 _ANY = IPv4Address(0)
-
-log = logging.getLogger("nfmasq")
 
 
 class Refusing(Protocol):
@@ -66,17 +62,7 @@ class Refuser:
 
     def __init__(self, table: Refusing) -> None:
         self._table = table
-        self._socket: socket.socket | None = None
-        try:
-            self._socket = socket.socket(
-                socket.AF_INET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_RAW
-            )
-        except OSError as error:
-            log.warning(
-                "no raw socket (%s): refused senders are not told; give nfmasq CAP_NET_RAW "
-                "(AmbientCapabilities=CAP_NET_RAW in its unit), or set nat.refusals = false",
-                error.strerror,
-            )
+        self._socket = RawSocket("refused senders are not told, as with nat.refusals = false")
 
     async def serve(self) -> None:
         """Send whatever becomes due, until cancelled."""
@@ -93,12 +79,8 @@ class Refuser:
     def send_due(self) -> None:
         """Take what is due and send it."""
         for refusal in self._table.refusals():
-            if self._socket is not None:
-                with suppress(OSError):
-                    self._socket.sendto(message(refusal), (str(refusal.destination), 0))
+            self._socket.send(message(refusal))
 
     def close(self) -> None:
         """Send nothing more. Harmless when called twice."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self._socket.close()

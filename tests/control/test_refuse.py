@@ -29,7 +29,7 @@ from types import SimpleNamespace
 import nfmasq
 from nfmasq.daemon.refuse import Refuser
 taken = []
-sender = Refuser(SimpleNamespace(refusals=lambda: taken.append("taken") or [None]))
+sender = Refuser(SimpleNamespace(refusals=lambda: taken.append("taken") or []))
 sender.send_due()
 sender.close()
 print(*taken)
