@@ -10,6 +10,8 @@ from nfmasq.bench.variants import NFMASQ, Variant
 
 NOTHING = "-"
 """Of a figure that a way does not have."""
+LEFT_OUT = "left out"
+"""Of a way that could not be had; the report's notes say why."""
 
 
 class Comparison:
@@ -62,6 +64,6 @@ class Comparison:
         return Bar(variant.title, value / scale, text, (low / scale, high / scale), variant is NFMASQ)
 
     def _why(self, figure: Figure, variant: Variant) -> str:
-        return self._results.skipped.get(variant.name) or self._results.why.get(
-            (figure.name, variant.name), NOTHING
-        )
+        if variant.name in self._results.skipped:
+            return LEFT_OUT
+        return self._results.why.get((figure.name, variant.name), NOTHING)
