@@ -50,8 +50,9 @@ def _lines(now: Answer) -> Iterator[tuple[str, str]]:
         yield direction, f"{si(sum(packets.values()))} packets, {si(octets)}B"
     yield "dropped", f"{now['dropped']} packets"
     for queue in now["queues"]:
+        first, last = queue["queue"], queue["last"]
         yield (
-            f"queue {queue['queue']}",
+            f"queue {first}" if first == last else f"queues {first}-{last}",
             f"{si(queue['packets'])} packets in {si(queue['batches'])} batches, {queue['waiting']} waiting, "
             f"{queue['dropped']} dropped by the kernel, {queue['lost']} lost",
         )

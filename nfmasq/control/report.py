@@ -77,6 +77,7 @@ def _queues(running: Running) -> list[QueueStatus]:
         rows.append(
             {
                 "queue": worker.number,
+                "last": worker.numbers[-1],
                 "packets": own.packets,
                 "batches": own.batches,
                 "lost": own.lost,

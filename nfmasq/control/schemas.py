@@ -114,9 +114,10 @@ class Ports(TypedDict):
 
 
 class QueueStatus(TypedDict):
-    """The queues of one worker, `queue` the first: its counters and the kernel's (waiting, dropped)."""
+    """The queues of one worker, from `queue` to `last`: its counters and the kernel's (waiting, dropped)."""
 
     queue: int
+    last: int
     packets: int
     batches: int
     lost: int

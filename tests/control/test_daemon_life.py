@@ -13,6 +13,7 @@ from nfmasq.cli import main
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.waiting import wait_until
+from nfmasq.worker import kernel_queues
 
 
 def status(daemon: DaemonUnderLab) -> dict[str, Any]:
@@ -57,10 +58,11 @@ def test_it_is_ready_with_all_in_place_and_gone_without_trace(
     assert "Traceback" not in daemon.log
 
 
-def test_every_worker_has_its_queue_in_the_metrics(daemon: DaemonUnderLab) -> None:
+def test_every_worker_has_its_queues_in_status_and_metrics(daemon: DaemonUnderLab, router: Namespace) -> None:
     queues = status(daemon)["queues"]
     series = daemon.metrics()
-    assert queues
+    numbers = [number for queue in queues for number in range(queue["queue"], queue["last"] + 1)]
+    assert numbers == sorted(router.call(kernel_queues))
     for queue in queues:
         number = queue["queue"]
         assert series[f'nfmasq_queue_depth{{queue="{number}"}}'] == 0
