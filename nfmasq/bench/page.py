@@ -15,6 +15,7 @@ from nfmasq.bench.sections import COMPARED, METHOD, SECTIONS
 from nfmasq.bench.tables import extremes
 from nfmasq.bench.targets import Judgement, judge
 from nfmasq.bench.variants import MILLION, NFMASQ, WORKERS
+from nfmasq.queue_socket import QUEUES_EACH
 
 LARGE = 100_000
 """In smaller tables a session's share says more about the memory's granularity than about sessions."""
@@ -50,7 +51,7 @@ def _method(outcome: Outcome) -> Iterator[str]:
         **{name: str(value) for name, value in machine().items() if name != "memory_bytes"},
         "rounds": str(plan.rounds),
         "seconds a measurement": digits(plan.seconds),
-        "queues": f"{plan.queues}, where nothing else is said",
+        "workers": f"{plan.queues}, where nothing else is said",
         "senders of small packets": str(plan.senders),
     }
     yield from ("## Method", "", METHOD, "")
@@ -97,7 +98,10 @@ def _comparisons(outcome: Outcome, comparison: Comparison) -> Iterator[str]:
     workers = [variant for variant in WORKERS if variant in results.variants]
     if len(workers) > 1:
         yield from ("## Workers", "")
-        yield from ("Each has a queue and a thread; they share the table, under one lock a batch.", "")
+        yield from (
+            f"Each has a thread and {QUEUES_EACH} queues; they share the table, under one lock a batch.",
+            "",
+        )
         yield from comparison.by_figure(workers[0], workers[1:])
         head = ["", "packets a batch", "with the lock, ns a packet", "waiting for it, ns a packet"]
         rows = ([each.title, *_locking(results.counted.get(each.name, {}))] for each in workers)

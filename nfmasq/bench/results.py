@@ -108,4 +108,4 @@ class Results:
                 said.append(f"{variant.title}: the machine could offer only {most:.2g} times its capacity")
         titles = {variant.name: variant.title for variant in self.variants}
         said += [f"{titles[name]}: left out: {reason}" for name, reason in self.skipped.items()]
-        return said + self.failures
+        return list(dict.fromkeys(said + self.failures))

@@ -23,7 +23,7 @@ def as_text(outcome: Outcome) -> Iterator[str]:
         about = machine()
         yield (
             f"{plan.rounds} rounds of {plan.seconds:g} s a measurement, interleaved; medians. "
-            f"{about['kernel']}, {about['processors']} processors; {plan.queues} queues, "
+            f"{about['kernel']}, {about['processors']} processors; {plan.queues} workers, "
             f"{plan.senders} senders of small packets."
         )
         yield ""

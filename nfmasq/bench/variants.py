@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from nfmasq.queue_socket import QUEUES_EACH
+
 Program = Literal[
     "accept", "rewrite", "translate", "scapy", "callback", "loop", "slirp4netns", "pasta", "tayga"
 ]
@@ -64,7 +66,7 @@ MILLION = Variant(
 )  # fmt: skip
 WORKERS = tuple(
     Variant(
-        f"nfmasq-{count}", f"nfmasq, {title}", f"nfmasq with {title}, a queue and a thread each",
+        f"nfmasq-{count}", f"nfmasq, {title}", f"nfmasq with {title}, a thread and {QUEUES_EACH} queues each",
         translates=True, program="translate", workers=count,
     )
     for count, title in ((1, "1 worker"), (2, "2 workers"), (4, "4 workers"))

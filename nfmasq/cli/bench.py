@@ -64,7 +64,7 @@ takes the better part of an hour, --quick some minutes; what is not installed is
     "--queues",
     type=click.IntRange(min=1, max=64),
     show_default="as the daemon, one every two processors",
-    help="Netfilter queues of each queue program.",
+    help="Workers of nfmasq and of the floors.",
 )
 @click.option(
     "--senders",

@@ -131,6 +131,13 @@ def test_a_variant_that_could_not_be_had_is_noted_with_its_reason() -> None:
     assert results.notes() == ["pasta: left out: pasta not found"]
 
 
+def test_what_fails_in_every_round_is_noted_once() -> None:
+    results = Results((PASTA,), (datagrams.RATE,))
+    for _ in range(3):
+        results.fail((datagrams.RATE,), PASTA, "it lost its way")
+    assert results.notes() == ["small packets, pasta: it lost its way"]
+
+
 def test_a_small_table_says_nothing_about_the_bytes_of_a_session() -> None:
     assert not _marks(Results((), ()), Memory(table=replace(TABLE, sessions=1000)))
 
