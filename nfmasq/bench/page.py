@@ -129,7 +129,9 @@ def _core(outcome: Outcome, plots: Plots) -> Iterator[str]:
         return
     yield from ("## The table by itself", "")
     yield from (
-        "Processor time of a packet in the table, in batches, without a network; and what a session holds.",
+        "Processor time of a packet in the table, in batches, without a network; and what a session holds.\n"
+        "The first session behind an external address fills its pool of ports, in 0.1 ms: where sessions are "
+        "few, it shows.",
         "",
     )
     rows = (
