@@ -59,7 +59,7 @@ class Worker:
         self._thread = threading.Thread(target=self._serve, name=f"queue-{number}", daemon=True)
 
     def start(self) -> None:
-        """Begin to serve the queue."""
+        """Begin to serve the queues."""
         self._thread.start()
 
     def _serve(self) -> None:

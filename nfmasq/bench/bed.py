@@ -53,7 +53,7 @@ class Bed:
     The client sends by `client_interface` as `client_address`; where the variant translates, the server sees
     `external`.
 
-    queues: how many netfilter queues the variant's program serves, where it can serve several.
+    queues: how many workers the variant's program has, where it can have several.
     senders: how many processes send small packets.
     """
 

@@ -6,7 +6,7 @@ within which the senders never pause, and thrown away there. The rate is what th
 offered too much. Where it delivers all it is offered, the senders set the pace and the router could do more:
 `extra` holds what was offered. They are of few flows or of many. The few are between one client and one
 server, and the kernel picks among several queues by the addresses: this is the rate of one queue. The many go
-to several addresses of the server, so by all queues, and come in no order, so that caches help little.
+to several addresses of the server, so by many queues, and come in no order, so that caches help little.
 
 The second figure is the processor time, its work in the kernel included, that the router's program took for
 each packet delivered. It does not depend on who set the pace, and little on what else the machine does.

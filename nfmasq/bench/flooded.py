@@ -11,6 +11,7 @@ import socket
 import struct
 import sys
 import time
+from contextlib import suppress
 
 from nfmasq.bench import datagrams, pingpong
 from nfmasq.bench.bed import CLIENT, SERVER, Bed
@@ -22,7 +23,7 @@ MEDIAN = Figure("beside-flood-time", "round trip beside a flood, median", "ms", 
 FIGURES = (SHARE, MEDIAN)
 
 HOSTS = tuple(CLIENT + number for number in range(1, 9))
-"""Those that ask. Several, for chance decides who shares a queue with the flood."""
+"""Those that ask. Several: by its address each has a queue, which may be the flood's."""
 RATE = 500
 """Questions a second, of all together."""
 PATIENCE_S = 0.5
@@ -58,8 +59,9 @@ def _ask(seconds: float) -> dict[str, object]:
             continue
         wait = max(due - now, 0.0) if now < begin + seconds else PATIENCE_S
         for number, _ in poll.poll(wait * 1e3):
-            (nth,) = struct.unpack_from("!I", by_number[number].recv(64))
-            times.append(time.monotonic() - asked_at[nth])
+            with suppress(OSError):  # what an ICMP error says is that one more was lost
+                (nth,) = struct.unpack_from("!I", by_number[number].recv(64))
+                times.append(time.monotonic() - asked_at[nth])
     times.sort()
     said: dict[str, object] = {"asked": len(asked_at), "answered": len(times)}
     return said | {"median": pingpong.percentile(times, 0.5)} if times else said

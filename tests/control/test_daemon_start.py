@@ -89,11 +89,11 @@ def test_a_taken_queue_names_its_holder_and_the_key(prepared: DaemonUnderLab, ro
     assert "engine.first_queue" in lines[0]
 
 
-@pytest.mark.parametrize("number", [101, 100 + QUEUES_EACH, 100 + 2 * QUEUES_EACH])
+@pytest.mark.parametrize("number", [101, 105, 100 + QUEUES_EACH, 100 + 2 * QUEUES_EACH])
 def test_a_later_queue_taken_is_named_and_lets_the_first_go(
     prepared: DaemonUnderLab, router: Namespace, number: int
 ) -> None:
-    """One of the first worker's, one of the second's, and the one that no rule names."""
+    """Of the first worker's, of the second's, and the one that no rule names."""
     prepared.write_config({"engine": {"queues": 2}})
     holder = router.call(held, number)
     try:

@@ -25,11 +25,14 @@ POOL = "198.51.100.7"
 """An external address that is on no interface."""
 
 WITHOUT = """
+from ipaddress import IPv4Address
 from types import SimpleNamespace
 import nfmasq
 from nfmasq.daemon.refuse import Refuser
+from nfmasq.rows import Refusal
 taken = []
-sender = Refuser(SimpleNamespace(refusals=lambda: taken.append("taken") or []))
+refusal = Refusal(IPv4Address("192.0.2.1"), None, 13, bytes(28))
+sender = Refuser(SimpleNamespace(refusals=lambda: taken.append("taken") or [refusal]))
 sender.send_due()
 sender.close()
 print(*taken)

@@ -18,6 +18,7 @@ from nfmasq.diversion import program
 from nfmasq.doctor import Check, checks, kernel
 from nfmasq.doctor import router as asked
 from nfmasq.doctor.fragments import ORPHAN
+from nfmasq.queue_socket import QUEUES_EACH
 
 pytestmark = pytest.mark.root
 
@@ -252,7 +253,7 @@ def test_ports_that_overlap_the_routers_own_are_warned_of(
     assert _all(router, _config(state, nat={"ports": ports}))["external ports"].status == status
 
 
-@pytest.mark.parametrize("number", [FIRST_QUEUE, FIRST_QUEUE + 2])
+@pytest.mark.parametrize("number", [FIRST_QUEUE, FIRST_QUEUE + 2 * QUEUES_EACH])
 def test_a_queue_that_another_program_holds_fails_and_the_program_is_named(
     router: Path, state: FilePath, number: int
 ) -> None:
