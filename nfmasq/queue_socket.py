@@ -10,7 +10,7 @@ QUEUE_LENGTH = 8192
 """Packets that may wait in a queue."""
 QUEUES_EACH = 16
 """Queues of one worker. The kernel picks one by protocol and the two addresses, and drops what comes to one
-that is full: a flood between two addresses takes the room of its own queue, and of those alone who share it."""
+that is full: a flood between two addresses takes the room of its queue, and of those alone who share it."""
 SEND_BUFFER = 8 << 20
 """Bounds one send of verdicts."""
 RECEIVE_WAIT_US = 250_000

@@ -47,8 +47,8 @@ SECTIONS = (
     Section(
         "Beside a flood",
         "One host sends small packets faster than they can be forwarded. Others ask the server meanwhile,\n"
-        f"{flooded.RATE} times a second, whether answers come or not. Whether one of them shares a queue with it is\n"
-        "drawn when the machine starts; of nfmasq's exchanges one in eight does.",
+        f"{flooded.RATE} times a second, whether answers come or not. Whether one of them shares a queue\n"
+        "with the flood is drawn when the machine starts; of nfmasq's exchanges one in eight does.",
         flooded.FIGURES,
     ),
     Section(
