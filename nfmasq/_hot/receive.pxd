@@ -29,7 +29,7 @@ cdef enum:
     # The longest message and some room, for a verdict's mark among others, in an odd number of cache lines:
     # neighbouring slots start in different sets of the cache.
     SLOT = 1037 * 64
-    MOST_EACH = 64         # that one worker serves
+    MOST_EACH = 64           # queues of one worker
 
 cdef struct QueueStats:
     uint64_t packets
