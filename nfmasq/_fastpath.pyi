@@ -7,16 +7,16 @@ query identifiers are host-order integers; times are whole seconds.
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
-from nfmasq.policy import Policy
-from nfmasq.rows import Counters as Counters
-from nfmasq.rows import Expected as Expected
-from nfmasq.rows import Gauges as Gauges
-from nfmasq.rows import Held as Held
-from nfmasq.rows import MappingRow as MappingRow
-from nfmasq.rows import QueueCounters as QueueCounters
-from nfmasq.rows import Refusal as Refusal
-from nfmasq.rows import SessionRow as SessionRow
-from nfmasq.rows import TableLock as TableLock
+from nfmasq.core.policy import Policy
+from nfmasq.core.rows import Counters as Counters
+from nfmasq.core.rows import Expected as Expected
+from nfmasq.core.rows import Gauges as Gauges
+from nfmasq.core.rows import Held as Held
+from nfmasq.core.rows import MappingRow as MappingRow
+from nfmasq.core.rows import QueueCounters as QueueCounters
+from nfmasq.core.rows import Refusal as Refusal
+from nfmasq.core.rows import SessionRow as SessionRow
+from nfmasq.core.rows import TableLock as TableLock
 
 REASONS: tuple[str, ...]
 """The name of every reason a packet can be dropped for, in the order of its counter."""

@@ -16,46 +16,46 @@ from libc.string cimport memcpy, memset
 from netfilterqueue._impl cimport NetfilterQueue
 from posix.unistd cimport close
 
-from nfmasq.arena import TOP_OFFSET, Arena
-from nfmasq.queue_socket import COPY_RANGE, QUEUE_LENGTH, RECEIVE_BUFFER, bind, prepare
-from nfmasq.rows import Expected, ExpectationRefused, MappingRow, QueueCounters, TableLock
+from nfmasq.core.arena import TOP_OFFSET, Arena
+from nfmasq.core.queue_socket import COPY_RANGE, QUEUE_LENGTH, RECEIVE_BUFFER, bind, prepare
+from nfmasq.core.rows import Expected, ExpectationRefused, MappingRow, QueueCounters, TableLock
 
-from nfmasq._hot.account cimport account
-from nfmasq._hot.announce cimport announce, keep, let_go, named, note_correction, withdraw
-from nfmasq._hot.admit cimport admit
-from nfmasq._hot.aside cimport Aside, close_aside, hand_over, take_aside
-from nfmasq._hot.checksum cimport fold, sum_words
-from nfmasq._hot.clock cimport clock_seconds, processor_nanoseconds
-from nfmasq._hot.critical cimport enter, leave
-from nfmasq._hot.dump cimport Filter, copy_sessions, flush_some, next_mapping
-from nfmasq._hot.finish cimport finish_packet
-from nfmasq._hot.govern cimport govern
-from nfmasq._hot.hairpin cimport MOST_SESSIONS, finish_hairpin, is_second_pass, turn_back
-from nfmasq._hot.locks cimport (
+from nfmasq._hot.way.account cimport account
+from nfmasq._hot.calls.announce cimport announce, keep, let_go, named, note_correction, withdraw
+from nfmasq._hot.way.admit cimport admit
+from nfmasq._hot.state.aside cimport Aside, close_aside, hand_over, take_aside
+from nfmasq._hot.wire.checksum cimport fold, sum_words
+from nfmasq._hot.base.clock cimport clock_seconds, processor_nanoseconds
+from nfmasq._hot.state.critical cimport enter, leave
+from nfmasq._hot.calls.dump cimport Filter, copy_sessions, flush_some, next_mapping
+from nfmasq._hot.calls.finish cimport finish_packet
+from nfmasq._hot.calls.govern cimport govern
+from nfmasq._hot.way.hairpin cimport MOST_SESSIONS, finish_hairpin, is_second_pass, turn_back
+from nfmasq._hot.base.locks cimport (
     await_post, make_lock, pthread_mutex_destroy, pthread_mutex_lock, pthread_mutex_unlock, sem_init,
 )
-from nfmasq._hot.lookup cimport lookup
-from nfmasq._hot.packet cimport (
+from nfmasq._hot.way.lookup cimport lookup
+from nfmasq._hot.state.packet cimport (
     ASIDE, CLASS_TCP, CLASS_UDP, CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, SEGMENT, TRANSLATE, Packet,
 )
-from nfmasq._hot.parse cimport orient, parse
-from nfmasq._hot.ports cimport PortPool
-from nfmasq._hot.prefetch cimport prefetch
-from nfmasq._hot.receive cimport BATCH, MOST_EACH, SLOT, Batch, QueueStats, lay_out, receive
-from nfmasq._hot.refuse cimport next_refusal, refuse
-from nfmasq._hot.restore cimport restore
-from nfmasq._hot.rewrite cimport rewrite
-from nfmasq._hot.rules cimport MOST_EXTERNAL, Rules
-from nfmasq._hot.screen cimport screen_error
-from nfmasq._hot.sessions cimport name_session, turn_wheel
-from nfmasq._hot.table cimport (
+from nfmasq._hot.way.parse cimport orient, parse
+from nfmasq._hot.state.ports cimport PortPool
+from nfmasq._hot.way.prefetch cimport prefetch
+from nfmasq._hot.way.receive cimport BATCH, MOST_EACH, SLOT, Batch, QueueStats, lay_out, receive
+from nfmasq._hot.way.refuse cimport next_refusal, refuse
+from nfmasq._hot.calls.restore cimport restore
+from nfmasq._hot.way.rewrite cimport rewrite
+from nfmasq._hot.state.rules cimport MOST_EXTERNAL, Rules
+from nfmasq._hot.way.screen cimport screen_error
+from nfmasq._hot.state.sessions cimport name_session, turn_wheel
+from nfmasq._hot.state.table cimport (
     HOST_SHARE, PEER_SHARE, WHEEL, Host, LockTimes, Mapping, NatTable, Session,
 )
-from nfmasq._hot.set_aside cimport set_aside
-from nfmasq._hot.track cimport track
-from nfmasq._hot.traffic cimport bytes_of, packets_of
-from nfmasq._hot.verdict cimport accept_batch, send_one, send_verdicts
-from nfmasq._hot.wire cimport SYN, htonl, htons, ntohl, ntohs
+from nfmasq._hot.way.set_aside cimport set_aside
+from nfmasq._hot.way.track cimport track
+from nfmasq._hot.state.traffic cimport bytes_of, packets_of
+from nfmasq._hot.way.verdict cimport accept_batch, send_one, send_verdicts
+from nfmasq._hot.wire.wire cimport SYN, htonl, htons, ntohl, ntohs
 
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd_write(int fd, uint64_t value)
@@ -139,9 +139,9 @@ cdef int serve(Batch* batch, NatTable* table, Mode mode, const volatile bint* st
 
 # What Python sees of it ------------------------------------------------------------------------------------
 
-include "_edge.pxi"
-include "_table.pxi"
-include "_queue.pxi"
+include "_hot/face/edge.pxi"
+include "_hot/face/table.pxi"
+include "_hot/face/queue.pxi"
 
 
 def finish(packet) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers_of_others import forget, install_broken, install_telephone
+from support.others import forget, install_broken, install_telephone
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -13,10 +13,22 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "root: needs root, for network namespaces of its own")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What stands on a network of its own needs root."""
+    for item in items:
+        if "as_root" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.root)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Without root such a test fails: skipped in silence, it would look as if it had passed."""
     if item.get_closest_marker("root") and os.geteuid() != 0:
         pytest.fail("needs root, to make network namespaces: sudo tests/run", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def as_root() -> None:
+    """Asked for by each fixture that makes network namespaces."""
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ from nfmasq.bench import programs, taps
 from nfmasq.bench.family import family_of
 from nfmasq.bench.reading import BenchError
 from nfmasq.bench.variants import QUEUES, TAPS, Variant
+from nfmasq.core.worker import kernel_queues
 from nfmasq.lab.namespace import Namespace, join
 from nfmasq.lab.waiting import wait_until
 from nfmasq.lab.wire import hardware_address
-from nfmasq.worker import kernel_queues
 
 INTERNAL = IPv4Network("192.168.1.0/24")
 CLIENT = IPv4Address("192.168.1.2")

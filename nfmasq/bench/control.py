@@ -10,9 +10,9 @@ from ipaddress import IPv4Address, IPv4Network
 from nfmasq._fastpath import Held, Table
 from nfmasq.bench.packets import ACK, SYN, Endpoint, segment
 from nfmasq.config import Config
-from nfmasq.helpers.board import Switchboard
-from nfmasq.helpers.engine import Engine
-from nfmasq.policy import Policy
+from nfmasq.core.policy import Policy
+from nfmasq.helpers.engine.thread import Engine
+from nfmasq.runtime.helpers import Switchboard
 
 HOSTS = IPv4Network("10.0.0.0/8")
 SERVER: Endpoint = IPv4Address("203.0.113.9"), 21

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from nfmasq._fastpath import Table
 from nfmasq.bench.packets import ACK, PSH, SYN, Endpoint, datagram, segment
-from nfmasq.policy import Policy
+from nfmasq.core.policy import Policy
 
 INTERNAL = IPv4Network("192.168.1.0/24")
 CLIENT = IPv4Address("192.168.1.2")

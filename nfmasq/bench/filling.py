@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 
 from nfmasq._fastpath import Table
 from nfmasq.bench.packets import datagram
-from nfmasq.policy import Timeouts
+from nfmasq.core.policy import Timeouts
 
 FIRST_HOST = IPv4Address("192.168.1.100")
 FIRST_SERVER = IPv4Address("203.0.113.1")

@@ -19,7 +19,7 @@ from nfmasq.bench.control import HOSTS, Control, Router
 from nfmasq.bench.memory import resident
 from nfmasq.bench.packets import Endpoint
 from nfmasq.bench.programs import alone
-from nfmasq.helpers.expecting import MOST_WAITING
+from nfmasq.helpers.engine.expectations import MOST_WAITING
 
 CONNECTIONS = 10_000
 SAMPLES = 2000

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from nfmasq.helpers.base import Reading, Session, Side
+from nfmasq.helpers.kit.base import Reading, Session, Side
 from nfmasq.helpers.registry import GROUP
 
 LOOP = b"LOOP\r\n"

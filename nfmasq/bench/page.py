@@ -15,7 +15,7 @@ from nfmasq.bench.sections import COMPARED, METHOD, SECTIONS
 from nfmasq.bench.tables import extremes
 from nfmasq.bench.targets import Judgement, judge
 from nfmasq.bench.variants import MILLION, NFMASQ, WORKERS
-from nfmasq.queue_socket import QUEUES_EACH
+from nfmasq.core.queue_socket import QUEUES_EACH
 
 LARGE = 100_000
 """In smaller tables a session's share says more about the memory's granularity than about sessions."""

@@ -12,9 +12,9 @@ import threading
 from nfmasq._fastpath import REASONS, Queue, QueueCounters, Table
 from nfmasq.bench.bed import EXTERNAL, INTERNAL
 from nfmasq.bench.filling import LONG, fill
+from nfmasq.core.policy import Policy
+from nfmasq.core.queue_socket import QUEUES_EACH
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable, probe
-from nfmasq.policy import Policy
-from nfmasq.queue_socket import QUEUES_EACH
 
 FIRST_QUEUE = 100
 CAPACITY = 1_000_000

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from nfmasq._fastpath import Table, checksum
 from nfmasq.bench.memory import TableCost, resident
-from nfmasq.policy import Policy
+from nfmasq.core.policy import Policy
 
 HOSTS = IPv4Network("10.0.0.0/8")
 SERVER = IPv4Address("203.0.113.9")

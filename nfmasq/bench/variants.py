@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from nfmasq.queue_socket import QUEUES_EACH
+from nfmasq.core.queue_socket import QUEUES_EACH
 
 Program = Literal[
     "accept", "rewrite", "translate", "scapy", "callback", "loop", "slirp4netns", "pasta", "tayga"

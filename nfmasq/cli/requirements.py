@@ -10,10 +10,10 @@ from textwrap import wrap
 
 import click
 
-from nfmasq.lab.requirements.every import EVERY, RFCS
-from nfmasq.lab.requirements.ground import Ground
-from nfmasq.lab.requirements.requirement import Requirement, Standing
-from nfmasq.lab.requirements.running import Outcome, run
+from nfmasq.lab.rfc.every import EVERY, RFCS
+from nfmasq.lab.rfc.ground import Ground
+from nfmasq.lab.rfc.requirement import Requirement, Standing
+from nfmasq.lab.rfc.running import Outcome, run
 
 INDENT = " " * 27
 MARKS = {

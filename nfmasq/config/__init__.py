@@ -13,6 +13,7 @@ from nfmasq.config.file import load, parse
 from nfmasq.config.machine import machine_errors
 from nfmasq.config.models import Behaviour, Config, Forward, HelperConfig, Network
 from nfmasq.config.policy import forwards_of, policy_of
+from nfmasq.config.warnings import warnings_of
 
 __all__ = [
     "Behaviour",
@@ -30,4 +31,5 @@ __all__ = [
     "machine_errors",
     "parse",
     "policy_of",
+    "warnings_of",
 ]

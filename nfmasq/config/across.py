@@ -24,7 +24,7 @@ from nfmasq.config.models import (
     Engine,
 )
 from nfmasq.config.values import path, whole
-from nfmasq.queue_socket import QUEUES_EACH
+from nfmasq.core.queue_socket import QUEUES_EACH
 
 
 class Span(NamedTuple):

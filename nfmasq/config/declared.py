@@ -11,7 +11,7 @@ from pydantic.errors import PydanticUserError
 
 from nfmasq.config.values import flag, number, text
 from nfmasq.helpers import registry
-from nfmasq.helpers.base import Helper
+from nfmasq.helpers.kit.base import Helper
 
 _NOT_OPTIONS = {"name", "transport", "ports", "enabled", "enabled_by_default", "about"}
 

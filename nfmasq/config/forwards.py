@@ -15,7 +15,7 @@ from nfmasq.config.addresses import PortRange, Target, host_address, port_range,
 from nfmasq.config.errors import quoted
 from nfmasq.config.lenient import as_list, as_table, good, good_items
 from nfmasq.config.protocols import ANY, BOTH, BY_PORT, numbers_of, protocol, protocol_name
-from nfmasq.policy import ALL_PORTS
+from nfmasq.core.policy import ALL_PORTS
 
 # What the compiled core can hold.
 MOST_FORWARDS = 1024

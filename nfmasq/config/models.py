@@ -36,8 +36,7 @@ from nfmasq.config.values import (
     whole,
     word,
 )
-from nfmasq.config.warnings import warnings_of
-from nfmasq.queue_socket import QUEUES_EACH
+from nfmasq.core.queue_socket import QUEUES_EACH
 
 # What the compiled core can hold.
 MOST_SESSIONS = (1 << 26) - 1
@@ -245,8 +244,3 @@ class Config(Table):
     metrics: Metrics = Metrics()
     control: Control = Control()
     engine: Engine = Engine()
-
-    @property
-    def warnings(self) -> list[str]:
-        """What is taken but should be known: a value below an RFC's minimum, a helper that does not load."""
-        return warnings_of(self)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
 
 from nfmasq.config.addresses import covered
 from nfmasq.config.models import Behaviour as Written
@@ -10,7 +9,7 @@ from nfmasq.config.models import Config, Nat
 from nfmasq.config.models import Forward as WrittenForward
 from nfmasq.config.protocols import PROTOCOL_NUMBERS, numbers_of
 from nfmasq.config.values import MOST_MSS
-from nfmasq.policy import (
+from nfmasq.core.policy import (
     ALL_PORTS,
     ANY_PROTOCOL,
     EVERYWHERE,
@@ -24,9 +23,7 @@ from nfmasq.policy import (
     Policy,
     Timeouts,
 )
-
-if TYPE_CHECKING:
-    from nfmasq.uplink import Uplink
+from nfmasq.machine.uplink import Uplink
 
 HEADERS = 40
 """Bytes of the IPv4 and TCP headers, which a segment size leaves out."""
@@ -34,7 +31,7 @@ HEADERS = 40
 
 def policy_of(
     config: Config,
-    uplink: "Uplink",
+    uplink: Uplink,
     reserved_tcp: frozenset[int],
     reserved_udp: frozenset[int],
     forwards: Iterable[Forward],

@@ -4,7 +4,7 @@ from typing import Any
 
 from nfmasq.config.errors import did_you_mean, quoted
 from nfmasq.config.values import described
-from nfmasq.policy import ANY_PROTOCOL
+from nfmasq.core.policy import ANY_PROTOCOL
 
 PROTOCOL_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "ipip": 4, "sctp": 132}
 """Names taken and given for IP protocol numbers; any other protocol is its number."""

@@ -1,14 +1,12 @@
 """What a configuration may say, but whoever wrote it should hear about."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from nfmasq.config.addresses import covered
 from nfmasq.config.errors import key_of
+from nfmasq.config.models import Behaviour, Config, Nat
 from nfmasq.helpers import registry
-
-if TYPE_CHECKING:
-    from nfmasq.config.models import Behaviour, Config, Nat
 
 
 class Minimum(NamedTuple):
@@ -32,7 +30,7 @@ MINIMUMS = (
 MAPPING_UDP, MAPPING_TCP = ("RFC 4787 REQ-1",), ("RFC 5382 REQ-1",)
 
 
-def warnings_of(config: "Config") -> list[str]:
+def warnings_of(config: Config) -> list[str]:
     """One line each: the key, and what to know about it."""
     return [
         *_other_mappings(config),
@@ -43,7 +41,7 @@ def warnings_of(config: "Config") -> list[str]:
     ]
 
 
-def _other_mappings(config: "Config") -> Iterator[str]:
+def _other_mappings(config: Config) -> Iterator[str]:
     """Each place that departs from endpoint-independent mapping."""
     nat = config.nat
     written: list[tuple[str, Behaviour | Nat | None, tuple[str, ...]]] = [
@@ -62,12 +60,12 @@ def _other_mappings(config: "Config") -> Iterator[str]:
             yield f"{key}: {mapping} is taken, but {' and '.join(sources)} {asks} for endpoint-independent"
 
 
-def _no_hairpinning(config: "Config") -> Iterator[str]:
+def _no_hairpinning(config: Config) -> Iterator[str]:
     if not config.nat.hairpinning:
         yield "nat.hairpinning: false is taken, but RFC 4787 REQ-9 and RFC 5382 REQ-8 ask for it"
 
 
-def _ports_all_forwarded(config: "Config") -> Iterator[str]:
+def _ports_all_forwarded(config: Config) -> Iterator[str]:
     """Ports that are forwarded are never handed out."""
     for protocol in ("tcp", "udp"):
         forwarded = (
@@ -79,7 +77,7 @@ def _ports_all_forwarded(config: "Config") -> Iterator[str]:
             yield f"forward: all of nat.ports are forwarded for {protocol}; no other session gets one"
 
 
-def _below_minimum(config: "Config") -> Iterator[str]:
+def _below_minimum(config: Config) -> Iterator[str]:
     for key, least, source in MINIMUMS:
         seconds = getattr(config.timeouts, key)
         without_effect = key == "tcp_transitory" and config.timeouts.tcp_closing is not None

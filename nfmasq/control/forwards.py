@@ -24,8 +24,8 @@ from nfmasq.control.question import (
     require_known,
 )
 from nfmasq.control.schemas import SCHEMA, Forward
-from nfmasq.forwards import Entry, ForwardRefused, NoSuchForward
-from nfmasq.policy import ANY_PROTOCOL
+from nfmasq.core.policy import ANY_PROTOCOL
+from nfmasq.runtime.forwards import Entry, ForwardRefused, NoSuchForward
 
 MOST_LOOKED_AT = 5_000_000
 """Records of the table that may be gone through to count the sessions of forwards: some 20 ms."""

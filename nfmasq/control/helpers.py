@@ -19,8 +19,8 @@ from nfmasq.control.question import (
     require_known,
 )
 from nfmasq.control.schemas import SCHEMA, Helper, Running
-from nfmasq.helpers.board import Entry, HelperRefused, NoSuchHelper
-from nfmasq.helpers.counters import HelperCounters
+from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.runtime.helpers import Entry, HelperRefused, NoSuchHelper
 
 
 def add_routes(app: web.Application) -> None:

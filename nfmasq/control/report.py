@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from nfmasq import __version__
 from nfmasq._fastpath import Gauges
 from nfmasq.control.schemas import SCHEMA, Ports, QueueStatus, Running, Status
-from nfmasq.policy import TRANSPORTS
-from nfmasq.worker import KernelQueue, kernel_queues
+from nfmasq.core.policy import TRANSPORTS
+from nfmasq.core.worker import KernelQueue, kernel_queues
 
 DIRECTIONS = ("outbound", "inbound", "hairpin")
 """The directions of `Counters`, in the order of their index."""

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from nfmasq._fastpath import REASONS, Counters, MappingRow, SessionRow
 from nfmasq.config.protocols import PROTOCOL_NUMBERS, protocol_name
 from nfmasq.control.schemas import Drop, Host, Mapping, Session
-from nfmasq.reasons import SENTENCES
+from nfmasq.core.reasons import SENTENCES
 
 
 def protocol_number(word: str) -> int:

@@ -12,10 +12,10 @@ from typing import Any, Protocol, TypedDict
 
 from nfmasq._fastpath import Table
 from nfmasq.config import ConfigError
-from nfmasq.forwards import Entry
-from nfmasq.helpers.board import Entry as HelperEntry
-from nfmasq.helpers.counters import HelperCounters
-from nfmasq.worker import Worker
+from nfmasq.core.worker import Worker
+from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.runtime.forwards import Entry
+from nfmasq.runtime.helpers import Entry as HelperEntry
 
 SCHEMA = 1
 

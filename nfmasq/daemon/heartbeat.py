@@ -7,7 +7,7 @@ finds the sessions again, a stuck one holds its queue for ever.
 
 from collections.abc import Sequence
 
-from nfmasq.worker import Worker
+from nfmasq.core.worker import Worker
 
 
 class Heartbeat:

@@ -14,10 +14,10 @@ from ipaddress import IPv4Network
 
 from nfmasq._fastpath import Table
 from nfmasq.config import Config
-from nfmasq.helpers.board import Entry, Switchboard
-from nfmasq.helpers.counters import HelperCounters
-from nfmasq.helpers.engine import Engine
-from nfmasq.policy import HelperPort
+from nfmasq.core.policy import HelperPort
+from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.thread import Engine
+from nfmasq.runtime.helpers import Entry, Switchboard
 
 LOOKS = 4
 """Looks in a row, half a second apart or more, without a turn, until it counts as stuck."""

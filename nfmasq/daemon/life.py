@@ -17,7 +17,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from nfmasq.control import api, page
+from nfmasq.config import warnings_of
+from nfmasq.control import api
 from nfmasq.daemon import start
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.helping import Helping
@@ -26,7 +27,8 @@ from nfmasq.daemon.running import Daemon
 from nfmasq.daemon.supervise import RULES_FAILED, Supervisor
 from nfmasq.diversion import DiversionUnavailable, probe
 from nfmasq.exits import Exit
-from nfmasq.uplink import UplinkMissing
+from nfmasq.machine.uplink import UplinkMissing
+from nfmasq.web import page
 
 DUMP_THREADS = 2
 """Threads for long lists: each keeps memory of its own, and more of them do not make a list shorter."""
@@ -43,7 +45,7 @@ async def live(config_path: Path, keep_rules: bool) -> int:
         loop.add_signal_handler(number, end.set)
     with ExitStack() as undo:
         config = start.configuration(config_path)
-        for warning in config.warnings:
+        for warning in warnings_of(config):
             log.warning("%s", warning)
         start.require_net_admin()
         control = start.control_socket(config.control.socket)

@@ -12,8 +12,8 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from nfmasq._fastpath import checksum
-from nfmasq.raw_socket import RawSocket
-from nfmasq.rows import Refusal
+from nfmasq.core.rows import Refusal
+from nfmasq.machine.raw_socket import RawSocket
 
 LOOK_S = 1.0
 """How often to look for what has become due without the core saying so."""

@@ -19,19 +19,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from nfmasq._fastpath import Table
-from nfmasq.config import ConfigError, ConfigInvalid
+from nfmasq.config import ConfigError, ConfigInvalid, warnings_of
 from nfmasq.control.schemas import ReloadOutcome, Situation
+from nfmasq.core.worker import Worker
 from nfmasq.daemon import standstill
 from nfmasq.daemon.heartbeat import Heartbeat
 from nfmasq.daemon.notify import notify, watchdog_s
 from nfmasq.daemon.refuse import Refuser
 from nfmasq.daemon.reload import read_again
 from nfmasq.daemon.supervise import Supervisor
-from nfmasq.forwards import Entry
-from nfmasq.helpers.board import Entry as HelperEntry
-from nfmasq.helpers.counters import HelperCounters
-from nfmasq.uplink import LinkWatch, RulesWatch, UplinkMissing
-from nfmasq.worker import Worker
+from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.machine.uplink import LinkWatch, RulesWatch, UplinkMissing
+from nfmasq.runtime.forwards import Entry
+from nfmasq.runtime.helpers import Entry as HelperEntry
 
 TICK_S = 1.0
 SHORTEST_TICK_S = 0.5
@@ -78,7 +78,7 @@ class Daemon:
     def situation(self) -> Situation:
         """What the daemon knows of its surroundings now."""
         seen = self._supervisor.situation()
-        warnings = [*self._supervisor.config.warnings, *seen.warnings]
+        warnings = [*warnings_of(self._supervisor.config), *seen.warnings]
         if self.table.warning:
             warnings.append(f"the sessions found at the start were given up: {self.table.warning}")
         if not self._reload_successful:
@@ -207,7 +207,7 @@ class Daemon:
             return ReloadOutcome(errors=tuple(invalid.errors))
         except UplinkMissing as missing:
             return ReloadOutcome(errors=(ConfigError("nat", str(missing)),))
-        return ReloadOutcome(warnings=(*config.warnings, *told))
+        return ReloadOutcome(warnings=(*warnings_of(config), *told))
 
     async def _in_hand(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._hand, work)

@@ -12,10 +12,10 @@ from pathlib import Path
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, ConfigInvalid, load, machine_errors
 from nfmasq.control.socket import AnotherRuns, ControlSocket
+from nfmasq.core.queue_socket import QUEUES_EACH
+from nfmasq.core.worker import KernelQueue, Worker, kernel_queues
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.exits import Exit
-from nfmasq.queue_socket import QUEUES_EACH
-from nfmasq.worker import KernelQueue, Worker, kernel_queues
 
 CAP_NET_ADMIN = 12
 

@@ -22,13 +22,13 @@ from typing import Any
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, policy_of
 from nfmasq.control.schemas import Situation
+from nfmasq.core.policy import Policy
 from nfmasq.daemon.helping import Helping
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
-from nfmasq.forwards import Entry, Forwards
-from nfmasq.helpers.board import Entry as HelperEntry
-from nfmasq.overlap import overlaps
-from nfmasq.policy import Policy
-from nfmasq.uplink import Uplink, UplinkMissing, local_ports, read_uplink
+from nfmasq.machine.overlap import overlaps
+from nfmasq.machine.uplink import Uplink, UplinkMissing, local_ports, read_uplink
+from nfmasq.runtime.forwards import Entry, Forwards
+from nfmasq.runtime.helpers import Entry as HelperEntry
 
 RECENT_S = 300
 """How long rules that were flushed and put back count as a problem: somebody may be fighting with us."""
@@ -74,7 +74,7 @@ class Supervisor:
 
         Then the rules are out again; a guard that a dead daemon left stays, so that nothing leaks meanwhile.
         """
-        self._follow(self.config, read_uplink(self.config))
+        self._follow(self.config, read_uplink(self.config.nat))
         guarded_before = self._guarded and guard.present()
         try:
             self._install(self._planned())
@@ -87,7 +87,7 @@ class Supervisor:
 
         Raises UplinkMissing, and then the old one stays.
         """
-        uplink = read_uplink(config)
+        uplink = read_uplink(config.nat)
         told = self.forwards.adopt(config)
         self.helping.adopt(config)
         self.config = config
@@ -118,7 +118,7 @@ class Supervisor:
     def reconcile(self) -> None:
         """Look at everything once and mend what differs."""
         try:
-            uplink = read_uplink(self.config)
+            uplink = read_uplink(self.config.nat)
         except (UplinkMissing, OSError, subprocess.SubprocessError) as error:
             self._set("uplink", str(error))
             uplink = self._uplink
@@ -184,7 +184,7 @@ class Supervisor:
         if self._strays_of == (uplink, self.forwards.entries, self.config):
             return
         self._strays_of = uplink, self.forwards.entries, self.config
-        strays = [*map(str, overlaps(self.config, uplink)), *self.forwards.strays(uplink)]
+        strays = [*map(str, overlaps(self.config.nat, uplink)), *self.forwards.strays(uplink)]
         for line in strays:
             if line not in self._strays:
                 log.warning("%s", line)

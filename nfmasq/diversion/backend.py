@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import Protocol
 
+from nfmasq.core.policy import Forward
 from nfmasq.diversion.claims import Claims, claimed_by
-from nfmasq.policy import Forward
 
 NFQUEUE_HIGHEST = 65535
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from socket import IPPROTO_TCP, IPPROTO_UDP
 
-from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Forward
+from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Forward
 
 Span = tuple[int, int]
 """First and last port, both included."""

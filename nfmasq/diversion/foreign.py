@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from nfmasq.diversion.program import run
+from nfmasq.machine.programs import run
 
 _SOURCE_NAT = {"MASQUERADE", "SNAT", "NETMAP"}
 

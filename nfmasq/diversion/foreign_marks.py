@@ -7,7 +7,7 @@ leave marked packets alone or ask for an interface that no hairpinned packet com
 from typing import Any
 
 from nfmasq.diversion.foreign import concerns, line_concerns, ruleset
-from nfmasq.diversion.program import run
+from nfmasq.machine.programs import run
 
 _HOOKS = {"prerouting", "forward", "postrouting"}
 _BESIDE = {"INPUT", "OUTPUT"}

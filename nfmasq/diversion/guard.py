@@ -21,7 +21,7 @@ from nfmasq.diversion.iptables_rules import GUARD_CHAIN, GUARD_EXEMPT_CHAIN
 from nfmasq.diversion.nft_table import NftChain, NftTable, address_set
 from nfmasq.diversion.nftables import LaidTable
 from nfmasq.diversion.nftables_rules import ICMP_ERRORS, names
-from nfmasq.diversion.program import NEEDS_PRIVILEGE, Outcome, run
+from nfmasq.machine.programs import NEEDS_PRIVILEGE, Outcome, run
 
 TABLE = "nfmasq_guard"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
 from nfmasq.diversion.iptables_rules import CHAINS, GUARD_CHAIN, LOCAL_SOCKET, chain_rules, jumps
-from nfmasq.diversion.program import NEEDS_PRIVILEGE, Outcome, run
+from nfmasq.machine.programs import NEEDS_PRIVILEGE, Outcome, run
 
 _PROBE_CHAIN = "nfmasq-probe"
 

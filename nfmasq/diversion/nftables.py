@@ -7,7 +7,7 @@ forget() write them; present() compares.
 from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
 from nfmasq.diversion.nft_table import NftTable
 from nfmasq.diversion.nftables_rules import DEFRAGMENT, ICMP_ERRORS, LOCAL_SOCKET, TABLE, rules_table
-from nfmasq.diversion.program import NEEDS_PRIVILEGE, Outcome, run
+from nfmasq.machine.programs import NEEDS_PRIVILEGE, Outcome, run
 
 _PROBE = f"""\
 add table ip {TABLE}_probe

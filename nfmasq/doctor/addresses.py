@@ -5,8 +5,8 @@ from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING, Any
 
 from nfmasq.doctor.check import Check
-from nfmasq.overlap import overlaps
-from nfmasq.uplink import local_networks, read_uplink
+from nfmasq.machine.overlap import overlaps
+from nfmasq.machine.uplink import local_networks, read_uplink
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
@@ -19,7 +19,7 @@ def external(config: "Config", interfaces: dict[str, dict[str, Any]]) -> Check:
     if the router answers ARP for them, which it does for its own and for those with a local route.
     """
     name, nat = "external address", config.nat
-    found = read_uplink(config).external
+    found = read_uplink(config.nat).external
     if not found:
         return Check(
             name,
@@ -43,7 +43,7 @@ def external(config: "Config", interfaces: dict[str, dict[str, Any]]) -> Check:
 
 def apart(config: "Config") -> Check:
     """Are no addresses inside and outside at once (RFC 4787 REQ-7)?"""
-    name, found = "inside and outside", list(overlaps(config, read_uplink(config)))
+    name, found = "inside and outside", list(overlaps(config.nat, read_uplink(config.nat)))
     if not found:
         return Check(name, "ok", "no address is on both sides")
     more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from nfmasq.config import forwards_of
 from nfmasq.diversion.claims import Span, claimed_by, merge
-from nfmasq.doctor import kernel
 from nfmasq.doctor.check import Check
-from nfmasq.uplink import local_ports
+from nfmasq.machine import kernel
+from nfmasq.machine.uplink import local_ports
 
 if TYPE_CHECKING:
     from nfmasq.config import Config

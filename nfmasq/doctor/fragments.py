@@ -4,8 +4,8 @@ The kernel puts fragments together before nfmasq sees them. A flood of those tha
 its store; then no fragment is taken until the oldest are given up, ipfrag_time later. Whole packets pass.
 """
 
-from nfmasq.doctor import kernel
 from nfmasq.doctor.check import Check
+from nfmasq.machine import kernel
 
 DEFAULT_STORE, DEFAULT_WAIT = 4 << 20, 30
 """Linux' own, in bytes and seconds."""

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from nfmasq.diversion.foreign_marks import mark_changes
-from nfmasq.doctor import kernel
 from nfmasq.doctor.check import Check
+from nfmasq.machine import kernel
 
 if TYPE_CHECKING:
     from nfmasq.config import Config

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from nfmasq.diversion import DiversionUnavailable, probe
 from nfmasq.diversion import guard as guarding
-from nfmasq.doctor import kernel
 from nfmasq.doctor.check import Check
+from nfmasq.machine import kernel
 
 _AS_ROOT = "run as root, or give the service AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from nfmasq.diversion import foreign
-from nfmasq.doctor import addresses, kernel
+from nfmasq.doctor import addresses
 from nfmasq.doctor.check import Check
 from nfmasq.doctor.forwards import forwards
 from nfmasq.doctor.hairpinning import hairpinning
-from nfmasq.uplink import UplinkMissing, default_interfaces, local_ports, read_interfaces, read_uplink
+from nfmasq.machine import kernel
+from nfmasq.machine.uplink import UplinkMissing, default_interfaces, local_ports, read_interfaces, read_uplink
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
@@ -67,7 +68,7 @@ def _interfaces(config: "Config", interfaces: dict[str, dict[str, Any]], missing
 
 def _networks(config: "Config") -> Check:
     name = "internal networks"
-    networks = read_uplink(config).internal
+    networks = read_uplink(config.nat).internal
     if networks:
         return Check(name, "ok", ", ".join(map(str, networks)))
     interface = config.nat.internal[0]

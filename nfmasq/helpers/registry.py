@@ -10,7 +10,7 @@ from typing import Any
 
 GROUP = "nfmasq.helpers"
 
-BUILT_IN = {"ftp": "nfmasq.helpers.ftp:Ftp", "irc": "nfmasq.helpers.irc:Irc"}
+BUILT_IN = {"ftp": "nfmasq.helpers.protocols.ftp:Ftp", "irc": "nfmasq.helpers.protocols.irc:Irc"}
 
 MOST = 31
 """Helpers the core can tell apart."""

@@ -11,8 +11,8 @@ from nfmasq.bench import filling, loop, programs, taps
 from nfmasq.bench.bed import EXTERNAL, INTERNAL
 from nfmasq.bench.family import Child, family_of
 from nfmasq.bench.reading import Unavailable
+from nfmasq.core.policy import Policy
 from nfmasq.lab.namespace import Namespace
-from nfmasq.policy import Policy
 
 
 @pytest.mark.parametrize("sessions", [0, 1, filling.MAPPINGS + 1])

@@ -21,9 +21,9 @@ from nfmasq.bench.results import Results
 from nfmasq.bench.rounds import Plan
 from nfmasq.bench.tables import as_text
 from nfmasq.bench.targets import judge
-from nfmasq.helpers.base import Session, Side
-from nfmasq.helpers.expecting import MOST_WAITING
-from nfmasq.policy import Policy
+from nfmasq.core.policy import Policy
+from nfmasq.helpers.engine.expectations import MOST_WAITING
+from nfmasq.helpers.kit.base import Session, Side
 
 CLIENT = HOSTS.network_address + 1, 5000
 COST = HelperCost(30e-6, 50e-6, 50.1e-6, 20e-6, 10_000, 50_000_000)

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.documents import document, reason, unhurried
 from nfmasq.config import ConfigInvalid, parse
 from nfmasq.config.across import Span, _overlapping
 from nfmasq.config.models import MOST_NETWORKS
-
-from .documents import document, reason, unhurried
 
 
 def test_an_interface_is_not_internal_and_external() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.documents import unhurried
 from nfmasq.config.addresses import (
     PortRange,
     Target,
@@ -20,8 +21,6 @@ from nfmasq.config.addresses import (
     port_range,
     target,
 )
-
-from .documents import unhurried
 
 HOST = "192.168.1.10"
 EXTERNAL = "198.51.100.7"

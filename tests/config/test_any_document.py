@@ -7,12 +7,20 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nfmasq.config import Config, ConfigError, ConfigInvalid, added_forward, forwards_of, parse, policy_of
+from config.documents import document, unhurried
+from nfmasq.config import (
+    Config,
+    ConfigError,
+    ConfigInvalid,
+    added_forward,
+    forwards_of,
+    parse,
+    policy_of,
+    warnings_of,
+)
 from nfmasq.config.explain import keys_at
-from nfmasq.helpers.board import Switchboard
-from nfmasq.uplink import Uplink
-
-from .documents import document, unhurried
+from nfmasq.machine.uplink import Uplink
+from nfmasq.runtime.helpers import Switchboard
 
 UPLINK = Uplink((IPv4Address("198.51.100.7"),), ())
 
@@ -103,7 +111,7 @@ def test_any_document_is_a_configuration_or_invalid(tried: dict[str, Any], compl
 
 
 def assert_usable(config: Config) -> None:
-    assert all(warning.isprintable() for warning in config.warnings)
+    assert all(warning.isprintable() for warning in warnings_of(config))
     assert sum(config.engine.diverted_to) <= 65535
     helped = Switchboard(config).ports(())
     policy = policy_of(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .documents import document, reason, reasons
+from config.documents import document, reason, reasons
 
 
 def test_a_wrong_key_names_the_nearest_right_one() -> None:

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.documents import unhurried
 from nfmasq.config import Config, ConfigError, ConfigInvalid, load
 from nfmasq.config.file import LARGEST_FILE
-
-from .documents import unhurried
 
 GOOD = '[nat]\ninternal = ["lan0"]\nexternal = "wan0"\n'
 

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.documents import document, reason, reasons, unhurried
 from nfmasq.config import ConfigInvalid, Forward, PortRange, Target, added_forward, parse
 from nfmasq.config.forwards import MOST_FORWARDS, MOST_TARGETS, Claim, crossing
-
-from .documents import document, reason, reasons, unhurried
 
 HOST, OTHER_HOST = "192.168.1.10", "192.168.1.11"
 EXTERNAL, OTHER_EXTERNAL = "198.51.100.7", "198.51.100.8"

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from nfmasq.config import parse
-
-from .documents import document, reason, reasons
+from config.documents import document, reason, reasons
+from nfmasq.config import parse, warnings_of
 
 
 def helpers(**written: Any) -> dict[str, Any]:
@@ -50,7 +49,7 @@ def test_what_a_helper_says_of_a_value_is_told(others: Path) -> None:
 
 def test_a_helper_that_cannot_be_loaded_is_a_warning_and_not_an_error(others: Path) -> None:
     config = parse(helpers(broken={"enabled": True, "who_knows": 1}))
-    (told,) = config.warnings
+    (told,) = warnings_of(config)
     assert told == (
         "helpers.broken: cannot be loaded: ModuleNotFoundError: No module named 'nothing_of_this_name'; "
         "it stays off"

@@ -2,9 +2,8 @@
 
 import socket
 
+from config.documents import document
 from nfmasq.config import ConfigError, machine_errors, parse
-
-from .documents import document
 
 LOOPBACK = "lo"
 MISSING = "zz9"

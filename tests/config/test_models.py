@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from nfmasq.config import HelperConfig, PortRange, Target, parse
-
-from .documents import document, reason, reasons
+from config.documents import document, reason, reasons
+from nfmasq.config import HelperConfig, PortRange, Target, parse, warnings_of
 
 
 def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
@@ -46,7 +45,7 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
     assert (config.engine.first_queue, config.engine.state) == (100, Path("/run/nfmasq/state"))
     assert config.engine.forwards == Path("/var/lib/nfmasq/forwards.json")
     assert (config.engine.diversion, config.engine.on_failure) == ("auto", "closed")
-    assert config.warnings == []
+    assert warnings_of(config) == []
 
 
 def test_without_nat_both_its_keys_are_asked_for() -> None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from config.documents import document
 from nfmasq.config import forwards_of, parse, policy_of
 from nfmasq.config.models import MOST_ADDRESSES, MOST_SESSIONS
 from nfmasq.config.values import LONGEST_TIMEOUT
-from nfmasq.policy import (
+from nfmasq.core.policy import (
     ALL_PORTS,
     ANY_PROTOCOL,
     EVERYWHERE,
@@ -21,10 +22,8 @@ from nfmasq.policy import (
     Policy,
     Timeouts,
 )
-from nfmasq.policy import Forward as ForwardTo
-from nfmasq.uplink import Uplink
-
-from .documents import document
+from nfmasq.core.policy import Forward as ForwardTo
+from nfmasq.machine.uplink import Uplink
 
 EXTERNAL = IPv4Address("198.51.100.7")
 HOST = IPv4Address("192.168.1.10")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.documents import unhurried
 from nfmasq.config.values import (
     LONGEST_TIMEOUT,
     count_or_auto,
@@ -16,8 +17,6 @@ from nfmasq.config.values import (
     whole,
     word,
 )
-
-from .documents import unhurried
 
 
 @pytest.mark.parametrize(

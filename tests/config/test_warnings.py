@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from nfmasq.config import parse
+from config.documents import document
+from nfmasq.config import parse, warnings_of
 from nfmasq.config.warnings import MINIMUMS
-
-from .documents import document
 
 
 def warnings(**tables: Any) -> list[str]:
-    return parse(document(**tables)).warnings
+    return warnings_of(parse(document(**tables)))
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,7 @@ def test_a_timeout_below_an_rfcs_minimum_is_taken_with_a_warning(key: str, least
     assert warnings(timeouts={key: least}) == []
     below = parse(document(timeouts={key: least - 1}))
     assert getattr(below.timeouts, key) == least - 1
-    assert below.warnings == [
+    assert warnings_of(below) == [
         f"timeouts.{key}: {least - 1} s is taken, but {source} asks for {least} s at least"
     ]
 

@@ -3,15 +3,14 @@
 from dataclasses import replace
 
 import pytest
+from support.behind import CLIENT, DNS, EXTERNAL, OTHER_CLIENT, SERVER, Bare, speak
 
 from nfmasq._fastpath import REASONS
 from nfmasq.config import ConfigError
 from nfmasq.control.api import STEP
 from nfmasq.control.client import Client, Refused
 from nfmasq.control.schemas import ReloadOutcome
-from nfmasq.reasons import SENTENCES
-
-from .behind import CLIENT, DNS, EXTERNAL, OTHER_CLIENT, SERVER, Bare, speak
+from nfmasq.core.reasons import SENTENCES
 
 
 def refusal(client: Client, path: str, **parameters: object) -> str:

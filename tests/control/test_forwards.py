@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from support.behind import CLIENT, EXTERNAL, OTHER_CLIENT, Bare, forwarding, speak
 
 from nfmasq.cli import main
 from nfmasq.control.client import Client, Refused
-from nfmasq.forwards import Forwards
-
-from .behind import CLIENT, EXTERNAL, OTHER_CLIENT, Bare, forwarding, speak
+from nfmasq.runtime.forwards import Forwards
 
 Command = Callable[..., Result]
 WEB = {"protocol": "tcp", "external_port": "8080", "to": f"{CLIENT}:80"}

@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 from click.testing import Result
 from scapy.layers.inet import IP, TCP
+from support.behind import CLIENT, EXTERNAL, INTERNAL, OTHER_CLIENT, SERVER, Bare, forwarding, speak
+from web.test_metrics import series
 
 from nfmasq.config import HelperConfig
 from nfmasq.control.client import Client, Refused
+from nfmasq.core.policy import Policy
 from nfmasq.daemon.helping import Helping
-from nfmasq.helpers.base import REFUSALS
-from nfmasq.policy import Policy
-
-from .behind import CLIENT, EXTERNAL, INTERNAL, OTHER_CLIENT, SERVER, Bare, forwarding, speak
-from .test_metrics import series
+from nfmasq.helpers.kit.base import REFUSALS
 
 Command = Callable[..., Result]
 GUESTS = "192.168.2.0/24"

@@ -1,6 +1,6 @@
 """The router's rules as a test compares them."""
 
-from kernel.path import Path
+from support.path import Path
 
 
 def saved(path: Path) -> list[str]:

@@ -7,9 +7,9 @@ from socket import IPPROTO_TCP, IPPROTO_UDP
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Forward, ForwardTarget
 from nfmasq.diversion.claims import Span, claimed_by, merge
 from nfmasq.diversion.iptables_rules import _matches
-from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Forward, ForwardTarget
 
 EXTERNAL, OTHER = IPv4Address("203.0.113.2"), IPv4Address("203.0.113.3")
 TARGETS = (ForwardTarget(IPv4Address("192.168.1.10")),)

@@ -7,16 +7,15 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from kernel.nfqueue import POSTROUTING, PREROUTING, KernelQueue, Packet
-from kernel.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
-from kernel.wire import UDP, Seen, Wire
+from support.nfqueue import POSTROUTING, PREROUTING, KernelQueue, Packet
+from support.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
+from support.wire import UDP, Seen, Wire
 
+from diversion.test_guard import guarding
+from diversion.test_nftables import DIVERT, _counted, _counters
+from diversion.traffic import ICMP, OWN_PORT, POOL_PORT, TIME_EXCEEDED, udp
 from nfmasq.diversion import Diversion, DiversionPlan, guard
 from nfmasq.diversion.nftables_rules import rules_table
-
-from .test_guard import guarding
-from .test_nftables import DIVERT, _counted, _counters
-from .traffic import ICMP, OWN_PORT, POOL_PORT, TIME_EXCEEDED, udp
 
 __all__ = ["guarding"]
 

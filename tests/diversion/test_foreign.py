@@ -4,10 +4,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from kernel.path import Path
+from support.path import Path
 
 from nfmasq.diversion import Diversion, DiversionPlan, foreign, foreign_marks, guard
-from nfmasq.diversion.program import Outcome
+from nfmasq.machine.programs import Outcome
 
 pytestmark = pytest.mark.root
 

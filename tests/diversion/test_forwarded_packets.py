@@ -6,14 +6,13 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from kernel.nfqueue import PREROUTING, KernelQueue
-from kernel.path import CLIENT, EXTERNAL, QUEUE, Path
+from support.nfqueue import PREROUTING, KernelQueue
+from support.path import CLIENT, EXTERNAL, QUEUE, Path
 
+from diversion.rules import saved
+from diversion.traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, icmp, raw, udp
+from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Forward, ForwardTarget
 from nfmasq.diversion import Diversion, DiversionPlan
-from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Forward, ForwardTarget
-
-from .rules import saved
-from .traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, icmp, raw, udp
 
 pytestmark = pytest.mark.root
 

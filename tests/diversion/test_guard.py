@@ -10,17 +10,17 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path as FilePath
 
 import pytest
-from kernel.nfqueue import ACCEPT, KernelQueue
-from kernel.path import CLIENT, EXTERNAL, PORT, QUEUE, ROUTER_INSIDE, SERVER, Path
-from kernel.wire import UDP, Seen, Wire, with_source
+from support.nfqueue import ACCEPT, KernelQueue
+from support.path import CLIENT, EXTERNAL, PORT, QUEUE, ROUTER_INSIDE, SERVER, Path
+from support.paths import only_programs
+from support.wire import UDP, Seen, Wire, with_source
 
 import nfmasq
-from nfmasq.diversion import DiversionPlan, DiversionUnavailable, guard, program
+from diversion.rules import listed, saved
+from diversion.traffic import ICMP, OWN_PORT, TIME_EXCEEDED, UNREACHABLE, udp
+from nfmasq.diversion import DiversionPlan, DiversionUnavailable, guard
 from nfmasq.diversion.iptables import IptablesDiversion
-
-from .conftest import only_programs
-from .rules import listed, saved
-from .traffic import ICMP, OWN_PORT, TIME_EXCEEDED, UNREACHABLE, udp
+from nfmasq.machine import programs as program
 
 pytestmark = pytest.mark.root
 

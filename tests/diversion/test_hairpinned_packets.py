@@ -5,14 +5,13 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from kernel.nfqueue import ACCEPT, POSTROUTING, PREROUTING, KernelQueue, Packet
-from kernel.path import CLIENT, EXTERNAL, PORT, QUEUE, Path
-from kernel.wire import Wire, with_destination, with_source
+from support.nfqueue import ACCEPT, POSTROUTING, PREROUTING, KernelQueue, Packet
+from support.path import CLIENT, EXTERNAL, PORT, QUEUE, Path
+from support.wire import Wire, with_destination, with_source
 
+from diversion.traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, icmp, raw, talk_over_tcp, udp
 from nfmasq.diversion import Diversion, DiversionPlan, guard
 from nfmasq.diversion.backend import HAIRPIN_MARK
-
-from .traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, icmp, raw, talk_over_tcp, udp
 
 pytestmark = pytest.mark.root
 

@@ -9,17 +9,16 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from kernel.nfqueue import ACCEPT, KernelQueue
-from kernel.path import EXTERNAL, QUEUE, Path
-from kernel.wire import with_source
+from support.nfqueue import ACCEPT, KernelQueue
+from support.path import EXTERNAL, QUEUE, Path
+from support.wire import with_source
 
+from diversion.rules import listed
+from nfmasq.core.policy import Forward, ForwardTarget
 from nfmasq.diversion import DiversionPlan, guard
 from nfmasq.diversion.nft_table import NftChain, NftTable
 from nfmasq.diversion.nftables import LaidTable
 from nfmasq.diversion.nftables_rules import rules_table
-from nfmasq.policy import Forward, ForwardTarget
-
-from .rules import listed
 
 pytestmark = pytest.mark.root
 

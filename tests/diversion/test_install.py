@@ -4,11 +4,10 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from kernel.path import Path
+from support.path import Path
 
+from diversion.rules import listed, saved
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable
-
-from .rules import listed, saved
 
 pytestmark = pytest.mark.root
 

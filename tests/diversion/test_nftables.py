@@ -8,14 +8,24 @@ import socket
 from dataclasses import replace
 
 import pytest
-from kernel.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
+from support.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
 
+from diversion.rules import listed
+from diversion.traffic import (
+    ECHO_REQUEST,
+    GRE,
+    ICMP,
+    OWN_PORT,
+    POOL_PORT,
+    eventually,
+    icmp,
+    raw,
+    talk_over_tcp,
+    udp,
+)
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable
 from nfmasq.diversion.nftables import NftablesDiversion
 from nfmasq.diversion.nftables_rules import rules_table
-
-from .rules import listed
-from .traffic import ECHO_REQUEST, GRE, ICMP, OWN_PORT, POOL_PORT, eventually, icmp, raw, talk_over_tcp, udp
 
 pytestmark = pytest.mark.root
 

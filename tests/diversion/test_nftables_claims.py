@@ -6,15 +6,14 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from kernel.path import CLIENT, EXTERNAL, QUEUE, ROUTER_INSIDE, SERVER, Path
 from scapy.layers import inet
+from support.path import CLIENT, EXTERNAL, QUEUE, ROUTER_INSIDE, SERVER, Path
 
+from diversion.traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, eventually, icmp, raw, udp
+from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Forward, ForwardTarget
 from nfmasq.diversion import DiversionPlan
 from nfmasq.diversion.nftables_rules import rules_table
 from nfmasq.lab.wire import Wire
-from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Forward, ForwardTarget
-
-from .traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, eventually, icmp, raw, udp
 
 pytestmark = pytest.mark.root
 

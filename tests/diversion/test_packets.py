@@ -7,13 +7,23 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from kernel.nfqueue import ACCEPT, DROP, POSTROUTING, PREROUTING, KernelQueue, Packet
-from kernel.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
-from kernel.wire import Seen, Wire, with_source
+from support.nfqueue import ACCEPT, DROP, POSTROUTING, PREROUTING, KernelQueue, Packet
+from support.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
+from support.wire import Seen, Wire, with_source
 
+from diversion.traffic import (
+    ECHO_REQUEST,
+    GRE,
+    ICMP,
+    OWN_PORT,
+    POOL_PORT,
+    UNREACHABLE,
+    icmp,
+    raw,
+    talk_over_tcp,
+    udp,
+)
 from nfmasq.diversion import Diversion, DiversionPlan
-
-from .traffic import ECHO_REQUEST, GRE, ICMP, OWN_PORT, POOL_PORT, UNREACHABLE, icmp, raw, talk_over_tcp, udp
 
 pytestmark = pytest.mark.root
 

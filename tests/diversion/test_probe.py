@@ -4,12 +4,12 @@ import sys
 from pathlib import Path as FilePath
 
 import pytest
-from kernel.path import Path
+from support.path import Path
 
 import nfmasq
-from nfmasq.diversion import DiversionPlan, DiversionUnavailable, probe, program
-
-from .rules import listed, saved
+from diversion.rules import listed, saved
+from nfmasq.diversion import DiversionPlan, DiversionUnavailable, probe
+from nfmasq.machine import programs as program
 
 pytestmark = pytest.mark.root
 

@@ -5,8 +5,8 @@ import struct
 import time
 from collections.abc import Callable
 
-from kernel.path import EXTERNAL, Path
-from kernel.wire import ones_complement
+from support.path import EXTERNAL, Path
+from support.wire import ones_complement
 
 from nfmasq.lab.namespace import Namespace
 

@@ -4,10 +4,10 @@ import struct
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from hot.packets import CHECK_AT, ICMP, TCP, UDP, l4_at, sums_are_right
-from hot.router import EXTERNAL, LAN, Router
+from support.packets import CHECK_AT, ICMP, TCP, UDP, l4_at, sums_are_right
+from support.router import EXTERNAL, LAN, Router
 
-from nfmasq.reasons import SENTENCES
+from nfmasq.core.reasons import SENTENCES
 
 ERRORS = (3, 11, 12)
 PORTED = (TCP, UDP)

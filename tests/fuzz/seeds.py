@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address
 
-from hot.packets import (
+from support.packets import (
     ACK,
     AH,
     DCCP,
@@ -23,7 +23,7 @@ from hot.packets import (
     tcp,
     udp,
 )
-from hot.router import CLIENT, EXTERNAL, HOP, INNER_ROUTER, OTHER_CLIENT, SERVER, Router, policy
+from support.router import CLIENT, EXTERNAL, HOP, INNER_ROUTER, OTHER_CLIENT, SERVER, Router, policy
 
 ECHOED_ROUTE = bytes([1, 7, 11, 4]) + INNER_ROUTER.packed + HOP.packed
 TIMES = bytes([68, 12, 13, 1]) + OTHER_CLIENT.packed + bytes(4)

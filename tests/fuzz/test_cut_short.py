@@ -1,10 +1,10 @@
 """Every well-formed packet, cut short at every byte."""
 
 import pytest
-from hot.packets import ICMP, checksum, l4_at, put, word
+from support.packets import ICMP, checksum, l4_at, put, word
 
-from .oracle import WAYS, How, judge
-from .seeds import a_day, a_router
+from fuzz.oracle import WAYS, How, judge
+from fuzz.seeds import a_day, a_router
 
 every_way = pytest.mark.parametrize("how", WAYS, ids=str)
 MUST_BE_KNOWN = {"truncated", "ip_header_invalid"}

@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from hot.packets import l4_at, put, word
-from hot.router import CLIENT, EXTERNAL, HOP, LAN, OTHER_SERVER, SERVER
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.packets import l4_at, put, word
+from support.router import CLIENT, EXTERNAL, HOP, LAN, OTHER_SERVER, SERVER
 
-from nfmasq.reasons import SENTENCES
-
-from .oracle import WAYS, How, judge
-from .seeds import a_day, a_router
-from .test_cut_short import resealed
+from fuzz.oracle import WAYS, How, judge
+from fuzz.seeds import a_day, a_router
+from fuzz.test_cut_short import resealed
+from nfmasq.core.reasons import SENTENCES
 
 COUNT = int(os.environ.get("NFMASQ_FUZZ", "20000"))
 SEED = int(os.environ.get("NFMASQ_FUZZ_SEED", "1"))

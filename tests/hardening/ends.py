@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address
 from typing import Self
 
-from hot.packets import read, udp
+from support.packets import read, udp
 
 from nfmasq.lab.topology import EXTERNAL, Topology
 from nfmasq.lab.wire import Wire, hardware_address

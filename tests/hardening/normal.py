@@ -2,7 +2,19 @@
 
 import struct
 
-from hot.packets import CHECK_AT, DCCP, HEADER, ICMP, TCP, UDP, UDPLITE, checksum, ip_sum_is_right, l4_at, put
+from support.packets import (
+    CHECK_AT,
+    DCCP,
+    HEADER,
+    ICMP,
+    TCP,
+    UDP,
+    UDPLITE,
+    checksum,
+    ip_sum_is_right,
+    l4_at,
+    put,
+)
 
 DONT_FRAGMENT = 0x40
 NOBODY = b"\0\0"

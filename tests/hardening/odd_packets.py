@@ -7,7 +7,8 @@ packet. An inbound step that needs a port none was learned for is left out.
 from collections.abc import Callable
 from typing import NamedTuple, TypedDict, Unpack
 
-from hot.packets import (
+from scapy.layers.sctp import crc32c
+from support.packets import (
     ACK,
     AH,
     DCCP,
@@ -37,12 +38,10 @@ from hot.packets import (
     udp,
     word,
 )
-from scapy.layers.sctp import crc32c
 
+from hardening.ends import CLIENT, SERVER
+from hardening.segments import segment
 from nfmasq.lab.topology import EXTERNAL, SERVER1
-
-from .ends import CLIENT, SERVER
-from .segments import segment
 
 OUT, INTO = "out", "into"
 PORT = 1700

@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterable
 
-from hot.packets import HEADER, checksum, put, word
+from support.packets import HEADER, checksum, put, word
 
 DONT_FRAGMENT, MORE = 0x4000, 0x2000
 WHOLE_UNITS = 8

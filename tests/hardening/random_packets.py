@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
-from hot.packets import (
+from support.packets import (
     ACK,
     ECHO,
     ECHO_REPLY,
@@ -22,10 +22,9 @@ from hot.packets import (
     word,
 )
 
+from hardening.ends import CLIENT, SERVER
+from hardening.segments import segment
 from nfmasq.lab.topology import EXTERNAL
-
-from .ends import CLIENT, SERVER
-from .segments import segment
 
 Endpoint = tuple[IPv4Address, int]
 IP_OPTIONS = [b"", b"", b"", bytes([1, 1, 1, 0]), bytes([0x94, 4, 0, 0]), bytes([1] * 40)]

@@ -4,7 +4,7 @@ import struct
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from hot.packets import HEADER, SYN, TCP, ip, l4_at, summed
+from support.packets import HEADER, SYN, TCP, ip, l4_at, summed
 
 WRAP = 1 << 32
 

@@ -8,7 +8,7 @@ at once. Payload bytes are zeros: a NAT looks at lengths alone.
 
 from dataclasses import dataclass, field
 
-from hot.packets import ACK, FIN, PSH, RST, SYN
+from support.packets import ACK, FIN, PSH, RST, SYN
 
 MSS = bytes([2, 4, 5, 180])
 SACK_PERMITTED = bytes([1, 1, 4, 2])

@@ -7,13 +7,12 @@ far each end's numbers have been seen by the NAT; and the NAT itself, a bare tab
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from hot.packets import ACK, SYN, l4_at, read
-from hot.router import CLIENT, EXTERNAL, SERVER, Router
+from support.packets import ACK, SYN, l4_at, read
+from support.router import CLIENT, EXTERNAL, SERVER, Router
 
-from nfmasq.policy import Timeouts
-
-from .segments import fields, segment
-from .tcp_end import MOST_SCALE, End, Segment
+from hardening.segments import fields, segment
+from hardening.tcp_end import MOST_SCALE, End, Segment
+from nfmasq.core.policy import Timeouts
 
 NEAR_PORT, FAR_PORT = 40000, 80
 LEAST_LAG = 66000

@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from hot.packets import (
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.packets import (
     ACK,
     ECHO_REPLY,
     FIN,
@@ -21,7 +24,7 @@ from hot.packets import (
     sums_are_right,
     udp,
 )
-from hot.router import (
+from support.router import (
     CLIENT,
     EXTERNAL,
     LAN,
@@ -31,13 +34,9 @@ from hot.router import (
     Router,
     policy,
 )
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from nfmasq.policy import ANY_PROTOCOL, Filtering, Forward, ForwardTarget, Mapping
-
-from .segments import segment
+from hardening.segments import segment
+from nfmasq.core.policy import ANY_PROTOCOL, Filtering, Forward, ForwardTarget, Mapping
 
 WAN = 7
 STRANGER = CLIENT + 1000

@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from .tcp_end import End, Segment
-from .tcp_path import Connection
+from hardening.tcp_end import End, Segment
+from hardening.tcp_path import Connection
 
 sides = st.integers(0, 1)
 numbers = st.integers(0, 1 << 16)

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from hardening.ends import CLIENT, Ends
+from hardening.normal import external_port, normal
+from hardening.odd_packets import CONVERSATIONS, INTENDED, INTO, OUT, PORT, Step
+from hardening.random_packets import RandomPackets
 from nfmasq.lab.lab import Lab
-
-from .ends import CLIENT, Ends
-from .normal import external_port, normal
-from .odd_packets import CONVERSATIONS, INTENDED, INTO, OUT, PORT, Step
-from .random_packets import RandomPackets
 
 ANY = 1
 """For protocols without ports."""

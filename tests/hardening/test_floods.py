@@ -5,17 +5,16 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
-from hot.packets import HEADER, udp
+from support.packets import HEADER, udp
 
+from hardening.ends import CLIENT, SERVER, Ends
+from hardening.pieces import cut, numbered, put_together
+from hardening.segments import segment
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.programs import ask, ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import EXTERNAL, SERVER1, Topology
 from nfmasq.lab.waiting import wait_until
-
-from .ends import CLIENT, SERVER, Ends
-from .pieces import cut, numbered, put_together
-from .segments import segment
 
 ANYWHERE = IPv4Address("198.18.0.0")
 STORE = 1 << 18

@@ -10,14 +10,13 @@ from itertools import count
 from typing import NamedTuple
 
 import pytest
-from hot.packets import ACK, ECHO_REPLY, HEADER, ICMP, SYN, TCP, UDP, query, read, sums_are_right, udp
+from support.packets import ACK, ECHO_REPLY, HEADER, ICMP, SYN, TCP, UDP, query, read, sums_are_right, udp
 
+from hardening.ends import CLIENT, OTHER_CLIENT, SERVER, Ends
+from hardening.pieces import DONT_FRAGMENT, cut, numbered, piece, put_together
+from hardening.segments import segment
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.topology import EXTERNAL
-
-from .ends import CLIENT, OTHER_CLIENT, SERVER, Ends
-from .pieces import DONT_FRAGMENT, cut, numbered, piece, put_together
-from .segments import segment
 
 LARGE = random.Random(1858).randbytes(2000)
 OTHER = random.Random(3128).randbytes(2000)

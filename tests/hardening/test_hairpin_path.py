@@ -3,13 +3,12 @@
 from ipaddress import IPv4Address
 
 import pytest
-from hot.packets import EXCEEDED, read, udp
+from support.packets import EXCEEDED, read, udp
 
+from hardening.ends import CLIENT, OTHER_CLIENT, SERVER, Ends
+from hardening.segments import segment
+from hardening.test_ip_icmp import with_lifetime
 from nfmasq.lab.topology import EXTERNAL, ROUTER_INTERNAL, SERVER1
-
-from .ends import CLIENT, OTHER_CLIENT, SERVER, Ends
-from .segments import segment
-from .test_ip_icmp import with_lifetime
 
 PORT, OTHER_PORT = 1800, 1900
 

@@ -4,12 +4,11 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
-from hot.packets import ACK, EXCEEDED, SYN, UNREACHABLE, error, put, query, read, udp
-from hot.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_EXTERNAL, SERVER, Router, policy
+from support.packets import ACK, EXCEEDED, SYN, UNREACHABLE, error, put, query, read, udp
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_EXTERNAL, SERVER, Router, policy
 
-from nfmasq.policy import ANY_PROTOCOL, Filtering, Forward, ForwardTarget
-
-from .segments import segment
+from hardening.segments import segment
+from nfmasq.core.policy import ANY_PROTOCOL, Filtering, Forward, ForwardTarget
 
 WAN = 7
 """The index of the external interface."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import pytest
-from hot.packets import (
+from support.packets import (
     ACK,
     ECHO_REPLY,
     EXCEEDED,
@@ -26,13 +26,12 @@ from hot.packets import (
     word,
 )
 
+from hardening.ends import CLIENT, OTHER_CLIENT, SERVER, Ends
+from hardening.pieces import numbered
+from hardening.segments import segment
 from nfmasq.lab.programs import ask
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import EXTERNAL, ROUTER_INTERNAL, SERVER1, Topology
-
-from .ends import CLIENT, OTHER_CLIENT, SERVER, Ends
-from .pieces import numbered
-from .segments import segment
 
 FRAGMENTATION_NEEDED = 4
 PORT = 1500

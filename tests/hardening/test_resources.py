@@ -4,13 +4,12 @@ from collections import Counter
 from ipaddress import IPv4Address
 
 import pytest
-from hot.packets import ACK, SYN, query, read, udp
-from hot.router import CLIENT, EXTERNAL, LAN, OTHER_CLIENT, SERVER, Router, policy
-from hot.whole import assert_whole
+from support.packets import ACK, SYN, query, read, udp
+from support.router import CLIENT, EXTERNAL, LAN, OTHER_CLIENT, SERVER, Router, policy
+from support.whole import assert_whole
 
-from nfmasq.policy import Timeouts
-
-from .segments import segment
+from hardening.segments import segment
+from nfmasq.core.policy import Timeouts
 
 GREEDY, MODEST = CLIENT, OTHER_CLIENT
 SHARE = 1000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .rows import ROWS
+from hardening.rows import ROWS
 
 HERE = Path(__file__).parent
 

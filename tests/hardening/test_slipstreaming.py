@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from helpers.bed import CLIENT, NEAR_PORT, SERVER, Bed, Connection, payload_of
-from hot.packets import ACK, HEADER, SYN, put, tcp, word
+from helpers.engine.bed import CLIENT, NEAR_PORT, SERVER, Bed, Connection, payload_of
+from support.packets import ACK, HEADER, SYN, put, tcp, word
 
-from nfmasq.helpers.ftp import Ftp
-from nfmasq.helpers.irc import Irc
-from nfmasq.policy import Filtering
+from nfmasq.core.policy import Filtering
+from nfmasq.helpers.protocols.ftp import Ftp
+from nfmasq.helpers.protocols.irc import Irc
 
 FTP, IRC = 21, 6667
 MESSAGES = {

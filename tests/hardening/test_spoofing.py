@@ -6,7 +6,7 @@ After each test the sentinel looks for internal addresses on the WAN.
 from ipaddress import IPv4Address
 
 import pytest
-from hot.packets import (
+from support.packets import (
     ACK,
     AH,
     EXCEEDED,
@@ -26,6 +26,8 @@ from hot.packets import (
     word,
 )
 
+from hardening.ends import CLIENT, OTHER_CLIENT, SERVER, Ends
+from hardening.segments import segment
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.programs import ping
 from nfmasq.lab.router import DaemonUnderLab
@@ -39,9 +41,6 @@ from nfmasq.lab.topology import (
     Topology,
 )
 from nfmasq.lab.waiting import wait_until
-
-from .ends import CLIENT, OTHER_CLIENT, SERVER, Ends
-from .segments import segment
 
 PRIVATE = IPv4Address("10.9.1.50")
 FROM_NOWHERE = [

@@ -1,14 +1,13 @@
 """Connections begun anew on the endpoints of one that a NAT still knows, or begun from both ends at once."""
 
 import pytest
-from hot.packets import ACK, FIN, PSH, RST, SYN, read
-from hot.router import CLIENT, EXTERNAL, OTHER_SERVER, SERVER, Router, policy
+from support.packets import ACK, FIN, PSH, RST, SYN, read
+from support.router import CLIENT, EXTERNAL, OTHER_SERVER, SERVER, Router, policy
 
-from nfmasq.policy import Filtering
-
-from .segments import segment
-from .tcp_end import End, Segment
-from .tcp_path import NEAR_PORT, Connection, established, goes_on, talking
+from hardening.segments import segment
+from hardening.tcp_end import End, Segment
+from hardening.tcp_path import NEAR_PORT, Connection, established, goes_on, talking
+from nfmasq.core.policy import Filtering
 
 both_sides = pytest.mark.parametrize("side", [0, 1], ids=["from inside", "from outside"])
 

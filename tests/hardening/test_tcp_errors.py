@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from hot.packets import ACK, UNREACHABLE, error, quote_of
-from hot.router import CLIENT, EXTERNAL, HOP, SERVER
+from support.packets import ACK, UNREACHABLE, error, quote_of
+from support.router import CLIENT, EXTERNAL, HOP, SERVER
 
-from .segments import fields, segment
-from .tcp_end import Segment
-from .tcp_path import NEAR_PORT, Connection, goes_on, talking
+from hardening.segments import fields, segment
+from hardening.tcp_end import Segment
+from hardening.tcp_path import NEAR_PORT, Connection, goes_on, talking
 
 both_sides = pytest.mark.parametrize("side", [0, 1], ids=["from inside", "from outside"])
 FRAGMENTATION_NEEDED = 4

@@ -4,12 +4,12 @@ import random
 import struct
 
 import pytest
-from hot.packets import ACK, FIN, HEADER, PSH, SYN, URG, l4_at, put, read, sums_are_right
-from hot.router import CLIENT, EXTERNAL, SERVER, Router, policy
 from hypothesis import given
 from hypothesis import strategies as st
+from support.packets import ACK, FIN, HEADER, PSH, SYN, URG, l4_at, put, read, sums_are_right
+from support.router import CLIENT, EXTERNAL, SERVER, Router, policy
 
-from .segments import fields, segment
+from hardening.segments import fields, segment
 
 CLAMPED = 1200
 ECE, CWR, NS = 0x40, 0x80, 0x01

@@ -3,14 +3,13 @@
 from ipaddress import IPv4Address
 
 import pytest
-from hot.packets import ACK, FIN, RST, SYN, read
-from hot.router import EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
+from support.packets import ACK, FIN, RST, SYN, read
+from support.router import EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
-from nfmasq.policy import Timeouts
-
-from .segments import segment
-from .tcp_end import End, Segment
-from .tcp_path import NEAR_PORT, Connection, established, goes_on, talking
+from hardening.segments import segment
+from hardening.tcp_end import End, Segment
+from hardening.tcp_path import NEAR_PORT, Connection, established, goes_on, talking
+from nfmasq.core.policy import Timeouts
 
 LONG, SHORT = Timeouts().tcp_established, Timeouts().tcp_transitory
 GUESSES = [1, -1, 2, 1000, -1000, 30000, 59999, 60001, 1 << 20, -(1 << 20), 1 << 30, -(1 << 30)]

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from hot.packets import ACK, FIN, PSH, RST, SYN, URG
-from hot.router import Router, policy
+from support.packets import ACK, FIN, PSH, RST, SYN, URG
+from support.router import Router, policy
 
-from .tcp_end import MSS, End, Segment, scale_option
-from .tcp_path import Connection, established
+from hardening.tcp_end import MSS, End, Segment, scale_option
+from hardening.tcp_path import Connection, established
 
 OUT_OF_WINDOW = "tcp_out_of_window"
 BUFFER = 60000

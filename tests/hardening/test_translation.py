@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import combinations
 
 import pytest
-from hot.packets import (
+from support.packets import (
     CHECK_AT,
     ESP,
     EXCEEDED,
@@ -26,11 +26,10 @@ from hot.packets import (
     udp,
     word,
 )
-from hot.router import CLIENT, EXTERNAL, HOP, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
+from support.router import CLIENT, EXTERNAL, HOP, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
-from nfmasq.policy import Timeouts
-
-from .segments import segment
+from hardening.segments import segment
+from nfmasq.core.policy import Timeouts
 
 MODULUS = 0xFFFF
 """Of one's complement arithmetic, in which 0 and 0xFFFF are the same number."""

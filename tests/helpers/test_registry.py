@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from helpers_of_others import TELEPHONE, forget, install
+from support.others import TELEPHONE, forget, install
 
 from nfmasq.helpers import registry
 
@@ -71,6 +71,6 @@ def test_a_name_of_nfmasqs_own_cannot_be_taken(tmp_path: Path, monkeypatch: pyte
     install(tmp_path, "ftp", TELEPHONE, "Telephone")
     monkeypatch.syspath_prepend(str(tmp_path))
     forget()
-    assert registry.kind("ftp").__module__ == "nfmasq.helpers.ftp"
+    assert registry.kind("ftp").__module__ == "nfmasq.helpers.protocols.ftp"
     monkeypatch.undo()
     forget()

@@ -1,8 +1,7 @@
 """A router for every test."""
 
 import pytest
-
-from .router import Router
+from support.router import Router
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nfmasq.policy import Policy
+from support.packets import ACK, GRE, PSH, SYN, portless, query, read, tcp, udp
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
-from .packets import ACK, GRE, PSH, SYN, portless, query, read, tcp, udp
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
+from nfmasq.core.policy import Policy
 
 LEFT = [
     tcp(CLIENT, 40000, SERVER, 80),

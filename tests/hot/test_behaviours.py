@@ -5,12 +5,11 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
+from support.packets import ECHO_REPLY, GRE, portless, query, read, tcp, udp
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
-from nfmasq.policy import EVERYWHERE, Behaviour, Filtering, Mapping, NetworkBehaviour
-
-from .packets import ECHO_REPLY, GRE, portless, query, read, tcp, udp
-from .restarting import restarted
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
+from hot.restarting import restarted
+from nfmasq.core.policy import EVERYWHERE, Behaviour, Filtering, Mapping, NetworkBehaviour
 
 REMOTES = [(SERVER, 53), (SERVER, 54), (OTHER_SERVER, 53)]
 SHARED = {

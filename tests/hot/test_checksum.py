@@ -8,10 +8,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
-
-from nfmasq._fastpath import Table, checksum
-
-from .packets import (
+from support.packets import (
     CHECK_AT,
     DCCP,
     ICMP,
@@ -29,8 +26,10 @@ from .packets import (
     udp,
     word,
 )
-from .packets import checksum as slow_checksum
-from .router import CLIENT, EXTERNAL, SERVER, Router, policy
+from support.packets import checksum as slow_checksum
+from support.router import CLIENT, EXTERNAL, SERVER, Router, policy
+
+from nfmasq._fastpath import Table, checksum
 
 EVERY_WORD = range(0x10000)
 

@@ -3,12 +3,21 @@
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+from support.packets import ECHO_REPLY, portless, query, read, tcp, udp
+from support.router import (
+    CLIENT,
+    EXTERNAL,
+    LAN,
+    OTHER_CLIENT,
+    OTHER_EXTERNAL,
+    OTHER_SERVER,
+    SERVER,
+    Router,
+    policy,
+)
 
 from nfmasq._fastpath import Table
-from nfmasq.policy import Filtering, Policy
-
-from .packets import ECHO_REPLY, portless, query, read, tcp, udp
-from .router import CLIENT, EXTERNAL, LAN, OTHER_CLIENT, OTHER_EXTERNAL, OTHER_SERVER, SERVER, Router, policy
+from nfmasq.core.policy import Filtering, Policy
 
 FOUR = [
     udp(CLIENT, 40000, SERVER, 53),

@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.packets import ACK, HEADER, RST, START, SYN, TCP, error, put, sums_are_right, tcp
+from support.router import CLIENT, EXTERNAL, HOP, SERVER, Router, policy
 
+from hot.restarting import restarted
 from nfmasq._fastpath import Held
-from nfmasq.policy import Filtering, HelperPort
-
-from .packets import ACK, HEADER, RST, START, SYN, TCP, error, put, sums_are_right, tcp
-from .restarting import restarted
-from .router import CLIENT, EXTERNAL, HOP, SERVER, Router, policy
+from nfmasq.core.policy import Filtering, HelperPort
 
 FTP = HelperPort(3, TCP, 21)
 SEQUENCE_AT, ACKED_AT = HEADER + 4, HEADER + 8

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.packets import ACK, RST, SYN, TCP, UDP, error, put, read, sums_are_right, tcp, udp
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
+from hot.restarting import restarted
 from nfmasq._fastpath import Held, finish
-from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget, HelperPort
-from nfmasq.rows import ExpectationRefused, Expected
-
-from .packets import ACK, RST, SYN, TCP, UDP, error, put, read, sums_are_right, tcp, udp
-from .restarting import restarted
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
+from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget, HelperPort
+from nfmasq.core.rows import ExpectationRefused, Expected
 
 FTP = HelperPort(3, TCP, 21)
 CONTROL = tcp(CLIENT, 40000, SERVER, 21)

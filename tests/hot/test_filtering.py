@@ -4,11 +4,10 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import pytest
+from support.packets import ACK, SYN, query, read, tcp, udp
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
-from nfmasq.policy import Filtering
-
-from .packets import ACK, SYN, query, read, tcp, udp
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
+from nfmasq.core.policy import Filtering
 
 INDEPENDENT = Filtering.ENDPOINT_INDEPENDENT
 BY_ADDRESS = Filtering.ADDRESS_DEPENDENT

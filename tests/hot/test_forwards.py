@@ -5,10 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget
-
-from .packets import (
+from support.packets import (
     ACK,
     ECHO_REPLY,
     GRE,
@@ -26,8 +23,19 @@ from .packets import (
     tcp,
     udp,
 )
-from .restarting import restarted
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_EXTERNAL, OTHER_SERVER, SERVER, Router, policy
+from support.router import (
+    CLIENT,
+    EXTERNAL,
+    OTHER_CLIENT,
+    OTHER_EXTERNAL,
+    OTHER_SERVER,
+    SERVER,
+    Router,
+    policy,
+)
+
+from hot.restarting import restarted
+from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget
 
 WEB = Forward(TCP, None, (8080, 8080), (ForwardTarget(CLIENT, (80, 80)),))
 RANGE = Forward(UDP, None, (6000, 6009), (ForwardTarget(CLIENT, (7000, 7009)),))

@@ -3,10 +3,7 @@
 from typing import Any
 
 import pytest
-
-from nfmasq.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget
-
-from .packets import (
+from support.packets import (
     ACK,
     ECHO_REPLY,
     GRE,
@@ -22,7 +19,18 @@ from .packets import (
     tcp,
     udp,
 )
-from .router import CLIENT, EXTERNAL, INNER_ROUTER, OTHER_CLIENT, OTHER_EXTERNAL, SERVER, Router, policy
+from support.router import (
+    CLIENT,
+    EXTERNAL,
+    INNER_ROUTER,
+    OTHER_CLIENT,
+    OTHER_EXTERNAL,
+    SERVER,
+    Router,
+    policy,
+)
+
+from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget
 
 WAN = 7
 """The index of the external interface."""

@@ -7,8 +7,7 @@ import struct
 from ipaddress import IPv4Address
 
 import pytest
-
-from .packets import (
+from support.packets import (
     ACK,
     ESP,
     EXCEEDED,
@@ -31,7 +30,7 @@ from .packets import (
     udp,
     word,
 )
-from .router import CLIENT, EXTERNAL, HOP, INNER_ROUTER, OTHER_CLIENT, OTHER_SERVER, SERVER, Router
+from support.router import CLIENT, EXTERNAL, HOP, INNER_ROUTER, OTHER_CLIENT, OTHER_SERVER, SERVER, Router
 
 NOPS = bytes([1, 1, 1, 0])
 FRAGMENTATION_NEEDED = 4

@@ -1,9 +1,8 @@
 """ICMP queries: their identifier is what a port is elsewhere (RFC 5508 section 3)."""
 
 import pytest
-
-from .packets import ECHO, ECHO_REPLY, TIMESTAMP, TIMESTAMP_REPLY, query, read, sums_are_right
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router
+from support.packets import ECHO, ECHO_REPLY, TIMESTAMP, TIMESTAMP_REPLY, query, read, sums_are_right
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router
 
 PAIRS = [(ECHO, ECHO_REPLY), (TIMESTAMP, TIMESTAMP_REPLY), (15, 16), (17, 18)]
 IDENTIFIER_AND_SUM = {2, 3, 4, 5}

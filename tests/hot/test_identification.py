@@ -2,9 +2,9 @@
 
 import struct
 
-from .packets import UDP, ip_sum_is_right, put, summed, udp, word
-from .packets import checksum as internet_checksum
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router
+from support.packets import UDP, ip_sum_is_right, put, summed, udp, word
+from support.packets import checksum as internet_checksum
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router
 
 
 def without_df(packet: bytes) -> bytes:

@@ -1,9 +1,8 @@
 """What is left for a newcomer. Nothing that lives is ever ended to make room (RFC 6888 REQ-11)."""
 
 import pytest
-
-from .packets import ACK, FIN, GRE, RST, SYN, portless, query, read, tcp, udp
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
+from support.packets import ACK, FIN, GRE, RST, SYN, portless, query, read, tcp, udp
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
 
 @pytest.mark.parametrize("capacity", [4, 64])

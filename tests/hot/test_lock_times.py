@@ -1,7 +1,7 @@
 """What workers spend at the table's lock, as benches ask for it."""
 
-from .packets import udp
-from .router import CLIENT, SERVER, Router
+from support.packets import udp
+from support.router import CLIENT, SERVER, Router
 
 PACKET = udp(CLIENT, 40000, SERVER, 53)
 

@@ -3,11 +3,19 @@
 from collections.abc import Iterable
 
 import pytest
+from support.packets import ACK, GRE, SYN, portless, query, read, tcp, udp
+from support.router import (
+    CLIENT,
+    EXTERNAL,
+    OTHER_CLIENT,
+    OTHER_EXTERNAL,
+    OTHER_SERVER,
+    SERVER,
+    Router,
+    policy,
+)
 
 from nfmasq._fastpath import MappingRow, SessionRow
-
-from .packets import ACK, GRE, SYN, portless, query, read, tcp, udp
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_EXTERNAL, OTHER_SERVER, SERVER, Router, policy
 
 
 def test_an_endpoint_keeps_its_external_endpoint_whomever_it_speaks_to(router: Router) -> None:

@@ -3,9 +3,8 @@
 import struct
 
 import pytest
-
-from .packets import ACK, HEADER, PSH, SYN, put, read, sums_are_right, tcp
-from .router import CLIENT, EXTERNAL, SERVER, Router, policy
+from support.packets import ACK, HEADER, PSH, SYN, put, read, sums_are_right, tcp
+from support.router import CLIENT, EXTERNAL, SERVER, Router, policy
 
 MSS = HEADER + HEADER
 """Where the first TCP option lies."""

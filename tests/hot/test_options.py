@@ -3,8 +3,7 @@
 from ipaddress import IPv4Address
 
 import pytest
-
-from .packets import (
+from support.packets import (
     ACK,
     UNREACHABLE,
     error,
@@ -16,7 +15,7 @@ from .packets import (
     tcp,
     udp,
 )
-from .router import CLIENT, EXTERNAL, HOP, INNER_ROUTER, OTHER_CLIENT, SERVER, Router
+from support.router import CLIENT, EXTERNAL, HOP, INNER_ROUTER, OTHER_CLIENT, SERVER, Router
 
 NOP = b"\x01"
 ZEROS = IPv4Address(0)

@@ -2,10 +2,10 @@
 
 from itertools import pairwise
 
-from nfmasq._fastpath import Table
+from support.packets import read, udp
+from support.router import CLIENT, SERVER, policy
 
-from .packets import read, udp
-from .router import CLIENT, SERVER, policy
+from nfmasq._fastpath import Table
 
 BINS = 16
 MOST = 60.0

@@ -1,9 +1,8 @@
 """Protocols without ports: one internal host for each remote address, told apart by address alone."""
 
 import pytest
-
-from .packets import AH, DCCP, ESP, GRE, UDPLITE, portless, read
-from .router import (
+from support.packets import AH, DCCP, ESP, GRE, UDPLITE, portless, read
+from support.router import (
     CLIENT,
     EXTERNAL,
     OTHER_CLIENT,

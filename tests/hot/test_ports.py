@@ -5,9 +5,18 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
-
-from .packets import FIN, GRE, SYN, portless, query, read, tcp, udp
-from .router import CLIENT, EXTERNAL, LAN, OTHER_CLIENT, OTHER_EXTERNAL, OTHER_SERVER, SERVER, Router, policy
+from support.packets import FIN, GRE, SYN, portless, query, read, tcp, udp
+from support.router import (
+    CLIENT,
+    EXTERNAL,
+    LAN,
+    OTHER_CLIENT,
+    OTHER_EXTERNAL,
+    OTHER_SERVER,
+    SERVER,
+    Router,
+    policy,
+)
 
 HOLD_DOWN = 120
 """Seconds a UDP port or a query identifier rests before another mapping gets it (RFC 6888 REQ-8)."""

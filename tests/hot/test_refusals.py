@@ -6,12 +6,11 @@ import select
 from ipaddress import IPv4Address
 
 import pytest
+from support.packets import ACK, GRE, SYN, error, portless, read, tcp, udp
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router, policy
 
 from nfmasq._fastpath import Refusal
-from nfmasq.policy import Filtering
-
-from .packets import ACK, GRE, SYN, error, portless, read, tcp, udp
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router, policy
+from nfmasq.core.policy import Filtering
 
 HOST_UNREACHABLE, PORT_UNREACHABLE, PROHIBITED = 1, 3, 13
 PATIENCE = 7

@@ -7,14 +7,8 @@ import struct
 from pathlib import Path
 
 import pytest
-
-from nfmasq._fastpath import Table
-from nfmasq.arena import RECORD
-from nfmasq.policy import Filtering, Mapping
-
-from .packets import ACK, GRE, SYN, portless, read, tcp, udp
-from .restarting import LEFT, busy_router, child, restarted
-from .router import (
+from support.packets import ACK, GRE, SYN, portless, read, tcp, udp
+from support.router import (
     CLIENT,
     EXTERNAL,
     LAN,
@@ -25,7 +19,12 @@ from .router import (
     Router,
     policy,
 )
-from .whole import assert_whole
+from support.whole import assert_whole
+
+from hot.restarting import LEFT, busy_router, child, restarted
+from nfmasq._fastpath import Table
+from nfmasq.core.arena import RECORD
+from nfmasq.core.policy import Filtering, Mapping
 
 PAGE = os.sysconf("SC_PAGESIZE")
 STATE, SCALE, CREATED, MORE_PACKETS_OUT = 6, 26, 56, 80
@@ -216,8 +215,8 @@ def test_a_state_is_tcp_s_alone(path: Path) -> None:
 
 KILLED = """
 import json, random, sys
-from hot.packets import *
-from hot.router import *
+from support.packets import *
+from support.router import *
 
 router = Router(policy(sessions=400), 400, sys.argv[1])
 keep = [read(router.table.translate(tcp(CLIENT, port, SERVER, 80))[1]).source_port for port in range(1, 51)]

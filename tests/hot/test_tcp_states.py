@@ -4,13 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from support.packets import ACK, FIN, PSH, RST, SYN, URG, read, tcp
+from support.router import CLIENT, EXTERNAL, SERVER, Router, policy
 
 import nfmasq
 from nfmasq._fastpath import TCP_STATES
-from nfmasq.policy import Timeouts
-
-from .packets import ACK, FIN, PSH, RST, SYN, URG, read, tcp
-from .router import CLIENT, EXTERNAL, SERVER, Router, policy
+from nfmasq.core.policy import Timeouts
 
 LONG, SHORT = 7000, 250
 FLAGS = {"SYN": SYN, "SYN+ACK": SYN | ACK, "FIN": FIN | ACK, "RST": RST, "RST+ACK": RST | ACK, "ACK": ACK}
@@ -224,7 +223,7 @@ def test_flags_that_make_no_sense_are_dropped(flags: int) -> None:
 
 
 def test_the_names_of_the_states_are_in_the_order_of_the_core() -> None:
-    source = (Path(nfmasq.__file__).parent / "_hot" / "tcpstate.pxd").read_text(encoding="utf-8")
+    source = (Path(nfmasq.__file__).parent / "_hot" / "state" / "tcpstate.pxd").read_text(encoding="utf-8")
     enum = re.search(r"enum \{[^\n]*\n(.*?)TCP_STATE_COUNT", source, re.DOTALL)
     assert enum is not None
     assert tuple(NAMES[name] for name in re.findall(r"TCP_\w+", enum.group(1))) == TCP_STATES

@@ -1,11 +1,10 @@
 """When sessions end, TCP's apart: after so many seconds without a packet, and for no other reason."""
 
 import pytest
+from support.packets import ACK, GRE, RST, SYN, portless, query, read, tcp, udp
+from support.router import CLIENT, EXTERNAL, OTHER_SERVER, SERVER, Router, policy
 
-from nfmasq.policy import Timeouts
-
-from .packets import ACK, GRE, RST, SYN, portless, query, read, tcp, udp
-from .router import CLIENT, EXTERNAL, OTHER_SERVER, SERVER, Router, policy
+from nfmasq.core.policy import Timeouts
 
 TIMEOUTS = Timeouts(udp=120, tcp_established=9000, tcp_transitory=40, icmp=30, other=200)
 OTHERS = {

@@ -3,11 +3,24 @@
 from collections.abc import Callable
 
 import pytest
+from support.packets import (
+    ACK,
+    DCCP,
+    ESP,
+    GRE,
+    PSH,
+    SYN,
+    UDPLITE,
+    portless,
+    query,
+    read,
+    sums_are_right,
+    tcp,
+    udp,
+)
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router
 
 from nfmasq._fastpath import layout
-
-from .packets import ACK, DCCP, ESP, GRE, PSH, SYN, UDPLITE, portless, query, read, sums_are_right, tcp, udp
-from .router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router
 
 RECORD_ROUTE = bytes([7, 11, 4]) + bytes(8)
 NOPS = bytes([1, 1, 1, 0])

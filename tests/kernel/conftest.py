@@ -1,14 +1,5 @@
-"""A fresh router for every test of this directory."""
+"""A fresh router for every test."""
 
-from collections.abc import Iterator
+from support.paths import path
 
-import pytest
-
-from .path import Path
-
-
-@pytest.fixture
-def path() -> Iterator[Path]:
-    """A client, a router and a server of this test alone."""
-    with Path() as made:
-        yield made
+__all__ = ["path"]

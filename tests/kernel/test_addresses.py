@@ -3,10 +3,9 @@
 import socket
 
 import pytest
+from support.path import EXTERNAL, PORT, ROUTER_INSIDE, SERVER, Path
 
 from nfmasq.lab.namespace import Namespace
-
-from .path import EXTERNAL, PORT, ROUTER_INSIDE, SERVER, Path
 
 pytestmark = pytest.mark.root
 

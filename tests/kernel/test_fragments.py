@@ -4,10 +4,9 @@ A rule counts as soon as it is loaded, in a chain nobody jumps to as well.
 """
 
 import pytest
-
-from .nfqueue import ACCEPT, KernelQueue
-from .path import EXTERNAL, QUEUE, Path
-from .wire import UDP, Wire, with_source
+from support.nfqueue import ACCEPT, KernelQueue
+from support.path import EXTERNAL, QUEUE, Path
+from support.wire import UDP, Wire, with_source
 
 pytestmark = pytest.mark.root
 

@@ -12,10 +12,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-
-from .nfqueue import ACCEPT, F_GSO, QUEUE_TO, SKB_CSUM_NOT_READY, SKB_GSO, KernelQueue, Packet
-from .path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
-from .wire import TCP, UDP, Seen, Wire, checksum_is_right, with_source
+from support.nfqueue import ACCEPT, F_GSO, QUEUE_TO, SKB_CSUM_NOT_READY, SKB_GSO, KernelQueue, Packet
+from support.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
+from support.wire import TCP, UDP, Seen, Wire, checksum_is_right, with_source
 
 pytestmark = pytest.mark.root
 

@@ -4,9 +4,8 @@ import socket
 import struct
 
 import pytest
-
-from .path import CLIENT, EXTERNAL, PORT, SERVER, Path
-from .wire import TCP, UDP, Wire, ones_complement
+from support.path import CLIENT, EXTERNAL, PORT, SERVER, Path
+from support.wire import TCP, UDP, Wire, ones_complement
 
 pytestmark = pytest.mark.root
 

@@ -7,9 +7,8 @@ import sys
 import time
 
 import pytest
-
-from .nfqueue import ACCEPT, DROP, F_FAIL_OPEN, KernelQueue, statistics
-from .path import CLIENT, PORT, QUEUE, Path
+from support.nfqueue import ACCEPT, DROP, F_FAIL_OPEN, KernelQueue, statistics
+from support.path import CLIENT, PORT, QUEUE, Path
 
 pytestmark = pytest.mark.root
 

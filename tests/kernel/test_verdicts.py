@@ -4,10 +4,9 @@ import errno
 import socket
 
 import pytest
-
-from .nfqueue import ACCEPT, DROP, KernelQueue, Packet, statistics, verdict
-from .path import EXTERNAL, QUEUE, Path
-from .wire import with_source
+from support.nfqueue import ACCEPT, DROP, KernelQueue, Packet, statistics, verdict
+from support.path import EXTERNAL, QUEUE, Path
+from support.wire import with_source
 
 pytestmark = pytest.mark.root
 

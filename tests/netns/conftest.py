@@ -4,7 +4,6 @@ A module says how its lab is made in `LAB`, the arguments of `nfmasq.lab.lab.Lab
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,18 +12,9 @@ from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import Topology
 from nfmasq.lab.waiting import wait_until
 
-HERE = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs root."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.root)
-
 
 @pytest.fixture(scope="module")
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+def lab(as_root: None, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """The module's lab, with nfmasq on the router."""
     with Lab(**getattr(request.module, "LAB", {})) as made:
         yield made

@@ -15,10 +15,9 @@ from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from netns.ftp_servers import program
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.waiting import wait_until
-
-from .ftp_servers import program
 
 PORT = 6667
 PATIENCE_S = 20

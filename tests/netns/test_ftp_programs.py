@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from netns.ftp_clients import ACTIVE, FORMS, Client, Task
+from netns.ftp_servers import KINDS, Kind, login_of, serving
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1
-
-from .ftp_clients import ACTIVE, FORMS, Client, Task
-from .ftp_servers import KINDS, Kind, login_of, serving
 
 LAB = {
     "config": {

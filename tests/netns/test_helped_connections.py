@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
-from helpers_of_others import install
+from support.others import install
 
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
@@ -38,7 +38,7 @@ HELLO = b"HELLO\r\n"
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab whose daemon has the skeleton as a helper of others."""
     where = tmp_path_factory.mktemp("packages")
-    install(where, "meet", "from nfmasq.helpers.skeleton import Meet\n", "Meet")
+    install(where, "meet", "from nfmasq.helpers.kit.skeleton import Meet\n", "Meet")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(where))
         with Lab(config=CONFIG, also_external=(APPEARS,)) as made:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from helpers_of_others import install
+from support.others import install
 
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
@@ -25,7 +25,7 @@ HANG = """
 import re
 import time
 
-from nfmasq.helpers.base import Reading
+from nfmasq.helpers.kit.base import Reading
 
 
 class Hang:
@@ -52,7 +52,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab whose daemon has it, and the skeleton."""
     where = tmp_path_factory.mktemp("packages")
     install(where, "hang", HANG, "Hang")
-    install(where, "meet", "from nfmasq.helpers.skeleton import Meet\n", "Meet")
+    install(where, "meet", "from nfmasq.helpers.kit.skeleton import Meet\n", "Meet")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("PYTHONPATH", str(where))
         with Lab(config={"helpers": {"hang": True, "meet": True}}) as made:

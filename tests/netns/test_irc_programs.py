@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from netns.irc_programs import Irssi, ngircd
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import EXTERNAL, SERVER1
 from nfmasq.lab.waiting import wait_until
-
-from .irc_programs import Irssi, ngircd
 
 LAB = {"config": {"helpers": {"irc": True}}}
 SIZE = 3_000_000

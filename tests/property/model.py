@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from hot.packets import ACK, FIN, ICMP, RST, SYN, TCP, UDP
+from support.packets import ACK, FIN, ICMP, RST, SYN, TCP, UDP
 
-from nfmasq.policy import Filtering, Policy
+from nfmasq.core.policy import Filtering, Policy
 
 Endpoint = tuple[IPv4Address, int]
 Key = tuple[int, Endpoint, Endpoint]

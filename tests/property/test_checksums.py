@@ -4,12 +4,12 @@ import struct
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
-from hot.packets import ACK, CHECK_AT, DCCP, ECHO, ECHO_REPLY, ICMP, SYN, TCP, UDP, UDPLITE, ip, put, word
-from hot.router import Router, policy
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, in4_chksum
 from scapy.utils import checksum as scapy_checksum
+from support.packets import ACK, CHECK_AT, DCCP, ECHO, ECHO_REPLY, ICMP, SYN, TCP, UDP, UDPLITE, ip, put, word
+from support.router import Router, policy
 
 from nfmasq._fastpath import checksum
 

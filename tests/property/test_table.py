@@ -3,7 +3,10 @@
 from ipaddress import IPv4Address
 from typing import Any
 
-from hot.packets import (
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.packets import (
     ACK,
     ECHO,
     ECHO_REPLY,
@@ -21,7 +24,7 @@ from hot.packets import (
     tcp,
     udp,
 )
-from hot.router import (
+from support.router import (
     CLIENT,
     EXTERNAL,
     OTHER_CLIENT,
@@ -31,14 +34,10 @@ from hot.router import (
     Router,
     policy,
 )
-from hot.whole import assert_whole
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from support.whole import assert_whole
 
-from nfmasq.policy import Filtering, Timeouts
-
-from .model import Endpoint, Key, Model
+from nfmasq.core.policy import Filtering, Timeouts
+from property.model import Endpoint, Key, Model
 
 CAPACITY = 24
 FAR_AHEAD = 1_000_000

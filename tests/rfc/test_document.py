@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nfmasq.lab.requirements.document import render
-from nfmasq.lab.requirements.every import EVERY
-from nfmasq.lab.requirements.requirement import Standing
+from nfmasq.lab.rfc.document import render
+from nfmasq.lab.rfc.every import EVERY
+from nfmasq.lab.rfc.requirement import Standing
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "rfc-compliance.md"
@@ -56,7 +56,7 @@ def tests() -> set[str]:
 
 def test_the_page_is_made_from_the_requirements() -> None:
     assert PAGE.read_text(encoding="utf-8") == render(), (
-        "write it anew: python -m nfmasq.lab.requirements.document > docs/rfc-compliance.md"
+        "write it anew: python -m nfmasq.lab.rfc.document > docs/rfc-compliance.md"
     )
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from nfmasq.lab.requirements.every import EVERY
-from nfmasq.lab.requirements.ground import Ground
-from nfmasq.lab.requirements.requirement import Requirement, Standing
-from nfmasq.lab.requirements.running import run
+from nfmasq.lab.rfc.every import EVERY
+from nfmasq.lab.rfc.ground import Ground
+from nfmasq.lab.rfc.requirement import Requirement, Standing
+from nfmasq.lab.rfc.running import run
 
 pytestmark = pytest.mark.root
 

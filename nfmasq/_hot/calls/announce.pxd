@@ -1,0 +1,105 @@
+# Announce: what the helpers' thread asks of the table: expectations made and withdrawn, sessions let go.
+#
+# Every call names a session by its number and its serial, so that one that has ended meanwhile is never taken
+# for the next in its record. All of it is called with the table's lock held.
+
+from libc.stdint cimport int32_t, uint16_t, uint32_t
+
+from nfmasq._hot.way.admit cimport admit_mapping, want_outbound
+from nfmasq._hot.way.limits cimport within_limits
+from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external
+from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
+from nfmasq._hot.state.ports cimport PortPool, take_port
+from nfmasq._hot.state.rules cimport is_assignable
+from nfmasq._hot.state.sessions cimport begin_session, end_session, find_by_internal
+from nfmasq._hot.state.table cimport EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of
+from nfmasq._hot.state.timers cimport set_timer
+from nfmasq._hot.wire.wire cimport ntohs
+
+cdef inline Session* named(NatTable* table, uint32_t number, uint32_t serial) noexcept nogil:
+    """The session of this name, or NULL when it has ended."""
+    if number == 0 or number > table.top[0] or not table.sessions[number].live:
+        return NULL
+    if serial == 0 or table.serials[number] != serial:
+        return NULL
+    return &table.sessions[number]
+
+cdef inline void let_go(NatTable* table, uint32_t number, uint32_t serial) noexcept nogil:
+    """Its packets need no helper any more."""
+    cdef Session* session = named(table, number, serial)
+    if session != NULL:
+        session.helper = 0
+
+cdef inline void note_correction(
+    NatTable* table, uint32_t number, uint32_t serial, int32_t outbound, int32_t inbound
+) noexcept nogil:
+    """By how much what either side sent has become longer for the other."""
+    cdef Session* session = named(table, number, serial)
+    if session != NULL:
+        session.correction[OUTBOUND], session.correction[INBOUND] = outbound, inbound
+
+cdef inline bint keep(
+    NatTable* table, uint32_t number, uint32_t serial, uint32_t seconds, uint32_t now
+) noexcept nogil:
+    """Let it live for so many seconds at least. False: it has ended."""
+    cdef Session* session = named(table, number, serial)
+    if session != NULL and <int>(session.expires - (now + seconds)) < 0:
+        set_timer(table, number, now + seconds)
+    return session != NULL
+
+cdef inline bint withdraw(NatTable* table, uint32_t number, uint32_t serial, uint32_t now) noexcept nogil:
+    """End an expectation that nobody has come to."""
+    cdef Session* session = named(table, number, serial)
+    if session == NULL or not session.flags & EXPECTED:
+        return False
+    end_session(table, number, now)
+    return True
+
+cdef inline bint take_wanted_port(
+    NatTable* table, const Packet* packet, Mapping* wanted, uint16_t port
+) noexcept nogil:
+    """Give the wanted mapping this very port, if it is one that is handed out and free."""
+    cdef PortPool* pool
+    if wanted.pool == NO_POOL:
+        return wanted.external_port == port
+    pool = pool_of(table, wanted.pool, packet.transport)
+    if not is_assignable(&table.rules, packet.transport, ntohs(port)) or find_mapping_by_external(
+        table, packet.protocol, wanted.external_address, port, True
+    ) or not take_port(pool, ntohs(port)):
+        return False
+    wanted.external_port = port
+    return True
+
+cdef inline uint32_t announce(
+    NatTable* table, Packet* packet, uint16_t port, uint32_t now, uint32_t expires
+) noexcept nogil:
+    """An expectation for the packet's internal and remote endpoint; 0 and a reason when there can be none.
+
+    `port`, if not 0, is the external port it must have (network order). One that stands is told again.
+    """
+    cdef uint32_t host = find_host(table, packet.near_address)
+    cdef uint32_t mapping = 0
+    cdef uint32_t number = find_by_internal(
+        table, packet.protocol,
+        packet.near_address, packet.near_port, packet.remote_address, packet.remote_port,
+    )
+    cdef Mapping wanted
+    if number:
+        set_timer(table, number, expires)
+        return number
+    packet.direction = OUTBOUND
+    if not within_limits(table, packet, host, now) or not want_outbound(table, packet, host, &wanted):
+        return 0
+    if host:
+        mapping = find_mapping(table, &wanted)
+    if mapping and port and table.mappings[mapping].external_port != port:
+        return 0
+    if not mapping:
+        if port and not take_wanted_port(table, packet, &wanted, port):
+            return 0
+        mapping = admit_mapping(table, packet, host, &wanted, now)
+    if not mapping:
+        return 0
+    return begin_session(
+        table, mapping, packet.remote_address, packet.remote_port, now, expires, EXPECTED
+    )

@@ -1,0 +1,89 @@
+# Dump: sessions and mappings copied out for people, and ended at their word, the lock never held for long.
+
+from libc.stdint cimport uint16_t, uint32_t
+
+from nfmasq._hot.state.sessions cimport end_session
+from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
+from nfmasq._hot.state.table cimport Mapping, NatTable, Session
+
+cdef enum:
+    AT_ONCE = 4096           # records gone through while the lock is held
+
+cdef struct Filter:
+    uint32_t host            # 0: any
+    uint16_t port            # 0: any
+    int protocol             # -1: any
+
+cdef inline bint session_matches(const Session* session, const Filter* wanted) noexcept nogil:
+    return (
+        session.live
+        and (wanted.protocol < 0 or session.protocol == wanted.protocol)
+        and (
+            wanted.host == 0 or session.internal_address == wanted.host
+            or session.external_address == wanted.host or session.remote_address == wanted.host
+        )
+        and (
+            wanted.port == 0 or session.internal_port == wanted.port
+            or session.external_port == wanted.port or session.remote_port == wanted.port
+        )
+    )
+
+cdef inline bint mapping_matches(const Mapping* mapping, const Filter* wanted) noexcept nogil:
+    return (
+        mapping.sessions != 0
+        and (wanted.protocol < 0 or mapping.protocol == wanted.protocol)
+        and (
+            wanted.host == 0 or mapping.internal_address == wanted.host
+            or mapping.external_address == wanted.host
+        )
+        and (wanted.port == 0 or mapping.internal_port == wanted.port or mapping.external_port == wanted.port)
+    )
+
+cdef inline uint32_t copy_sessions(
+    NatTable* table, uint32_t* at, uint32_t most, const Filter* wanted, Session* copies, uint32_t* numbers
+) noexcept nogil:
+    """Copy up to `most` sessions past number `at`, letting go of the lock again and again."""
+    cdef uint32_t found = 0
+    cdef uint32_t stop
+    while found < most and at[0] < table.top[0]:
+        pthread_mutex_lock(&table.lock)
+        stop = min(at[0] + AT_ONCE, table.top[0])
+        while at[0] < stop and found < most:
+            at[0] += 1
+            if session_matches(&table.sessions[at[0]], wanted):
+                copies[found] = table.sessions[at[0]]
+                numbers[found] = at[0]
+                found += 1
+        pthread_mutex_unlock(&table.lock)
+    return found
+
+cdef inline uint32_t next_mapping(
+    NatTable* table, uint32_t number, const Filter* wanted, Mapping* copy
+) noexcept nogil:
+    """The next mapping past `number` that is wanted, or 0."""
+    cdef uint32_t found = 0
+    cdef uint32_t stop
+    while not found and number < table.mapping_top:
+        pthread_mutex_lock(&table.lock)
+        stop = min(number + AT_ONCE, table.mapping_top)
+        while number < stop and not found:
+            number += 1
+            if mapping_matches(&table.mappings[number], wanted):
+                copy[0] = table.mappings[number]
+                found = number
+        pthread_mutex_unlock(&table.lock)
+    return found
+
+cdef inline uint32_t flush_some(NatTable* table, uint32_t* at, uint32_t host, uint32_t now) noexcept nogil:
+    """End the sessions of a host, or with 0 of all, among the next records; return how many."""
+    cdef uint32_t ended = 0
+    cdef uint32_t stop
+    pthread_mutex_lock(&table.lock)
+    stop = min(at[0] + AT_ONCE, table.top[0])
+    while at[0] < stop:
+        at[0] += 1
+        if table.sessions[at[0]].live and (host == 0 or table.sessions[at[0]].internal_address == host):
+            end_session(table, at[0], now)
+            ended += 1
+    pthread_mutex_unlock(&table.lock)
+    return ended

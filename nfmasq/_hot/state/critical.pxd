@@ -1,0 +1,28 @@
+# Critical: the part of a batch's way that one worker at a time goes, the table's lock around it.
+#
+# How long workers wait for it and hold it tells how far more of them would help; it is measured when asked.
+
+from libc.stdint cimport uint64_t
+
+from nfmasq._hot.base.clock cimport clock_nanoseconds
+from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
+from nfmasq._hot.state.table cimport NatTable
+
+cdef inline void enter(NatTable* table) noexcept nogil:
+    """Take the lock for a batch."""
+    cdef uint64_t begin
+    if not table.lock_times.watched:
+        pthread_mutex_lock(&table.lock)
+        table.lock_times.entered = 0
+        return
+    begin = clock_nanoseconds()
+    pthread_mutex_lock(&table.lock)
+    table.lock_times.entered = clock_nanoseconds()
+    table.lock_times.waited += table.lock_times.entered - begin
+
+cdef inline void leave(NatTable* table) noexcept nogil:
+    """Let the next worker in."""
+    if table.lock_times.entered:
+        table.lock_times.batches += 1
+        table.lock_times.held += clock_nanoseconds() - table.lock_times.entered
+    pthread_mutex_unlock(&table.lock)

@@ -1,0 +1,165 @@
+# Mappings and the hosts that have them: begun, found and ended here alone.
+#
+# A mapping is looked for by a Mapping that says what is wanted: protocol, internal endpoint, scope and, as
+# far as the scope reaches, the remote endpoint; a static or shared one also by its external endpoint.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memset
+
+from nfmasq._hot.state.packet cimport CLASS_OTHER
+from nfmasq._hot.state.ports cimport release_port
+from nfmasq._hot.state.table cimport (
+    NO_POOL, SCOPE_ADDRESS, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Host, Mapping, NatTable, Scope,
+    endpoint_bucket, host_bucket, pool_of, tuple_bucket,
+)
+from nfmasq._hot.wire.wire cimport ntohs
+
+# Hosts --------------------------------------------------------------------------------------------------
+
+cdef inline uint32_t find_host(const NatTable* table, uint32_t address) noexcept nogil:
+    cdef uint32_t number = table.host_by_address[host_bucket(table, address)]
+    while number and table.hosts[number].address != address:
+        number = table.hosts[number].next
+    return number
+
+cdef inline uint32_t begin_host(NatTable* table, uint32_t address) noexcept nogil:
+    """A host with nothing yet. There is a record for every session, so for every host."""
+    cdef uint32_t number = table.host_free
+    cdef uint32_t* head = &table.host_by_address[host_bucket(table, address)]
+    cdef Host* host
+    if number:
+        table.host_free = table.hosts[number].next
+    else:
+        table.host_top += 1
+        number = table.host_top
+    host = &table.hosts[number]
+    memset(host, 0, sizeof(Host))
+    host.address = address
+    host.next = head[0]
+    head[0] = number
+    return number
+
+cdef inline void end_host(NatTable* table, uint32_t number) noexcept nogil:
+    cdef uint32_t* link = &table.host_by_address[
+        host_bucket(table, table.hosts[number].address)
+    ]
+    while link[0] != number:
+        link = &table.hosts[link[0]].next
+    link[0] = table.hosts[number].next
+    table.hosts[number].next = table.host_free
+    table.host_free = number
+
+# Mappings -----------------------------------------------------------------------------------------------
+
+cdef inline void set_scope(
+    Mapping* mapping, Scope scope, uint32_t remote_address, uint16_t remote_port
+) noexcept nogil:
+    """Give a mapping a scope, and as much of the remote endpoint as the scope reaches."""
+    mapping.scope = scope
+    mapping.remote_address = mapping.remote_port = 0
+    if scope == SCOPE_ADDRESS or scope == SCOPE_ADDRESS_AND_PORT:
+        mapping.remote_address = remote_address
+    if scope == SCOPE_ADDRESS_AND_PORT:
+        mapping.remote_port = remote_port
+
+cdef inline uint32_t* internal_bucket(const NatTable* table, const Mapping* mapping) noexcept nogil:
+    return &table.mapping_by_internal[tuple_bucket(
+        table, mapping.protocol, mapping.internal_address, mapping.internal_port,
+        mapping.remote_address, mapping.remote_port,
+    )]
+
+cdef inline uint32_t* external_bucket(const NatTable* table, const Mapping* mapping) noexcept nogil:
+    return &table.mapping_by_external[endpoint_bucket(
+        table, mapping.protocol, mapping.external_address, mapping.external_port
+    )]
+
+cdef inline uint32_t find_mapping(const NatTable* table, const Mapping* wanted) noexcept nogil:
+    cdef uint32_t number = internal_bucket(table, wanted)[0]
+    cdef const Mapping* mapping
+    while number:
+        mapping = &table.mappings[number]
+        if (
+            mapping.internal_address == wanted.internal_address
+            and mapping.internal_port == wanted.internal_port
+            and mapping.remote_address == wanted.remote_address
+            and mapping.remote_port == wanted.remote_port
+            and mapping.protocol == wanted.protocol and mapping.scope == wanted.scope
+            and (
+                wanted.scope < SCOPE_STATIC
+                or mapping.external_address == wanted.external_address
+                and mapping.external_port == wanted.external_port
+            )
+        ):
+            return number
+        number = mapping.by_internal_next
+    return 0
+
+cdef inline uint32_t find_mapping_by_external(
+    const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port, bint forwarded
+) noexcept nogil:
+    """The mapping that holds this external endpoint; `forwarded`: or one of those a forward has there."""
+    cdef uint32_t number = table.mapping_by_external[endpoint_bucket(table, protocol, address, port)]
+    cdef const Mapping* mapping
+    while number:
+        mapping = &table.mappings[number]
+        if (
+            mapping.external_address == address and mapping.external_port == port
+            and mapping.protocol == protocol and (forwarded or mapping.scope < SCOPE_STATIC)
+        ):
+            return number
+        number = mapping.by_external_next
+    return 0
+
+cdef inline uint32_t begin_mapping(
+    NatTable* table, const Mapping* wanted, uint32_t host, uint32_t now
+) noexcept nogil:
+    """A mapping without sessions; the caller begins its first at once. Its pool accounts for its port."""
+    cdef uint32_t number = table.mapping_free
+    cdef Mapping* mapping
+    cdef uint32_t* head
+    if number:
+        table.mapping_free = table.mappings[number].by_internal_next
+    else:
+        table.mapping_top += 1
+        number = table.mapping_top
+    mapping = &table.mappings[number]
+    mapping[0] = wanted[0]
+    mapping.sessions = 0
+    mapping.created = now
+    mapping.host = host
+    head = internal_bucket(table, mapping)
+    mapping.by_internal_next = head[0]
+    head[0] = number
+    if mapping.transport != CLASS_OTHER:    # a portless one is told apart by its sessions' remote addresses
+        head = external_bucket(table, mapping)
+        mapping.by_external_next = head[0]
+        head[0] = number
+    table.hosts[host].mappings += 1
+    table.mapping_count[mapping.transport] += 1
+    table.static_mappings += mapping.scope >= SCOPE_STATIC
+    return number
+
+cdef inline void end_mapping(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
+    """End a mapping without sessions: its port goes back, its host goes with its last mapping."""
+    cdef Mapping* mapping = &table.mappings[number]
+    cdef uint32_t* link = internal_bucket(table, mapping)
+    while link[0] != number:
+        link = &table.mappings[link[0]].by_internal_next
+    link[0] = mapping.by_internal_next
+    if mapping.transport != CLASS_OTHER:
+        link = external_bucket(table, mapping)
+        while link[0] != number:
+            link = &table.mappings[link[0]].by_external_next
+        link[0] = mapping.by_external_next
+    if mapping.pool != NO_POOL:
+        release_port(
+            pool_of(table, mapping.pool, mapping.transport),
+            mapping.transport, ntohs(mapping.external_port), now,
+        )
+    table.mapping_count[mapping.transport] -= 1
+    table.static_mappings -= mapping.scope >= SCOPE_STATIC
+    table.hosts[mapping.host].mappings -= 1
+    if table.hosts[mapping.host].mappings == 0:
+        end_host(table, mapping.host)
+    mapping.by_internal_next = table.mapping_free
+    table.mapping_free = number

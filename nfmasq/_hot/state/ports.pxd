@@ -1,0 +1,199 @@
+# The external ports that are free, for one external address and one transport.
+#
+# What is stored: four bags of free ports, the privileged ones (below 1024) apart from the others and the
+# even ones from the odd ones (RFC 4787 REQ-3a, REQ-4), and a queue of ports held back for HOLD_DOWN seconds
+# after their mapping ended (RFC 6888 REQ-8), oldest first. A port in neither belongs to a mapping, or lies
+# outside the configured range.
+# Who writes: allocate_port, give_back and release_port, under the table's lock; renew_pool when the policy
+# changes or the process starts, after which the mappings that stand mark their ports as taken.
+# What ends it: nothing.
+#
+# A pool is filled when it is first asked for a port: a range of external addresses is many pools, few of them
+# used at once, and to fill them all would keep every worker waiting.
+#
+# Taking any random element of a bag is taking an array's element and moving the last one into its place, so
+# both calls cost the same with one port left as with all of them. ICMP query identifiers are ports here.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_TCP
+from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules, is_reserved
+
+cdef enum:
+    HOLD_DOWN = 120
+    PRIVILEGED = 1024        # ports below
+    BAGS = 4                 # privileged even and odd, the others even and odd
+    RING = 65536
+
+cdef struct PortPool:
+    uint32_t address                    # external, network order
+    uint16_t first
+    uint16_t last
+    uint32_t held_head                  # ring positions, counting on for ever
+    uint32_t held_tail
+    uint32_t[BAGS] free_count
+    uint32_t in_use
+    uint8_t filled                      # 0: the bags are still to be made of what is not taken
+    uint8_t marked                      # something is taken
+    uint16_t[65536] free_ports          # the bags one after the other, at bag_start
+    uint16_t[RING] held_port
+    uint32_t[RING] held_since
+    uint8_t[BITMAP_BYTES] taken         # until it is filled: the mappings' own
+
+cdef extern from *:
+    """
+    static const uint32_t bag_start[4] = { 0, 512, 1024, 1024 + 32256 };
+    """
+    const uint32_t bag_start[BAGS]
+
+cdef inline int bag_of(uint16_t port) noexcept nogil:
+    return (0 if port < PRIVILEGED else 2) + (port & 1)
+
+cdef inline void put_free(PortPool* pool, uint16_t port) noexcept nogil:
+    cdef int bag = bag_of(port)
+    pool.free_ports[bag_start[bag] + pool.free_count[bag]] = port
+    pool.free_count[bag] += 1
+
+cdef inline void hold(PortPool* pool, uint16_t port, uint32_t now) noexcept nogil:
+    pool.held_port[pool.held_tail % RING] = port
+    pool.held_since[pool.held_tail % RING] = now
+    pool.held_tail += 1
+
+cdef inline void renew_pool(PortPool* pool, uint32_t address, uint16_t first, uint16_t last) noexcept nogil:
+    """Let it be this address's and have this range, nothing taken; fill_pool does the rest."""
+    if pool.address != address:
+        pool.held_head = pool.held_tail = 0      # they were another address's
+    if pool.marked:
+        memset(pool.taken, 0, sizeof(pool.taken))
+    pool.address, pool.first, pool.last = address, first, last
+    pool.in_use = pool.filled = pool.marked = 0
+
+cdef inline void mark_taken(PortPool* pool, uint16_t port) noexcept nogil:
+    pool.taken[port >> 3] |= <uint8_t>(1 << (port & 7))
+    pool.marked = True
+
+cdef inline bint is_taken(const PortPool* pool, uint16_t port) noexcept nogil:
+    return (pool.taken[port >> 3] >> (port & 7)) & 1
+
+cdef inline void take_mapped(PortPool* pool, uint16_t port) noexcept nogil:
+    """Before it is filled: a mapping has this port."""
+    mark_taken(pool, port)
+    pool.in_use += 1
+
+cdef inline void keep_held(PortPool* pool) noexcept nogil:
+    """Let held ports of the range stay held, marked as taken; forget the others."""
+    cdef uint32_t at = pool.held_head
+    cdef uint32_t end = pool.held_tail
+    cdef uint16_t port
+    pool.held_tail = at         # what is kept is written behind what is still to be read
+    while at != end:
+        port = pool.held_port[at % RING]
+        if pool.first <= port <= pool.last and not is_taken(pool, port):
+            hold(pool, port, pool.held_since[at % RING])
+            mark_taken(pool, port)
+        at += 1
+
+cdef inline void fill_pool(PortPool* pool) noexcept nogil:
+    """Free every port of the range that is neither taken nor held back, unless that was done."""
+    cdef uint32_t port
+    if pool.filled:
+        return
+    pool.filled = True
+    memset(pool.free_count, 0, sizeof(pool.free_count))
+    keep_held(pool)
+    for port in range(pool.first, <uint32_t>pool.last + 1):
+        if not is_taken(pool, <uint16_t>port):
+            put_free(pool, <uint16_t>port)
+
+cdef inline uint32_t free_ports(PortPool* pool) noexcept nogil:
+    fill_pool(pool)
+    return pool.free_count[0] + pool.free_count[1] + pool.free_count[2] + pool.free_count[3]
+
+cdef inline void free_held(PortPool* pool, uint32_t now) noexcept nogil:
+    """Free what was held long enough: at most as many as were held, each once."""
+    while (
+        pool.held_head != pool.held_tail
+        and now - pool.held_since[pool.held_head % RING] >= HOLD_DOWN
+    ):
+        put_free(pool, pool.held_port[pool.held_head % RING])
+        pool.held_head += 1
+
+cdef inline uint16_t take(PortPool* pool, int bag, uint64_t random) noexcept nogil:
+    """Any free port of this bag; there must be one."""
+    cdef uint32_t at = <uint32_t>(<uint64_t><uint32_t>random * pool.free_count[bag] >> 32)
+    cdef uint16_t* ports = &pool.free_ports[bag_start[bag]]
+    cdef uint16_t port = ports[at]
+    pool.free_count[bag] -= 1
+    ports[at] = ports[pool.free_count[bag]]
+    return port
+
+cdef inline bint take_port(PortPool* pool, uint16_t port) noexcept nogil:
+    """Take this very port if it is free; it is looked for."""
+    cdef int bag = bag_of(port)
+    cdef uint16_t* ports = &pool.free_ports[bag_start[bag]]
+    cdef uint32_t i
+    fill_pool(pool)
+    for i in range(pool.free_count[bag]):
+        if ports[i] == port:
+            pool.free_count[bag] -= 1
+            ports[i] = ports[pool.free_count[bag]]
+            pool.in_use += 1
+            return True
+    return False
+
+cdef inline int choose_bag(const PortPool* pool, uint16_t internal) noexcept nogil:
+    """The bag an internal port's external one comes from: like it if there is one left, or -1.
+
+    A privileged port is given to others only where the whole range is privileged.
+    """
+    cdef int bag = bag_of(internal)
+    if pool.free_count[bag]:
+        return bag
+    if pool.free_count[bag ^ 1]:
+        return bag ^ 1
+    bag ^= 2
+    if bag < 2 and pool.last >= PRIVILEGED:
+        return -1
+    if pool.free_count[bag]:
+        return bag
+    return bag ^ 1 if pool.free_count[bag ^ 1] else -1
+
+cdef inline uint16_t allocate_port(
+    PortPool* pool, const Rules* rules, uint8_t transport, uint16_t internal, uint64_t random, uint32_t now
+) noexcept nogil:
+    """A random free port for an internal one (host order), 0 when there is none (RFC 6056 section 3.3.1).
+
+    Ports that a local socket has taken meanwhile go to the held ones and come up again later.
+    """
+    cdef uint16_t port
+    cdef int bag
+    if transport == CLASS_ICMP:
+        internal |= PRIVILEGED            # no identifier is privileged
+    fill_pool(pool)
+    free_held(pool, now)
+    bag = choose_bag(pool, internal)
+    while bag >= 0:
+        port = take(pool, bag, random)
+        if not is_reserved(rules, transport, port):
+            pool.in_use += 1
+            return port
+        hold(pool, port, now)
+        bag = choose_bag(pool, internal)
+    return 0
+
+cdef inline void give_back(PortPool* pool, uint16_t port) noexcept nogil:
+    """Free a port at once that was just allocated, and used by nobody."""
+    pool.in_use -= 1
+    put_free(pool, port)
+
+cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, uint32_t now) noexcept nogil:
+    """Give a mapping's port back. TCP's is free at once: its state machine saw the end (RFC 6888 REQ-8 A)."""
+    fill_pool(pool)
+    pool.in_use -= 1
+    if not pool.first <= port <= pool.last:
+        return
+    if transport == CLASS_TCP:
+        put_free(pool, port)
+    else:
+        hold(pool, port, now)

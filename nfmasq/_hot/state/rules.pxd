@@ -1,0 +1,144 @@
+# The policy as the hot path reads it: nfmasq.core.policy.Policy turned into words and bits.
+#
+# Written by Table.configure alone, under the table's lock; read under the lock by every stage that decides.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from nfmasq._hot.state.packet cimport CLASS_TCP, CLASS_UDP, TRANSPORT_COUNT
+from nfmasq._hot.wire.wire cimport ntohl
+
+cdef enum:
+    MOST_EXTERNAL = 256      # addresses of a pool
+    MOST_NETWORKS = 64       # internal networks
+    MOST_BEHAVIOURS = 257    # internal networks with a behaviour of their own, and everywhere
+    MOST_FORWARDS = 1024
+    MOST_TARGETS = 4096      # of all forwards together
+    MOST_HELPER_PORTS = 256
+    MOST_HELPER_NETWORKS = 1024    # of all of them together
+    BITMAP_BYTES = 8192      # one bit a port
+
+cdef enum Dependence:        # of mapping and of filtering
+    ENDPOINT_INDEPENDENT = 0
+    ADDRESS_DEPENDENT = 1
+    ADDRESS_AND_PORT_DEPENDENT = 2
+
+cdef struct Network:
+    uint32_t address         # network order, as the mask
+    uint32_t mask
+
+cdef struct Behaviour:
+    Network network
+    uint8_t[TRANSPORT_COUNT] mapping           # Dependence
+    uint8_t[TRANSPORT_COUNT] filtering
+
+cdef struct Target:
+    uint32_t address                           # internal, network order
+    uint16_t base                              # host order: the port the forward's first one leads to
+    uint16_t step                              # 1: the next leads to the next one; 0: all lead to it
+
+cdef struct Forward:
+    uint32_t external                          # network order; 0: every external address
+    uint8_t protocol                           # 0: any
+    uint8_t all_ports                          # portless protocols too
+    uint8_t two_way                            # its target's sessions outwards have its external endpoint
+    uint8_t one_to_one                         # an address given to one host whole
+    uint16_t first                             # host order, both included
+    uint16_t last
+    uint16_t first_target
+    uint16_t target_count
+
+cdef struct HelperPort:
+    uint16_t port                              # host order
+    uint8_t protocol
+    uint8_t helper                             # its number
+    uint16_t first_network
+    uint16_t network_count                     # 0: for every internal host
+
+cdef struct Rules:
+    uint32_t external_count
+    uint32_t pooled_count                      # those before are handed out; the others are one host's each
+    uint32_t network_count
+    uint32_t behaviour_count
+    uint32_t forward_count
+    uint32_t helper_port_count
+    uint32_t[MOST_EXTERNAL] external           # network order
+    Network[MOST_NETWORKS] networks
+    Behaviour[MOST_BEHAVIOURS] behaviours      # narrowest first, the last is for everybody
+    Forward[MOST_FORWARDS] forwards            # the first that fits counts
+    Target[MOST_TARGETS] targets
+    HelperPort[MOST_HELPER_PORTS] helper_ports
+    Network[MOST_HELPER_NETWORKS] helper_networks
+    uint16_t first_port                        # host order, both included
+    uint16_t last_port
+    uint16_t mss                               # the largest TCP MSS to let through; 0: any
+    uint8_t refusals                           # tell by ICMP that a session was refused
+    uint32_t external_interface                # its index; 0: nothing is hairpinned
+    uint32_t[TRANSPORT_COUNT] timeout          # seconds; TCP has three
+    uint32_t[3] tcp_timeout                    # opening, open, over: see tcpstate
+    uint32_t sessions                          # this and the following: the most of each; 0: no limit
+    uint32_t half_open
+    uint32_t new_per_second
+    uint32_t sessions_per_host
+    uint32_t ports_per_host
+    uint32_t half_open_per_host
+    uint32_t new_per_second_per_host
+    uint8_t[2][BITMAP_BYTES] reserved          # TCP, UDP ports that a local socket or a forward holds
+
+cdef inline bint lies_in(uint32_t address, const Network* network) noexcept nogil:
+    return address & network.mask == network.address
+
+cdef inline bint is_external(const Rules* rules, uint32_t address) noexcept nogil:
+    cdef uint32_t i
+    for i in range(rules.external_count):
+        if rules.external[i] == address:
+            return True
+    return False
+
+cdef inline bint is_internal(const Rules* rules, uint32_t address) noexcept nogil:
+    cdef uint32_t i
+    for i in range(rules.network_count):
+        if lies_in(address, &rules.networks[i]):
+            return True
+    return False
+
+cdef inline const Behaviour* behaviour_of(const Rules* rules, uint32_t internal) noexcept nogil:
+    """How the sessions of an internal host are mapped and filtered."""
+    cdef uint32_t i = 0
+    while i + 1 < rules.behaviour_count and not lies_in(internal, &rules.behaviours[i].network):
+        i += 1
+    return &rules.behaviours[i]
+
+cdef inline bint is_for_host(const Rules* rules, const HelperPort* row, uint32_t internal) noexcept nogil:
+    cdef uint32_t i
+    for i in range(row.network_count):
+        if lies_in(internal, &rules.helper_networks[row.first_network + i]):
+            return True
+    return row.network_count == 0
+
+cdef inline uint8_t helper_of(
+    const Rules* rules, uint8_t protocol, uint16_t port, uint32_t internal
+) noexcept nogil:
+    """The helper for a session with this server port (host order), or 0."""
+    cdef uint32_t i
+    for i in range(rules.helper_port_count):
+        if (
+            rules.helper_ports[i].port == port and rules.helper_ports[i].protocol == protocol
+            and is_for_host(rules, &rules.helper_ports[i], internal)
+        ):
+            return rules.helper_ports[i].helper
+    return 0
+
+cdef inline bint is_martian(uint32_t address) noexcept nogil:
+    """Addresses no host outside can have: 0/8, 127/8, 224/4 and 240/4 (RFC 6890)."""
+    cdef uint32_t top = ntohl(address) >> 24
+    return top == 0 or top == 127 or top >= 224
+
+cdef inline bint is_reserved(const Rules* rules, uint8_t transport, uint16_t port) noexcept nogil:
+    """Does a local socket or a forward hold this port (host order)?"""
+    if transport == CLASS_TCP or transport == CLASS_UDP:
+        return (rules.reserved[transport][port >> 3] >> (port & 7)) & 1
+    return False
+
+cdef inline bint is_assignable(const Rules* rules, uint8_t transport, uint16_t port) noexcept nogil:
+    """Is this external port (host order) one that mappings are given?"""
+    return rules.first_port <= port <= rules.last_port and not is_reserved(rules, transport, port)

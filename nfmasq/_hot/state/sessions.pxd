@@ -1,0 +1,272 @@
+# Sessions: the only code that links their records into the table's indexes and takes them out.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memset
+
+from nfmasq._hot.state.mappings cimport end_mapping
+from nfmasq._hot.state.packet cimport CLASS_TCP
+from nfmasq._hot.state.table cimport (
+    EXPECTED, NAMED, WHEEL, Host, Mapping, NatTable, Session, peer_bucket, tuple_bucket,
+)
+from nfmasq._hot.state.tcpstate cimport tcp_half_open
+from nfmasq._hot.state.timers cimport wheel_insert, wheel_remove
+from nfmasq._hot.state.traffic cimport is_answered
+
+cdef extern from *:
+    """
+    /* Between writing a record and saying that it counts: no store may move across. */
+    #define nfmasq_store_barrier() __atomic_thread_fence(__ATOMIC_RELEASE)
+    """
+    void store_barrier "nfmasq_store_barrier" () noexcept nogil
+
+# Finding ------------------------------------------------------------------------------------------------
+
+cdef inline uint32_t find_by_internal_at(
+    const NatTable* table, uint32_t bucket, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """find_by_internal, in the tuple's bucket."""
+    cdef uint32_t number = table.by_internal[bucket]
+    cdef const Session* session
+    while number:
+        session = &table.sessions[number]
+        if (
+            session.internal_address == address and session.remote_address == remote_address
+            and session.internal_port == port and session.remote_port == remote_port
+            and session.protocol == protocol
+        ):
+            return number
+        number = session.by_internal_next
+    return 0
+
+cdef inline uint32_t find_by_internal(
+    const NatTable* table, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """The session of an internal with a remote endpoint, or 0."""
+    cdef uint32_t bucket = tuple_bucket(table, protocol, address, port, remote_address, remote_port)
+    return find_by_internal_at(table, bucket, protocol, address, port, remote_address, remote_port)
+
+cdef inline uint32_t find_by_external_at(
+    const NatTable* table, uint32_t bucket, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """find_by_external, in the tuple's bucket."""
+    cdef uint32_t number = table.by_external[bucket]
+    cdef const Session* session
+    while number:
+        session = &table.sessions[number]
+        if (
+            session.external_address == address and session.remote_address == remote_address
+            and session.external_port == port and session.remote_port == remote_port
+            and session.protocol == protocol
+        ):
+            return number
+        number = session.by_external_next
+    return 0
+
+cdef inline uint32_t find_by_external(
+    const NatTable* table, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """The session of an external with a remote endpoint, or 0."""
+    cdef uint32_t bucket = tuple_bucket(table, protocol, address, port, remote_address, remote_port)
+    return find_by_external_at(table, bucket, protocol, address, port, remote_address, remote_port)
+
+cdef inline bint has_peer(const NatTable* table, uint32_t mapping, uint32_t remote_address) noexcept nogil:
+    """Has this mapping a session with any port of the remote address?"""
+    cdef uint32_t number = table.by_peer[peer_bucket(table, mapping, remote_address)]
+    cdef const Session* session
+    while number:
+        session = &table.sessions[number]
+        if (
+            session.mapping == mapping and session.remote_address == remote_address
+            and not session.flags & EXPECTED
+        ):
+            return True
+        number = session.by_peer_next
+    return False
+
+# Beginning ----------------------------------------------------------------------------------------------
+
+cdef inline uint32_t take_session_record(NatTable* table) noexcept nogil:
+    """The number of a free session record, or 0 when the arena is full."""
+    cdef uint32_t number = table.session_free
+    if number:
+        table.session_free = table.sessions[number].by_internal_next
+    elif table.top[0] < table.capacity:
+        table.top[0] += 1
+        number = table.top[0]
+    return number
+
+cdef inline void count_half_open(NatTable* table, const Session* session, int change) noexcept nogil:
+    """Add `change` to the handshakes under way if the session is one."""
+    if session.transport == CLASS_TCP and tcp_half_open[session.state] and not session.flags & EXPECTED:
+        table.half_open += change
+        table.hosts[table.mappings[session.mapping].host].half_open += change
+
+cdef inline void count_unanswered(NatTable* table, const Session* session, int change) noexcept nogil:
+    """Add `change` to the sessions without an answer if nobody inside has sent anything in this one."""
+    if not is_answered(session):
+        table.unanswered += change
+        table.hosts[table.mappings[session.mapping].host].unanswered += change
+
+cdef inline void set_state(NatTable* table, Session* session, uint8_t state) noexcept nogil:
+    """Let a linked TCP session be in this state."""
+    count_half_open(table, session, -1)
+    session.state = state
+    count_half_open(table, session, 1)
+
+cdef inline void count_rate(uint32_t* second, uint32_t* begun, uint32_t now) noexcept nogil:
+    if second[0] != now:
+        second[0] = now
+        begun[0] = 0
+    begun[0] += 1
+
+cdef inline void index_session(NatTable* table, uint32_t number) noexcept nogil:
+    """Let a session be found by its endpoints and its mapping."""
+    cdef Session* session = &table.sessions[number]
+    cdef uint32_t* head = &table.by_internal[tuple_bucket(
+        table, session.protocol, session.internal_address, session.internal_port,
+        session.remote_address, session.remote_port,
+    )]
+    session.by_internal_next = head[0]
+    head[0] = number
+    head = &table.by_external[tuple_bucket(
+        table, session.protocol, session.external_address, session.external_port,
+        session.remote_address, session.remote_port,
+    )]
+    session.by_external_next = head[0]
+    head[0] = number
+    head = &table.by_peer[peer_bucket(table, session.mapping, session.remote_address)]
+    session.by_peer_previous = 0
+    session.by_peer_next = head[0]
+    if head[0]:
+        table.sessions[head[0]].by_peer_previous = number
+    head[0] = number
+
+cdef inline void unindex_session(NatTable* table, uint32_t number) noexcept nogil:
+    """Let it be found no more."""
+    cdef Session* session = &table.sessions[number]
+    cdef uint32_t* link = &table.by_internal[tuple_bucket(
+        table, session.protocol, session.internal_address, session.internal_port,
+        session.remote_address, session.remote_port,
+    )]
+    while link[0] != number:
+        link = &table.sessions[link[0]].by_internal_next
+    link[0] = session.by_internal_next
+    link = &table.by_external[tuple_bucket(
+        table, session.protocol, session.external_address, session.external_port,
+        session.remote_address, session.remote_port,
+    )]
+    while link[0] != number:
+        link = &table.sessions[link[0]].by_external_next
+    link[0] = session.by_external_next
+    if session.by_peer_previous:
+        table.sessions[session.by_peer_previous].by_peer_next = session.by_peer_next
+    else:
+        table.by_peer[peer_bucket(table, session.mapping, session.remote_address)] = session.by_peer_next
+    if session.by_peer_next:
+        table.sessions[session.by_peer_next].by_peer_previous = session.by_peer_previous
+
+cdef inline void link_session(NatTable* table, uint32_t number, uint32_t mapping) noexcept nogil:
+    """Put a session whose endpoints, times and counters are set into every index and on the wheel."""
+    cdef Session* session = &table.sessions[number]
+    session.mapping = mapping
+    index_session(table, number)
+    wheel_insert(table, number)
+    table.mappings[mapping].sessions += 1
+    table.hosts[table.mappings[mapping].host].sessions += 1
+    table.session_count[session.transport] += 1
+    table.expected += (session.flags & EXPECTED) != 0
+    count_half_open(table, session, 1)
+    count_unanswered(table, session, 1)
+
+cdef inline uint32_t begin_session(
+    NatTable* table, uint32_t mapping_number, uint32_t remote_address, uint16_t remote_port,
+    uint32_t now, uint32_t expires, uint8_t flags,
+) noexcept nogil:
+    """A session of this mapping with this remote endpoint; 0 when the arena is full."""
+    cdef Mapping* mapping = &table.mappings[mapping_number]
+    cdef uint32_t number = take_session_record(table)
+    cdef Session* session
+    cdef Host* host
+    if not number:
+        return 0
+    session = &table.sessions[number]
+    memset(session, 0, sizeof(Session))
+    session.protocol = mapping.protocol
+    session.transport = mapping.transport
+    session.internal_address = mapping.internal_address
+    session.internal_port = mapping.internal_port
+    session.external_address = mapping.external_address
+    session.external_port = mapping.external_port
+    session.remote_address = remote_address
+    session.remote_port = remote_port
+    session.scope = mapping.scope
+    session.flags = flags
+    session.created = now
+    session.expires = expires
+    link_session(table, number, mapping_number)
+    host = &table.hosts[mapping.host]
+    count_rate(&host.second, &host.begun, now)
+    count_rate(&table.second, &table.begun, now)
+    table.counters.created[session.transport] += 1
+    store_barrier()
+    session.live = 1
+    return number
+
+# Ending -------------------------------------------------------------------------------------------------
+
+cdef inline void end_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
+    """Take a session out of the table, and its mapping when it was the last."""
+    cdef Session* session = &table.sessions[number]
+    cdef uint32_t mapping = session.mapping
+    session.live = 0
+    store_barrier()
+    unindex_session(table, number)
+    wheel_remove(table, number)
+    count_half_open(table, session, -1)
+    count_unanswered(table, session, -1)
+    table.expected -= (session.flags & EXPECTED) != 0
+    if session.flags & NAMED:
+        table.serials[number] = 0
+    table.session_count[session.transport] -= 1
+    table.hosts[table.mappings[mapping].host].sessions -= 1
+    table.mappings[mapping].sessions -= 1
+    session.by_internal_next = table.session_free
+    table.session_free = number
+    if table.mappings[mapping].sessions == 0:
+        end_mapping(table, mapping, now)
+
+cdef inline uint32_t name_session(NatTable* table, uint32_t number) noexcept nogil:
+    """Its serial: with its number, its name for ever."""
+    cdef Session* session = &table.sessions[number]
+    if not session.flags & NAMED or table.serials[number] == 0:
+        table.serial = max(table.serial + 1, <uint32_t>1)
+        table.serials[number] = table.serial
+        session.flags |= NAMED
+    return table.serials[number]
+
+cdef inline uint32_t turn_wheel(NatTable* table, uint32_t now, uint32_t most) noexcept nogil:
+    """End the sessions due up to `now`, looking at no more than `most`; return how many ended."""
+    cdef uint32_t ended = 0
+    cdef uint32_t number
+    cdef Session* session
+    while <int>(now - table.wheel_now) > 0:
+        number = table.wheel[(table.wheel_now + 1) % WHEEL]
+        while number:
+            if most == 0:
+                return ended
+            most -= 1
+            session = &table.sessions[number]
+            if <int>(session.expires - now) <= 0:
+                table.counters.expired[session.transport] += 1
+                end_session(table, number, now)
+                ended += 1
+            else:
+                wheel_remove(table, number)
+                wheel_insert(table, number)
+            number = table.wheel[(table.wheel_now + 1) % WHEEL]
+        table.wheel_now += 1
+    return ended

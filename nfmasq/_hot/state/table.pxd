@@ -1,0 +1,217 @@
+# The table: sessions, the mappings and hosts they add up to, and the indexes that find them.
+#
+# What is stored.
+#   Session: one internal endpoint speaking with one remote endpoint, by way of one external endpoint. It
+#     lies in the arena, a file that outlives the process, and holds all that is needed to make the rest
+#     again.
+#   Mapping: an internal endpoint and the external endpoint it appears as (RFC 4787 section 4), for the
+#     sessions in its scope. In this process's memory, and there as long as it has sessions.
+#   Host: an internal address, with how much it uses and which address of the pool it is paired with
+#     (RFC 4787 REQ-2). It is there as long as it has mappings.
+#   Indexes: hash tables of record numbers, chained through the records; rebuilt at the start.
+# Who writes: one thread at a time, holding `lock`; workers take it once a batch. Nobody who holds it takes
+# the GIL. What ends a session: its timer, a flush, or the loss of its external address. Never want of room.
+#
+# Records are named by their number, not by pointers; number 0 is nobody. A session counts only while `live`
+# is set, which is written last when it begins and first when it ends: a process killed between two
+# instructions leaves either the whole session or none.
+
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from nfmasq._hot.state.aside cimport AsideQueue
+from nfmasq._hot.base.locks cimport pthread_mutex_t
+from nfmasq._hot.state.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
+from nfmasq._hot.state.ports cimport PortPool
+from nfmasq._hot.state.reasons cimport REASON_COUNT
+from nfmasq._hot.state.refusals cimport Refusals
+from nfmasq._hot.state.rules cimport Rules
+from nfmasq._hot.base.siphash cimport HashKey, siphash
+
+cdef enum:
+    IDENTIFICATIONS = 2048   # a power of two
+    PEER_SHARE = 2           # sessions to a bucket of by_peer, which is asked for new ones from outside alone
+    HOST_SHARE = 4           # and to one of host_by_address: few hosts have fewer
+    WHEEL = 8192             # seconds the timer wheel looks ahead: more than the longest default timer
+
+cdef struct Stream:          # one direction of a TCP connection; numbers in host order
+    uint32_t end             # the sequence number after the last it sent
+    uint32_t acked           # the sequence number it expects next: its highest acknowledgment
+    uint32_t window          # the largest window it offered, in bytes; 0: it was not heard yet
+
+cdef struct Traffic:         # [direction] in 48 bits each, which a session does not live to use up; traffic
+    uint32_t[2] packets      # the low 32
+    uint32_t[2] bytes
+    uint16_t[2] more_packets     # and the high 16
+    uint16_t[2] more_bytes
+
+cdef enum SessionFlags:
+    EXPECTED = 1             # announced by a helper, and nobody has come yet; what is 0 of the remote is open
+    BEGUN_OUTSIDE = 2
+    NAMED = 4                # has a serial
+
+cdef enum Scope:             # which sessions of its internal endpoint a mapping is for
+    SCOPE_ENDPOINT           # all (endpoint-independent)
+    SCOPE_ADDRESS            # those with one remote address
+    SCOPE_ADDRESS_AND_PORT   # those with one remote endpoint
+    SCOPE_STATIC             # those of a forward, and all that its internal endpoint begins
+    SCOPE_SHARED             # those of a forward alone
+
+cdef struct Session:         # 128 bytes, two cache lines: the first is all that looking it up needs
+    uint8_t live             # 1: counts; 0: free, and by_internal_next is the next free one
+    uint8_t helper           # number of the helper that reads its packets; 0: none
+    uint8_t flags            # SessionFlags
+    uint8_t spare
+    uint8_t protocol
+    uint8_t transport
+    uint8_t state            # tcpstate
+    uint8_t scope            # its mapping's
+    uint32_t internal_address    # addresses and ports in network order
+    uint32_t external_address
+    uint32_t remote_address
+    uint16_t internal_port
+    uint16_t external_port
+    uint16_t remote_port
+    uint8_t[2] scale         # TCP: [side] window scale, and whether it asked to begin anew; sequence
+    uint32_t expires         # second at which it ends unless refreshed
+    uint32_t due             # second at which the wheel looks at it
+    uint32_t by_internal_next
+    uint32_t by_external_next
+    uint32_t wheel_next
+    uint32_t wheel_previous
+    uint32_t mapping
+    uint32_t created         # seconds, as expires: CLOCK_MONOTONIC
+    uint32_t reopening       # TCP: what must be acknowledged for the connection to begin anew
+    # second line: what a packet of the session writes
+    Traffic traffic
+    int32_t[2] correction    # TCP: [side] by how much its helper has made longer what that side sent; correct
+    uint32_t by_peer_next
+    uint32_t by_peer_previous
+    Stream[2] streams        # TCP: [side] what is known of its sequence numbers
+
+cdef struct Mapping:         # 44 bytes
+    uint32_t internal_address
+    uint32_t external_address
+    uint16_t internal_port
+    uint16_t external_port
+    uint8_t protocol
+    uint8_t transport
+    uint16_t pool            # index of its external address; NO_POOL: has no port, or lost its address
+    uint32_t sessions        # 0: free, and by_internal_next is the next free one
+    uint32_t created
+    uint32_t host
+    uint32_t by_internal_next
+    uint32_t by_external_next
+    uint32_t remote_address  # 0 where the scope is wider
+    uint16_t remote_port
+    uint8_t scope
+    uint8_t spare
+
+cdef struct Host:            # 40 bytes
+    uint32_t address
+    uint32_t mappings        # 0: free, and next is the next free one
+    uint32_t sessions
+    uint32_t next
+    uint32_t external_address    # that it is paired with; 0: none yet
+    uint32_t half_open       # its TCP sessions whose handshake is not over
+    uint32_t second          # the last second in which it began a session
+    uint32_t begun           # how many it began then
+    uint32_t unanswered      # its sessions in which it has sent nothing
+    uint32_t spare
+
+cdef enum:
+    NO_POOL = 0xFFFF
+
+cdef struct Counters:
+    uint64_t[DIRECTION_COUNT][TRANSPORT_COUNT] packets
+    uint64_t[DIRECTION_COUNT][TRANSPORT_COUNT] bytes
+    uint64_t[REASON_COUNT] dropped
+    uint64_t[TRANSPORT_COUNT] created
+    uint64_t[TRANSPORT_COUNT] expired
+    uint64_t[TRANSPORT_COUNT] allocation_failures
+    uint64_t passed
+
+cdef struct LockTimes:       # nanoseconds, of all workers together, while `watched`
+    bint watched
+    uint64_t entered         # when the one inside came in; 0: it was not looked at
+    uint64_t batches
+    uint64_t waited
+    uint64_t held
+
+cdef struct NatTable:
+    pthread_mutex_t lock
+    LockTimes lock_times
+    HashKey key
+    uint64_t random_counter
+    uint32_t capacity
+    uint32_t mask                    # buckets of an index, less one; by_peer and host_by_address have fewer
+    uint32_t* top                    # in the arena: the highest session number ever used
+    uint32_t mapping_top
+    uint32_t host_top
+    uint32_t session_free            # first of each list of free records
+    uint32_t mapping_free
+    uint32_t host_free
+    Session* sessions
+    Mapping* mappings
+    Host* hosts
+    uint32_t* by_internal            # sessions by protocol, internal and remote endpoint
+    uint32_t* by_external            # sessions by protocol, external and remote endpoint
+    uint32_t* by_peer                # sessions by mapping and remote address
+    uint32_t* mapping_by_internal
+    uint32_t* mapping_by_external
+    uint32_t* host_by_address
+    uint32_t* wheel                  # [WHEEL] first session due in that second
+    uint32_t wheel_now               # the second up to which the wheel has turned
+    PortPool* pools                  # [external address][TCP, UDP, ICMP]
+    uint32_t[TRANSPORT_COUNT] session_count
+    uint32_t[TRANSPORT_COUNT] mapping_count
+    uint32_t static_mappings         # of SCOPE_STATIC and SCOPE_SHARED
+    uint32_t half_open               # TCP sessions whose handshake is not over
+    uint32_t unanswered              # sessions in which nobody inside has sent anything
+    uint32_t expected                # sessions that nobody has come to yet
+    uint32_t serial                  # the last one given
+    uint32_t* serials                # of sessions helpers know: [number]
+    uint32_t second                  # the last second in which a session began
+    uint32_t begun                   # how many began then
+    uint16_t[IDENTIFICATIONS] identifications    # the last IP identification, by remote address
+    Refusals refusals
+    AsideQueue aside
+    int refusal_fd                   # an eventfd: one is due
+    Rules rules
+    Counters counters
+
+cdef extern from *:
+    """
+    #define nfmasq_prefetch(address) __builtin_prefetch((address), 1)
+    """
+    void ask_for "nfmasq_prefetch" (const void* address) noexcept nogil
+
+cdef inline uint32_t tuple_bucket(
+    const NatTable* table, uint8_t protocol,
+    uint32_t near_address, uint16_t near_port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    return <uint32_t>siphash(
+        &table.key,
+        <uint64_t>near_address << 32 | remote_address,
+        <uint64_t>near_port << 32 | <uint64_t>remote_port << 16 | protocol,
+    ) & table.mask
+
+cdef inline uint32_t endpoint_bucket(
+    const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port
+) noexcept nogil:
+    return <uint32_t>siphash(&table.key, address, <uint64_t>port << 8 | protocol) & table.mask
+
+cdef inline uint32_t peer_bucket(const NatTable* table, uint32_t mapping, uint32_t remote) noexcept nogil:
+    return <uint32_t>siphash(
+        &table.key, <uint64_t>mapping << 32 | remote, <uint64_t>1 << 56
+    ) & table.mask / PEER_SHARE
+
+cdef inline uint32_t host_bucket(const NatTable* table, uint32_t address) noexcept nogil:
+    return endpoint_bucket(table, 0, address, 0) / HOST_SHARE
+
+cdef inline uint64_t random_word(NatTable* table) noexcept nogil:
+    """The next unpredictable 64 bits: a keyed hash of a counter."""
+    table.random_counter += 1
+    return siphash(&table.key, table.random_counter, <uint64_t>2 << 56)
+
+cdef inline PortPool* pool_of(NatTable* table, uint16_t external, uint8_t transport) noexcept nogil:
+    return &table.pools[<size_t>external * 3 + transport]

@@ -1,0 +1,43 @@
+# When sessions end: a wheel with a slot a second.
+#
+# A packet only writes its session's `expires`; the session stays in the slot it was put in, and when the
+# wheel comes to that slot it either ends or moves on to where it is due now. So a busy session costs the
+# wheel nothing per packet and an idle one nothing at all. Only a timer that becomes shorter moves a
+# session at once.
+
+from libc.stdint cimport uint32_t
+
+from nfmasq._hot.state.table cimport WHEEL, NatTable, Session
+
+cdef inline void wheel_insert(NatTable* table, uint32_t number) noexcept nogil:
+    cdef Session* session = &table.sessions[number]
+    cdef uint32_t due = session.expires
+    cdef uint32_t* slot
+    if <int>(due - table.wheel_now) < 1:
+        due = table.wheel_now + 1
+    elif due - table.wheel_now >= WHEEL:
+        due = table.wheel_now + WHEEL - 1
+    session.due = due
+    slot = &table.wheel[due % WHEEL]
+    session.wheel_previous = 0
+    session.wheel_next = slot[0]
+    if slot[0]:
+        table.sessions[slot[0]].wheel_previous = number
+    slot[0] = number
+
+cdef inline void wheel_remove(NatTable* table, uint32_t number) noexcept nogil:
+    cdef Session* session = &table.sessions[number]
+    if session.wheel_previous:
+        table.sessions[session.wheel_previous].wheel_next = session.wheel_next
+    else:
+        table.wheel[session.due % WHEEL] = session.wheel_next
+    if session.wheel_next:
+        table.sessions[session.wheel_next].wheel_previous = session.wheel_previous
+
+cdef inline void set_timer(NatTable* table, uint32_t number, uint32_t expires) noexcept nogil:
+    """Let a session of the wheel end at `expires` unless it is refreshed."""
+    cdef Session* session = &table.sessions[number]
+    session.expires = expires
+    if <int>(expires - session.due) < 0:
+        wheel_remove(table, number)
+        wheel_insert(table, number)

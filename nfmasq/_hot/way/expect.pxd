@@ -1,0 +1,48 @@
+# Expectations: sessions that a helper announced, and that one packet may turn into real ones.
+#
+# An expectation is a session with EXPECTED set: it keeps its mapping and its port, is counted, has a timer
+# and is found again after a restart. Of its remote endpoint the port, or address and port, may be open (0).
+# The first packet that fits takes its place in it, and the next one finds nothing: single use.
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from nfmasq._hot.state.packet cimport CLASS_TCP, OUTBOUND, Packet
+from nfmasq._hot.state.rules cimport Rules
+from nfmasq._hot.state.sessions cimport (
+    count_half_open, find_by_external, index_session, unindex_session,
+)
+from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, EXPECTED, NatTable, Session
+from nfmasq._hot.state.tcpstate cimport TCP_NONE, tcp_timer
+from nfmasq._hot.state.timers cimport set_timer
+
+cdef inline uint32_t first_timer(const Rules* rules, uint8_t transport) noexcept nogil:
+    """Seconds a session has until its second packet."""
+    return rules.tcp_timeout[tcp_timer[TCP_NONE]] if transport == CLASS_TCP else rules.timeout[transport]
+
+cdef inline uint32_t find_expected(const NatTable* table, const Packet* packet) noexcept nogil:
+    """The narrowest expectation that what comes in fulfils, or 0."""
+    cdef uint32_t number
+    if packet.expected or not table.expected:
+        return packet.expected
+    number = find_by_external(
+        table, packet.protocol, packet.near_address, packet.near_port, packet.remote_address, 0
+    )
+    if not number:
+        number = find_by_external(table, packet.protocol, packet.near_address, packet.near_port, 0, 0)
+    if number and not table.sessions[number].flags & EXPECTED:
+        return 0
+    return number
+
+cdef inline void arrive(NatTable* table, Packet* packet, uint32_t number, uint32_t now) noexcept nogil:
+    """Let the packet's remote endpoint be the one that was expected."""
+    cdef Session* session = &table.sessions[number]
+    unindex_session(table, number)
+    session.remote_address, session.remote_port = packet.remote_address, packet.remote_port
+    session.flags &= <unsigned char>~EXPECTED
+    if packet.direction != OUTBOUND:
+        session.flags |= BEGUN_OUTSIDE
+    index_session(table, number)
+    table.expected -= 1
+    count_half_open(table, session, 1)
+    set_timer(table, number, now + first_timer(&table.rules, session.transport))
+    packet.session = number

@@ -1,0 +1,54 @@
+# Prefetch: have a batch's records on their way from memory before the lock is taken.
+#
+# In a large table nearly every packet's session lies outside the caches. One after the other each would be
+# waited for; asked for together they arrive together. What is read here without the lock only tells which
+# memory to ask for: if it changes meanwhile, the wrong memory was asked for, and nothing else.
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from nfmasq._hot.state.packet cimport CONTINUE, INBOUND, Packet
+from nfmasq._hot.state.table cimport NatTable, Session, ask_for, endpoint_bucket, host_bucket, tuple_bucket
+
+cdef enum:
+    LINE = 64
+
+cdef inline const uint32_t* bucket_of(const NatTable* table, const Packet* packet) noexcept nogil:
+    """Where the packet's session is looked for."""
+    if packet.direction == INBOUND:
+        return &table.by_external[packet.bucket]
+    return &table.by_internal[packet.bucket]
+
+cdef inline void ask_for_session(const Session* session) noexcept nogil:
+    ask_for(session)
+    ask_for(<const uint8_t*>session + LINE)
+
+cdef inline void ask_for_mapping(const NatTable* table, const Packet* packet) noexcept nogil:
+    """Nobody is in its bucket: it begins a session, and its endpoint-independent mapping is looked for."""
+    if packet.direction == INBOUND:
+        ask_for(&table.mapping_by_external[
+            endpoint_bucket(table, packet.protocol, packet.near_address, packet.near_port)
+        ])
+    else:
+        ask_for(&table.host_by_address[host_bucket(table, packet.near_address)])
+        ask_for(&table.mapping_by_internal[
+            tuple_bucket(table, packet.protocol, packet.near_address, packet.near_port, 0, 0)
+        ])
+
+cdef inline void prefetch(const NatTable* table, Packet* packets, int count) noexcept nogil:
+    """Find every packet's bucket, ask for it, and for what a packet with that bucket needs next."""
+    cdef uint32_t first
+    cdef int i
+    for i in range(count):
+        if packets[i].verdict == CONTINUE:
+            packets[i].bucket = tuple_bucket(
+                table, packets[i].protocol, packets[i].near_address, packets[i].near_port,
+                packets[i].remote_address, packets[i].remote_port,
+            )
+            ask_for(bucket_of(table, &packets[i]))
+    for i in range(count):
+        if packets[i].verdict == CONTINUE:
+            first = bucket_of(table, &packets[i])[0]
+            if first:
+                ask_for_session(&table.sessions[first])
+            else:
+                ask_for_mapping(table, &packets[i])

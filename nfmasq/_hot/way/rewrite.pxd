@@ -1,0 +1,155 @@
+# Rewrite: the near endpoint replaced, in place. No field is set without the checksums that cover it.
+#
+# Four ways to keep a transport checksum right:
+#   a whole one is updated by the difference (RFC 1624), so a wrong one stays as wrong as it came;
+#   the pseudo-header sum of a packet whose checksum the kernel left to the device is made whole, because the
+#   kernel takes a packet handed back with a payload as summed, and conntrack verifies it;
+#   the pseudo-header sum of a super-packet on its way out stays one, of the new addresses: nothing
+#   verifies it any more, and whoever cuts it up sums each part;
+#   UDP's zero, "no checksum", stays zero.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+
+from nfmasq._hot.wire.checksum cimport pseudo_header, sum_words, update_check, update_sum, whole_check
+from nfmasq._hot.way.correct cimport correct_quoted, correct_segment
+from nfmasq._hot.state.packet cimport ICMP_ERROR, OUTBOUND, Packet
+from nfmasq._hot.wire.tcpoptions cimport clamp_mss
+from nfmasq._hot.wire.wire cimport (
+    DCCP, ICMP, TCP, UDP, UDPLITE, IcmpHeader, IpHeader, TcpHeader, UdpHeader,
+)
+
+cdef inline void set_source(IpHeader* ip, uint32_t address) noexcept nogil:
+    ip.check = update_check(ip.check, ip.source, address)
+    ip.source = address
+
+cdef inline void set_identification(IpHeader* ip, uint16_t identification) noexcept nogil:
+    ip.check = update_check(ip.check, ip.identification, identification)
+    ip.identification = identification
+
+cdef inline void set_destination(IpHeader* ip, uint32_t address) noexcept nogil:
+    ip.check = update_check(ip.check, ip.destination, address)
+    ip.destination = address
+
+cdef inline uint16_t never_zero(uint16_t check) noexcept nogil:
+    """UDP sends a checksum of 0 as 0xFFFF: 0 says that there is none (RFC 768); UDP-Lite has no 0 at all."""
+    return check if check else 0xFFFF
+
+cdef inline void set_port(
+    uint16_t* port, uint16_t* check, uint64_t before, uint64_t after, uint16_t new
+) noexcept nogil:
+    """A port and the whole transport checksum over it, the addresses' difference included."""
+    check[0] = update_check(check[0], before + port[0], after + new)
+    port[0] = new
+
+cdef inline uint64_t l4_sum(Packet* packet, IpHeader* ip) noexcept nogil:
+    return (
+        pseudo_header(ip.source, ip.destination, ip.protocol, packet.l4_length)
+        + sum_words(packet.l4, packet.l4_length)
+    )
+
+cdef inline bint is_cut_up_later(const Packet* packet) noexcept nogil:
+    return packet.gso and packet.direction == OUTBOUND
+
+cdef inline void rewrite_tcp(Packet* packet, IpHeader* ip, uint32_t old_address) noexcept nogil:
+    cdef TcpHeader* tcp = <TcpHeader*>packet.l4
+    cdef uint16_t* port = &tcp.source if packet.direction == OUTBOUND else &tcp.destination
+    if packet.corrected:
+        correct_segment(tcp, packet)
+    if packet.most_mss:
+        clamp_mss(tcp, packet.most_mss, packet.checksum_ready)
+    if packet.checksum_ready:
+        set_port(port, &tcp.check, old_address, packet.new_address, packet.new_port)
+        return
+    port[0] = packet.new_port
+    if is_cut_up_later(packet):
+        tcp.check = update_sum(tcp.check, old_address, packet.new_address)
+    else:
+        tcp.check = 0
+        tcp.check = whole_check(l4_sum(packet, ip))
+
+cdef inline void rewrite_udp(Packet* packet, IpHeader* ip, uint32_t old_address) noexcept nogil:
+    cdef UdpHeader* udp = <UdpHeader*>packet.l4
+    cdef uint16_t* port = &udp.source if packet.direction == OUTBOUND else &udp.destination
+    if not packet.checksum_ready:
+        port[0] = packet.new_port
+        if is_cut_up_later(packet):
+            udp.check = update_sum(udp.check, old_address, packet.new_address)
+        else:
+            udp.check = 0
+            udp.check = never_zero(whole_check(l4_sum(packet, ip)))
+    elif udp.check:
+        set_port(port, &udp.check, old_address, packet.new_address, packet.new_port)
+        udp.check = never_zero(udp.check)
+    else:
+        port[0] = packet.new_port
+
+cdef inline void rewrite_portless(Packet* packet, uint32_t old_address) noexcept nogil:
+    """UDP-Lite and DCCP keep a checksum over the addresses where UDP has it (RFC 3828, 4340)."""
+    cdef UdpHeader* like_udp = <UdpHeader*>packet.l4
+    if packet.protocol == UDPLITE or packet.protocol == DCCP:
+        like_udp.check = update_check(like_udp.check, old_address, packet.new_address)
+    if packet.protocol == UDPLITE:
+        like_udp.check = never_zero(like_udp.check)
+
+cdef inline void rewrite_query(uint8_t* l4, uint16_t identifier) noexcept nogil:
+    cdef IcmpHeader* icmp = <IcmpHeader*>l4
+    set_port(&icmp.identifier, &icmp.check, 0, 0, identifier)
+
+cdef inline void rewrite_quoted_ports(Packet* packet, uint32_t old_address) noexcept nogil:
+    """The quoted packet's own port and, as far as it is quoted, its checksum (RFC 5508 REQ-4, REQ-5)."""
+    cdef TcpHeader* tcp = <TcpHeader*>packet.quoted_l4
+    cdef UdpHeader* udp = <UdpHeader*>packet.quoted_l4
+    # The error travels against the packet it quotes: the near endpoint is the other one of the two.
+    cdef uint16_t* port = &tcp.destination if packet.direction == OUTBOUND else &tcp.source
+    cdef uint16_t uncovered = 0
+    if packet.protocol == TCP:
+        if packet.corrected:
+            correct_quoted(tcp, packet.quoted_l4_length, packet)
+        if packet.quoted_l4_length >= 18:
+            set_port(port, &tcp.check, old_address, packet.new_address, packet.new_port)
+        else:
+            set_port(port, &uncovered, 0, 0, packet.new_port)
+    elif packet.protocol == UDP:
+        if udp.check:
+            set_port(port, &udp.check, old_address, packet.new_address, packet.new_port)
+            udp.check = never_zero(udp.check)
+        else:
+            set_port(port, &uncovered, 0, 0, packet.new_port)
+    elif packet.protocol == ICMP and packet.near_identifier:
+        rewrite_query(packet.quoted_l4, packet.new_port)
+
+cdef inline void rewrite_error(Packet* packet) noexcept nogil:
+    """The quoted packet back to what its sender sent; the ICMP checksum over it all is made anew."""
+    cdef IcmpHeader* icmp = <IcmpHeader*>packet.l4
+    rewrite_quoted_ports(packet, packet.near_address)
+    if packet.direction == OUTBOUND:
+        set_destination(packet.quoted, packet.new_address)
+    else:
+        set_source(packet.quoted, packet.new_address)
+    icmp.check = 0
+    icmp.check = whole_check(sum_words(packet.l4, packet.l4_length))
+
+cdef inline void rewrite(Packet* packet) noexcept nogil:
+    """Put the session's other endpoint in the near one's place, in the headers and in what they quote.
+
+    A hairpinned packet comes twice: first it is rewritten as what comes in, then as what leaves.
+    """
+    cdef IpHeader* ip = <IpHeader*>packet.data
+    cdef uint32_t old_address = packet.near_address
+    if packet.direction == OUTBOUND:
+        set_source(ip, packet.new_address)
+    else:
+        set_destination(ip, packet.new_address)
+    if packet.renumbered:
+        set_identification(ip, packet.identification)
+    if packet.kind == ICMP_ERROR:
+        rewrite_error(packet)
+    elif ip.protocol == TCP:
+        rewrite_tcp(packet, ip, old_address)
+    elif ip.protocol == UDP:
+        rewrite_udp(packet, ip, old_address)
+    elif ip.protocol == ICMP:
+        if packet.near_identifier:
+            rewrite_query(packet.l4, packet.new_port)
+    else:
+        rewrite_portless(packet, old_address)

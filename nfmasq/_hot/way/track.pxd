@@ -1,0 +1,93 @@
+# Track: what a packet tells about its session, and what the packet's near endpoint becomes.
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from nfmasq._hot.way.attach cimport attach_anew
+from nfmasq._hot.way.correct cimport learn_correction
+from nfmasq._hot.way.identify cimport identify
+from nfmasq._hot.way.options cimport hide_in_options
+from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
+from nfmasq._hot.state.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
+from nfmasq._hot.state.rules cimport Rules
+from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, follow, is_under_way
+from nfmasq._hot.state.sessions cimport count_unanswered, set_state
+from nfmasq._hot.state.table cimport NatTable, Session
+from nfmasq._hot.state.tcpstate cimport begins_anew, next_state, tcp_refreshed, tcp_timer
+from nfmasq._hot.state.timers cimport set_timer
+from nfmasq._hot.state.traffic cimport count_packet, is_answered
+from nfmasq._hot.wire.wire cimport SYN, IpHeader, TcpHeader, ntohl
+
+cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, uint32_t now) noexcept nogil:
+    cdef const Rules* rules = &table.rules
+    cdef uint8_t before = session.state
+    cdef Fit fit = follow(session, packet.direction, packet)
+    cdef uint8_t state
+    if fit == OUTSIDE:
+        return drop(packet, TCP_OUT_OF_WINDOW)
+    if fit != COUNTING:
+        return True
+    state = next_state(session.state, packet.direction, packet.tcp_flags)
+    if state == before and not tcp_refreshed[state]:
+        return True
+    if begins_anew(before, state):
+        attach_anew(table, packet)
+    if state != session.state:
+        set_state(table, session, state)
+    set_timer(table, packet.session, now + rules.tcp_timeout[tcp_timer[state]])
+    return True
+
+cdef inline void count_session(NatTable* table, const Packet* packet, Session* session) noexcept nogil:
+    if packet.direction == OUTBOUND:
+        count_unanswered(table, session, -1)
+    count_packet(&session.traffic, packet.direction, packet.length)
+
+cdef inline bint track_error(Packet* packet, const Session* session) noexcept nogil:
+    """An ICMP error neither refreshes nor ends the session it is about (RFC 4787 REQ-12, RFC 5508 REQ-6).
+
+    One about TCP must quote a segment that may be under way: who forges it has not seen one (RFC 5927).
+    """
+    cdef TcpHeader* quoted = <TcpHeader*>packet.quoted_l4
+    if packet.transport == CLASS_TCP and not is_under_way(
+        session, INBOUND if packet.direction == OUTBOUND else OUTBOUND, ntohl(quoted.sequence)
+    ):
+        return drop(packet, ICMP_QUOTE_OUT_OF_WINDOW)
+    return True
+
+cdef inline void refresh(
+    NatTable* table, const Packet* packet, const Session* session, uint32_t now
+) noexcept nogil:
+    """What comes from outside refreshes only what the internal host takes part in (RFC 7857 section 7)."""
+    if packet.direction == OUTBOUND or is_answered(session):
+        set_timer(table, packet.session, now + table.rules.timeout[packet.transport])
+
+cdef inline void become(NatTable* table, Packet* packet, const Session* session) noexcept nogil:
+    """Copy from the session all that rewriting needs."""
+    packet.verdict = TRANSLATE
+    if packet.direction == OUTBOUND:
+        packet.new_address, packet.new_port = session.external_address, session.external_port
+        identify(table, packet)
+        if packet.has_options:
+            hide_in_options(&table.rules, <IpHeader*>packet.data, session.external_address)
+            if packet.quoted != NULL:
+                hide_in_options(&table.rules, packet.quoted, session.external_address)
+    else:
+        packet.new_address, packet.new_port = session.internal_address, session.internal_port
+    learn_correction(packet, session)
+    if packet.tcp_flags & SYN:
+        packet.most_mss = table.rules.mss
+
+cdef inline bint track(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
+    """Bring the session up to date. False: the packet is none of it, and dropped."""
+    cdef Session* session = &table.sessions[packet.session]
+    if packet.kind == ICMP_ERROR:
+        if not track_error(packet, session):
+            return False
+    else:
+        if packet.transport == CLASS_TCP:
+            if not track_tcp(table, packet, session, now):
+                return False
+        else:
+            refresh(table, packet, session, now)
+        count_session(table, packet, session)
+    become(table, packet, session)
+    return True

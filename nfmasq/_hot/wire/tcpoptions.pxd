@@ -1,0 +1,57 @@
+# TCP options (RFC 9293 section 3.1): found one at a time, in a header whose length parse has checked.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from nfmasq._hot.wire.checksum cimport update_check
+from nfmasq._hot.wire.wire cimport TcpHeader, htons, ntohs
+
+cdef enum:
+    TCP_OPTION_END = 0
+    TCP_OPTION_NOP = 1
+    TCP_OPTION_MSS = 2
+    TCP_OPTION_MSS_LENGTH = 4
+    TCP_OPTION_SCALE = 3
+    TCP_OPTION_SCALE_LENGTH = 3
+    TCP_OPTION_SACK = 5
+    ANY_LENGTH = 0
+
+cdef inline uint8_t* find_option(TcpHeader* tcp, uint8_t kind, uint8_t length) noexcept nogil:
+    """The first option of this kind if it has this length, else NULL; each turn moves on by a byte.
+
+    ANY_LENGTH: whatever it has.
+    """
+    cdef uint8_t* at = <uint8_t*>tcp + sizeof(TcpHeader)
+    cdef uint8_t* end = <uint8_t*>tcp + <uint32_t>(tcp.data_offset >> 4) * 4
+    while at < end and at[0] != TCP_OPTION_END:
+        if at[0] == TCP_OPTION_NOP:
+            at += 1
+            continue
+        if end - at < 2 or at[1] < 2 or at[1] > end - at:
+            break
+        if at[0] == kind:
+            return at if at[1] == length or length == ANY_LENGTH else NULL
+        at += at[1]
+    return NULL
+
+cdef inline uint64_t lane(const TcpHeader* tcp, const uint8_t* field) noexcept nogil:
+    """What a field's value counts times in a sum of the header.
+
+    At an odd byte the two bytes of each word are summed swapped, which in one's complement is the same as
+    multiplying by 256.
+    """
+    return 256 if (field - <const uint8_t*>tcp) & 1 else 1
+
+cdef inline void clamp_mss(TcpHeader* tcp, uint16_t most, bint summed) noexcept nogil:
+    """Let the MSS option say no more than `most`; `summed`: the checksum covers it and is kept right."""
+    cdef uint8_t* option = find_option(tcp, TCP_OPTION_MSS, TCP_OPTION_MSS_LENGTH)
+    cdef uint16_t new = htons(most)
+    cdef uint16_t old
+    if option == NULL:
+        return
+    memcpy(&old, option + 2, 2)
+    if ntohs(old) <= most:
+        return
+    memcpy(option + 2, &new, 2)
+    if summed:
+        tcp.check = update_check(tcp.check, old * lane(tcp, option), new * lane(tcp, option))

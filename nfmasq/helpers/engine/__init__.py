@@ -1,0 +1,1 @@
+"""The thread that runs helpers: from packets to dialogues and back."""

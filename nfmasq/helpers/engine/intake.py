@@ -1,0 +1,109 @@
+"""What one side has sent and the other may not hear yet: bytes on their way to a dialogue.
+
+What is stored: the bytes from `stream.taken` on that came without a gap (`waiting`), and pieces from behind
+gaps (`early`), both within bounds of their own and of `Store`, which all sessions share. Who writes: the
+engine. What ends it: the dialogue takes the bytes, or it ends and all go untouched. No packet is held back,
+only bytes: each packet goes on at once with what may go by then, and the one that completes a message
+carries what waited before it. What is still missing then, TCP sends again.
+"""
+
+from nfmasq.helpers.engine.stream import Stream
+
+MOST_WAITING = 4096
+"""Bytes one side's dialogue may leave untaken."""
+MOST_EARLY = 65536
+"""Bytes behind gaps that are kept, of one side."""
+MOST_PIECES = 64
+"""Pieces behind gaps that are kept, of one side."""
+LONGEST_WAIT_S = 1.0
+
+
+class Store:
+    """How many bytes wait in all, and how many may; half of them at most behind gaps."""
+
+    __slots__ = ("most", "used")
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.used = 0
+
+
+class Intake:
+    """The waiting bytes of one stream. since: of the first of them. ended: a FIN went on behind them."""
+
+    __slots__ = ("_early", "_store", "ended", "since", "stream", "waiting")
+
+    def __init__(self, stream: Stream, store: Store) -> None:
+        self.stream = stream
+        self.waiting = b""
+        self.ended = False
+        self.since = 0.0
+        self._early: list[tuple[int, bytes]] | None = None
+        self._store = store
+
+    @property
+    def reach(self) -> int:
+        """The position behind the last byte that came without a gap."""
+        return self.stream.taken + len(self.waiting)
+
+    def is_overdue(self, now: float) -> bool:
+        """Have bytes waited for longer than they may?"""
+        return bool(self.waiting) and now - self.since > LONGEST_WAIT_S
+
+    def is_overfull(self) -> bool:
+        """Are there more of them than may be?"""
+        return bool(self.waiting) and (
+            len(self.waiting) > MOST_WAITING or self._store.used > self._store.most
+        )
+
+    def hear(self, at: int, payload: bytes, now: float) -> bool:
+        """Take in the bytes from position `at` on; say whether more wait now."""
+        reach = self.reach
+        if at > reach:
+            self._keep(at, payload)
+            return False
+        fresh = payload[reach - at :]
+        if not fresh:
+            return False
+        if not self.waiting:
+            self.since = now
+        self.waiting += fresh
+        self._store.used += len(fresh)
+        if self._early:
+            self._close_gaps()
+        return True
+
+    def take(self, count: int, now: float) -> None:
+        """So many of the waiting bytes may go on their way."""
+        if count:
+            self.stream.taken += count
+            self.waiting = self.waiting[count:]
+            self.since = now
+            self._store.used -= count
+
+    def give_up(self) -> None:
+        """All that waits may go; what lies behind gaps is forgotten."""
+        self.take(len(self.waiting), 0.0)
+        for _, piece in self._early or ():
+            self._store.used -= len(piece)
+        self._early = None
+
+    def _keep(self, at: int, piece: bytes) -> None:
+        early = self._early or []
+        held = sum(len(other) for _, other in early) + len(piece)
+        if not piece or held > MOST_EARLY or len(early) == MOST_PIECES or (at, piece) in early:
+            return
+        if self._store.used + len(piece) <= self._store.most // 2:
+            self._store.used += len(piece)
+            self._early = sorted([*early, (at, piece)])
+
+    def _close_gaps(self) -> None:
+        left = []
+        for at, piece in self._early or ():
+            if at > self.reach:
+                left.append((at, piece))
+                continue
+            fresh = piece[self.reach - at :]
+            self.waiting += fresh
+            self._store.used += len(fresh) - len(piece)
+        self._early = left or None

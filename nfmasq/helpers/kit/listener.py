@@ -1,0 +1,149 @@
+"""What the contract test hears a helper with: it feeds a dialogue as the engine does, and checks each answer.
+
+What is stored: of each side what the dialogue has not taken yet, and all that it found. `hear` alone
+writes it.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from types import FrameType
+from typing import Any, NamedTuple
+
+from nfmasq.helpers.kit import base
+from nfmasq.helpers.kit.base import MOST_FOUND, REFUSALS, Found, Helper, Named, Reading, Session, Side
+
+INTERNAL = IPv4Address("192.168.1.10")
+EXTERNAL = IPv4Address("203.0.113.2")
+REMOTE = IPv4Address("203.0.113.10")
+
+HELD = 4096
+"""Bytes that may be held back of one side; past that the engine lets them go, and the helper is out."""
+CPU_S = 2.0
+"""Seconds of processor time within which a dialogue must be through with what it is given. The engine allows
+far less; this is to tell a loop, or steps that grow with the square of the length, from a slow machine."""
+
+Conversation = Sequence[tuple[Side, bytes]]
+
+
+class Broken(AssertionError):
+    """A helper does not keep the contract; the message says where."""
+
+
+class TookTooLong(BaseException):
+    """Not an Exception, which a helper might catch."""
+
+
+class Place(NamedTuple):
+    """What a dialogue found, at which byte of its side's stream, or datagram."""
+
+    side: Side
+    start: int
+    end: int
+    what: base.Place
+
+
+@dataclass
+class Listener:
+    """Feeds a dialogue as the engine does, and checks what it says of each piece.
+
+    Of a stream, what is not taken is given again with more behind it; of datagrams each is given once.
+    """
+
+    helper: Helper
+    inside_began: bool
+    internal: IPv4Address = INTERNAL
+
+    def __post_init__(self) -> None:
+        port = self.helper.ports[0]
+        inside, outside = (40000, port) if self.inside_began else (port, 40000)
+        self.session = Session(
+            (self.internal, inside), (EXTERNAL, inside), (REMOTE, outside), self.inside_began
+        )
+        self.places: list[Place] = []
+        self.refused: list[str] = []
+        self.left = False
+        self.waiting = dict.fromkeys(Side, b"")
+        self._at = dict.fromkeys(Side, 0)
+        self._dialogue = kept(lambda: self.helper.begin(self.session), "begin", b"")
+
+    def hear_all(self, conversation: Conversation) -> "Listener":
+        """A whole conversation."""
+        for side, text in conversation:
+            self.hear(side, text)
+        return self
+
+    def hear(self, side: Side, text: bytes) -> None:
+        """What a side says next; nothing more is read once the dialogue has left."""
+        if self.left:
+            return
+        given = self.waiting[side] + text
+        reading = kept(lambda: self._dialogue.read(side, given), f"read({side}, …)", given)
+        self._check(reading, given)
+        taken = reading.taken if self.helper.transport == "tcp" else len(given)
+        self.places += [
+            Place(side, self._at[side] + one.start, self._at[side] + one.end, one) for one in reading.found
+        ]
+        self.refused += reading.refused
+        self._at[side] += taken
+        self.waiting[side] = given[taken:]
+        self.left = reading.leave or len(given) - taken > HELD
+
+    def _check(self, reading: object, given: bytes) -> None:
+        def must(kept: bool, clause: str) -> None:
+            if not kept:
+                raise Broken(f"{clause}: {reading!r} of {shown(given)}")
+
+        if not isinstance(reading, Reading):
+            raise Broken(f"read must return a Reading: {reading!r} of {shown(given)}")
+        must(0 <= reading.taken <= len(given), "no more can be taken than was given")
+        must({type(reading.found), type(reading.refused)} <= {list, tuple}, "they are lists or tuples")
+        must(all(reason in REFUSALS for reason in reading.refused), "reasons are those of base.REFUSALS")
+        must(len(reading.found) <= MOST_FOUND, f"at most {MOST_FOUND} places are found at once")
+        before = 0
+        for one in reading.found:
+            must(before <= one.start < one.end, "spans come in order, are not empty and do not overlap")
+            must(one.end <= (len(given) if reading.leave else reading.taken), "a span lies in what is taken")
+            must(isinstance(one, Named) or 0 <= one.port <= 65535, "a port is at most 65535")
+            if isinstance(one, Found):
+                must(one.transport in {"tcp", "udp"}, "the transport is tcp or udp")
+                must(0 <= one.from_port <= 65535 and one.consecutive >= 1, "ports and their number are sane")
+            before = one.end
+
+
+def shown(text: bytes) -> str:
+    """Bytes for people."""
+    return repr(text) if len(text) <= 300 else f"{text[:300]!r}… ({len(text)} bytes)"
+
+
+def kept(function: Callable[[], Any], what: str, given: bytes) -> Any:
+    """What a call returns; Broken for an exception of its, and when it takes too long."""
+    try:
+        with _limited():
+            return function()
+    except TookTooLong:
+        raise Broken(f"{what} takes more than {CPU_S} s of {shown(given)}") from None
+    except Exception as error:
+        raise Broken(f"{what} raises {error!r} of {shown(given)}") from error
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Raise TookTooLong in what takes too long; only the main thread can be interrupted."""
+
+    def too_long(signum: int, frame: FrameType | None) -> None:
+        raise TookTooLong
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGVTALRM, too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)

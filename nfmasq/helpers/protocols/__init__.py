@@ -1,0 +1,1 @@
+"""The helpers of the tree: a file for each protocol."""

@@ -1,0 +1,1 @@
+"""What the machine is right now: interfaces, sockets, programs, privileges. Read, never kept."""

@@ -1,0 +1,142 @@
+"""The switchboard: for whom each helper is on, and which sessions the core gives it.
+
+What is stored: an entry for each helper that could be loaded, in an immutable mapping that is replaced whole;
+how long what they announce may take to arrive; and what did not fit into the core. Only the daemon's hand
+calls what changes it; anybody may read `entries`. A turn lasts until the next one, a reload or the end: a
+reload brings back what the file says.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
+from typing import Any
+
+from nfmasq.config import Config
+from nfmasq.config.declared import Declared, declared, names
+from nfmasq.config.helpers import unknown
+from nfmasq.config.protocols import PROTOCOL_NUMBERS
+from nfmasq.core.policy import HelperPort
+from nfmasq.helpers import registry
+from nfmasq.helpers.kit.base import Helper
+from nfmasq.helpers.switches import Switch
+
+MOST_NETWORKS = 1024
+"""Networks the core can hold, each counted once for every port of its helper."""
+
+
+class NoSuchHelper(Exception):
+    """No helper has this name; the message is one line with the mend."""
+
+
+class HelperRefused(Exception):
+    """A helper that cannot be switched so; the message is one line with the mend."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One helper as it is set. number: in the core. helper: made with its options. ports: those it minds."""
+
+    name: str
+    number: int
+    helper: Helper
+    transport: str
+    ports: tuple[int, ...]
+    switch: Switch
+    options: Mapping[str, Any]
+
+
+class Switchboard:
+    """The helpers of one daemon."""
+
+    def __init__(self, config: Config) -> None:
+        self.expectation_s = config.timeouts.expectation
+        self.entries: Mapping[str, Entry] = dict(_entries(config, {}))
+        self.problem = ""
+
+    def adopt(self, config: Config) -> None:
+        """Set all helpers as a configuration says."""
+        self.expectation_s = config.timeouts.expectation
+        self.entries = dict(_entries(config, self.entries))
+
+    def turn(self, name: str, enabled: bool, network: IPv4Network | None) -> Entry:
+        """Switch a helper for one network's hosts, or for all. Raises NoSuchHelper, HelperRefused."""
+        entry = self._entry(name)
+        turned = replace(entry, switch=entry.switch.turned(enabled, network))
+        if enabled:
+            self._require_ports(turned)
+        self.entries = {**self.entries, name: turned}
+        return turned
+
+    def ports(self, internal: Iterable[IPv4Network]) -> tuple[HelperPort, ...]:
+        """What the core gives to which helper, with these internal networks.
+
+        A helper whose networks do not fit any more is left out; `problem` says so.
+        """
+        made: list[HelperPort] = []
+        room, left_out = MOST_NETWORKS, []
+        for entry in self.entries.values():
+            networks = entry.switch.hosts(internal)
+            if networks is None:
+                continue
+            room -= len(networks) * len(entry.ports)
+            if room < 0:
+                left_out.append(entry.name)
+                room += len(networks) * len(entry.ports)
+                continue
+            protocol = PROTOCOL_NUMBERS[entry.transport]
+            made += [HelperPort(entry.number, protocol, port, networks) for port in entry.ports]
+        self.problem = ""
+        if left_out:
+            self.problem = f"no room for the networks of {', '.join(left_out)}: off; name fewer or wider ones"
+        return tuple(made)
+
+    def _entry(self, name: str) -> Entry:
+        if name in self.entries:
+            return self.entries[name]
+        if name not in names():
+            raise NoSuchHelper(unknown(name, names()))
+        raise HelperRefused(f"the helper {name} cannot be switched: {_why(name)}")
+
+    def _require_ports(self, entry: Entry) -> None:
+        """Refuse what would give a session two helpers."""
+        for other in self.entries.values():
+            shared = set(other.ports).intersection(entry.ports)
+            same = other.name == entry.name or other.transport != entry.transport
+            if shared and not same and other.switch.anywhere:
+                raise HelperRefused(
+                    f"{entry.transport} port {min(shared)} is the {other.name} helper's, which is on; "
+                    f"disable that one first, or give helpers.{entry.name} ports of its own"
+                )
+
+
+def _entries(config: Config, before: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:
+    for name in names():
+        own = declared(name)
+        if own is not None:
+            yield name, _entry(name, own, config, before.get(name))
+
+
+def _entry(name: str, own: Declared, config: Config, before: Entry | None) -> Entry:
+    written = config.helpers.get(name)
+    switch = Switch(written.enabled if written else own.enabled_by_default)
+    for network in sorted(config.network, key=lambda each: each.cidr.prefixlen):
+        if name in network.helpers:
+            switch = switch.turned(network.helpers[name], network.cidr)
+    options = {key: own.options[key](value) for key, value in (written.options if written else {}).items()}
+    return Entry(
+        name=name,
+        number=registry.number(name),
+        helper=before.helper if before and before.options == options else own.make(**options),
+        transport=own.transport,
+        ports=tuple(dict.fromkeys(written.ports if written and written.ports else own.ports)),
+        switch=switch,
+        options=options,
+    )
+
+
+def _why(name: str) -> str:
+    try:
+        registry.kind(name)
+    except registry.Unusable as error:
+        return str(error)
+    return "it was not there when nfmasq started; restart it"

@@ -1,0 +1,1 @@
+"""What metrics.listen serves: metrics, probes, a page."""

@@ -1,0 +1,133 @@
+"""What is served on metrics.listen: Prometheus' /metrics, the two probes, and a plain page for people at /.
+
+Everything here only reads; nothing can be changed from the network.
+"""
+
+from html import escape
+from string import Template
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from nfmasq.control import helpers, report, rows
+from nfmasq.control.readable import span
+from nfmasq.control.schemas import Helper, Running, Status
+from nfmasq.web.metrics import registry
+
+RUNNING = web.AppKey("running", Running)
+REGISTRY = web.AppKey("registry", CollectorRegistry)
+
+_PAGE = Template("""\
+<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
+<meta name="viewport" content="width=device-width"><title>nfmasq: $state</title>
+<style>
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em; }
+table { border-collapse: collapse; margin: 1em 0; } th, td { padding: .15em .8em .15em 0; text-align: left; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; } .degraded { color: #b00020; }
+@media (prefers-color-scheme: dark) { body { background: #111; color: #ddd; } .degraded { color: #ff6b6b; } }
+</style></head><body>
+<h1>nfmasq <span class="$state">$state</span></h1>
+$reasons
+<p>Version $version, up $uptime. $external ($external_interface) stands for
+$internal ($internal_interfaces); rules by $diversion.</p>
+$tables
+<p><a href="/metrics">metrics</a> · on the router: <code>nfmasq sessions</code>, <code>nfmasq drops</code>,
+<code>nfmasq top</code></p>
+</body></html>
+""")
+
+
+def application(running: Running) -> web.Application:
+    """The pages of a running daemon."""
+    app = web.Application()
+    app[RUNNING] = running
+    app[REGISTRY] = registry(running)
+    app.router.add_get("/", page)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/-/healthy", healthy)
+    app.router.add_get("/-/ready", ready)
+    return app
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """All families in the format the scraper asks for."""
+    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+    body = encode(request.app[REGISTRY])
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+async def healthy(request: web.Request) -> web.Response:
+    """200 while the daemon runs and every queue is served; a dead queue ends the daemon by itself."""
+    failed = [worker.failure for worker in request.app[RUNNING].workers if worker.failure]
+    return web.Response(text="".join(f"{line}\n" for line in failed) or "ok\n", status=503 if failed else 200)
+
+
+async def ready(request: web.Request) -> web.Response:
+    """200 when everything is translated that should be, else 503 with the reasons."""
+    problems = request.app[RUNNING].situation().problems
+    return web.Response(
+        text="".join(f"{line}\n" for line in problems) or "ok\n", status=503 if problems else 200
+    )
+
+
+async def page(request: web.Request) -> web.Response:
+    """The state, the traffic and the drops, made anew every five seconds."""
+    running = request.app[RUNNING]
+    now = report.status(running)
+    text = _PAGE.substitute(
+        state=now["state"],
+        version=escape(now["version"]),
+        uptime=span(now["uptime_s"]),
+        external=escape(", ".join(now["external_addresses"]) or "no address"),
+        external_interface=escape(now["external_interface"]),
+        internal=escape(", ".join(now["internal_networks"]) or "no network"),
+        internal_interfaces=escape(", ".join(now["internal_interfaces"])),
+        diversion=escape(now["diversion"]),
+        reasons="".join(f'<p class="degraded">{escape(line)}</p>' for line in now["reasons"]),
+        tables=_tables(now, running),
+    )
+    return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+
+def _tables(now: Status, running: Running) -> str:
+    protocols = list(now["sessions"])
+    traffic: list[list[str | int]]
+    traffic = [[f"packets {way}", *(row[name] for name in protocols)] for way, row in now["packets"].items()]
+    traffic += [[f"bytes {way}", *(row[name] for name in protocols)] for way, row in now["bytes"].items()]
+    state: list[list[str | int]] = [
+        ["sessions", *now["sessions"].values()],
+        ["mappings", *now["mappings"].values()],
+        ["ports in use", *(ports["in_use"] for ports in now["ports"].values())],
+        ["ports there are", *(ports["capacity"] for ports in now["ports"].values())],
+    ]
+    fell: list[list[str | int]] = [
+        [drop["reason"], drop["count"], drop["sentence"]]
+        for drop in rows.drops(running.table.counters())
+        if drop["count"]
+    ]
+    shown = _table(["", *protocols], [*state, *traffic])
+    helped: list[list[str | int]] = [
+        [row["name"], _on(row), row["sessions"], *row["messages"].values()] for row in helpers.rows(running)
+    ]
+    if helped:
+        shown += _table(["helper", "", "sessions", "seen", "rewritten", "refused", "errors"], helped)
+    if fell:
+        shown += _table(["dropped for", "packets", "why"], fell)
+    return shown
+
+
+def _on(row: Helper) -> str:
+    on = {row["enabled"], *(network["enabled"] for network in row["networks"])}
+    return "on for some" if len(on) > 1 else "on" if row["enabled"] else "off"
+
+
+def _table(heads: list[str], lines: list[list[str | int]]) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    body = "".join(f"<tr>{''.join(map(_cell, line))}</tr>" for line in lines)
+    return f"<table><tr>{head}</tr>{body}</table>\n"
+
+
+def _cell(value: str | int) -> str:
+    return f'<td class="n">{value:,}</td>' if isinstance(value, int) else f"<td>{escape(value)}</td>"

@@ -1,0 +1,60 @@
+"""Every reason a packet is dropped for, provoked; and that names, sentences and counters belong together."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.packets import read
+from support.router import Router
+from core.provocations import CASES, ELSEWHERE, Case
+
+import nfmasq
+from nfmasq._fastpath import REASONS
+from nfmasq.core.reasons import SENTENCES
+
+
+def name_of(case: Case) -> str:
+    """How a case is called in the list of tests."""
+    return f"{case.reason}: {case.what}, {'inbound' if case.inbound else 'outbound'}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=name_of)
+def test_a_packet_is_dropped_for_its_reason_and_counted_under_it(case: Case) -> None:
+    router = Router(case.rules)
+    near = 0
+    for earlier in case.before:
+        if callable(earlier):
+            router.into(earlier(near))
+        else:
+            near = read(router.out(earlier)).source_port
+    packet = case.packet(near) if callable(case.packet) else case.packet
+    before = router.rows(), router.table.gauges(), router.table.hosts()
+    offer = router.try_in if case.inbound else router.try_out
+    how: dict[str, Any] = {"from_router": True} if case.from_router else {}
+    if case.mark:
+        how["mark"] = case.mark
+    assert offer(packet, **how) == (case.reason, b"")
+    assert (router.rows(), router.table.gauges(), router.table.hosts()) == before
+    dropped = dict(zip(REASONS, router.table.counters().dropped, strict=True))
+    assert {reason for reason, count in dropped.items() if count} == {case.reason}
+    assert dropped[case.reason] == 1
+
+
+def test_every_reason_is_provoked() -> None:
+    assert {case.reason for case in CASES} == set(SENTENCES) - ELSEWHERE
+
+
+def test_the_names_are_in_the_order_of_the_core() -> None:
+    source = (Path(nfmasq.__file__).parent / "_hot" / "state" / "reasons.pxd").read_text(encoding="utf-8")
+    numbered = re.findall(r"^    ([A-Z][A-Z0-9_]*)", source, re.MULTILINE)
+    assert numbered[0] == "NO_REASON"
+    assert numbered[-1] == "REASON_COUNT"
+    assert tuple(name.lower() for name in numbered[1:-1]) == tuple(SENTENCES) == REASONS
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_every_reason_has_one_sentence_for_people(name: str) -> None:
+    assert re.fullmatch(r"[A-Z].*\.", SENTENCES[name])
+    assert len(SENTENCES[name]) <= 100
+    assert list(SENTENCES.values()).count(SENTENCES[name]) == 1

@@ -1,0 +1,200 @@
+"""A daemon that runs: reloads, a lost address, a lost interface, a second daemon, its end."""
+
+import json
+import signal
+import stat
+import sys
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from nfmasq.cli import main
+from nfmasq.core.worker import kernel_queues
+from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.router import DaemonUnderLab
+from nfmasq.lab.waiting import wait_until
+
+
+def status(daemon: DaemonUnderLab) -> dict[str, Any]:
+    """What /v1/status says."""
+    answer: dict[str, Any] = daemon.api("/v1/status")
+    return answer
+
+
+def reasons(daemon: DaemonUnderLab) -> str:
+    """Why it is degraded, in one string; "" when it is not."""
+    return "; ".join(status(daemon)["reasons"])
+
+
+def rules(router: Namespace) -> str:
+    """All rules of the router, by either program."""
+    return router.run("iptables-save") + router.run("nft", "--stateless", "list", "ruleset")
+
+
+def bare(listing: str) -> list[str]:
+    """The lines of a listing that are about nfmasq."""
+    return sorted(line for line in listing.splitlines() if "nfmasq" in line)
+
+
+def exit_code(daemon: DaemonUnderLab, *arguments: str) -> tuple[int, str]:
+    """Run a client command against the daemon: its exit code and what it printed."""
+    result = CliRunner().invoke(main, [*arguments, "--socket", str(daemon.socket_path)])
+    return result.exit_code, result.output
+
+
+def test_it_is_ready_with_all_in_place_and_gone_without_trace(
+    daemon: DaemonUnderLab, router: Namespace
+) -> None:
+    assert "ready: 192.168.1.0/24 behind lan0 appears as 203.0.113.2 on wan0" in daemon.log
+    assert stat.S_IMODE(daemon.socket_path.stat().st_mode) == 0o660
+    now = status(daemon)
+    assert (now["state"], now["external_addresses"]) == ("ok", ["203.0.113.2"])
+    assert now["internal_networks"] == ["192.168.1.0/24"]
+    assert "nfmasq" in rules(router)
+    assert daemon.stop() == 0
+    assert "nfmasq" not in rules(router)
+    assert not daemon.socket_path.exists()
+    assert "Traceback" not in daemon.log
+
+
+def test_every_worker_has_its_queues_in_status_and_metrics(daemon: DaemonUnderLab, router: Namespace) -> None:
+    queues = status(daemon)["queues"]
+    series = daemon.metrics()
+    numbers = [number for queue in queues for number in range(queue["queue"], queue["last"] + 1)]
+    assert numbers == sorted(router.call(kernel_queues))
+    for queue in queues:
+        number = queue["queue"]
+        assert series[f'nfmasq_queue_depth{{queue="{number}"}}'] == 0
+        assert series[f'nfmasq_queue_dropped_packets_total{{queue="{number}"}}'] == 0
+
+
+def test_idle_it_stays_below_60_megabytes(daemon: DaemonUnderLab) -> None:
+    for path in ("/v1/status", "/v1/sessions", "/v1/hosts", "/v1/drops"):
+        daemon.api(path)
+    assert daemon.metrics()["process_resident_memory_bytes"] < 60 * 2**20
+
+
+def test_without_an_address_it_starts_degraded_and_takes_over_when_one_comes(
+    prepared: DaemonUnderLab, router: Namespace
+) -> None:
+    router.ip("address del 203.0.113.2/24 dev wan0")
+    prepared.start()
+    assert reasons(prepared) == "no external address on wan0; waiting for one"
+    code, shown = exit_code(prepared, "status")
+    assert code == 6
+    assert "no external address on wan0" in shown
+    router.ip("address add 203.0.113.9/24 dev wan0")
+    wait_until(lambda: status(prepared)["state"] == "ok", "the state to be good")
+    assert status(prepared)["external_addresses"] == ["203.0.113.9"]
+    assert "203.0.113.9" in rules(router)
+    assert status(prepared)["address_changes"] == 0
+
+
+def test_a_changed_address_is_followed_and_counted_once(daemon: DaemonUnderLab, router: Namespace) -> None:
+    router.ip("address del 203.0.113.2/24 dev wan0", "address add 203.0.113.9/24 dev wan0")
+    wait_until(lambda: status(daemon)["external_addresses"] == ["203.0.113.9"], "the address")
+    wait_until(lambda: status(daemon)["state"] == "ok", "rules for the new address")
+    laid = rules(router)
+    assert "203.0.113.9" in laid
+    assert "203.0.113.2" not in laid
+    assert daemon.metrics()["nfmasq_address_changes_total"] == 1
+
+
+def test_a_lost_interface_is_a_problem_until_it_is_back(daemon: DaemonUnderLab, router: Namespace) -> None:
+    router.ip("link del wan0")
+    wait_until(lambda: "wan0" in reasons(daemon), "the missing interface to be told")
+    assert daemon.running
+    router.ip("link add wan0 type bridge", "address add 203.0.113.2/24 dev wan0", "link set wan0 up")
+    wait_until(lambda: status(daemon)["state"] == "ok", "all to be well")
+    assert status(daemon)["external_addresses"] == ["203.0.113.2"]
+
+
+def test_flushed_rules_come_back_and_the_status_tells_for_a_while(
+    daemon: DaemonUnderLab, router: Namespace
+) -> None:
+    whole = bare(rules(router))
+    router.run("nft", "flush", "ruleset")
+    wait_until(lambda: bare(rules(router)) == whole, "the rules to be back")
+    wait_until(lambda: status(daemon)["rules"]["in_place"], "it to be known")
+    once_or_twice = (1, 2)  # the flush may fall between the looks at guard and rules
+    assert status(daemon)["rules"]["restored"] in once_or_twice
+    assert daemon.metrics()["nfmasq_rules_restored_total"] in once_or_twice
+    assert "rules were flushed " in reasons(daemon)
+
+
+@pytest.mark.parametrize("way", ["signal", "command"])
+def test_a_bad_configuration_is_refused_and_the_old_one_stays(daemon: DaemonUnderLab, way: str) -> None:
+    good = daemon.config_path.read_text(encoding="utf-8")
+    daemon.write_config({"nat": {"ports": "9-1"}, "limits": {"sesions": 5}})
+    if way == "signal":
+        daemon.signal(signal.SIGHUP)
+    else:
+        code, shown = exit_code(daemon, "reload")
+        assert code == 5
+        assert "nat.ports: " in shown
+        assert 'did you mean "sessions"?' in shown
+    wait_until(lambda: daemon.metrics()["nfmasq_config_last_reload_successful"] == 0, "the refusal")
+    assert "reload refused: nat.ports: " in daemon.log
+    assert "reload refused: limits.sesions: " in daemon.log
+    assert status(daemon)["state"] == "ok"
+    assert status(daemon)["ports"]["tcp"]["capacity"] == 32767 - 1024 + 1
+    daemon.config_path.write_text(good, encoding="utf-8")
+    assert exit_code(daemon, "reload")[0] == 0
+    assert daemon.metrics()["nfmasq_config_last_reload_successful"] == 1
+
+
+def test_a_reload_takes_over_ports_and_interfaces(daemon: DaemonUnderLab, router: Namespace) -> None:
+    router.ip("link add lan1 type bridge", "address add 10.0.0.1/24 dev lan1", "link set lan1 up")
+    daemon.write_config({"nat": {"ports": "20000-20099", "internal": ["lan0", "lan1"]}})
+    answer = daemon.api("/v1/reload", "POST")
+    assert answer["reloaded"] is True
+    now = status(daemon)
+    assert now["ports"]["tcp"]["capacity"] == 100
+    assert set(now["internal_networks"]) == {"192.168.1.0/24", "10.0.0.0/24"}
+    laid = rules(router)
+    assert "lan1" in laid
+    assert "20099" in laid
+
+
+def test_a_key_that_is_fixed_at_the_start_is_refused_with_a_word(daemon: DaemonUnderLab) -> None:
+    daemon.write_config({
+        "engine": {"first_queue": 200},
+        "limits": {"sessions": 5000},
+        "metrics": {"listen": "127.0.0.1:9854"},
+    })  # fmt: skip
+    code, shown = exit_code(daemon, "reload", "--json")
+    assert code == 5
+    errors = {error["key"]: error["reason"] for error in json.loads(shown)["errors"]}
+    assert set(errors) == {"engine.first_queue", "limits.sessions", "metrics.listen"}
+    assert all("restart" in reason for reason in errors.values())
+
+
+def test_a_second_daemon_is_refused_whatever_of_the_first_it_shares(
+    daemon: DaemonUnderLab, router: Namespace
+) -> None:
+    def said(**overrides: dict[str, object]) -> str:
+        daemon.write_config(overrides)
+        return router.run(
+            sys.executable, "-m", "nfmasq", "run", "--config", str(daemon.config_path), check=False,
+        )  # fmt: skip
+
+    assert "another nfmasq is running and answers on" in said()
+    elsewhere: dict[str, object] = {"socket": str(daemon.socket_path) + "2"}
+    assert "metrics.listen 127.0.0.1:9853: Address already in use" in said(control=elsewhere)
+    assert "is held by another nfmasq" in said(metrics={"listen": ""})
+    state = {"state": daemon.config["engine"]["state"] + "2"}
+    assert "queue 100 is taken by another program" in said(engine=state)
+    assert status(daemon)["state"] == "ok"
+
+
+def test_killed_it_leaves_its_rules_and_a_new_one_takes_its_place(
+    daemon: DaemonUnderLab, router: Namespace
+) -> None:
+    daemon.kill()
+    assert daemon.socket_path.exists()
+    assert "nfmasq_guard" in router.run("nft", "--stateless", "list", "ruleset")
+    daemon.start()
+    assert status(daemon)["state"] == "ok"
+    assert daemon.stop() == 0
+    assert "nfmasq" not in rules(router)

@@ -1,0 +1,143 @@
+"""A control API with a real table behind it and no daemon: what the tests of API and client ask."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from scapy.layers.inet import IP, UDP
+
+from nfmasq._fastpath import Table
+from nfmasq.config import Config, parse
+from nfmasq.control import api
+from nfmasq.control.schemas import ReloadOutcome, Situation
+from nfmasq.control.socket import ControlSocket
+from nfmasq.core.policy import Policy
+from nfmasq.core.worker import Worker
+from nfmasq.daemon.helping import Helping
+from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.runtime.forwards import Entry, Forwards
+from nfmasq.runtime.helpers import Entry as HelperEntry
+
+CLIENT = IPv4Address("192.168.1.10")
+OTHER_CLIENT = IPv4Address("192.168.1.20")
+SERVER = IPv4Address("198.51.100.20")
+EXTERNAL = IPv4Address("203.0.113.2")
+INTERNAL = IPv4Network("192.168.1.0/24")
+DNS = 53
+
+SITUATION = Situation("wan0", (EXTERNAL,), ("lan0",), (INTERNAL,), "none")
+
+
+def forwarding(*forwards: dict[str, Any], kept: Path = Path("/dev/null/forwards")) -> Config:
+    """A configuration with these forwards, and the file of those that are kept."""
+    nat = {"internal": ["lan0"], "external": "wan0"}
+    return parse({"nat": nat, "forward": list(forwards), "engine": {"forwards": str(kept)}})
+
+
+@dataclass
+class Bare:
+    """What the API asks of a daemon, with nothing but a table."""
+
+    table: Table
+    workers: Sequence[Worker] = ()
+    started: float = 1_700_000_000.0
+    uptime_s: int = 7
+    seen: Situation = SITUATION
+    outcome: ReloadOutcome = field(default_factory=ReloadOutcome)
+    book: Forwards = field(default_factory=lambda: Forwards(forwarding()))
+    helping: Helping = field(init=False)
+
+    def __post_init__(self) -> None:
+        """FTP is on, and with it nothing."""
+        self.helping = Helping(forwarding(), self.table)
+
+    def situation(self) -> Situation:
+        """As the test set it."""
+        return self.seen
+
+    def forwards(self) -> Sequence[Entry]:
+        """Those of the book."""
+        return self.book.entries
+
+    async def add_forward(self, table: dict[str, Any], persist: bool) -> Entry:
+        """Into the book alone."""
+        return self.book.add(table, persist, self.seen.external_addresses)[0]
+
+    async def remove_forward(self, identity: str) -> Entry:
+        """Out of the book alone."""
+        return self.book.remove(identity)
+
+    def helpers(self) -> Mapping[str, HelperEntry]:
+        """Those of the board."""
+        return self.helping.board.entries
+
+    def helper_counters(self) -> Mapping[str, HelperCounters]:
+        """Those of the engine, whose thread does not run."""
+        return self.helping.counters()
+
+    def expectations(self) -> int:
+        """The engine's."""
+        return self.helping.expectations()
+
+    async def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
+        """On the board and in the engine alone."""
+        return self.helping.turn(name, enabled, network)
+
+    async def reload(self) -> ReloadOutcome:
+        """As the test set it."""
+        return self.outcome
+
+
+def filled(capacity: int = 10_000) -> Table:
+    """An empty table of a router with INTERNAL behind EXTERNAL."""
+    table = Table(None, capacity)
+    table.configure(Policy(external=(EXTERNAL,), internal=(INTERNAL,)))
+    return table
+
+
+def speak(table: Table, host: IPv4Address, port: int, remote: IPv4Address = SERVER) -> None:
+    """One UDP packet from an internal endpoint to a remote host's DNS port: makes a session."""
+    packet = IP(src=str(host), dst=str(remote)) / UDP(sport=port, dport=DNS) / b"?"
+    reason, _ = table.translate(bytes(packet))
+    assert reason == ""
+
+
+@contextmanager
+def served(application: web.Application, path: Path) -> Iterator[None]:
+    """The application on a control socket at `path`, in a thread of its own."""
+    control = ControlSocket(path)
+    loop = asyncio.new_event_loop()
+    ready = threading.Event()
+
+    async def serve(done: asyncio.Event) -> None:
+        runner = web.AppRunner(application, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.SockSite(runner, control.listener).start()
+        ready.set()
+        await done.wait()
+        await runner.cleanup()
+
+    done = asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(done),))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield
+    finally:
+        loop.call_soon_threadsafe(done.set)
+        thread.join(10)
+        loop.close()
+        control.close()
+
+
+@contextmanager
+def api_of(running: Bare, path: Path) -> Iterator[None]:
+    """The control API in front of `running`."""
+    with served(api.application(running), path):
+        yield
