@@ -12,7 +12,7 @@ import threading
 from nfmasq._fastpath import REASONS, Queue, QueueCounters, Table
 from nfmasq.bench.bed import EXTERNAL, INTERNAL
 from nfmasq.bench.filling import LONG, fill
-from nfmasq.core.policy import Policy
+from nfmasq.core.policy import Limits, Policy
 from nfmasq.core.queue_socket import QUEUES_EACH
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable, probe
 
@@ -52,7 +52,7 @@ def lay_rules(queues: int) -> None:
 def _table(sessions: int) -> Table:
     """A table with so many sessions, in which as many more find room."""
     table = Table(None, CAPACITY + sessions)
-    policy = Policy((EXTERNAL,), (INTERNAL,), sessions=CAPACITY + sessions, timeouts=LONG)
+    policy = Policy((EXTERNAL,), (INTERNAL,), limits=Limits(CAPACITY + sessions), timeouts=LONG)
     table.configure(policy)
     fill(table, sessions)
     table.watch_lock()

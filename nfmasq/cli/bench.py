@@ -104,7 +104,7 @@ def bench(
         _require_programs()
     if report is not None:
         _require_place(report)
-    outcome = _measured(choice, queues or Engine().queues)
+    outcome = _measured(choice, queues or Engine().workers)
     if report is not None:
         write(outcome, report)
     if for_programs:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping as MappingOf
 from ipaddress import IPv4Address
 
-from nfmasq._fastpath import REASONS, Counters, MappingRow, SessionRow
+from nfmasq._fastpath import Counters, MappingRow, SessionRow
 from nfmasq.config.protocols import PROTOCOL_NUMBERS, protocol_name
 from nfmasq.control.schemas import Drop, Host, Mapping, Session
-from nfmasq.core.reasons import SENTENCES
+from nfmasq.core import reasons
 
 
 def protocol_number(word: str) -> int:
@@ -65,6 +65,6 @@ def hosts(table: MappingOf[IPv4Address, tuple[int, int]]) -> list[Host]:
 def drops(counters: Counters) -> list[Drop]:
     """Every reason a packet can be dropped for, those that never happened too."""
     return [
-        {"reason": reason, "count": count, "sentence": SENTENCES[reason]}
-        for reason, count in zip(REASONS, counters.dropped, strict=True)
+        {"reason": row.name, "class": row.kind, "count": count, "sentence": row.sentence}
+        for row, count in zip(reasons.ROWS, counters.dropped, strict=True)
     ]

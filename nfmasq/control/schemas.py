@@ -98,12 +98,8 @@ class Helper(TypedDict):
     seconds: float
 
 
-class Drop(TypedDict):
-    """One reason a packet can be dropped for, and how many were."""
-
-    reason: str
-    count: int
-    sentence: str
+Drop = TypedDict("Drop", {"reason": str, "class": str, "count": int, "sentence": str})
+"""One reason a packet can be dropped for, its class, and how many were."""
 
 
 class Ports(TypedDict):

@@ -6,7 +6,7 @@ from pathlib import Path
 from nfmasq.config import Config, ConfigError, ConfigInvalid, load, machine_errors
 
 FIXED = {
-    "engine.queues": attrgetter("engine.chosen_queues"),
+    "engine.workers": attrgetter("engine.chosen_workers"),
     "engine.first_queue": attrgetter("engine.first_queue"),
     "engine.state": attrgetter("engine.state"),
     "engine.forwards": attrgetter("engine.forwards"),

@@ -10,7 +10,7 @@ from nfmasq.config import ConfigError
 from nfmasq.control.api import STEP
 from nfmasq.control.client import Client, Refused
 from nfmasq.control.schemas import ReloadOutcome
-from nfmasq.core.reasons import SENTENCES
+from nfmasq.core.reasons import BY_NAME
 
 
 def refusal(client: Client, path: str, **parameters: object) -> str:
@@ -112,7 +112,8 @@ def test_drops_have_every_reason_with_its_sentence(running: Bare, client: Client
     reason, _ = running.table.translate(b"")
     drops = client.get("/v1/drops")["drops"]
     assert [drop["reason"] for drop in drops] == list(REASONS)
-    assert all(drop["sentence"] == SENTENCES[drop["reason"]] for drop in drops)
+    assert all(drop["sentence"] == BY_NAME[drop["reason"]].sentence for drop in drops)
+    assert all(drop["class"] == BY_NAME[drop["reason"]].kind for drop in drops)
     assert {drop["reason"]: drop["count"] for drop in drops if drop["count"]} == {reason: 1}
 
 
