@@ -23,8 +23,10 @@ from nfmasq.daemon import start
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.helping import Helping
 from nfmasq.daemon.notify import notify
+from nfmasq.daemon.rules import RULES_FAILED
 from nfmasq.daemon.running import Daemon
-from nfmasq.daemon.supervise import RULES_FAILED, Supervisor
+from nfmasq.daemon.serve import serve
+from nfmasq.daemon.supervise import Supervisor
 from nfmasq.diversion import DiversionUnavailable, probe
 from nfmasq.exits import Exit
 from nfmasq.machine.uplink import UplinkMissing
@@ -68,13 +70,17 @@ async def live(config_path: Path, keep_rules: bool) -> int:
         supervisor = Supervisor(config, table, diversion, queues, helping)
         for warning in supervisor.forwards.warnings:
             log.warning("%s", warning)
-        daemon = Daemon(config_path, table, workers, supervisor, end)
+        daemon = Daemon(config_path, table, workers, supervisor)
         undo.callback(daemon.close)
-        return await _run(daemon, control.listener, listener, keep_rules)
+        return await _run(daemon, end, control.listener, listener, keep_rules)
 
 
 async def _run(
-    daemon: Daemon, control: socket.socket, listener: socket.socket | None, keep_rules: bool
+    daemon: Daemon,
+    end: asyncio.Event,
+    control: socket.socket,
+    listener: socket.socket | None,
+    keep_rules: bool,
 ) -> int:
     try:
         await daemon.begin()
@@ -89,7 +95,7 @@ async def _run(
         runners.append(await _site(page.application(daemon), listener))
     gc.collect()
     gc.freeze()  # what stands now stays: later collections need not walk it
-    await daemon.serve()
+    await serve(daemon, end)
     notify("STOPPING=1")
     if daemon.failure:
         log.error("%s; the rules stay, so nothing leaves untranslated; start nfmasq again", daemon.failure)

@@ -21,8 +21,3 @@ def postpone() -> None:
         faulthandler.dump_traceback_later(ENDED_AFTER_S, exit=True)
     except (OSError, RuntimeError, ValueError) as error:  # no standard error to write to
         log.debug("nobody watches the interpreter: %s", error)
-
-
-def call_off() -> None:
-    """Let it stand still."""
-    faulthandler.cancel_dump_traceback_later()

@@ -14,7 +14,7 @@ from support.behind import CLIENT, EXTERNAL, OTHER_CLIENT, Bare, speak
 
 from nfmasq.cli import SECTIONS, main
 from nfmasq.config import ConfigError
-from nfmasq.control.schemas import ReloadOutcome
+from nfmasq.control.running import ReloadOutcome
 
 CLIENT_COMMANDS = ("status", "sessions", "mappings", "hosts", "forwards", "helpers", "drops", "top", "reload")
 GOOD = '[nat]\ninternal = ["lan0"]\nexternal = "wan0"\n'

@@ -7,9 +7,9 @@ from support.behind import CLIENT, DNS, EXTERNAL, OTHER_CLIENT, SERVER, Bare, sp
 
 from nfmasq._fastpath import REASONS
 from nfmasq.config import ConfigError
-from nfmasq.control.api import STEP
 from nfmasq.control.client import Client, Refused
-from nfmasq.control.schemas import ReloadOutcome
+from nfmasq.control.paging import STEP
+from nfmasq.control.running import ReloadOutcome
 from nfmasq.core.reasons import SENTENCES
 
 

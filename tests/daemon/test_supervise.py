@@ -114,14 +114,14 @@ def test_rules_that_are_refused_leave_a_dead_daemons_guard(
 def test_rules_refused_while_it_runs_are_a_problem_until_they_are_taken(router: Namespace) -> None:
     made = supervisor(router)
     router.call(made.begin)
-    working, made._diversion = made._diversion, Refusing()
+    working, made.rules.diversion = made.rules.diversion, Refusing()
     router.ip("address del 203.0.113.2/24 dev wan0", "address add 203.0.113.9/24 dev wan0")
     router.call(made.reconcile)
     router.ip("address add 203.0.113.8/24 dev wan0")
     router.call(made.reconcile)
     assert made.situation().problems == ("the rules could not be installed: no such expression",)
     assert not made.situation().rules_in_place
-    made._diversion = working
+    made.rules.diversion = working
     router.call(made.reconcile)
     assert made.situation().problems == ()
     router.call(made.withdraw, False)
@@ -166,15 +166,15 @@ def test_an_added_forward_is_in_the_policy_and_in_the_rules_at_once(router: Name
     made = supervisor(router, recording)
     router.call(made.begin)
     router.call(made.add_forward, {"protocol": "tcp", "external_port": 2000, "to": str(CLIENT)}, False)
-    assert made._policy is not None
-    assert made._policy.reserved_tcp == {2000}
-    assert [forward.ports for forward in made._policy.forwards] == [(2000, 2000)]
-    assert recording.plans[-1].forwards == made._policy.forwards
+    assert made.uplink.policy is not None
+    assert made.uplink.policy.reserved_tcp == {2000}
+    assert [forward.ports for forward in made.uplink.policy.forwards] == [(2000, 2000)]
+    assert recording.plans[-1].forwards == made.uplink.policy.forwards
     laid = len(recording.plans)
     router.call(made.reconcile)
     assert len(recording.plans) == laid, "rules were laid anew though nothing had changed"
     router.call(made.remove_forward, "tcp-2000")
-    assert made._policy.forwards == recording.plans[-1].forwards == ()
+    assert made.uplink.policy.forwards == recording.plans[-1].forwards == ()
     router.call(made.withdraw, False)
 
 
@@ -203,15 +203,15 @@ def test_a_helper_that_is_switched_is_in_the_policy_at_once(router: Namespace) -
     recording = Recording()
     made = supervisor(router, recording)
     router.call(made.begin)
-    assert made._policy is not None
-    assert [port.port for port in made._policy.helper_ports] == [21]
-    router.call(made.turn_helper, "irc", True, INTERNAL)
-    assert [port.port for port in made._policy.helper_ports] == [21, 6667]
-    router.call(made.turn_helper, "ftp", False, None)
-    assert [port.port for port in made._policy.helper_ports] == [6667]
+    assert made.uplink.policy is not None
+    assert [port.port for port in made.uplink.policy.helper_ports] == [21]
+    router.call(made.set_helper, "irc", True, INTERNAL)
+    assert [port.port for port in made.uplink.policy.helper_ports] == [21, 6667]
+    router.call(made.set_helper, "ftp", False, None)
+    assert [port.port for port in made.uplink.policy.helper_ports] == [6667]
     assert len(recording.plans) == 1, "rules were laid anew"
     router.call(made.adopt, configured())
-    assert [port.port for port in made._policy.helper_ports] == [21]
+    assert [port.port for port in made.uplink.policy.helper_ports] == [21]
     router.call(made.withdraw, False)
 
 
@@ -245,7 +245,7 @@ def test_a_route_that_comes_leaves_the_guards_chain_where_it_is(router: Namespac
     router.call(made.reconcile)
     assert "10.9.0.0/16" in rules(router)
     assert _guards_chain(router) == before
-    assert made.situation().rules_restored == 0
+    assert made.situation().rules_reinstalled == 0
     router.call(made.withdraw, False)
     router.ip("route del 10.9.0.0/16 dev lan0")
 

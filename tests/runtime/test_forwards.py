@@ -168,9 +168,9 @@ def test_a_kept_forward_that_clashes_with_the_configuration_gives_way(kept: Path
 
 def test_a_target_or_an_address_that_is_not_there_is_told(kept: Path) -> None:
     forwards = Forwards(forwarding(tcp(80), tcp(81, to="10.9.9.9"), kept=kept))
-    assert forwards.strays(UPLINK) == ["forward tcp-81: 10.9.9.9 is in no internal network"]
-    assert forwards.strays(Uplink((), ())) == []
+    assert forwards.problems(UPLINK) == ["forward tcp-81: 10.9.9.9 is in no internal network"]
+    assert forwards.problems(Uplink((), ())) == []
     forwards.add(tcp(82, external_address="203.0.113.9"), persist=False)
-    assert forwards.strays(UPLINK)[1] == (
+    assert forwards.problems(UPLINK)[1] == (
         "forward 203.0.113.9-tcp-82: there is no external address 203.0.113.9; it waits for it"
     )
