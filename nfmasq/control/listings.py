@@ -133,8 +133,8 @@ MAPPINGS = Listing(
 HOSTS = Listing(
     name="hosts",
     row="Host",
-    about="The internal hosts with a mapping, the busiest first.",
-    more="The busiest host has the most sessions.",
+    about="The internal hosts with a mapping, and their sessions.",
+    more="The host with the most sessions comes first.",
     examples=("nfmasq hosts --json | jq -r '.hosts[] | select(.sessions > 1000) | .host'",),
     next="`nfmasq sessions --host A`.",
     columns=(Column("host", "HOST", 15), _SESSIONS, Column("mappings", "MAPPINGS", 8, right=True)),
