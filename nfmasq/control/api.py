@@ -112,7 +112,7 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
             {"schema": SCHEMA, "error": f"{request.method} {request.path}: {error.reason}"}, error.status
         )
     except ConnectionError:
-        return web.Response(status=400)  # nobody is there any more to read it
+        return web.Response(status=400)  # the client has gone
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         return in_json({"schema": SCHEMA, "error": "internal error; the daemon's log has it"}, 500)

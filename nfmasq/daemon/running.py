@@ -76,7 +76,7 @@ class Daemon:
         await self._hand.do(self._supervisor.begin)
 
     async def reconcile(self) -> None:
-        """Look at the surroundings once and mend the difference."""
+        """Look at the surroundings once and correct the difference."""
         await self._hand.do(self._supervisor.reconcile)
 
     async def reload(self) -> ReloadOutcome:

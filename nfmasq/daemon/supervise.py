@@ -2,12 +2,12 @@
 
 What is stored: the configuration in force, and the parts: all forwards, the helpers, the uplink with the
 policy of the core, the rules with their guard, and the problems. One thread alone may call the methods that
-change something (the daemon's hand); any thread may ask for `situation`. `begin` starts it,
-`withdraw` ends it and removes the rules.
+change something (the daemon's hand); any thread may ask for `situation`. `begin` starts it, `withdraw` ends
+it and removes the rules.
 
-`reconcile` compares what is with what should be and mends the difference. So a missed event does no harm: a
-doorbell only makes it run sooner than the next second. Policy first, then the guard, then the rules: whatever
-fails between them, packets are dropped rather than leave with an internal address.
+`reconcile` compares the real state with the wanted one and corrects the difference. So a missed event does no
+harm: a doorbell only makes it run sooner than the next second. Policy first, then the guard, then the rules:
+whatever fails between them, packets are dropped rather than leave with an internal address.
 """
 
 import subprocess
@@ -85,7 +85,7 @@ class Supervisor:
         return entry
 
     def reconcile(self) -> None:
-        """Look at everything once and mend the difference."""
+        """Look at everything once and correct the difference."""
         try:
             uplink = read_uplink(self.config.nat)
         except (UplinkMissing, OSError, subprocess.SubprocessError) as error:

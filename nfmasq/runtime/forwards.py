@@ -140,7 +140,7 @@ class Forwards:
             except OSError as error:
                 raise ForwardRefused(
                     f"{self._path} cannot be written: {error.strerror or error}; "
-                    "mend that, set engine.forwards, or leave --persist out"
+                    "correct that, set engine.forwards, or leave --persist out"
                 ) from None
         self.entries = new
 
@@ -172,7 +172,7 @@ class Forwards:
 
     def _saved(self) -> str:
         try:
-            return f"; a copy is in {kept.set_aside(self._path)}"
+            return f"; a copy is in {kept.copy_damaged(self._path)}"
         except OSError:
             return ""
 

@@ -96,7 +96,7 @@ def by_helper(read: Callable[[HelperCounters], Value]) -> Reader:
 
 
 def of_helpers(read: Callable[[HelperCounters], Iterable[tuple[str, int]]]) -> Reader:
-    """read: label values with their numbers, beside the helper's name."""
+    """read: label values with their numbers, for one helper."""
     return lambda seen: [
         ((name, word), count) for name, (_, own) in seen.helpers.items() for word, count in read(own)
     ]

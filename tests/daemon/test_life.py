@@ -188,7 +188,7 @@ def test_a_second_daemon_is_refused_whatever_of_the_first_it_shares(
     assert "another nfmasq is running and answers on" in said()
     elsewhere: dict[str, object] = {"socket": str(daemon.socket_path) + "2"}
     assert "metrics.listen 127.0.0.1:9853: Address already in use" in said(control=elsewhere)
-    assert "is held by another nfmasq" in said(metrics={"listen": ""})
+    assert "is in use by another nfmasq" in said(metrics={"listen": ""})
     state = {"state": daemon.config["engine"]["state"] + "2"}
     assert "queue 100 is taken by another program" in said(engine=state)
     assert status(daemon)["state"] == "ok"

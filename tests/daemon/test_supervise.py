@@ -76,7 +76,7 @@ def rules(router: Namespace) -> str:
     return router.run("iptables-save") + router.run("nft", "--stateless", "list", "ruleset")
 
 
-def test_after_the_end_nothing_is_put_back(router: Namespace) -> None:
+def test_after_the_end_nothing_is_reinstalled(router: Namespace) -> None:
     made = supervisor(router)
     router.call(made.begin)
     assert made.situation().problems == ()
@@ -199,7 +199,7 @@ def test_a_reload_changes_hairpinning_in_the_rules(router: Namespace) -> None:
     router.call(made.withdraw, False)
 
 
-def test_a_helper_that_is_switched_is_in_the_policy_at_once(router: Namespace) -> None:
+def test_a_helper_that_is_enabled_is_in_the_policy_when_the_call_returns(router: Namespace) -> None:
     recording = Recording()
     made = supervisor(router, recording)
     router.call(made.begin)

@@ -100,7 +100,7 @@ def test_only_what_was_added_can_be_removed(kept: Path) -> None:
 def test_a_file_that_cannot_be_written_refuses_what_should_be_kept(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     forwards = Forwards(forwarding(kept=tmp_path / "file" / "forwards.json"))
-    with pytest.raises(ForwardRefused, match=r"cannot be written: .*; mend that, set engine\.forwards"):
+    with pytest.raises(ForwardRefused, match=r"cannot be written: .*; correct that, set engine\.forwards"):
         forwards.add(tcp(80), persist=True)
     assert entries(forwards) == {}
     forwards.add(tcp(80), persist=False)
