@@ -1,4 +1,4 @@
-"""`nfmasq bench`: how fast is it here, beside its bounds and its alternatives?"""
+"""`nfmasq bench`: measures nfmasq on this machine, next to its bounds and its alternatives."""
 
 import os
 import shutil
@@ -40,9 +40,9 @@ Examples:
   sudo nfmasq bench --json > figures.json
   nfmasq bench --core
 
-Run it on a machine that has nothing else to do. Everything happens in network namespaces of its own;
-nothing of this machine's network is touched and nothing stays. A report compares all ways there are and
-takes the better part of an hour, --quick some minutes; what is not installed is left out and named."""
+Run it on an idle machine. Everything happens in network namespaces of its own; this machine's network is not
+touched and nothing stays. A report compares all ways and takes the better part of an hour, with --quick some
+minutes. A program that is not installed is left out and named."""
 )
 @click.option(
     "--report",
@@ -50,7 +50,7 @@ takes the better part of an hour, --quick some minutes; what is not installed is
     is_flag=False,
     flag_value=str(PLACE),
     metavar="[FILE]",
-    help=f"Measure everything and write it, with plots beside it, as Markdown.  [default file: {PLACE}]",
+    help=f"Measure everything and write it as Markdown, with plots.  [default file: {PLACE}]",
 )
 @click.option("--quick", is_flag=True, help="The short form: one round, half a second a measurement.")
 @click.option("--rounds", type=click.IntRange(min=1), show_default="5", help="Rounds to take.")
@@ -96,7 +96,7 @@ def bench(
 ) -> None:
     """Measure nfmasq against plain forwarding, the kernel's MASQUERADE, bare queue programs and a scapy loop.
 
-    One run, interleaved, medians; a table of figures, one of ratios, and the targets they are held against.
+    One run, interleaved, medians. It prints a table of figures, one of ratios, and the targets.
     """
     choice = Choice(report is not None, quick, core, frozenset(only), rounds, seconds, senders)
     if not core:
@@ -146,7 +146,7 @@ def _require_programs() -> None:
 
 
 def _require_place(report: Path) -> None:
-    """Nobody waits an hour to hear that the report cannot be written."""
+    """Fail now when the report cannot be written, not after an hour of measuring."""
     if not report.suffix:
         fail(f"bench: {report}: plots go to a directory named like the report: give it a suffix, {report}.md")
     if not report.parent.is_dir():
