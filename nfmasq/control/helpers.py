@@ -19,7 +19,7 @@ from nfmasq.control.question import (
     require_known,
 )
 from nfmasq.control.schemas import SCHEMA, Helper, Running
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.runtime.helpers import Entry, HelperRefused, NoSuchHelper
 
 

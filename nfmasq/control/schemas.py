@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypedDict
 from nfmasq._fastpath import Table
 from nfmasq.config import ConfigError
 from nfmasq.core.worker import Worker
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.runtime.forwards import Entry
 from nfmasq.runtime.helpers import Entry as HelperEntry
 

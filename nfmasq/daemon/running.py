@@ -28,7 +28,7 @@ from nfmasq.daemon.notify import notify, watchdog_s
 from nfmasq.daemon.refuse import Refuser
 from nfmasq.daemon.reload import read_again
 from nfmasq.daemon.supervise import Supervisor
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.machine.uplink import LinkWatch, RulesWatch, UplinkMissing
 from nfmasq.runtime.forwards import Entry
 from nfmasq.runtime.helpers import Entry as HelperEntry

@@ -111,7 +111,7 @@ class Supervisor:
 
     def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
         """Switch a helper, as it is when this returns. Raises as `Switchboard.turn` does."""
-        entry = self.helping.turn(name, enabled, network)
+        entry = self.helping.set_enabled(name, enabled, network)
         self._follow(self.config, self._uplink)
         return entry
 

@@ -23,7 +23,7 @@ from nfmasq.control.report import DIRECTIONS, seen_by_kernel
 from nfmasq.control.schemas import Running
 from nfmasq.core.policy import TRANSPORTS
 from nfmasq.core.worker import Worker
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.helpers.kit.base import REFUSALS
 
 _OWN_QUEUE_COUNTERS = (

@@ -42,27 +42,27 @@ def fail(helping: Helping) -> Engine:
 
 def test_a_turn_reaches_the_engine_and_the_core(helping: Helping) -> None:
     assert len(helping.ports((INTERNAL,))) == 1
-    helping.turn("ftp", False, IPv4Network(f"{CLIENT}/32"))
+    helping.set_enabled("ftp", False, IPv4Network(f"{CLIENT}/32"))
     switch = helping._engine.states()["ftp"].switch
-    assert (switch.on_for(CLIENT), switch.on_for(OTHER_CLIENT)) == (False, True)
+    assert (switch.enabled_for(CLIENT), switch.enabled_for(OTHER_CLIENT)) == (False, True)
     (port,) = helping.ports((INTERNAL,))
     assert not any(CLIENT in network for network in port.networks)
     assert any(OTHER_CLIENT in network for network in port.networks)
-    helping.turn("ftp", False, None)
+    helping.set_enabled("ftp", False, None)
     assert helping.ports((INTERNAL,)) == ()
 
 
 def test_a_reload_reaches_the_engine(helping: Helping) -> None:
-    helping.turn("ftp", False, None)
+    helping.set_enabled("ftp", False, None)
     network = {"cidr": str(GUESTS), "helpers": {"ftp": False}}
     helping.adopt(configured(network=[network], timeouts={"expectation": "90s"}))
     assert helping._engine.states()["ftp"].switch == helping.board.entries["ftp"].switch
     assert helping._engine.states()["ftp"].switch.networks == ((GUESTS, False),)
-    wait_until(lambda: helping._engine._expecting.seconds == 90, "the engine's next tick")
+    wait_until(lambda: helping._engine._expectations.seconds == 90, "the engine's next tick")
 
 
 def test_an_engine_that_fails_is_replaced_and_the_status_tells(helping: Helping) -> None:
-    helping.turn("irc", True, None)
+    helping.set_enabled("irc", True, None)
     failed = fail(helping)
     assert len(helping.ports((INTERNAL,))) == 2
     assert helping._engine is not failed
@@ -102,10 +102,10 @@ def test_one_that_hangs_gets_no_sessions_until_it_turns_again(helping: Helping) 
 def test_a_helper_the_engine_switches_off_is_off_in_the_core_too(helping: Helping) -> None:
     engine = helping._engine
     with engine._lock:
-        engine._problems["ftp"] = "it took too long"
+        engine._enabled.problems["ftp"] = "it took too long"
     assert helping.ports((INTERNAL,)) == ()
     assert not helping.board.entries["ftp"].switch.anywhere
-    assert helping.problems() == ["the helper ftp is off: it took too long"]
-    helping.turn("ftp", True, None)
+    assert helping.problems() == ["the helper ftp is disabled: it took too long"]
+    helping.set_enabled("ftp", True, None)
     assert helping.problems() == []
     assert helping.ports((INTERNAL,))

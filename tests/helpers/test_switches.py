@@ -25,11 +25,11 @@ def test_the_last_turn_that_names_a_host_counts(
     switch = Switch(begins)
     expected = dict.fromkeys(HOSTS, begins)
     for enabled, network in turned:
-        switch = switch.turned(enabled, network)
+        switch = switch.with_enabled(enabled, network)
         expected.update(
             dict.fromkeys([host for host in HOSTS if network is None or host in network], enabled)
         )
-    assert {host: switch.on_for(host) for host in HOSTS} == expected
+    assert {host: switch.enabled_for(host) for host in HOSTS} == expected
     assert switch.anywhere or not any(expected.values())
 
 
@@ -39,20 +39,20 @@ def test_the_core_is_told_the_hosts_it_is_on_for(
 ) -> None:
     switch = Switch(begins)
     for enabled, network in turned:
-        switch = switch.turned(enabled, network)
+        switch = switch.with_enabled(enabled, network)
     told = switch.hosts(internal)
     for host in HOSTS:
         if any(host in network for network in internal):
             means = told is not None and (not told or any(host in network for network in told))
-            assert means == switch.on_for(host)
+            assert means == switch.enabled_for(host)
 
 
 def test_networks_that_say_what_holds_anyway_are_forgotten() -> None:
     wide, narrow = IPv4Network("10.0.0.0/8"), IPv4Network("10.1.0.0/16")
-    switch = Switch(True).turned(False, wide).turned(True, narrow)
+    switch = Switch(True).with_enabled(False, wide).with_enabled(True, narrow)
     assert switch.networks == ((narrow, True), (wide, False))
-    assert switch.on_for(IPv4Address("10.1.2.3"))
-    assert not switch.on_for(IPv4Address("10.2.2.3"))
-    assert switch.turned(False, narrow).networks == ((wide, False),)
-    assert switch.turned(True, wide).networks == ()
-    assert switch.turned(False) == Switch(False)
+    assert switch.enabled_for(IPv4Address("10.1.2.3"))
+    assert not switch.enabled_for(IPv4Address("10.2.2.3"))
+    assert switch.with_enabled(False, narrow).networks == ((wide, False),)
+    assert switch.with_enabled(True, wide).networks == ()
+    assert switch.with_enabled(False) == Switch(False)

@@ -105,7 +105,7 @@ def test_one_that_sleeps_is_replaced_and_switched_off(net: Topology, daemon: Dae
         assert passes(other, its_far, b"HELLO\r\n")
         near.sendall(b"SLEEP\r\n")
         assert others_pass(net.client2)
-        name = "the helper hang is off: it did not return from a call"
+        name = "the helper hang is disabled: it did not return from a call"
         wait_until(lambda: name in daemon.api("/v1/status")["reasons"], "the status to say so", PATIENCE_S)
         assert passes(its_far, other, b"HELLO\r\n"), "a connection of another helper"
         assert far.recv(100) == b"SLEEP\r\n", "the connection itself, without a helper"

@@ -57,9 +57,9 @@ def test_the_narrowest_network_of_the_file_counts() -> None:
 
 def test_a_turn_holds_until_a_reload() -> None:
     board = Switchboard(configured())
-    board.turn("ftp", False, None)
+    board.set_enabled("ftp", False, None)
     assert board.ports(BOTH) == ()
-    board.turn("irc", True, GUESTS)
+    board.set_enabled("irc", True, GUESTS)
     assert board.ports(BOTH) == (HelperPort(IRC, TCP, 6667, (GUESTS,)),)
     board.adopt(configured())
     assert board.ports(BOTH) == (HelperPort(FTP, TCP, 21),)
@@ -69,19 +69,19 @@ def test_a_helper_there_is_none_of_or_that_does_not_load_is_refused(others: Path
     board = Switchboard(configured())
     assert board.entries.keys() == {"ftp", "irc", "telephone"}
     with pytest.raises(NoSuchHelper, match=r'no helper "fpt"; did you mean "ftp"\?'):
-        board.turn("fpt", True, None)
+        board.set_enabled("fpt", True, None)
     with pytest.raises(HelperRefused, match="cannot be loaded: ModuleNotFoundError"):
-        board.turn("broken", True, None)
+        board.set_enabled("broken", True, None)
 
 
 def test_a_helper_that_would_share_a_port_is_not_switched_on() -> None:
     board = Switchboard(configured(helpers={"irc": {"enabled": False, "ports": [21]}}))
-    with pytest.raises(HelperRefused, match="tcp port 21 is the ftp helper's, which is on; disable that one"):
-        board.turn("irc", True, GUESTS)
-    board.turn("ftp", False, None)
-    board.turn("irc", True, GUESTS)
+    with pytest.raises(HelperRefused, match="tcp port 21 is the ftp helper's, which is enabled; disable"):
+        board.set_enabled("irc", True, GUESTS)
+    board.set_enabled("ftp", False, None)
+    board.set_enabled("irc", True, GUESTS)
     with pytest.raises(HelperRefused):
-        board.turn("ftp", True, LAN)
+        board.set_enabled("ftp", True, LAN)
 
 
 def test_a_helper_is_made_with_its_options_and_anew_when_they_change(others: Path) -> None:
@@ -109,7 +109,7 @@ def test_what_the_core_cannot_hold_is_left_out_and_told() -> None:
     helpers = {"irc": {"enabled": False, "ports": list(range(7000, 7020))}}
     board.adopt(configured(network=many, helpers=helpers))
     assert {port.helper for port in board.ports((LAN,))} == {FTP}
-    assert board.problem == "no room for the networks of irc: off; name fewer or wider ones"
+    assert board.problem == "no room for the networks of irc: disabled; name fewer or wider ones"
 
 
 def test_a_switch_says_where_it_is_anywhere() -> None:

@@ -20,7 +20,7 @@ from nfmasq.control.socket import ControlSocket
 from nfmasq.core.policy import Policy
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.helping import Helping
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.runtime.forwards import Entry, Forwards
 from nfmasq.runtime.helpers import Entry as HelperEntry
 
@@ -87,7 +87,7 @@ class Bare:
 
     async def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
         """On the board and in the engine alone."""
-        return self.helping.turn(name, enabled, network)
+        return self.helping.set_enabled(name, enabled, network)
 
     async def reload(self) -> ReloadOutcome:
         """As the test set it."""

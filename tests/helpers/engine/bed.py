@@ -96,10 +96,10 @@ class Bed:
         self.rules = policy(helper_ports=tuple(rows), **changes)
         self.table = Keeping(changes["sessions"])
         self.table.configure(self.rules)
-        self.rest = Kept()
+        self.remainder = Kept()
         self.now = 1000.0
         self.registry = Registry(entries)
-        self.engine = Engine(self.table, self.registry, rest=self.rest, clock=lambda: self.now)
+        self.engine = Engine(self.table, self.registry, remainder=self.remainder, clock=lambda: self.now)
 
     def replace_rules(self, **changes: Any) -> None:
         """Configure the table anew."""
@@ -117,10 +117,10 @@ class Bed:
     def answered(self, held: Held) -> list[bytes]:
         """What the engine makes of a packet that was set aside."""
         self.table.verdicts.clear()
-        self.rest.packets.clear()
+        self.remainder.packets.clear()
         self.engine.answer(held)
         (verdict,) = self.table.verdicts
-        return [] if verdict is None else [verdict, *self.rest.packets]
+        return [] if verdict is None else [verdict, *self.remainder.packets]
 
 
 class Connection:

@@ -216,9 +216,9 @@ class Talk:
         """The engine answers the oldest packet."""
         side, held = self.waiting.pop(0)
         self.bed.table.verdicts.clear()
-        self.bed.rest.packets.clear()
+        self.bed.remainder.packets.clear()
         self.bed.engine.answer(held)
-        sent = [*self.bed.table.verdicts, *self.bed.rest.packets]
+        sent = [*self.bed.table.verdicts, *self.bed.remainder.packets]
         assert None not in sent
         for each in sent:
             self.note(side, held.packet, each or b"")

@@ -50,7 +50,7 @@ def test_both_ends_hear_one_stream_and_are_told_the_truth(forwarded: bool, seed:
     steps, off_at = chance.randint(0, 500), chance.choice([-1, chance.randint(0, 500)])
     for step in range(steps):
         if step == off_at:
-            bed.engine.switch("here", False)
+            bed.engine.set_enabled("here", False)
         bed.now += chance.choice([0.0, 0.0, 0.01, 0.3])
         talk.step()
         if chance.random() < 0.05:

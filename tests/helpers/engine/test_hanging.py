@@ -8,7 +8,7 @@ from support.packets import ACK, SYN, tcp
 
 from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed
 from helpers.engine.here import HANGING, text_of
-from nfmasq.helpers.engine import thread as engine_file
+from nfmasq.helpers.engine import thread
 from nfmasq.helpers.engine.thread import Engine
 from nfmasq.helpers.switches import Switch
 from nfmasq.lab.waiting import wait_until
@@ -25,7 +25,7 @@ def bed() -> Iterator[Bed]:
     made = Bed()
     made.engine.start()
     say(made, NEAR_PORT, HI + b"HANG\r\n", 2)
-    wait_until(lambda: made.engine._leash.lasts_s, "the helper to be called")
+    wait_until(lambda: made.engine._reader.leash.lasts_s, "the helper to be called")
     yield made
     HANGING.set()
     made.engine.stop()
@@ -61,7 +61,7 @@ def test_one_left_behind_touches_nothing_when_it_comes_back(bed: Bed) -> None:
 
 def test_a_switch_is_turned_without_waiting_for_it(bed: Bed) -> None:
     began = time.monotonic()
-    bed.engine.switch("here", False)
+    bed.engine.set_enabled("here", False)
     assert time.monotonic() - began < SOON_S
     assert bed.engine.states()["here"].switch == Switch(True)
     HANGING.set()
@@ -74,14 +74,14 @@ def test_who_hangs_is_named_when_it_should_have_been_cut_off(
     bed: Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert bed.engine.hangs_in == ""
-    monkeypatch.setattr(engine_file, "AT_ALL_S", 0.0)
-    monkeypatch.setattr(engine_file, "CUT_OFF_WITHIN_S", 0.0)
+    monkeypatch.setattr(thread, "AT_ALL_S", 0.0)
+    monkeypatch.setattr(thread, "CUT_OFF_WITHIN_S", 0.0)
     assert bed.engine.hangs_in == "here"
 
 
 def test_another_engine_goes_on_with_the_rest(bed: Bed) -> None:
     bed.engine.stop(0.0)
-    other = Engine(bed.table, bed.registry, rest=bed.rest, takes_over=True)
+    other = Engine(bed.table, bed.registry, remainder=bed.remainder, takes_over=True)
     other.start()
     try:
         say(bed, NEAR_PORT + 1, HI + HERE, 6)

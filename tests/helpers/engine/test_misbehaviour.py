@@ -11,8 +11,8 @@ from support.packets import ACK, SYN, tcp
 from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed, Connection, payload_of
 from helpers.engine.here import text_of
 from helpers.engine.rogue import AT_LENGTH, IN_WRITING, ROGUERY, Rogue
-from nfmasq.helpers.engine import thread as engine_file
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.enabled import MOST_CUT_OFF
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.helpers.kit.base import MOST_FOUND, Endpoint
 from nfmasq.helpers.switches import Switch
 from nfmasq.lab.waiting import wait_until
@@ -158,7 +158,7 @@ def test_what_never_ends_is_cut_off(threaded: Thread, word: bytes, side: int) ->
 
 
 def test_who_exits_ends_no_thread(threaded: Thread) -> None:
-    for nth in range(engine_file.MOST_CUT_OFF + 1):
+    for nth in range(MOST_CUT_OFF + 1):
         rogue = threaded.open(NEAR_PORT + nth)
         assert threaded.say(0, NEAR_PORT + nth, rogue, b"EXIT\r\n") == b"EXIT\r\n"
     assert threaded.say(0, 39999, threaded.open(39999), HERE) != HERE

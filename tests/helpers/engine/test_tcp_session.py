@@ -235,7 +235,7 @@ def test_a_completing_segment_that_comes_late_still_completes(bed: Bed, connecti
     bed.now += 1.5
     assert connection.say(0, SPEECH[20:], at=20) == heard(bed)
     assert connection.say(0, b"AGAIN " + text_of(CLIENT, 5000) + b"\r\n", at=len(SPEECH)) != b""
-    assert bed.engine._talks.get((1, 1)).dialogue  # type: ignore[union-attr]
+    assert bed.engine._sessions.get((1, 1)).dialogue  # type: ignore[union-attr]
 
 
 def test_of_two_answers_to_a_syn_the_asker_chooses(bed: Bed) -> None:
@@ -334,7 +334,7 @@ def test_a_train_of_which_little_may_go_is_sent_anew(bed: Bed, connection: Conne
     assert held is not None
     bed.engine.answer(held)
     assert bed.table.verdicts[-1] is None
-    (packet,) = bed.rest.packets
+    (packet,) = bed.remainder.packets
     assert payload_of(packet) == HI + heard(bed)
 
 
