@@ -7,13 +7,15 @@ import sys
 from types import FrameType
 
 import pytest
-from support.talk import IN, OUT
+from support.dialogues import IN, OUT
 
 from nfmasq.helpers.kit.base import Side
 from nfmasq.helpers.kit.lines import MOST_LINES
 from nfmasq.helpers.kit.listener import INTERNAL, Listener
-from nfmasq.helpers.protocols.ftp import LONGEST, Ftp
-from nfmasq.helpers.protocols.irc import MESSAGE, TAGS, Irc
+from nfmasq.helpers.protocols.ftp import Ftp
+from nfmasq.helpers.protocols.ftp.dialogue import LONGEST
+from nfmasq.helpers.protocols.irc import Irc
+from nfmasq.helpers.protocols.irc.dialogue import MESSAGE, TAGS
 
 AT_ONCE = 65536
 OF_A_LINE = 40

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.talk import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
+from support.dialogues import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
 
-from helpers.protocols.ftp_talk import FORWARDED_LOGIN, LOGIN, PORT, Said, client_says, server_says
+from helpers.protocols.ftp.sayings import FORWARDED_LOGIN, LOGIN, PORT, Said, client_says, server_says
 from nfmasq.helpers.kit.base import Found
 from nfmasq.helpers.protocols.ftp import Ftp
 
@@ -211,7 +211,7 @@ def test_port_arbitrary_ip(line: bytes) -> None:
     assert (heard.places, heard.refused) == ([], [])  # allowed is only the text, never a way in
 
 
-def test_no_more_is_held_back_than_the_message_needs() -> None:
+def test_no_more_waits_than_the_message_needs() -> None:
     """Of a PORT its numbers, of everything else nothing."""
     heard = client_says(b"STOR lon")
     assert heard.waiting[IN] == b""
@@ -250,7 +250,7 @@ def test_any_cutting_gives_the_same(lengths: list[int]) -> None:
 
 
 @given(st.ip_addresses(v=4), st.integers(0, 65535), st.sampled_from(["PORT", "EPRT"]))
-def test_what_is_written_is_found_again(address: object, port: int, form: str) -> None:
+def test_what_is_written_is_found_when_read(address: object, port: int, form: str) -> None:
     """Every endpoint survives being written and read."""
     heard = client_says({"PORT": PORT[1], "EPRT": b"EPRT ,1,192.168.1.10,5000,\r\n"}[form])
     (place,) = heard.places

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.talk import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
+from support.dialogues import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
 
-from helpers.protocols.irc_talk import ADDRESS, LOGIN, Said, client_says, dcc
+from helpers.protocols.irc.sayings import ADDRESS, LOGIN, Said, client_says, dcc
 from nfmasq.helpers.kit.base import Found, Mentioned, Named
 from nfmasq.helpers.protocols.irc import Irc
 
@@ -248,7 +248,7 @@ def test_resume_of_the_others_offer_is_not_ours() -> None:
     assert (heard.places, heard.refused) == ([], [])
 
 
-def test_no_more_is_held_back_than_the_message_needs() -> None:
+def test_no_more_waits_than_the_message_needs() -> None:
     """Of a line that has begun, only what may be DCC."""
     heard = client_says(b"PRIVMSG bob :hello \x01ACTION waves\x01 \x01")
     assert heard.waiting[IN] == b""
