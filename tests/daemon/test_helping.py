@@ -40,7 +40,7 @@ def fail(helping: Helping) -> Engine:
     return engine
 
 
-def test_a_turn_reaches_the_engine_and_the_core(helping: Helping) -> None:
+def test_a_change_reaches_the_engine_and_the_core(helping: Helping) -> None:
     assert len(helping.ports((INTERNAL,))) == 1
     helping.set_enabled("ftp", False, IPv4Network(f"{CLIENT}/32"))
     switch = helping._engine.states()["ftp"].switch
@@ -81,7 +81,7 @@ def test_one_that_fails_again_and_again_gets_no_sessions(helping: Helping) -> No
     assert "sessions pass without helpers" in problem
 
 
-def test_one_that_hangs_gets_no_sessions_until_it_turns_again(helping: Helping) -> None:
+def test_one_that_hangs_gets_no_sessions_until_it_runs_again(helping: Helping) -> None:
     def looks() -> bool:
         for _ in range(LOOKS + 1):
             helping.beat()
@@ -95,11 +95,11 @@ def test_one_that_hangs_gets_no_sessions_until_it_turns_again(helping: Helping) 
         wait_until(looks, "the engine to be stuck")
         assert helping.problems() == ["the helpers' thread is stuck; new sessions pass without helpers"]
         assert helping.ports((INTERNAL,)) == ()
-    wait_until(lambda: not look(), "the engine to turn")
+    wait_until(lambda: not look(), "the engine to run")
     assert helping.ports((INTERNAL,))
 
 
-def test_a_helper_the_engine_switches_off_is_off_in_the_core_too(helping: Helping) -> None:
+def test_a_helper_the_engine_disables_is_disabled_in_the_core_too(helping: Helping) -> None:
     engine = helping._engine
     with engine._lock:
         engine._enabled.problems["ftp"] = "it took too long"

@@ -1,4 +1,4 @@
-"""For whom a helper is on, after any turns."""
+"""For whom a helper is enabled, after any changes."""
 
 from ipaddress import IPv4Address, IPv4Network
 
@@ -15,16 +15,16 @@ networks = st.builds(
     st.integers(0, 15),
     st.integers(27, 32),
 )
-turns = st.lists(st.tuples(st.booleans(), st.none() | networks), max_size=8)
+changes = st.lists(st.tuples(st.booleans(), st.none() | networks), max_size=8)
 
 
-@given(st.booleans(), turns)
-def test_the_last_turn_that_names_a_host_counts(
-    begins: bool, turned: list[tuple[bool, IPv4Network | None]]
+@given(st.booleans(), changes)
+def test_the_last_change_that_names_a_host_counts(
+    begins: bool, made: list[tuple[bool, IPv4Network | None]]
 ) -> None:
     switch = Switch(begins)
     expected = dict.fromkeys(HOSTS, begins)
-    for enabled, network in turned:
+    for enabled, network in made:
         switch = switch.with_enabled(enabled, network)
         expected.update(
             dict.fromkeys([host for host in HOSTS if network is None or host in network], enabled)
@@ -33,12 +33,12 @@ def test_the_last_turn_that_names_a_host_counts(
     assert switch.anywhere or not any(expected.values())
 
 
-@given(st.booleans(), turns, st.lists(networks, max_size=3))
-def test_the_core_is_told_the_hosts_it_is_on_for(
-    begins: bool, turned: list[tuple[bool, IPv4Network | None]], internal: list[IPv4Network]
+@given(st.booleans(), changes, st.lists(networks, max_size=3))
+def test_the_core_gets_the_hosts_it_is_enabled_for(
+    begins: bool, made: list[tuple[bool, IPv4Network | None]], internal: list[IPv4Network]
 ) -> None:
     switch = Switch(begins)
-    for enabled, network in turned:
+    for enabled, network in made:
         switch = switch.with_enabled(enabled, network)
     told = switch.hosts(internal)
     for host in HOSTS:

@@ -111,14 +111,14 @@ class Bed:
         reason, sent = self.table.translate(packet, inbound=inbound)
         if reason:
             return []
-        held = self.table.next_held(0)
-        return [sent] if held is None else self.answered(held)
+        aside = self.table.next_held(0)
+        return [sent] if aside is None else self.answered(aside)
 
-    def answered(self, held: Held) -> list[bytes]:
+    def answered(self, aside: Held) -> list[bytes]:
         """What the engine makes of a packet that was set aside."""
         self.table.verdicts.clear()
         self.remainder.packets.clear()
-        self.engine.answer(held)
+        self.engine.answer(aside)
         (verdict,) = self.table.verdicts
         return [] if verdict is None else [verdict, *self.remainder.packets]
 

@@ -20,7 +20,7 @@ SOON_S = 1.5
 
 @pytest.fixture
 def bed() -> Iterator[Bed]:
-    """A bed whose engine hangs in a helper, with one packet in its hand."""
+    """A bed whose engine hangs in a helper, with one packet unanswered."""
     HANGING.clear()
     made = Bed()
     made.engine.start()
@@ -41,7 +41,7 @@ def say(bed: Bed, near: int, payload: bytes, answered: int) -> None:
     wait_until(lambda: len(bed.table.verdicts) == answered, "the verdicts")
 
 
-def test_it_is_stopped_in_time_and_the_packet_in_its_hand_dropped(bed: Bed) -> None:
+def test_it_is_stopped_in_time_and_its_packet_dropped(bed: Bed) -> None:
     began = time.monotonic()
     bed.engine.stop(0.5)
     assert time.monotonic() - began < SOON_S
@@ -59,14 +59,14 @@ def test_one_left_behind_touches_nothing_when_it_comes_back(bed: Bed) -> None:
     assert bed.engine.failure is None
 
 
-def test_a_switch_is_turned_without_waiting_for_it(bed: Bed) -> None:
+def test_a_switch_is_set_without_waiting_for_it(bed: Bed) -> None:
     began = time.monotonic()
     bed.engine.set_enabled("here", False)
     assert time.monotonic() - began < SOON_S
     assert bed.engine.states()["here"].switch == Switch(True)
     HANGING.set()
     bed.table.translate(tcp(CLIENT, 50000, SERVER, PORT))
-    wait_until(lambda: bed.engine.states()["here"].switch == Switch(False), "the switch to be turned")
+    wait_until(lambda: bed.engine.states()["here"].switch == Switch(False), "the switch to be set")
     wait_until(lambda: bed.table.let == [(1, 1)], "the connection to be let go")
 
 

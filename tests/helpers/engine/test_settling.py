@@ -61,9 +61,7 @@ def test_the_numbers_are_right_in_the_fast_path(bed: Bed, connection: Connection
     assert bed.table.next_held(0) is None
 
 
-def test_an_idle_connection_is_let_go_when_its_helper_is_switched_off(
-    bed: Bed, connection: Connection
-) -> None:
+def test_an_idle_connection_is_let_go_when_its_helper_is_disabled(bed: Bed, connection: Connection) -> None:
     sent = connection.say(0, HI + HERE)
     connection.send(1, acked=len(sent))
     bed.engine.set_enabled("here", False)
@@ -88,9 +86,9 @@ def test_packets_that_had_been_set_aside_are_still_corrected(bed: Bed, connectio
 
 def next_answered(bed: Bed) -> bytes:
     """What the engine makes of the oldest packet that was set aside."""
-    held = bed.table.next_held(0)
-    assert held is not None
-    (packet,) = bed.answered(held)
+    aside = bed.table.next_held(0)
+    assert aside is not None
+    (packet,) = bed.answered(aside)
     return packet
 
 
@@ -98,12 +96,12 @@ def test_those_parted_with_are_forgotten_when_no_packet_can_wait_any_more(
     bed: Bed, connection: Connection
 ) -> None:
     connection.say(0, b"another protocol")
-    talks = bed.engine._sessions
-    assert talks.parted((1, 1))
+    known = bed.engine._sessions
+    assert known.parted((1, 1))
     for was_empty, parted in ((False, True), (True, True), (False, True), (True, False)):
         bed.engine._was_empty = was_empty
         bed.engine.tick()
-        assert bool(talks.parted((1, 1))) == parted
+        assert bool(known.parted((1, 1))) == parted
 
 
 def test_thousands_of_acknowledged_corrections_cost_no_memory(bed: Bed, connection: Connection) -> None:

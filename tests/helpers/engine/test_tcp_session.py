@@ -1,4 +1,4 @@
-"""Segment by segment: what goes on at once, what waits, and with which numbers."""
+"""Segment by segment: what goes on, what waits, and with which numbers."""
 
 from ipaddress import IPv4Address
 
@@ -330,9 +330,9 @@ def test_a_train_of_which_little_may_go_is_sent_anew(bed: Bed, connection: Conne
     """The kernel drops a train that is no longer than one of its segments should be."""
     start = connection.made(0, SPEECH + b"x" * 3000)
     bed.table.translate(start)
-    held = bed.table.next_held(0)
-    assert held is not None
-    bed.engine.answer(held)
+    aside = bed.table.next_held(0)
+    assert aside is not None
+    bed.engine.answer(aside)
     assert bed.table.verdicts[-1] is None
     (packet,) = bed.remainder.packets
     assert payload_of(packet) == HI + heard(bed)

@@ -99,7 +99,7 @@ def test_a_helper_of_datagrams(bed: Bed) -> None:
 
 
 @pytest.mark.parametrize("network", [None, IPv4Network("192.168.1.0/28")])
-def test_switched_off_nothing_more_is_rewritten_and_numbers_go_on(
+def test_disabled_nothing_more_is_rewritten_and_numbers_go_on(
     bed: Bed, connection: Connection, network: IPv4Network | None
 ) -> None:
     other = Connection(bed, near=NEAR_PORT + 1).open()
@@ -117,20 +117,20 @@ def test_switched_off_nothing_more_is_rewritten_and_numbers_go_on(
     assert Connection(bed, near=NEAR_PORT + 2).open().say(0, HI + ALSO) != HI + ALSO
 
 
-def test_switched_off_for_one_network_goes_on_for_the_others(bed: Bed, connection: Connection) -> None:
+def test_disabled_for_one_network_goes_on_for_the_others(bed: Bed, connection: Connection) -> None:
     bed.engine.set_enabled("here", False, IPv4Network(f"{OTHER_CLIENT}/32"))
     assert connection.say(0, HI + HERE) != HI + HERE
     bed.send(tcp(OTHER_CLIENT, NEAR_PORT, SERVER, PORT), inbound=False)
     assert bed.engine.states()["here"].switch == Switch(True, ((IPv4Network(f"{OTHER_CLIENT}/32"), False),))
 
 
-def test_what_waits_goes_on_when_the_helper_is_switched_off(bed: Bed, connection: Connection) -> None:
+def test_what_waits_goes_on_when_the_helper_is_disabled(bed: Bed, connection: Connection) -> None:
     assert connection.say(0, HI + HERE[:12]) == HI
     bed.engine.set_enabled("here", False)
     assert connection.say(0, HERE[:12], at=len(HI)) == HERE[:12]
 
 
-def test_conversations_end_with_their_sessions(bed: Bed, connection: Connection) -> None:
+def test_a_session_ends_with_the_core_s(bed: Bed, connection: Connection) -> None:
     connection.say(0, HI + HERE)
     assert counted(bed).sessions == 1
     bed.table.flush()
@@ -138,7 +138,7 @@ def test_conversations_end_with_their_sessions(bed: Bed, connection: Connection)
     assert counted(bed).sessions == 0
 
 
-def test_there_are_only_so_many_conversations(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_are_only_so_many_sessions(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "MOST", 1)
     assert Connection(bed).open().say(0, HI + HERE) != HI + HERE
     assert Connection(bed, near=NEAR_PORT + 1).open().say(0, HI + HERE) == HI + HERE
@@ -165,7 +165,7 @@ def test_bytes_behind_gaps_leave_half_the_room_to_bytes_that_wait(bed: Bed) -> N
     assert bed.table.let == []
 
 
-def test_a_helper_that_loops_is_cut_off_and_after_some_times_switched_off() -> None:
+def test_a_helper_that_loops_is_cut_off_and_after_some_times_disabled() -> None:
     bed = Bed()
     bed.engine.start()
     try:
@@ -196,7 +196,7 @@ def speak(bed: Bed, connection: Connection, nth: int) -> None:
 
 def test_the_thread_answers_all_before_it_ends(bed: Bed) -> None:
     bed.engine.start()
-    wait_until(lambda: bed.engine.beats, "the first turn")
+    wait_until(lambda: bed.engine.beats, "the first beat")
     for port in range(100):
         bed.table.translate(tcp(CLIENT, 1024 + port, SERVER, PORT))
     bed.engine.stop()

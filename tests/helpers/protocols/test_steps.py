@@ -1,6 +1,7 @@
-"""How much work what comes can make for the helpers of the tree: steps are counted, not time.
+"""How much work any bytes can make for the helpers of the tree: steps are counted, not time.
 
-A step is a call of a function, Python's or C's. The engine gives a dialogue 4096 bytes at once; here is more.
+A step is a call of a function, Python's or C's. The engine gives a dialogue 4096 bytes in one call; the tests
+give more.
 """
 
 import sys

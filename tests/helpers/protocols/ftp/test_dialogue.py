@@ -178,7 +178,7 @@ def test_a_server_that_does_not_begin_like_ftp(first: bytes) -> None:
 
 
 def test_helper_cpu_bomb() -> None:
-    """Helper CPU bomb: a line without an end is held by nobody, and ends the helper."""
+    """Helper CPU bomb: a line without an end does not wait, and ends the helper."""
     heard = client_says(*[b"A"] * LONGEST)
     assert not heard.left
     heard.hear(IN, b"A")

@@ -224,7 +224,7 @@ def test_no_more_waits_than_the_message_needs() -> None:
     assert heard.waiting[IN] == b"Ent"
 
 
-CONVERSATION: Sequence[Said] = (
+SESSION: Sequence[Said] = (
     (OUT, b"220-Welcome\r\n220 ready\r\n"),
     (IN, b"AUTH TLS\r\n"),
     (OUT, b"502 No\r\n"),
@@ -241,10 +241,10 @@ CONVERSATION: Sequence[Said] = (
 @given(st.lists(st.integers(1, 12), max_size=120))
 def test_any_cutting_gives_the_same(lengths: list[int]) -> None:
     """Whatever the segments: the same endpoints, at the same places, and the same refusals."""
-    whole = hear(Ftp(), CONVERSATION)
+    whole = hear(Ftp(), SESSION)
     assert [port for _, port in endpoints(whole)] == [5000, 5001, 5002]
     assert whole.refused == ["malformed", "forged", "not_allowed"]
-    pieces = hear(Ftp(), cut(CONVERSATION, lengths))
+    pieces = hear(Ftp(), cut(SESSION, lengths))
     assert [place[:3] for place in pieces.places] == [place[:3] for place in whole.places]
     assert (endpoints(pieces), pieces.refused) == (endpoints(whole), whole.refused)
 

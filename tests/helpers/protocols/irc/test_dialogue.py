@@ -96,7 +96,7 @@ def test_a_line_has_a_bound() -> None:
 
 
 def test_helper_cpu_bomb() -> None:
-    """Helper CPU bomb: a line without an end is held by nobody, and ends the helper."""
+    """Helper CPU bomb: a line without an end does not wait, and ends the helper."""
     heard = client_says(b"A" * (TAGS + MESSAGE), b"A")
     assert heard.left
 
