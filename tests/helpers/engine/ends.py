@@ -258,7 +258,7 @@ class TwoEnds:
 
 
 def rewritten_lines(said: bytes, heard: bytes, texts: Iterable[tuple[bytes, bytes]]) -> Plan:
-    """The plan that makes `heard` of `said`: in each line the first text of a pair became the second, or stayed.
+    """The plan that makes `heard` of `said`: in each line one text of a pair became the other, or stayed.
 
     Raises AssertionError where there is no such plan.
     """
