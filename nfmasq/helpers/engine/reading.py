@@ -1,8 +1,8 @@
 """Calls dialogues: what they are given to read, and what to write where they found an endpoint.
 
-What is stored: a tally for each helper, and the name of the helper that was called last. Who writes: the
-engine's thread. What ends a dialogue here: it raises, or takes too long (`leash`); the error is counted and
-the bytes go untouched.
+What is stored: a tally for each helper's number, and the name of the helper that was called last. Who writes:
+the engine's thread. What ends a dialogue here: it raises, or takes too long (`leash`); the error is counted
+and the bytes go untouched.
 """
 
 import logging
@@ -27,7 +27,8 @@ class DialogueReader:
         self.called = ""
         self._enabled = enabled
         self._expectations = expectations
-        self._tallies = {name: Tally() for name in registry.entries}
+        self._names = {entry.number: name for name, entry in registry.entries.items()}
+        self._tallies = {number: Tally() for number in self._names}
         self._unknown = Tally()
 
     def begin(self, session: HelpedSession) -> Dialogue | None:
@@ -50,7 +51,7 @@ class DialogueReader:
         entry = self._enabled.entry(session.number)
         if entry is None or session.dialogue is None:
             return len(data), (), True
-        tally = self._tally(entry)
+        tally = self.tally(session.number)
         tally.readings += 1
         self.called = entry.name
         edits: list[Edit] = []
@@ -77,20 +78,23 @@ class DialogueReader:
 
     def tally(self, number: int) -> Tally:
         """The tally of the helper with this number; of an unknown one, a tally that is never shown."""
-        entry = self._enabled.entry(number)
-        return self._unknown if entry is None else self._tally(entry)
+        tally = self._tallies.get(number)
+        return self._new_tally(number) if tally is None else tally
 
     def counters(self) -> dict[str, HelperCounters]:
         """What was counted of each helper, by its name."""
-        return {name: tally.counters() for name, tally in list(self._tallies.items())}
+        return {self._names[number]: tally.counters() for number, tally in list(self._tallies.items())}
 
-    def _tally(self, entry: Entry) -> Tally:
-        if entry.name not in self._tallies:
-            self._tallies[entry.name] = Tally()
-        return self._tallies[entry.name]
+    def _new_tally(self, number: int) -> Tally:
+        entry = self._enabled.entry(number)
+        if entry is None:
+            return self._unknown
+        self._names[number] = entry.name
+        self._tallies[number] = Tally()
+        return self._tallies[number]
 
     def _failed(self, entry: Entry, error: Exception) -> None:
-        name, tally = entry.name, self._tally(entry)
+        name, tally = entry.name, self.tally(entry.number)
         tally.errors += 1
         if is_worth_a_line(tally.errors):
             what = f"{type(error).__name__}: {error}"

@@ -197,8 +197,7 @@ class Engine:
 
     def _release(self, aside: Held, packets: list[bytearray]) -> None:
         own, self._answering = packets[:1], None
-        first = len(packets[0] if packets else b"")
-        if len(aside.packet) > LONGEST_ALONE >= first and self._remainder is not None:
+        if len(aside.packet) > LONGEST_ALONE >= len(own[0] if own else b"") and self._remainder is not None:
             own = []  # the kernel would drop it where it takes a train apart; we send it instead
         try:
             self._table.release(aside, own[0] if own else None)

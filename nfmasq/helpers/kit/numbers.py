@@ -6,14 +6,14 @@ Digits at the end of the bytes given so far may go on in the next segment. A num
 large raises Refusal("malformed"): numbers never wrap.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.kit.base import Refusal
 
 MOST_DIGITS = 20
-"""Digits of a number, leading zeros included."""
+"""Digits of a number, leading zeros included; of octets, in the mean."""
 LAST_PORT = 65535
 
 
@@ -32,9 +32,15 @@ def port_number(digits: bytes) -> int:
     return number(digits, LAST_PORT)
 
 
-def octets(digits: Iterable[bytes]) -> bytes:
+def octets(digits: Sequence[bytes]) -> bytes:
     """A byte for each number, which is 0 to 255, in order. Raises Refusal("malformed")."""
-    return bytes([number(each, 255) for each in digits])
+    together = b"".join(digits)
+    if not together.isdigit() or len(together) > MOST_DIGITS * len(digits):
+        raise Refusal("malformed")
+    try:
+        return bytes(map(int, digits))
+    except ValueError:  # more than 255, or empty
+        raise Refusal("malformed") from None
 
 
 def dotted(text: bytes) -> IPv4Address:
