@@ -17,7 +17,10 @@ from support.house import GLOSSARY, ROOT, WITHOUT_TEST, retired_words
 
 PACKAGE, TESTS = ROOT / "nfmasq", ROOT / "tests"
 SOURCES = sorted(
-    path for folder in (PACKAGE, TESTS) for path in folder.rglob("*") if path.suffix in {".py", ".pyx", ".pxd", ".pxi"}
+    path
+    for folder in (PACKAGE, TESTS)
+    for path in folder.rglob("*")
+    if path.suffix in {".py", ".pyx", ".pxd", ".pxi"}
 )
 MODULES = [path for path in SOURCES if path.suffix == ".py" and PACKAGE in path.parents]
 
@@ -54,7 +57,9 @@ def test_every_stage_is_in_the_table_of_contents() -> None:
     """`_hot/__init__.pxd` names each file of the shelves."""
     contents = (PACKAGE / "_hot" / "__init__.pxd").read_text(encoding="utf-8")
     stages = [path.stem for shelf in SHELVES for path in (PACKAGE / "_hot" / shelf).glob("*.px[di]")]
-    assert [stage for stage in stages if stage != "__init__" and not re.search(rf"\b{stage}\b", contents)] == []
+    assert [
+        stage for stage in stages if stage != "__init__" and not re.search(rf"\b{stage}\b", contents)
+    ] == []
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -131,7 +136,11 @@ def test_the_test_that_is_named_instead_is_there(tester: str) -> None:
     assert (ROOT / tester).exists()
 
 
-PROSE = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "deploy").rglob("*.toml"))]
+PROSE = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "deploy").rglob("*.toml")),
+]
 
 
 @pytest.mark.parametrize(("word", "instead"), retired_words(), ids=lambda word: str(word).replace(" ", "-"))

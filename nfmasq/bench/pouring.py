@@ -12,7 +12,7 @@ import threading
 from itertools import count
 
 from nfmasq.bench.looping import LOOP, Looping
-from nfmasq.helpers.engine.thread import MOST_CUT_OFF
+from nfmasq.helpers.engine.enabled import MOST_CUT_OFF
 
 FTP = 21
 LINES = 20

@@ -13,7 +13,7 @@ from nfmasq.control.paging import Part, cut
 from nfmasq.control.question import RUNNING, BadRequest, Question, body_of, in_json, require_known
 from nfmasq.control.running import Running
 from nfmasq.control.schemas import SCHEMA
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.runtime.helpers import Entry, HelperRefused, NoSuchHelper
 
 

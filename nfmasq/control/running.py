@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from nfmasq._fastpath import Table
 from nfmasq.config import ConfigError
 from nfmasq.core.worker import Worker
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.runtime import forwards, helpers
 
 

@@ -107,9 +107,7 @@ class Timeouts:
 
     def seconds(self) -> dict[str, int]:
         """Every timeout by its name; tcp_transitory in place of None."""
-        return {
-            name: self.tcp_transitory if value is None else value for name, value in asdict(self).items()
-        }
+        return {name: self.tcp_transitory if value is None else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Icmp(IntEnum):
     PROHIBITED = 13
     """To internal hosts: a limit of the host is reached (RFC 5508 REQ-8)."""
     PORT_UNREACHABLE = 3
-    """To an unsolicited SYN from outside, six seconds later, unless its session has begun (RFC 5382 REQ-4)."""
+    """To an unsolicited SYN from outside, seconds later, unless its session has begun (RFC 5382 REQ-4)."""
 
 
 class Reason(NamedTuple):

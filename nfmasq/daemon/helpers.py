@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 
 from nfmasq.daemon.hand import Hand
 from nfmasq.daemon.supervise import Supervisor
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.runtime.helpers import Entry
 
 log = logging.getLogger("nfmasq")

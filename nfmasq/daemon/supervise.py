@@ -80,7 +80,7 @@ class Supervisor:
 
     def set_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
         """Enable or disable a helper, in force when this returns. Raises as the switchboard does."""
-        entry = self.helping.turn(name, enabled, network)
+        entry = self.helping.set_enabled(name, enabled, network)
         self.uplink.follow(self.config, self.uplink.now)
         return entry
 

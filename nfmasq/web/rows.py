@@ -14,7 +14,7 @@ from prometheus_client.core import (
 
 from nfmasq.control.report import DIRECTIONS
 from nfmasq.core.policy import TRANSPORTS
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.web.scrape import Queues, Scrape
 
 

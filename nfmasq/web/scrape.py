@@ -12,7 +12,7 @@ from nfmasq._fastpath import Counters, Gauges, QueueCounters
 from nfmasq.control.report import seen_by_kernel
 from nfmasq.control.running import Running, Situation
 from nfmasq.core.worker import KernelQueue
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.runtime.helpers import Entry
 
 

@@ -73,7 +73,7 @@ def test_a_change_answers_with_the_helper_as_it_is_then(running: Bare, client: C
     answer = client.put("/v1/helpers/irc", {"enabled": False, "internal": GUESTS})
     assert (answer["enabled"], answer["networks"]) == (True, [{"cidr": GUESTS, "enabled": False}])
     assert rows(client)["irc"]["networks"] == answer["networks"]
-    assert not running.helping._engine.states()["irc"].switch.on_for(IPv4Address("192.168.2.1"))
+    assert not running.helping._engine.states()["irc"].switch.enabled_for(IPv4Address("192.168.2.1"))
     assert client.put("/v1/helpers/irc", {"enabled": False, "internal": None})["networks"] == []
 
 

@@ -11,7 +11,7 @@ from nfmasq.lab.router import DaemonUnderLab
 
 
 def names(daemon: DaemonUnderLab) -> dict[str, bool]:
-    """Which helpers there are, and which are on."""
+    """Which helpers there are, and which are enabled."""
     return {row["name"]: row["enabled"] for row in daemon.api("/v1/helpers")["helpers"]}
 
 

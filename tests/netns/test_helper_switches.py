@@ -1,4 +1,4 @@
-"""Helpers switched on live connections: from the next message on, and no connection comes to harm."""
+"""Helpers are enabled and disabled on live connections, from the next message on, and harm no connection."""
 
 import socket
 from collections.abc import Iterator
@@ -121,7 +121,7 @@ def test_it_rewrites_and_counts_and_the_session_says_who_reads_it(
     assert series['nfmasq_helper_messages_total{helper="ftp",result="rewritten"}'] >= 1
 
 
-def test_switched_off_a_live_connection_goes_on_unread(
+def test_disabled_a_live_connection_goes_on_unread(
     net: Topology, daemon: DaemonUnderLab, server: socket.socket
 ) -> None:
     with control(net.client1, server) as ftp:
@@ -140,7 +140,7 @@ def test_switched_off_a_live_connection_goes_on_unread(
         ftp.answer(b"221 Bye\r\n")
 
 
-def test_one_network_has_it_off_and_the_others_on(
+def test_one_network_has_it_disabled_and_the_others_enabled(
     net: Topology, daemon: DaemonUnderLab, server: socket.socket
 ) -> None:
     with control(net.client1, server) as one:
@@ -180,7 +180,7 @@ def test_a_reload_brings_back_what_the_file_says(
             assert rewritten(ftp.announce()) == helped
 
 
-def test_the_daemon_ends_at_once_while_a_connection_is_read(
+def test_the_daemon_ends_soon_while_a_connection_is_read(
     net: Topology, daemon: DaemonUnderLab, server: socket.socket
 ) -> None:
     daemon.kill()

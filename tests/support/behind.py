@@ -20,7 +20,7 @@ from nfmasq.control.socket import ControlSocket
 from nfmasq.core.policy import Policy
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.helping import Helping
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.runtime.forwards import Entry, Forwards
 from nfmasq.runtime.helpers import Entry as HelperEntry
 
@@ -82,7 +82,7 @@ class Helpers:
 
     async def set_enabled(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
         """On the board and in the engine alone."""
-        return self.helping.turn(name, enabled, network)
+        return self.helping.set_enabled(name, enabled, network)
 
 
 @dataclass

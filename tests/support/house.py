@@ -11,7 +11,7 @@ WITHOUT_TEST: dict[str, str] = {}
 
 
 def retired_words() -> list[tuple[str, str]]:
-    """Each word in backquotes in the last column of the glossary's tables, and the word to use in its place."""
+    """Each word in backquotes in the last column of the glossary, and the word to use in its place."""
     words = []
     for line in GLOSSARY.read_text(encoding="utf-8").splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]

@@ -10,7 +10,7 @@ from support.behind import Bare
 
 from nfmasq._fastpath import QueueCounters
 from nfmasq.core.worker import KernelQueue
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.web.metrics import METRICS
 from nfmasq.web.rows import families
 from nfmasq.web.scrape import Queues, Scrape, scrape

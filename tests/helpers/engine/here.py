@@ -44,11 +44,11 @@ class Here:
     enabled_by_default = True
     about = "a made-up protocol"
 
-    def begin(self, session: Session) -> "Talk":
-        return Talk()
+    def begin(self, session: Session) -> "HereDialogue":
+        return HereDialogue()
 
 
-class Talk:
+class HereDialogue:
     """One session of it. heard: all that was read, by side."""
 
     def __init__(self) -> None:
@@ -129,11 +129,11 @@ class Echo:
     enabled_by_default = True
     about = "a made-up protocol of datagrams"
 
-    def begin(self, session: Session) -> "EchoTalk":
-        return EchoTalk()
+    def begin(self, session: Session) -> "EchoDialogue":
+        return EchoDialogue()
 
 
-class EchoTalk:
+class EchoDialogue:
     """One session of it."""
 
     def read(self, side: Side, data: bytes) -> Reading:
@@ -149,5 +149,5 @@ class Badly(Here):
     name = "badly"
     ports: tuple[int, ...] = (7001,)
 
-    def begin(self, session: Session) -> Talk:
+    def begin(self, session: Session) -> HereDialogue:
         raise ZeroDivisionError("on purpose")

@@ -10,7 +10,7 @@ from helpers.engine.bed import CLIENT, SERVER, Bed, Connection, datagram
 from helpers.engine.here import text_of
 from nfmasq.core.policy import Filtering, Timeouts
 from nfmasq.core.rows import SessionRow
-from nfmasq.helpers.engine import expectations as expecting
+from nfmasq.helpers.engine import expectations
 
 HI = b"HI\r\n"
 
@@ -155,9 +155,9 @@ def announce_many(connection: Connection, count: int) -> bytes:
 
 def test_of_what_one_session_announces_the_oldest_give_way() -> None:
     bed = strict()
-    announce_many(Connection(bed).open(), expecting.MOST_WAITING + 2)
+    announce_many(Connection(bed).open(), expectations.MOST_WAITING + 2)
     rows = [row for row in bed.table.sessions() if row.state == "expected"]
-    assert sorted(row.internal[1] for row in rows) == list(range(5002, 5002 + expecting.MOST_WAITING))
+    assert sorted(row.internal[1] for row in rows) == list(range(5002, 5002 + expectations.MOST_WAITING))
     assert refused(bed) == {}
 
 
@@ -169,21 +169,21 @@ def expected(bed: Bed) -> dict[int, tuple[IPv4Address, int]]:
 def test_who_has_come_gives_way_before_the_oldest() -> None:
     bed = strict()
     connection = Connection(bed).open()
-    announce_many(connection, expecting.MOST_WAITING)
+    announce_many(connection, expectations.MOST_WAITING)
     assert bed.send(tcp(SERVER, 20, *expected(bed)[5003]), inbound=True)
-    announce_one_more(connection, expecting.MOST_WAITING)
+    announce_one_more(connection, expectations.MOST_WAITING)
     assert sorted(expected(bed)) == [port for port in range(5000, 5017) if port != 5003]
 
 
 def test_who_has_come_and_gives_way_lives_on_and_keeps_the_control_session() -> None:
     bed = strict(timeouts=Timeouts(tcp_established=30))
     connection = Connection(bed).open()
-    announce_many(connection, expecting.MOST_WAITING + 1)
+    announce_many(connection, expectations.MOST_WAITING + 1)
     place = expected(bed)[5001]
     assert bed.send(tcp(SERVER, 20, *place), inbound=True)
-    announce_one_more(connection, expecting.MOST_WAITING + 1)
+    announce_one_more(connection, expectations.MOST_WAITING + 1)
     assert sorted(expected(bed)) == list(range(5002, 5018))
-    assert bed.engine.expectations() == expecting.MOST_WAITING
+    assert bed.engine.expectations() == expectations.MOST_WAITING
     assert bed.send(tcp(SERVER, 20, *place, ACK), inbound=True)
     bed.engine.tick()
     assert control_of(bed).expires_s > 30
@@ -196,7 +196,7 @@ def announce_one_more(connection: Connection, before: int) -> None:
 
 
 def test_all_sessions_together_have_room_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expecting, "MOST_WAITING_IN_ALL", 3)
+    monkeypatch.setattr(expectations, "MOST_WAITING_IN_ALL", 3)
     bed = strict()
     assert announce_many(Connection(bed).open(), 4) == said(b"HERE", CLIENT, 5003)
     assert refused(bed) == {"no_room": 1}
@@ -239,7 +239,7 @@ def test_a_control_session_is_kept_while_a_data_session_lives() -> None:
     bed.engine.tick()
     assert control_of(bed).expires_s <= 30
     bed.send(tcp(SERVER, 20, *place), inbound=True)
-    for _ in range(expecting.LOOK_AT_DATA_S + 1):
+    for _ in range(expectations.LOOK_AT_DATA_S + 1):
         bed.engine.tick()
     assert control_of(bed).expires_s > 30
     assert waiting(bed) == 0

@@ -22,7 +22,7 @@ def bed(request: pytest.FixtureRequest) -> Bed:
 @pytest.fixture
 def connection(bed: Bed) -> Iterator[Connection]:
     yield Connection(bed).open()
-    assert not bed.engine._store.used
+    assert not bed.engine._verdicts.store.used
 
 
 def test_the_core_is_told_at_every_change_before_the_packet_goes(bed: Bed, connection: Connection) -> None:
@@ -42,12 +42,12 @@ def test_what_was_acknowledged_settles_once_the_helper_has_left(bed: Bed, connec
     assert bed.table.let == [], "a part of what was written may come again"
     connection.send(1, acked=len(sent))
     assert bed.table.let == [(1, 1)]
-    assert len(bed.engine._talks) == 0
+    assert len(bed.engine._sessions) == 0
 
 
 def test_the_numbers_are_right_in_the_fast_path(bed: Bed, connection: Connection) -> None:
     sent = connection.say(0, HI + HERE)
-    bed.engine.switch("here", False)
+    bed.engine.set_enabled("here", False)
     connection.send(1, acked=len(sent))
     assert bed.table.let == [(1, 1)]
     assert bed.table.next_set_aside(0) is None
@@ -61,12 +61,10 @@ def test_the_numbers_are_right_in_the_fast_path(bed: Bed, connection: Connection
     assert bed.table.next_set_aside(0) is None
 
 
-def test_an_idle_connection_is_let_go_when_its_helper_is_switched_off(
-    bed: Bed, connection: Connection
-) -> None:
+def test_an_idle_connection_is_let_go_when_its_helper_is_disabled(bed: Bed, connection: Connection) -> None:
     sent = connection.say(0, HI + HERE)
     connection.send(1, acked=len(sent))
-    bed.engine.switch("here", False)
+    bed.engine.set_enabled("here", False)
     bed.engine.tick()
     assert bed.table.let == [(1, 1)]
     assert bed.engine.counters()["here"].sessions == 0
@@ -75,7 +73,7 @@ def test_an_idle_connection_is_let_go_when_its_helper_is_switched_off(
 
 def test_packets_that_had_been_set_aside_are_still_corrected(bed: Bed, connection: Connection) -> None:
     sent = connection.say(0, HI + HERE)
-    bed.engine.switch("here", False)
+    bed.engine.set_enabled("here", False)
     at = len(HI + HERE)
     bed.table.translate(connection.made(1, acked=len(sent)), inbound=True)
     bed.table.translate(connection.made(0, HERE, at=at))
@@ -88,9 +86,9 @@ def test_packets_that_had_been_set_aside_are_still_corrected(bed: Bed, connectio
 
 def next_answered(bed: Bed) -> bytes:
     """What the engine makes of the oldest packet that was set aside."""
-    held = bed.table.next_set_aside(0)
-    assert held is not None
-    (packet,) = bed.answered(held)
+    aside = bed.table.next_set_aside(0)
+    assert aside is not None
+    (packet,) = bed.answered(aside)
     return packet
 
 
@@ -98,12 +96,12 @@ def test_those_parted_with_are_forgotten_when_no_packet_can_wait_any_more(
     bed: Bed, connection: Connection
 ) -> None:
     connection.say(0, b"another protocol")
-    talks = bed.engine._talks
-    assert talks.parted((1, 1))
+    known = bed.engine._sessions
+    assert known.parted((1, 1))
     for was_empty, parted in ((False, True), (True, True), (False, True), (True, False)):
         bed.engine._was_empty = was_empty
         bed.engine.tick()
-        assert bool(talks.parted((1, 1))) == parted
+        assert bool(known.parted((1, 1))) == parted
 
 
 def test_thousands_of_acknowledged_corrections_cost_no_memory(bed: Bed, connection: Connection) -> None:
@@ -113,7 +111,7 @@ def test_thousands_of_acknowledged_corrections_cost_no_memory(bed: Bed, connecti
         sent += len(connection.say(0, line * 15, at=at))
         at += len(line * 15)
         connection.send(1, acked=sent)
-    intakes = bed.engine._talks.get((1, 1))._intakes  # type: ignore[union-attr]
+    intakes = bed.engine._sessions.get((1, 1))._intakes  # type: ignore[union-attr]
     assert intakes
     assert intakes[0].stream.splices <= KEPT + 15
     assert bed.table.corrections[1, 1] == (sent - at, 0)
@@ -141,7 +139,7 @@ def test_a_syn_that_comes_to_nothing_takes_no_correction_away(bed: Bed, connecti
     connection.send(0, flags=SYN, at=5000, acked=None)
     connection.send(1, flags=SYN | ACK, at=6000, acked=5001)
     connection.send(0, at=len(HI + HERE))
-    bed.engine.switch("here", False)
+    bed.engine.set_enabled("here", False)
     connection.send(1, acked=len(sent))
     assert bed.table.let == [(1, 1)]
     assert connection.heard(0, connection.send(0, at=len(HI + HERE))[0]) == len(sent)
@@ -150,7 +148,7 @@ def test_a_syn_that_comes_to_nothing_takes_no_correction_away(bed: Bed, connecti
 def test_an_engine_that_takes_over_sends_nothing_it_cannot_correct(bed: Bed, connection: Connection) -> None:
     sent = connection.say(0, HI + HERE)
     connection.send(1, acked=len(sent))
-    bed.engine = Engine(bed.table, bed.registry, rest=bed.rest, takes_over=True)
+    bed.engine = Engine(bed.table, bed.registry, remainder=bed.remainder, takes_over=True)
     at = len(HI + HERE)
     assert connection.send(0, at=at) == []
     assert connection.heard(0, connection.send(0, at=at)[0]) == len(sent)

@@ -11,9 +11,9 @@ from support.router import OTHER_CLIENT
 from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed, Connection, datagram, payload_of
 from helpers.engine.here import text_of
 from nfmasq._fastpath import SetAside
-from nfmasq.helpers.engine import sessions as talks
-from nfmasq.helpers.engine import thread as engine_file
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine import sessions, thread
+from nfmasq.helpers.engine.enabled import MOST_CUT_OFF
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.helpers.switches import Switch
 from nfmasq.lab.waiting import wait_until
 
@@ -99,38 +99,38 @@ def test_a_helper_of_datagrams(bed: Bed) -> None:
 
 
 @pytest.mark.parametrize("network", [None, IPv4Network("192.168.1.0/28")])
-def test_switched_off_nothing_more_is_rewritten_and_numbers_go_on(
+def test_disabled_nothing_more_is_rewritten_and_numbers_go_on(
     bed: Bed, connection: Connection, network: IPv4Network | None
 ) -> None:
     other = Connection(bed, near=NEAR_PORT + 1).open()
     plain = other.say(0, HI)
     sent = connection.say(0, HI + HERE)
-    bed.engine.switch("here", False, network)
+    bed.engine.set_enabled("here", False, network)
     at = len(HI + HERE)
     (packet,) = connection.send(0, ALSO, at=at)
     assert (payload_of(packet), connection.heard(0, packet)) == (ALSO, len(sent))
     assert connection.told(1, connection.send(1, acked=len(sent + ALSO))[0]) == at + len(ALSO)
     assert other.say(0, ALSO, at=len(plain)) == ALSO
     assert len(bed.table.let) == 2
-    bed.engine.switch("here", True)
+    bed.engine.set_enabled("here", True)
     assert connection.say(0, ALSO, at=at + len(ALSO)) == ALSO
     assert Connection(bed, near=NEAR_PORT + 2).open().say(0, HI + ALSO) != HI + ALSO
 
 
-def test_switched_off_for_one_network_goes_on_for_the_others(bed: Bed, connection: Connection) -> None:
-    bed.engine.switch("here", False, IPv4Network(f"{OTHER_CLIENT}/32"))
+def test_disabled_for_one_network_goes_on_for_the_others(bed: Bed, connection: Connection) -> None:
+    bed.engine.set_enabled("here", False, IPv4Network(f"{OTHER_CLIENT}/32"))
     assert connection.say(0, HI + HERE) != HI + HERE
     bed.send(tcp(OTHER_CLIENT, NEAR_PORT, SERVER, PORT), inbound=False)
     assert bed.engine.states()["here"].switch == Switch(True, ((IPv4Network(f"{OTHER_CLIENT}/32"), False),))
 
 
-def test_what_waits_goes_on_when_the_helper_is_switched_off(bed: Bed, connection: Connection) -> None:
+def test_what_waits_goes_on_when_the_helper_is_disabled(bed: Bed, connection: Connection) -> None:
     assert connection.say(0, HI + HERE[:12]) == HI
-    bed.engine.switch("here", False)
+    bed.engine.set_enabled("here", False)
     assert connection.say(0, HERE[:12], at=len(HI)) == HERE[:12]
 
 
-def test_conversations_end_with_their_sessions(bed: Bed, connection: Connection) -> None:
+def test_a_session_ends_with_the_core_s(bed: Bed, connection: Connection) -> None:
     connection.say(0, HI + HERE)
     assert counted(bed).sessions == 1
     bed.table.flush()
@@ -138,38 +138,38 @@ def test_conversations_end_with_their_sessions(bed: Bed, connection: Connection)
     assert counted(bed).sessions == 0
 
 
-def test_there_are_only_so_many_conversations(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(talks, "MOST", 1)
+def test_there_are_only_so_many_sessions(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST", 1)
     assert Connection(bed).open().say(0, HI + HERE) != HI + HERE
     assert Connection(bed, near=NEAR_PORT + 1).open().say(0, HI + HERE) == HI + HERE
 
 
 def test_bytes_that_wait_are_bounded_for_all_sessions_together(bed: Bed) -> None:
-    bed.engine._store.most = 10
+    bed.engine._verdicts.store.most = 10
     first, second = Connection(bed).open(), Connection(bed, near=NEAR_PORT + 1).open()
     assert first.say(0, HI + HERE[:8]) == HI
     assert second.say(0, HI + HERE[:8]) == HI + HERE[:8]
     assert first.say(0, HERE[8:], at=len(HI) + 8) != HERE[8:]
-    assert bed.engine._store.used == 0
+    assert bed.engine._verdicts.store.used == 0
 
 
 def test_bytes_behind_gaps_leave_half_the_room_to_bytes_that_wait(bed: Bed) -> None:
-    bed.engine._store.most = 100
+    bed.engine._verdicts.store.most = 100
     one = Connection(bed).open()
     for at in range(20, 1020, 10):
         one.say(0, b"x" * 10, at=at)
-    assert bed.engine._store.used == 50
+    assert bed.engine._verdicts.store.used == 50
     other = Connection(bed, near=NEAR_PORT + 1).open()
     assert other.say(0, HI + HERE[:12]) == HI
     assert other.say(0, HERE[12:], at=len(HI) + 12).endswith(b"\r\n")
     assert bed.table.let == []
 
 
-def test_a_helper_that_loops_is_cut_off_and_after_some_times_switched_off() -> None:
+def test_a_helper_that_loops_is_cut_off_and_after_some_times_disabled() -> None:
     bed = Bed()
     bed.engine.start()
     try:
-        for nth in range(engine_file.MOST_CUT_OFF):
+        for nth in range(MOST_CUT_OFF):
             assert bed.engine.states()["here"].switch == Switch(True)
             connection = Connection(bed, near=NEAR_PORT + nth)
             speak(bed, connection, nth)
@@ -196,7 +196,7 @@ def speak(bed: Bed, connection: Connection, nth: int) -> None:
 
 def test_the_thread_answers_all_before_it_ends(bed: Bed) -> None:
     bed.engine.start()
-    wait_until(lambda: bed.engine.beats, "the first turn")
+    wait_until(lambda: bed.engine.beats, "the first beat")
     for port in range(100):
         bed.table.translate(tcp(CLIENT, 1024 + port, SERVER, PORT))
     bed.engine.stop()
@@ -218,7 +218,7 @@ def test_its_thread_never_ends_in_silence(
 
 
 def test_packets_that_go_on_coming_do_not_keep_it(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_file, "DRAINED_WITHIN_S", 0.1)
+    monkeypatch.setattr(thread, "DRAINED_WITHIN_S", 0.1)
     syn, take = tcp(CLIENT, NEAR_PORT, SERVER, PORT), bed.table.next_set_aside
 
     def one_more(timeout_s: float) -> SetAside | None:

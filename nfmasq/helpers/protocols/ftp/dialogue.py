@@ -1,40 +1,37 @@
-"""FTP (RFC 959, 2228, 2428): PORT and EPRT of an internal client, 227 and 229 of an internal server.
+"""One FTP control connection (RFC 959, 2228, 2428), line by line.
 
-What is stored of a session: of each side the line that has begun; which commands still wait for their reply;
-who has logged in; whether a reply of several lines is under way. Lines alone write it. A reply belongs to the
-command that has waited longest, except that some codes belong to one command whatever others wait: servers
-differ in how many replies they give to ABOR. An endpoint counts only between a login and the next one, only
-from the internal side, and 227 and 229 only as the reply to PASV and EPSV.
+What is stored: of each side the line that has begun; the commands that wait for their reply (`pipeline`);
+whether the client has logged in; whether a reply of several lines is under way. Who writes: each line that
+was read whole. What ends it: the dialogue leaves, or the session ends.
 
-A command that comes before its login was answered is not acted upon, and goes as it is: it could not be told
-from one that a page made a browser send, and a server that is asked in time refuses it anyway.
+An endpoint counts only between a login and the next one, and only from the internal side. 227 and 229 count
+only as the reply to PASV and EPSV. A command before the login was answered is not acted on: it looks like a
+command that a page made a browser send, and the server refuses it anyway.
 
 The client's first command and the server's first line must be FTP's, and no line of the client may be HTTP's;
-else this is something that only uses the port, and the helper leaves. It leaves too where nobody can read on:
-after AUTH was accepted, and for good, whatever CCC says later.
+otherwise another protocol uses the port, and the dialogue leaves. It also leaves when AUTH is accepted: the
+bytes behind it are encrypted. It does not come back for CCC.
 """
 
 import re
-from collections import deque
 
-from nfmasq.helpers.kit.base import MOST_FOUND, Dialogue, Found, Reading, Refusal, Session, Side, may_become
-from nfmasq.helpers.kit.lines import Speech, is_http_header, is_http_request
-from nfmasq.helpers.protocols.ftp_endpoints import (
+from nfmasq.helpers.kit.base import MOST_FOUND, Found, Reading, Refusal, Session, Side
+from nfmasq.helpers.kit.lines import Speech, is_http_header, is_http_request, may_become
+from nfmasq.helpers.protocols.ftp.endpoints import (
     eprt_argument,
     extended_passive_reply,
     passive_reply,
     port_argument,
 )
+from nfmasq.helpers.protocols.ftp.pipeline import LOGIN, Pipeline
 
 LONGEST = 4096 + 64
-"""Bytes of a line: a path of the longest kind, and a command."""
-PIPELINED = 64
-"""Commands that may wait for a reply; of more the oldest are forgotten."""
+"""Bytes of a line: the longest path (PATH_MAX of Linux), and a command."""
 
 _FIRST = tuple(
     b"USER AUTH FEAT HOST CLNT CSID OPTS LANG SYST STAT HELP NOOP QUIT REIN PASS ACCT PBSZ PROT ABOR".split()
 )
-"""With which of its commands a client may begin."""
+"""Commands that a client may begin with."""
 
 _IAC = b"\xff"
 _TELNET = re.compile(rb"(?:\xff(?:[\xfb-\xfe].|[\xf0-\xf9]))*", re.DOTALL)
@@ -44,67 +41,12 @@ _ARGUMENT = re.compile(rb"(PORT|EPRT)[ \t]+", re.IGNORECASE)
 _REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])[^\n]*)?\r?\n")
 _REPLY_BEGINS = re.compile(rb"|[1-5](?:[0-9](?:[0-9](?:[ \-\r].*)?)?)?", re.DOTALL)
 
-_LOGIN = {b"USER", b"PASS", b"ACCT"}
-_ANSWERS = {
-    b"227": {b"PASV"},
-    b"229": {b"EPSV"},
-    b"230": _LOGIN,
-    b"232": _LOGIN,
-    b"331": {b"USER"},
-    b"332": {b"USER", b"PASS"},
-    b"334": {b"AUTH"},
-}
-"""Codes that belong to these commands alone."""
-_AWAITED = {b"PASV", b"EPSV", b"AUTH"}
-"""Commands that end well with a code of their own only."""
-
 
 class Leave(Exception):
-    """This is not FTP, or it can be read no longer."""
+    """This is not FTP, or it cannot be read any longer."""
 
 
-class Ftp:
-    """The helper. fxp: a transfer between two servers is nothing to object to.
-
-    That is, 227 and PORT may name a third host without counting as forged, and what an internal server
-    announces may be met by any host. A third host is never let in by an address it is named with.
-    """
-
-    name = "ftp"
-    transport = "tcp"
-    ports: tuple[int, ...] = (21,)
-    enabled_by_default = True
-    about = "File transfer: PORT, EPRT, PASV and EPSV"
-
-    examples = (
-        (Side.OUTSIDE, b"220-Welcome\r\n220 FTP server ready\r\n"),
-        (Side.INSIDE, b"USER anonymous\r\n"),
-        (Side.OUTSIDE, b"331 Any password will do\r\n"),
-        (Side.INSIDE, b"PASS me@\r\n"),
-        (Side.OUTSIDE, b"230 Logged in\r\n"),
-        (Side.INSIDE, b"PORT 192,168,1,10,19,136\r\nLIST\r\n"),
-        (Side.OUTSIDE, b"200 PORT is fine\r\n150 Here it comes\r\n226 Done\r\n"),
-        (Side.INSIDE, b"EPRT |1|192.168.1.10|5001|\r\nRETR file\r\n"),
-        (Side.OUTSIDE, b"200 EPRT is fine\r\n150 Here it comes\r\n226 Done\r\n"),
-    )
-    examples_from_outside = (
-        (Side.INSIDE, b"220 FTP server ready\r\n"),
-        (Side.OUTSIDE, b"USER anonymous\r\nPASS me@\r\n"),
-        (Side.INSIDE, b"331 Any password will do\r\n230 Logged in\r\n"),
-        (Side.OUTSIDE, b"PASV\r\nRETR file\r\nEPSV\r\nRETR file\r\n"),
-        (Side.INSIDE, b"227 Entering Passive Mode (192,168,1,10,19,137).\r\n150 Now\r\n226 Done\r\n"),
-        (Side.INSIDE, b"229 Entering Extended Passive Mode (|||5002|)\r\n150 Now\r\n226 Done\r\n"),
-    )
-
-    def __init__(self, *, fxp: bool = False) -> None:
-        self._fxp = fxp
-
-    def begin(self, session: Session) -> Dialogue:
-        """A dialogue for a control connection that begins."""
-        return Control(session, self._fxp)
-
-
-class Control:
+class FtpDialogue:
     """One control connection."""
 
     def __init__(self, session: Session, fxp: bool) -> None:
@@ -115,14 +57,16 @@ class Control:
         self._known = self._greeted = False  # the client's first command, the server's greeting
         self._logged_in = self._only_epsv = False
         self._several = b""  # the code of a reply of several lines that has not ended
-        self._waiting: deque[bytes] = deque(maxlen=PIPELINED)
+        self._pipeline = Pipeline()
 
     def read(self, side: Side, data: bytes) -> Reading:
         """Read commands of the client or replies of the server."""
         speech = self._speech[side]
         lines, begun = speech.cut(data)
-        hear, hold_from = (
-            (self._command, self._hold_command) if side is self._client else (self._reply, self._hold_reply)
+        hear, wait_from = (
+            (self._command, self._command_waits_from)
+            if side is self._client
+            else (self._reply, self._reply_waits_from)
         )
         found: list[Found] = []
         refused: list[str] = []
@@ -139,7 +83,7 @@ class Control:
                     raise Leave
             if speech.overrun:
                 raise Leave
-            taken = speech.take(data, begun, hold_from)
+            taken = speech.take(data, begun, wait_from)
         except Leave:
             return Reading(len(data), found[:MOST_FOUND], leave=True, refused=refused)
         return Reading(taken, found, refused=refused)
@@ -154,14 +98,14 @@ class Control:
             self._known = True
         if not word and is_http_header(line):
             raise Leave
-        self._waiting.append(word)
+        self._pipeline.add(word)
         if word in {b"USER", b"REIN"}:
             self._logged_in = self._only_epsv = False
         if match is None or match[2] is None:
             return None
         argument, at = match[2], at + skipped + match.start(2)
         if word == b"EPSV" and argument.strip().upper() == b"ALL":
-            self._waiting[-1] = b"EPSV ALL"
+            self._pipeline.rename_last(b"EPSV ALL")
             self._only_epsv = True
         if word not in {b"PORT", b"EPRT"} or self._client is Side.OUTSIDE:
             return None
@@ -193,10 +137,10 @@ class Control:
 
     def _answer(self, code: bytes, at: int, line: bytes) -> Found | None:
         if code in {b"234", b"235"}:
-            raise Leave  # whether it was waited for or not, what follows may be TLS
-        word = self._answered(code)
+            raise Leave  # whether a command waited for it or not, the next bytes may be TLS
+        word = self._pipeline.answered(code)
         good = code[:1] == b"2"
-        if word in _LOGIN:
+        if word in LOGIN:
             self._logged_in = good or (self._logged_in and code != b"530")
         elif word == b"EPSV ALL":
             self._only_epsv = good
@@ -207,20 +151,8 @@ class Control:
             return self._announced(find(line, at))
         return None
 
-    def _answered(self, code: bytes) -> bytes:
-        """Which command this reply is to; empty for none."""
-        if code not in _ANSWERS:
-            if not self._waiting or (self._waiting[0] in _AWAITED and code[:1] in b"23"):
-                return b""
-            return self._waiting.popleft()
-        if _ANSWERS[code].isdisjoint(self._waiting):
-            return b""
-        while (word := self._waiting.popleft()) not in _ANSWERS[code]:
-            pass
-        return word
-
     def _announced(self, found: Found | None) -> Found | None:
-        """What the server says it listens on: ours to open only if it is the internal side."""
+        """The endpoint that an internal server listens on; None: an external one needs no translation."""
         if found is None:
             return None
         if self._client is Side.INSIDE:
@@ -238,8 +170,8 @@ class Control:
             return None
         return found._replace(anyone=True) if self._client is Side.OUTSIDE else found
 
-    def _hold_command(self, line: bytes) -> int:
-        """Of a command that has begun, what follows PORT or EPRT must wait."""
+    def _command_waits_from(self, line: bytes) -> int:
+        """Of a command that has begun, the bytes behind PORT or EPRT must wait."""
         skipped = _skip_telnet(line)
         if not self._known and not _TELNET_BEGINS.fullmatch(line, skipped):
             word = line[skipped : skipped + 8]
@@ -248,8 +180,8 @@ class Control:
         match = _ARGUMENT.match(line, skipped) if self._client is Side.INSIDE else None
         return match.end() if match else len(line)
 
-    def _hold_reply(self, line: bytes) -> int:
-        """Of a reply that has begun, what follows an internal server's 227 or 229 must wait."""
+    def _reply_waits_from(self, line: bytes) -> int:
+        """Of a reply that has begun, the bytes behind an internal server's 227 or 229 must wait."""
         if not self._greeted and not self._several and not _REPLY_BEGINS.fullmatch(line):
             raise Leave
         begins = _skip_telnet(line)
@@ -262,6 +194,6 @@ class Control:
 
 
 def _skip_telnet(line: bytes) -> int:
-    """How many bytes of Telnet commands (RFC 854) the line begins with: clients send them before ABOR."""
+    """Bytes of Telnet commands (RFC 854) at the line's begin: clients send them before ABOR."""
     match = _TELNET.match(line) if line.startswith(_IAC) else None
     return match.end() if match else 0

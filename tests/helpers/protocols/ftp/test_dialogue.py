@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import pytest
-from support.talk import CLIENT, IN, OUT, endpoints, hear
+from support.dialogues import CLIENT, IN, OUT, endpoints, hear
 
-from helpers.protocols.ftp_talk import FORWARDED_LOGIN, LOGIN, PORT, Said, client_says, server_says
+from helpers.protocols.ftp.sayings import FORWARDED_LOGIN, LOGIN, PORT, Said, client_says, server_says
 from nfmasq.helpers.kit.base import MOST_FOUND, Found
-from nfmasq.helpers.protocols.ftp import LONGEST, Ftp
+from nfmasq.helpers.protocols.ftp import Ftp
+from nfmasq.helpers.protocols.ftp.dialogue import LONGEST
 
 
 def test_fxp_lets_another_server_meet_an_internal_one() -> None:
@@ -177,7 +178,7 @@ def test_a_server_that_does_not_begin_like_ftp(first: bytes) -> None:
 
 
 def test_helper_cpu_bomb() -> None:
-    """Helper CPU bomb: a line without an end is held by nobody, and ends the helper."""
+    """Helper CPU bomb: a line without an end does not wait, and ends the helper."""
     heard = client_says(*[b"A"] * LONGEST)
     assert not heard.left
     heard.hear(IN, b"A")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from support.talk import CLIENT, IN, OUT, hear
+from support.dialogues import CLIENT, IN, OUT, hear
 
 from nfmasq.helpers.kit.base import Side
 from nfmasq.helpers.kit.listener import Listener

@@ -1,11 +1,12 @@
 """IRC: whom the helper believes, from when on, and how much of it."""
 
 import pytest
-from support.talk import CLIENT, IN, OUT, endpoints, hear
+from support.dialogues import CLIENT, IN, OUT, endpoints, hear
 
-from helpers.protocols.irc_talk import ADDRESS, LOGIN, OFFER, client_says, dcc
+from helpers.protocols.irc.sayings import ADDRESS, LOGIN, OFFER, client_says, dcc
 from nfmasq.helpers.kit.base import MOST_FOUND, Side
-from nfmasq.helpers.protocols.irc import MESSAGE, TAGS, Irc
+from nfmasq.helpers.protocols.irc import Irc
+from nfmasq.helpers.protocols.irc.dialogue import MESSAGE, TAGS
 
 
 def test_ip_masq_irc_bypass() -> None:
@@ -95,7 +96,7 @@ def test_a_line_has_a_bound() -> None:
 
 
 def test_helper_cpu_bomb() -> None:
-    """Helper CPU bomb: a line without an end is held by nobody, and ends the helper."""
+    """Helper CPU bomb: a line without an end does not wait, and ends the helper."""
     heard = client_says(b"A" * (TAGS + MESSAGE), b"A")
     assert heard.left
 
@@ -106,7 +107,7 @@ def test_too_many_offers_at_once() -> None:
     assert (len(heard.places), heard.left) == (MOST_FOUND, True)
 
 
-def test_a_line_past_its_bound_is_not_held_back() -> None:
+def test_a_line_past_its_bound_does_not_wait() -> None:
     """What begins there would not be rewritten anyway."""
     heard = client_says(b"PRIVMSG bob :" + b"x" * MESSAGE + b"\x01DCC SEND")
     assert heard.waiting[IN] == b""

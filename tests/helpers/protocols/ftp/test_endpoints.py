@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.talk import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
+from support.dialogues import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
 
-from helpers.protocols.ftp_talk import FORWARDED_LOGIN, LOGIN, PORT, Said, client_says, server_says
+from helpers.protocols.ftp.sayings import FORWARDED_LOGIN, LOGIN, PORT, Said, client_says, server_says
 from nfmasq.helpers.kit.base import Found
 from nfmasq.helpers.protocols.ftp import Ftp
 
@@ -211,7 +211,7 @@ def test_port_arbitrary_ip(line: bytes) -> None:
     assert (heard.places, heard.refused) == ([], [])  # allowed is only the text, never a way in
 
 
-def test_no_more_is_held_back_than_the_message_needs() -> None:
+def test_no_more_waits_than_the_message_needs() -> None:
     """Of a PORT its numbers, of everything else nothing."""
     heard = client_says(b"STOR lon")
     assert heard.waiting[IN] == b""
@@ -224,7 +224,7 @@ def test_no_more_is_held_back_than_the_message_needs() -> None:
     assert heard.waiting[IN] == b"Ent"
 
 
-CONVERSATION: Sequence[Said] = (
+SESSION: Sequence[Said] = (
     (OUT, b"220-Welcome\r\n220 ready\r\n"),
     (IN, b"AUTH TLS\r\n"),
     (OUT, b"502 No\r\n"),
@@ -241,16 +241,16 @@ CONVERSATION: Sequence[Said] = (
 @given(st.lists(st.integers(1, 12), max_size=120))
 def test_any_cutting_gives_the_same(lengths: list[int]) -> None:
     """Whatever the segments: the same endpoints, at the same places, and the same refusals."""
-    whole = hear(Ftp(), CONVERSATION)
+    whole = hear(Ftp(), SESSION)
     assert [port for _, port in endpoints(whole)] == [5000, 5001, 5002]
     assert whole.refused == ["malformed", "forged", "not_allowed"]
-    pieces = hear(Ftp(), cut(CONVERSATION, lengths))
+    pieces = hear(Ftp(), cut(SESSION, lengths))
     assert [place[:3] for place in pieces.places] == [place[:3] for place in whole.places]
     assert (endpoints(pieces), pieces.refused) == (endpoints(whole), whole.refused)
 
 
 @given(st.ip_addresses(v=4), st.integers(0, 65535), st.sampled_from(["PORT", "EPRT"]))
-def test_what_is_written_is_found_again(address: object, port: int, form: str) -> None:
+def test_what_is_written_is_found_when_read(address: object, port: int, form: str) -> None:
     """Every endpoint survives being written and read."""
     heard = client_says({"PORT": PORT[1], "EPRT": b"EPRT ,1,192.168.1.10,5000,\r\n"}[form])
     (place,) = heard.places

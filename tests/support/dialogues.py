@@ -1,9 +1,9 @@
-"""Conversations for helpers' tests: what was found, as plain facts."""
+"""Feeds dialogues for the tests of helpers: what was found, as plain facts."""
 
 from collections.abc import Iterable, Sequence
 
 from nfmasq.helpers.kit.base import Helper, Mentioned, Named, Side
-from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE, Conversation, Listener
+from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE, Example, Listener
 
 __all__ = ["CLIENT", "EXTERNAL", "IN", "OUT", "SERVER", "endpoints", "hear", "texts", "written"]
 
@@ -12,14 +12,14 @@ CLIENT = INTERNAL
 SERVER = REMOTE
 
 
-def hear(helper: Helper, conversation: Conversation, *, inside_began: bool = True) -> Listener:
-    """Let a new dialogue of the helper hear a conversation."""
-    return Listener(helper, inside_began).hear_all(conversation)
+def hear(helper: Helper, example: Example, *, inside_began: bool = True) -> Listener:
+    """Let a new dialogue of the helper read an example."""
+    return Listener(helper, inside_began).hear_all(example)
 
 
-def texts(listener: Listener, conversation: Conversation) -> list[bytes]:
+def texts(listener: Listener, example: Example) -> list[bytes]:
     """The text of each place that was found."""
-    said = {side: b"".join(text for who, text in conversation if who is side) for side in Side}
+    said = {side: b"".join(text for who, text in example if who is side) for side in Side}
     return [said[place.side][place.start : place.end] for place in listener.places]
 
 
@@ -34,13 +34,13 @@ def endpoints(listener: Listener) -> list[tuple[str | None, int]]:
     ]
 
 
-def written(listener: Listener, conversation: Conversation, port: int = 40000) -> list[tuple[Side, bytes]]:
-    """The conversation as the far side hears it, each endpoint replaced by the external address and `port`.
+def written(listener: Listener, example: Example, port: int = 40000) -> list[tuple[Side, bytes]]:
+    """The example as the far side hears it, each endpoint replaced by the external address and `port`.
 
-    An utterance must hold its places whole.
+    Each place must lie within one text.
     """
     places, at, said = list(listener.places), dict.fromkeys(Side, 0), []
-    for side, text in conversation:
+    for side, text in example:
         new, done = b"", 0
         for place in places:
             start, end = place.start - at[side], place.end - at[side]
@@ -54,13 +54,13 @@ def written(listener: Listener, conversation: Conversation, port: int = 40000) -
     return said
 
 
-def cut(conversation: Conversation, lengths: Iterable[int]) -> Sequence[tuple[Side, bytes]]:
-    """The conversation in other segments: of these lengths, one after the other, and the rest as it is."""
+def cut(example: Example, lengths: Iterable[int]) -> Sequence[tuple[Side, bytes]]:
+    """The example in other segments: of these lengths, one after the other, and the last piece as it is."""
     sizes, pieces = iter(lengths), []
-    for side, text in conversation:
-        rest = text
-        while rest:
-            size = max(1, next(sizes, len(rest)))
-            pieces.append((side, rest[:size]))
-            rest = rest[size:]
+    for side, text in example:
+        at = 0
+        while at < len(text):
+            size = max(1, next(sizes, len(text)))
+            pieces.append((side, text[at : at + size]))
+            at += size
     return pieces

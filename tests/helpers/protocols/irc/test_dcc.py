@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.talk import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
+from support.dialogues import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
 
-from helpers.protocols.irc_talk import ADDRESS, LOGIN, Said, client_says, dcc
+from helpers.protocols.irc.sayings import ADDRESS, LOGIN, Said, client_says, dcc
 from nfmasq.helpers.kit.base import Found, Mentioned, Named
 from nfmasq.helpers.protocols.irc import Irc
 
@@ -227,7 +227,7 @@ def test_the_address_the_server_told() -> None:
 
 
 def test_resume_and_accept_name_the_offers_port() -> None:
-    """RESUME from outside has the external port, to be put back; ACCEPT has the internal one."""
+    """RESUME from outside names the external port, and the client hears its own; ACCEPT names its own."""
     resume = b":bob!b@h PRIVMSG ann :" + dcc(b'RESUME "a b" 40000 10') + b"\r\n"
     accept = b"PRIVMSG bob :" + dcc(b'ACCEPT "a b" 5000 10') + b"\r\n"
     heard = client_says()
@@ -248,7 +248,7 @@ def test_resume_of_the_others_offer_is_not_ours() -> None:
     assert (heard.places, heard.refused) == ([], [])
 
 
-def test_no_more_is_held_back_than_the_message_needs() -> None:
+def test_no_more_waits_than_the_message_needs() -> None:
     """Of a line that has begun, only what may be DCC."""
     heard = client_says(b"PRIVMSG bob :hello \x01ACTION waves\x01 \x01")
     assert heard.waiting[IN] == b""
@@ -258,7 +258,7 @@ def test_no_more_is_held_back_than_the_message_needs() -> None:
     assert heard.waiting[IN] == b""
 
 
-CONVERSATION: Sequence[Said] = (
+SESSION: Sequence[Said] = (
     (OUT, b"NOTICE AUTH :***\r\n"),
     (IN, b"CAP LS 302\r\nNICK ann\r\nUSER a 0 * :A\r\n"),
     (OUT, b"@time=1 :irc.example 001 ann :Welcome\r\n"),
@@ -274,9 +274,9 @@ CONVERSATION: Sequence[Said] = (
 @given(st.lists(st.integers(1, 12), max_size=120))
 def test_any_cutting_gives_the_same(lengths: list[int]) -> None:
     """Whatever the segments: the same endpoints, at the same places, and the same refusals."""
-    whole = hear(Irc(), CONVERSATION)
+    whole = hear(Irc(), SESSION)
     assert [port for _, port in endpoints(whole)] == [5000, 5001, 40000, 5000, 0, 0]
     assert whole.refused == ["malformed"]
-    pieces = hear(Irc(), cut(CONVERSATION, lengths))
+    pieces = hear(Irc(), cut(SESSION, lengths))
     assert [place[:3] for place in pieces.places] == [place[:3] for place in whole.places]
     assert (endpoints(pieces), pieces.refused) == (endpoints(whole), whole.refused)

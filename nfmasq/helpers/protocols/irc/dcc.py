@@ -1,11 +1,14 @@
-"""How DCC writes endpoints, in one CTCP message of an internal client or a remote one: found and rendered.
+"""How DCC writes endpoints, in one CTCP message of an internal or a remote client: parsed and rendered.
 
-An offer: kind, name, address, port, and what else the kind has. The address is one decimal number; some
-programs write it dotted, and it is rendered as it was written. Port 0 is a passive offer, with a token at
-its end: nothing to open, but an address to hide. RESUME and ACCEPT have a port in place of the endpoint; that
-of a passive offer is 0 and stays.
+An offer has a kind, a name, an address, a port, and more numbers of its kind. The address is one decimal
+number; some programs write it dotted, and it is rendered as it was written. Port 0 is a passive offer, with a
+token at its end: nothing is opened, but its address is rewritten. The answer to a passive offer looks like an
+offer.
 
-A name with spaces is in quotes. Where it is not, the endpoint is known by being the speaker's own.
+RESUME names the port of the offer as the peer heard it; ACCEPT names it again as the offering client knows
+it. The port of a passive offer is 0 and stays.
+
+A name with spaces is in quotes. Where it is not, the endpoint is the one that is the speaker's own.
 """
 
 import re
@@ -14,12 +17,13 @@ from ipaddress import IPv4Address
 from itertools import islice
 
 from nfmasq.helpers.kit.base import Found, Mentioned, Named, Place, Refusal, Session, Side
+from nfmasq.helpers.kit.numbers import dotted, number, port_number
 
 _ADDRESS = rb"(\d{1,20}(?:\.\d{1,20}){3}|\d{1,20})"
 _NAME = rb"(?:\"[^\"]*\"|[^ \"][^ ]*) +"
 _DCC = re.compile(rb"DCC +([A-Za-z]+) +([^ ].*)", re.IGNORECASE | re.DOTALL)
 _OFFER = re.compile(rb"[ST]{0,2}(?:SEND|CHAT|RECV)|MOVE")
-"""With S by TLS, with T without waiting for acknowledgments; RECV waits for what it is to be sent."""
+"""S: over TLS. T: without waiting for acknowledgments. RECV: the offering client receives."""
 _ENDPOINT = re.compile(_NAME + _ADDRESS + rb" +(\d{1,20})(?: .*)?", re.DOTALL)
 _ENDPOINT_OF_IPV6 = re.compile(_NAME + rb"[\dA-Fa-f.]*:[\dA-Fa-f:.]* +\d+(?: .*)?", re.DOTALL)
 _SOMEWHERE = re.compile(rb"(?<= )" + _ADDRESS + rb"(?= +(\d{1,20})(?![^ ]))")
@@ -28,15 +32,15 @@ _PORT_AT_THE_END = re.compile(rb"(?<= )(\d{1,20})(?= +\d{1,20}(?: +\d{1,20})? *\
 _SHOWN = re.compile(rb"DCC +[A-Za-z]+ [^\r\n]*\((\d{1,20}(?:\.\d{1,20}){3})\) *", re.IGNORECASE)
 
 PATIENCE_S = 300
-"""People look at an offer before they accept it."""
+"""Seconds: people look at an offer before they accept it."""
 MOST_NUMBERS = 64
-"""Of a name without quotes, among which the endpoint is looked for."""
+"""Numbers in a name without quotes among which the endpoint is searched."""
 
 Write = Callable[[IPv4Address, int], bytes]
 
 
 def message(side: Side, at: int, text: bytes, session: Session) -> Place | None:
-    """What a CTCP message says of an endpoint; it begins at `at`. Refusal: it is out of range, or none."""
+    """The endpoint that a CTCP message names, or None. at: where it begins. Raises Refusal("malformed")."""
     match = _DCC.fullmatch(text)
     if match is None:
         return None
@@ -49,7 +53,7 @@ def message(side: Side, at: int, text: bytes, session: Session) -> Place | None:
 
 
 def shown(at: int, text: bytes) -> Named | None:
-    """The address in what some programs tell people of their offer: "DCC Send name (192.168.1.10)"."""
+    """The address in a line that some programs write about their offer: "DCC Send name (192.168.1.10)"."""
     match = _SHOWN.fullmatch(text)
     if match is None:
         return None
@@ -62,7 +66,7 @@ def _offer(text: bytes, begin: int, at: int, session: Session) -> Found | Named 
         if _ENDPOINT_OF_IPV6.fullmatch(text, begin):
             return None
         raise Refusal("malformed")
-    address, port = _address(match[1]), _number(match[2], 0xFFFF)
+    address, port = _address(match[1]), port_number(match[2])
     write = _write_dotted if b"." in match[1] else _write_number
     start, end = at + match.start(1), at + match.end(1)
     if port == 0:
@@ -90,7 +94,7 @@ def _again(side: Side, text: bytes, begin: int, at: int) -> Found | Mentioned | 
     match = _PORT.fullmatch(text, begin) or _port_at_the_end(text, begin)
     if match is None:
         raise Refusal("malformed")
-    start, end, port = at + match.start(1), at + match.end(1), _number(match[1], 0xFFFF)
+    start, end, port = at + match.start(1), at + match.end(1), port_number(match[1])
     if port == 0:
         return None
     if side is Side.OUTSIDE:
@@ -99,7 +103,7 @@ def _again(side: Side, text: bytes, begin: int, at: int) -> Found | Mentioned | 
 
 
 def _port_at_the_end(text: bytes, begin: int) -> re.Match[bytes] | None:
-    """Before the position, and with port 0 the token."""
+    """The port before the position, and, where it is 0, before the token."""
     ends = list(_PORT_AT_THE_END.finditer(text, begin))
     return ends[0] if ends and int(ends[0][1]) == 0 else ends[-1] if ends else None
 
@@ -112,16 +116,7 @@ def _is_one_of(own: set[IPv4Address], text: bytes) -> bool:
 
 
 def _address(text: bytes) -> IPv4Address:
-    if b"." in text:
-        return IPv4Address(bytes(_number(octet, 255) for octet in text.split(b".")))
-    return IPv4Address(_number(text, 0xFFFFFFFF))
-
-
-def _number(digits: bytes, most: int) -> int:
-    number = int(digits)
-    if number > most:
-        raise Refusal("malformed")
-    return number
+    return dotted(text) if b"." in text else IPv4Address(number(text, 0xFFFFFFFF))
 
 
 def _write_number(address: IPv4Address, _: int) -> bytes:
