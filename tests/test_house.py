@@ -1,6 +1,6 @@
-"""The rules of the house: where what lives, who may know whom, how large a thing may grow, which words are used.
+"""The rules of the house: where a thing lives, whom it may know, its size, its words.
 
-The layers themselves are import-linter's contracts in pyproject.toml, which tests/run checks. docs/contributing.md
+The layers are import-linter's contracts in pyproject.toml, and tests/run checks them. docs/contributing.md
 explains the rules, docs/glossary.md lists the words.
 """
 
@@ -16,12 +16,8 @@ import pytest
 from support.house import GLOSSARY, ROOT, WITHOUT_TEST, retired_words
 
 PACKAGE, TESTS = ROOT / "nfmasq", ROOT / "tests"
-SOURCES = sorted(
-    path
-    for folder in (PACKAGE, TESTS)
-    for path in folder.rglob("*")
-    if path.suffix in {".py", ".pyx", ".pxd", ".pxi"}
-)
+KINDS = {".py", ".pyx", ".pxd", ".pxi"}
+SOURCES = sorted(path for folder in (PACKAGE, TESTS) for path in folder.rglob("*") if path.suffix in KINDS)
 MODULES = [path for path in SOURCES if path.suffix == ".py" and PACKAGE in path.parents]
 
 LONGEST_FILE, LONGEST_CLASS, MEDIAN_FILE = 400, 200, 100
@@ -56,10 +52,9 @@ def test_every_stage_lies_on_a_shelf() -> None:
 def test_every_stage_is_in_the_table_of_contents() -> None:
     """`_hot/__init__.pxd` names each file of the shelves."""
     contents = (PACKAGE / "_hot" / "__init__.pxd").read_text(encoding="utf-8")
-    stages = [path.stem for shelf in SHELVES for path in (PACKAGE / "_hot" / shelf).glob("*.px[di]")]
-    assert [
-        stage for stage in stages if stage != "__init__" and not re.search(rf"\b{stage}\b", contents)
-    ] == []
+    files = [path.stem for shelf in SHELVES for path in (PACKAGE / "_hot" / shelf).glob("*.px[di]")]
+    missing = [name for name in files if name != "__init__" and not re.search(rf"\b{name}\b", contents)]
+    assert not missing
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -136,11 +131,7 @@ def test_the_test_that_is_named_instead_is_there(tester: str) -> None:
     assert (ROOT / tester).exists()
 
 
-PROSE = [
-    ROOT / "README.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted((ROOT / "deploy").rglob("*.toml")),
-]
+PROSE = [ROOT / "README.md", ROOT / "deploy" / "nfmasq.toml", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize(("word", "instead"), retired_words(), ids=lambda word: str(word).replace(" ", "-"))

@@ -1,8 +1,8 @@
 # Refuse: the sender of a dropped packet gets an ICMP error where the packet's reason asks for one.
 #
 # Which reason asks for which code stands in core/reasons.py. An internal host gets its answer now, for its
-# session could not begin. The world outside gets "port unreachable" to a SYN, later and only if no session has
-# begun by then (RFC 5382 REQ-4). No ICMP error is answered (RFC 1122 section 3.2.2).
+# session could not begin. The world outside gets "port unreachable" to a SYN, later and only if no session
+# has begun by then (RFC 5382 REQ-4). No ICMP error is answered (RFC 1122 section 3.2.2).
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
