@@ -46,7 +46,7 @@ def _unknown(words: list[str]) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_configurations_are_good(page: Path, tmp_path: Path) -> None:
     for number, block in enumerate(blocks(page)):
-        if block.language != "toml" or "wrong.toml" in block.words:
+        if block.language != "toml" or "wrong.toml" in block.words or "[project]" in block.text:
             continue
         written = tomllib.loads(block.text)
         keys = {"internal", "external"} - written.get("nat", {}).keys()
