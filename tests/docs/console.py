@@ -1,7 +1,7 @@
 """Console sessions of the pages, as they are written and as they come out.
 
-A fenced block of the language `console` is a session. A line that begins with a prompt is a command; the lines
-up to the next prompt are its output, errors included. The prompt says where the command runs:
+A fenced block of the language `console` is a session. A line that begins with a prompt is a command. The
+lines up to the next prompt are its output, errors included. The prompt says where the command runs:
 
     $           on this machine
     router#     on the router of a lab, with nfmasq on it
@@ -9,8 +9,8 @@ up to the next prompt are its output, errors included. The prompt says where the
     server$     on its first server, 203.0.113.10
 
 `…` stands for any text within a line, a line of `…` alone for any lines, two spaces or more for as many.
-A block with a name after its language is a file of that name, in the directory where the page's commands run;
-one named `nfmasq.toml` is laid over the configuration of the router's daemon. All blocks of a page run in turn.
+A block with a name after its language is a file of that name, in the directory where the page's commands run.
+One named `nfmasq.toml` is laid over the configuration of the router's daemon. The blocks of a page run in turn.
 """
 
 import re
@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from docs.pages import ROOT, Block, blocks
-
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.programs import python_environment
@@ -72,7 +71,10 @@ def _pattern(line: str) -> str:
     if line.strip() == "…":
         return r"(?:.*\n)*?"
     parts = re.split(r"(…| {2,})", line.rstrip())
-    return "".join({"…": ".*?"}.get(part, r" +" if part.isspace() else re.escape(part)) for part in parts) + r"\n"
+    return (
+        "".join(".*?" if part == "…" else " +" if part.isspace() else re.escape(part) for part in parts)
+        + r"\n"
+    )
 
 
 class Stage:
@@ -106,8 +108,9 @@ class Stage:
     def _run(where: Namespace | None, words: list[str], how: dict[str, Any]) -> str:
         if where is not None:
             return where.run(*words, check=False, **how)
-        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 60}
-        done: subprocess.CompletedProcess[str] = subprocess.run(words, check=False, **how, **both)
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False, **how
+        )
         return done.stdout
 
     def _where(self, prompt: str) -> Namespace | None:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from docs.pages import PAGES, ROOT, name_of
 
 GLOSSARY = ROOT / "docs" / "glossary.md"

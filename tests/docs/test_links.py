@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+
 from docs.pages import PAGES, ROOT, anchors, code, links, name_of
 
-_PATH = re.compile(r"(?<![\w/.{])(?:nfmasq|tests|docs|deploy|_hot|\.ci)/[\w./*-]*[\w*/]")
+_PATH = re.compile(r"(?<![\w/.{])(?:nfmasq|tests|docs|deploy|_hot|\.ci)/[\w./*-]*[\w*/](?![\w<])")
 
 ELSEWHERE = ("nfmasq/nfmasq.toml", "nfmasq/control.sock", "nfmasq/state", "nfmasq/forwards.json")
 """Ends of paths on an installed router."""

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
+
 from docs.metric_rows import rows, scrape, shown
 from docs.pages import PAGES, code, name_of
-
 from nfmasq.diversion import guard
 from nfmasq.lab.lab import Lab
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 import pytest
-from docs.pages import PAGES, blocks, code, name_of
 
+from docs.pages import PAGES, blocks, code, name_of
 from nfmasq.cli import main
 from nfmasq.config import ConfigInvalid, load
 

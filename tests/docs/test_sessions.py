@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from docs.console import Stage, commands, consoles, lab_for, matches
 from docs.pages import PAGES, name_of
 
