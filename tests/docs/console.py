@@ -10,7 +10,7 @@ lines up to the next prompt are its output, errors included. The prompt says whe
 
 `…` stands for any text within a line, a line of `…` alone for any lines, two spaces or more for as many.
 A block with a name after its language is a file of that name, in the directory where the page's commands run.
-One named `nfmasq.toml` is laid over the configuration of the router's daemon. The blocks of a page run in turn.
+One named `nfmasq.toml` is laid over the configuration of the daemon. The blocks of a page run in turn.
 """
 
 import re
