@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 import pytest
+from pydantic import BaseModel
 
 from docs.pages import PAGES, blocks, code, name_of
 from nfmasq.cli import main
-from nfmasq.config import ConfigInvalid, load
+from nfmasq.config import Config, ConfigInvalid, load
 
+_KEY = re.compile(r"(nat|limits|timeouts|metrics|control|engine)\.(?!pxd)[a-z_]+")
 _COMMAND = re.compile(r"(?:^|[$#] |sudo |&& |\|\| |watch |venv/bin/)nfmasq((?: +[^ |&;#>…]+)+)")
 
 
@@ -41,6 +43,19 @@ def _unknown(words: list[str]) -> str:
                 return word
             command = deeper or command
     return ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_keys_of_the_configuration_exist(page: Path) -> None:
+    tables = {name: field.annotation for name, field in Config.model_fields.items()}
+    keys = {
+        f"{name}.{field.alias or key}"
+        for name, table in tables.items()
+        if isinstance(table, type) and issubclass(table, BaseModel)
+        for key, field in table.model_fields.items()
+    }
+    named = {text for text in code(page) if _KEY.fullmatch(text)}
+    assert named <= keys, sorted(named - keys)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
