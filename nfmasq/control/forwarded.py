@@ -13,7 +13,7 @@ MOST_LOOKED_AT = 5_000_000
 
 
 def sessions_of(forwards: Sequence[Forward], table: Table) -> list[int | None]:
-    """The sessions of each forward; None where they cannot be told from others, or counting takes long."""
+    """The sessions of each forward; None where others look the same, or counting takes long."""
     hosts = {target.address for forward in forwards if _countable(forward) for target in forward.to}
     if len(hosts) * sum(table.gauges().mappings) > MOST_LOOKED_AT:
         return [None] * len(forwards)

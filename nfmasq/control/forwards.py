@@ -24,8 +24,8 @@ from nfmasq.runtime.forwards import Entry, ForwardRefused, NoSuchForward
 class Forward(TypedDict):
     """One forward: the keys of its table, None meaning all; its id; and its source: config, runtime or kept.
 
-    sessions: those that use the external endpoints of the forward now. None where they cannot be told from
-    others, or where counting them would take long.
+    sessions: those that use the external endpoints of the forward now. None where others look the same,
+    or where counting them would take long.
     """
 
     id: str
