@@ -1,34 +1,31 @@
 """The list of forwards, and the operations that add and remove one."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Required, TypedDict
 
 from aiohttp import web
 
-from nfmasq._fastpath import MappingRow, Table
+from nfmasq._fastpath import Table
 from nfmasq.config import ConfigInvalid, added_forward
 from nfmasq.config import Forward as Written
 from nfmasq.config.protocols import numbers_of
 from nfmasq.config.values import described
+from nfmasq.control.forwarded import sessions_of
 from nfmasq.control.operations import operation
 from nfmasq.control.paging import Part
 from nfmasq.control.question import RUNNING, BadRequest, Question, body_of, in_json, require_known
 from nfmasq.control.running import Running
 from nfmasq.control.schemas import SCHEMA
-from nfmasq.core.policy import ANY_PROTOCOL
 from nfmasq.runtime.forwards import Entry, ForwardRefused, NoSuchForward
-
-MOST_LOOKED_AT = 5_000_000
-"""Records of the table that may be read to count the sessions of forwards: some 20 ms."""
 
 
 class Forward(TypedDict):
     """One forward: the keys of its table, None meaning all; its id; and its source: config, runtime or kept.
 
-    sessions: those that use the external endpoints of the forward now. None where they cannot be told from
-    others, or where counting them would take long.
+    sessions: those that use the external endpoints of the forward now. None where others look the same,
+    or where counting them would take long.
     """
 
     id: str
@@ -158,11 +155,8 @@ def _matches(forward: Written, host: IPv4Address | None, port: int, protocol: in
 
 
 def _rows(table: Table, entries: Sequence[Entry]) -> list[Forward]:
-    """The entries as the API shows them, with their sessions if those are counted in a moment."""
-    gauges = table.gauges()
-    hosts = {target.address for entry in entries if _countable(entry.forward) for target in entry.forward.to}
-    quick = len(hosts) * sum(gauges.mappings) <= MOST_LOOKED_AT
-    mappings = [row for host in hosts for row in _mappings(table, host)] if quick else []
+    """The entries as the API shows them."""
+    counted = sessions_of([entry.forward for entry in entries], table)
     return [
         {
             "id": forward.id,
@@ -171,36 +165,7 @@ def _rows(table: Table, entries: Sequence[Entry]) -> list[Forward]:
             "external_address": None if forward.external_address is None else str(forward.external_address),
             "external_port": None if forward.external_port is None else str(forward.external_port),
             "to": [str(target) for target in forward.to],
-            "sessions": _sessions(forward, mappings) if quick and _countable(forward) else None,
+            "sessions": sessions,
         }
-        for forward, source in entries
+        for (forward, source), sessions in zip(entries, counted, strict=True)
     ]
-
-
-def _countable(forward: Written) -> bool:
-    """A default host's own sessions look like those that were led to it."""
-    return forward.external_port is not None or forward.external_address is not None
-
-
-def _mappings(table: Table, host: IPv4Address) -> Iterator[MappingRow]:
-    after, step = 0, 1000
-    while True:
-        found = table.mappings(after, step, host)
-        yield from (row for row in found if row.internal[0] == host)
-        if len(found) < step:
-            return
-        after = found[-1].number
-
-
-def _sessions(forward: Written, mappings: Iterable[MappingRow]) -> int:
-    """Of these mappings, the sessions of those that stand on what the forward claims."""
-    hosts = {target.address for target in forward.to}
-    protocols, ports = numbers_of(forward.protocol), forward.external_port
-    return sum(
-        row.sessions
-        for row in mappings
-        if row.internal[0] in hosts
-        and (row.protocol in protocols or protocols == (ANY_PROTOCOL,))
-        and forward.external_address in {None, row.external[0]}
-        and (ports is None or ports.first <= row.external[1] <= ports.last)
-    )

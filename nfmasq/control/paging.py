@@ -1,6 +1,6 @@
 """Long lists of the table, read in steps.
 
-Each step holds the table for STEP records and runs in a thread of the pool, so neither the event loop nor the
+Each step holds the table for STEP records and runs in a thread of the pool. So neither the event loop nor the
 packets wait for a dump of a million sessions.
 """
 
@@ -67,6 +67,6 @@ def _step(
 
 
 def cut(rows: Sequence[Any], asked: Question, key: str) -> Part:
-    """The first rows of what is left of a list, up to the limit; `key` is what continues it."""
+    """The first rows of the remaining ones, up to the limit; the value under `key` continues the list."""
     shown = list(rows[: asked.limit])
     return Part(shown, shown[-1][key] if len(rows) > asked.limit else None)

@@ -18,7 +18,7 @@ MOST_ROWS = 10_000
 
 
 class BadRequest(Exception):
-    """A request that cannot be understood; the text says what would be."""
+    """A request that cannot be understood; the text names what is taken."""
 
 
 class Question(NamedTuple):

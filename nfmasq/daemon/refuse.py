@@ -62,7 +62,7 @@ class Refuser:
 
     def __init__(self, table: Refusing) -> None:
         self._table = table
-        self._socket = RawSocket("refused senders are not told, as with nat.refusals = false")
+        self._socket = RawSocket("senders get no refusals, as with nat.refusals = false")
 
     async def serve(self) -> None:
         """Send every refusal that becomes due, until cancelled."""

@@ -46,7 +46,7 @@ class Rules:
             raise
 
     def keep(self, plan: DiversionPlan) -> str:
-        """Make the rules those of the plan, and reinstall what is gone; return the problem, "" for none.
+        """Make the rules those of the plan, reinstall those that are gone; return the problem, "" for none.
 
         Not after `withdraw`.
         """

@@ -1,6 +1,6 @@
 """Follows the uplink: the router's addresses and networks, and the policy the core has for them.
 
-What is stored: the uplink as last read, the policy in force, how often the external address changed, and the
+What is stored: the uplink as last read, the policy in force, the changes of the external address, and the
 reasons an address or a forward does not work. One thread alone may call the methods that change something;
 any thread may read. While an interface or address is gone, nothing passes and only the status changes.
 Another address ends the old one's sessions.
@@ -49,7 +49,7 @@ class FollowedUplink:
         self._warned_of: tuple[Uplink, tuple[Entry, ...], Config] | None = None
 
     def follow(self, config: Config, uplink: Uplink) -> None:
-        """Give the core the policy for this uplink, and say what that changed."""
+        """Give the core the policy for this uplink, and log the change."""
         ended = self._configure(config, uplink)
         if uplink != self.now:
             self._outdated()
