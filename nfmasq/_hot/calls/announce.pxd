@@ -11,7 +11,8 @@ from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.ports cimport PortPool, take_port
 from nfmasq._hot.state.rules cimport is_assignable
-from nfmasq._hot.state.sessions cimport begin_session, end_session, find_by_internal
+from nfmasq._hot.state.index cimport find_by_internal
+from nfmasq._hot.state.sessions cimport begin_session, end_session
 from nfmasq._hot.state.table cimport EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of
 from nfmasq._hot.state.timers cimport set_timer
 from nfmasq._hot.wire.wire cimport ntohs

@@ -13,7 +13,8 @@ from nfmasq._hot.state.reasons cimport FILTERED, NO_MAPPING, SESSION_CLASH
 from nfmasq._hot.state.rules cimport (
     ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Target, behaviour_of,
 )
-from nfmasq._hot.state.sessions cimport end_session, find_by_external, find_by_internal, has_peer
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal, has_peer
+from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.state.table cimport EXPECTED, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable
 from nfmasq._hot.way.begin cimport admit_session, may_begin
 from nfmasq._hot.way.expect cimport arrive, find_expected

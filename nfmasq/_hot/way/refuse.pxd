@@ -13,7 +13,7 @@ from nfmasq._hot.state.refusals cimport (
     enqueue, take_due,
 )
 from nfmasq._hot.state.rules cimport is_internal
-from nfmasq._hot.state.sessions cimport find_by_external
+from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.table cimport NatTable
 from nfmasq._hot.wire.wire cimport ACK, RST, SYN, IpHeader, header_length
 
