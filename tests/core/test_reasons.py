@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from support.packets import read
 from support.router import Router
-from core.provocations import CASES, ELSEWHERE, Case
 
 import nfmasq
+from core.provocations import CASES, ELSEWHERE, Case
 from nfmasq._fastpath import REASONS
 from nfmasq.core.reasons import BY_NAME, ROWS, Icmp, Kind, Reason
 

@@ -1,6 +1,6 @@
-# Restore: the sessions of an arena that an earlier process left, put back into the table.
+# Recover: the sessions that an earlier process left in the arena are linked into the table.
 #
-# The file is not trusted: a record that contradicts itself or another one is given up, and only it.
+# The file is not trusted: a record that contradicts itself or another one is given up, and no other.
 
 from libc.stdint cimport uint32_t
 from libc.string cimport memset

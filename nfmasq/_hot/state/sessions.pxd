@@ -38,7 +38,7 @@ cdef inline void count_half_open(NatTable* table, const Session* session, int ch
         table.hosts[table.mappings[session.mapping].host].half_open += change
 
 cdef inline void count_unanswered(NatTable* table, const Session* session, int change) noexcept nogil:
-    """Add `change` to the sessions without an answer if nobody inside has sent anything in this one."""
+    """Add `change` to the unanswered sessions if no packet from inside has been in this one."""
     if not is_answered(session):
         table.unanswered += change
         table.hosts[table.mappings[session.mapping].host].unanswered += change
