@@ -32,7 +32,8 @@
 #   rules         the policy
 #   capacity      how much the core can hold
 #   table         sessions, mappings, hosts and their indexes: the records
-#   sessions mappings ports timers    their lives: begun, found, ended
+#   sessions mappings ports timers    their lives: begun and ended
+#   index         how sessions are found
 #   sequence tcpstate traffic         what a session knows of its packets
 #   refusals aside                    queues to the control path and to the helpers
 #   critical      the table's lock around a batch

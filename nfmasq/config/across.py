@@ -1,4 +1,4 @@
-"""What no key is to blame for alone: values that are good each by itself and clash with another.
+"""Clashes: values that are good each by itself, and not together.
 
 Works on the document and not on a Config, so that these errors come together with those of single keys.
 A value that is wrong by itself is passed over: it has its own error already.

@@ -19,7 +19,7 @@ def explained(
 ) -> list[ConfigError]:
     """Every error found in `document`, in the order of the tables.
 
-    above: the place of `document` if it is one table of a configuration; the keys told are below it.
+    above: the place of `document` if it is one table of a configuration; the keys of the errors are below it.
     """
     return [
         ConfigError(key_of(_as_written(error["loc"], document)), _reason(error, (*above, *error["loc"])))

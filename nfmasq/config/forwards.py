@@ -2,7 +2,7 @@
 
 Two forwards may claim the same packet when one is the more specific: it is for one external address, its
 ports lie inside the other's, or it names its protocol. If neither is, that is an error. Works on tables as
-they are written, so that the file's errors come all at once, and so that a forward added while the daemon
+they are written, so that the file's errors come all together, and so that a forward added while the daemon
 runs is judged by the same code.
 """
 
@@ -41,7 +41,7 @@ class Written(NamedTuple):
 
     @property
     def claims(self) -> Iterator[Claim]:
-        """What it claims; nothing if that cannot be told."""
+        """What it claims; nothing if that is not known."""
         unknown = {"external_address": self.external, "external_port": self.ports}
         if self.protocol and not any(key in self.given and value is None for key, value in unknown.items()):
             for number in numbers_of(self.protocol):
@@ -133,17 +133,17 @@ def _in_pool(forward: Written, pool: Sequence[IPv4Network]) -> Iterator[Misfit]:
 
 
 def _clashes(written: list[Written], name: Callable[[int], str]) -> Iterator[Misfit]:
-    told: set[tuple[int, int]] = set()
+    seen: set[tuple[int, int]] = set()
     for one, other in crossing(claim for forward in written for claim in forward.claims):
-        if (one.place, other.place) in told:
+        if (one.place, other.place) in seen:
             continue
-        told.add((one.place, other.place))
+        seen.add((one.place, other.place))
         first, last = max(one.ports.first, other.ports.first), min(one.ports.last, other.ports.last)
         shared = other._replace(ports=PortRange(first, last))
         late = written[other.place]
         key = next((key for key in ("external_port", "external_address") if key in late.given), "protocol")
-        mend = "take one out" if one.ports == other.ports else "take what they share out of one"
-        reason = f"{shared} is forwarded already, by {name(one.place)}; {mend}"
+        advice = "take one out" if one.ports == other.ports else "take what they share out of one"
+        reason = f"{shared} is forwarded already, by {name(one.place)}; {advice}"
         yield Misfit(other.place, (key,), reason)
 
 

@@ -45,7 +45,7 @@ def policy_of(
 
     reserved_tcp, reserved_udp: ports that local sockets hold. Those of forwards join them: none of them is
     handed out. forwards: those for an external address that is not there are left out. helper_ports: as
-    the switchboard has them.
+    the helpers are enabled now.
     """
     nat = config.nat
     in_force = sorted(

@@ -100,4 +100,4 @@ def _broken_helpers() -> Iterator[str]:
             yield f"{key_of(('helpers', name))}: {error}; it stays disabled"
     if registry.beyond():
         names = ", ".join(registry.beyond())
-        yield f"helpers: {names}: left out, for the core tells apart {MOST_HELPERS} helpers at most"
+        yield f"helpers: {names}: left out: the core holds {MOST_HELPERS} helpers at most"

@@ -1,4 +1,4 @@
-"""What the core can hold: every such number, once, and the error of whoever asks for more.
+"""What the core can hold: every such number, once, and the error for more.
 
 The compiled core has the same numbers (`_hot/state/capacity.pxd`); a test compares all of them.
 """

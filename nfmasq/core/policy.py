@@ -1,4 +1,4 @@
-"""What the core must know of the configuration, as plain data.
+"""The policy: all that the core must know of the configuration, as plain data.
 
 The daemon makes a Policy out of the config file and of what the uplink is now, and hands it to
 `Table.configure`, which takes it over between two batches of packets. Nothing here is per packet.
@@ -9,7 +9,7 @@ from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
 
 TRANSPORTS = ("tcp", "udp", "icmp", "other")
-"""The protocol classes nfmasq tells apart, in the order of their numbers in the core and in metrics."""
+"""The protocol classes of nfmasq, in the order of their numbers in the core and in metrics."""
 
 ANY_PROTOCOL = 0
 ALL_PORTS = (0, 65535)
@@ -142,7 +142,7 @@ class Policy:
     external_interface: its index; packets that come in by another one to an external address are hairpinned.
         0: no hairpinning.
     mss: the largest TCP MSS let through, or 0: any (RFC 4459 section 3.2).
-    refusals: tell by ICMP that a session was refused (RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11).
+    refusals: answer a refused session by ICMP (RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11).
     """
 
     external: tuple[IPv4Address, ...]

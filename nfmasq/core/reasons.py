@@ -34,7 +34,7 @@ class Icmp(IntEnum):
     PROHIBITED = 13
     """To internal hosts: a limit of the host is reached (RFC 5508 REQ-8)."""
     PORT_UNREACHABLE = 3
-    """To an unsolicited SYN from outside, seconds later, unless its session has begun (RFC 5382 REQ-4)."""
+    """To an unsolicited SYN, six seconds later, unless its session has begun (RFC 5382 REQ-4)."""
 
 
 class Reason(NamedTuple):
@@ -78,7 +78,9 @@ ROWS: tuple[Reason, ...] = (
         REFUSED,
         "An ICMP message is no query and no error that a NAT passes on (RFC 5508).",
     ),
-    Reason("icmp_quote_truncated", NOISE, "An ICMP error quotes too little to tell its session."),
+    Reason(
+        "icmp_quote_truncated", NOISE, "An ICMP error quotes too little of its packet to find the session."
+    ),
     Reason(
         "icmp_quote_invalid",
         NOISE,

@@ -1,7 +1,7 @@
 """Netfilter queues and the one thread that serves them.
 
 The thread spends its life in `Queue.serve`, which holds no GIL. A worker that ends without having been asked
-to has failed: `failure` says why, and the daemon ends rather than run on beside a queue nobody empties.
+to has failed: `failure` says why, and the daemon ends, for no thread empties its queue.
 The kernel keeps numbers of its own about each queue; `kernel_queues` reads them.
 """
 
@@ -65,7 +65,7 @@ class Worker:
     def _serve(self) -> None:
         try:
             self._queue.serve()
-        except Exception as error:  # whatever it was, nobody serves the queue any more
+        except Exception as error:  # whatever it was, no thread serves the queue any more
             self.failure = f"queue {self.number} failed: {error}"
         else:
             if not self._asked_to_stop:

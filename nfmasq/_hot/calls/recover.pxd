@@ -1,6 +1,6 @@
-# Restore: the sessions of an arena that an earlier process left, put back into the table.
+# Recover: the sessions that an earlier process left in the arena are linked into the table.
 #
-# The file is not trusted: a record that contradicts itself or another one is given up, and only it.
+# The file is not trusted: a record that contradicts itself or another one is given up, and no other.
 
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
@@ -10,7 +10,8 @@ from nfmasq._hot.state.mappings cimport (
     begin_host, begin_mapping, find_host, find_mapping, find_mapping_by_external, set_scope,
 )
 from nfmasq._hot.state.sequence cimport REOPENING
-from nfmasq._hot.state.sessions cimport find_by_external, find_by_internal, link_session
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal
+from nfmasq._hot.state.sessions cimport link_session
 from nfmasq._hot.state.table cimport (
     EXPECTED, NAMED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session,
 )

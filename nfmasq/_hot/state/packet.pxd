@@ -15,7 +15,7 @@ cdef enum:            # direction
     HAIRPIN = 2
     DIRECTION_COUNT = 3
 
-# The classes of protocol that policy, counters and metrics tell apart; the order of policy.TRANSPORTS.
+# The classes of protocol that policy, counters and metrics have apart; the order of policy.TRANSPORTS.
 cdef enum:
     CLASS_TCP = 0
     CLASS_UDP = 1

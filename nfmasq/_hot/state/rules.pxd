@@ -81,7 +81,7 @@ cdef struct Rules:
     uint32_t helper_port_count
     uint32_t[MOST_EXTERNAL_ADDRESSES] external           # network order
     Network[MOST_INTERNAL_NETWORKS] networks
-    Behaviour[MOST_BEHAVIOURS] behaviours      # narrowest first, the last is for everybody
+    Behaviour[MOST_BEHAVIOURS] behaviours      # narrowest first, the last is for every host
     Forward[MOST_FORWARDS] forwards            # the first that fits counts
     Target[MOST_FORWARD_TARGETS] targets
     HelperPort[MOST_HELPER_PORTS] helper_ports
@@ -89,7 +89,7 @@ cdef struct Rules:
     uint16_t first_port                        # host order, both included
     uint16_t last_port
     uint16_t mss                               # the largest TCP MSS to let through; 0: any
-    uint8_t refusals                           # tell by ICMP that a session was refused
+    uint8_t refusals                           # send ICMP errors about refused sessions
     uint32_t external_interface                # its index; 0: nothing is hairpinned
     Limits limits
     Timeouts timeouts
@@ -140,7 +140,7 @@ cdef inline uint8_t helper_of(
     return 0
 
 cdef inline bint is_martian(uint32_t address) noexcept nogil:
-    """Addresses no host outside can have: 0/8, 127/8, 224/4 and 240/4 (RFC 6890)."""
+    """Addresses that no host outside can have: 0/8, 127/8, 224/4 and 240/4 (RFC 6890)."""
     cdef uint32_t top = ntohl(address) >> 24
     return top == 0 or top == 127 or top >= 224
 

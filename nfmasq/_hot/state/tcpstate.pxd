@@ -37,7 +37,7 @@ cdef extern from *:
     /* Over: last ACKs and retransmissions pass; a SYN begins the next connection. */
     [TCP_CLOSING]      = { TCP_INTERNAL_SYN, TCP_CLOSING,      TCP_CLOSING,      TCP_CLOSING,
                            TCP_EXTERNAL_SYN, TCP_CLOSING,      TCP_CLOSING,      TCP_CLOSING },
-    /* If anybody goes on talking, the RST was not believed: neither is it here. A SYN counts only where the
+    /* If either side goes on sending, the RST was not believed, and is not here. A SYN counts only where the
        RST was the answer to one. */
     [TCP_RESET]        = { TCP_INTERNAL_SYN, TCP_ESTABLISHED,  TCP_RESET,        TCP_ESTABLISHED,
                            TCP_EXTERNAL_SYN, TCP_ESTABLISHED,  TCP_RESET,        TCP_ESTABLISHED },

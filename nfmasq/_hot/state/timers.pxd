@@ -3,7 +3,7 @@
 # A packet only writes its session's `expires`; the session stays in the slot it was put in, and when the
 # wheel comes to that slot it either ends or moves on to where it is due now. So a busy session costs the
 # wheel nothing per packet and an idle one nothing at all. Only a timer that becomes shorter moves a
-# session at once.
+# session in the wheel.
 
 from libc.stdint cimport uint8_t, uint32_t
 

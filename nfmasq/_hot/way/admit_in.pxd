@@ -13,7 +13,8 @@ from nfmasq._hot.state.reasons cimport FILTERED, NO_MAPPING, SESSION_CLASH
 from nfmasq._hot.state.rules cimport (
     ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Target, behaviour_of,
 )
-from nfmasq._hot.state.sessions cimport end_session, find_by_external, find_by_internal, has_peer
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal, has_peer
+from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.state.table cimport EXPECTED, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable
 from nfmasq._hot.way.begin cimport admit_session, may_begin
 from nfmasq._hot.way.expect cimport arrive, find_expected
@@ -30,7 +31,7 @@ cdef inline bint passes_filter(const NatTable* table, Packet* packet, uint32_t m
     )
 
 cdef inline bint is_internal_clash(NatTable* table, Packet* packet, const Mapping* mapping) noexcept nogil:
-    """Does the remote endpoint speak with the internal one already, by another external endpoint?"""
+    """Has the internal endpoint a session with the remote one already, by another external endpoint?"""
     return find_by_internal(
         table, packet.protocol, mapping.internal_address, mapping.internal_port,
         packet.remote_address, packet.remote_port,
@@ -93,7 +94,7 @@ cdef inline bint is_mapped(const NatTable* table, Packet* packet) noexcept nogil
     return mapping != 0 and passes_filter(table, packet, mapping)
 
 cdef inline void end_predecessor(NatTable* table, const Packet* packet, uint32_t now) noexcept nogil:
-    """What comes as announced may find its very endpoints in a connection that is over; lookup let it by."""
+    """End a connection that is over and has the endpoints of the expected one; lookup let it by."""
     cdef uint32_t number = find_by_external(
         table, packet.protocol, packet.near_address, packet.near_port,
         packet.remote_address, packet.remote_port,

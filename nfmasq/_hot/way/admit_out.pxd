@@ -8,7 +8,7 @@ from libc.stdint cimport uint32_t
 from nfmasq._hot.state.mappings cimport find_host, find_mapping
 from nfmasq._hot.state.packet cimport CLASS_OTHER, Packet, drop
 from nfmasq._hot.state.reasons cimport PORTLESS_REMOTE_TAKEN, SESSION_CLASH
-from nfmasq._hot.state.sessions cimport find_by_external
+from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.table cimport NO_POOL, SCOPE_STATIC, Mapping, NatTable
 from nfmasq._hot.way.begin cimport admit_session, may_begin
 from nfmasq._hot.way.expect cimport arrive
@@ -16,7 +16,7 @@ from nfmasq._hot.way.limits cimport within_limits
 from nfmasq._hot.way.pairing cimport admit_mapping, want_outbound
 
 cdef inline bint is_external_clash(NatTable* table, Packet* packet, const Mapping* wanted) noexcept nogil:
-    """Does another session speak with the remote endpoint by the wanted external one already?
+    """Has another session the wanted external and the remote endpoint already?
 
     Where every mapping has a port of its own that cannot be.
     """
@@ -46,7 +46,7 @@ cdef inline bint admit_outbound(NatTable* table, Packet* packet, uint32_t now) n
         wanted.external_address = table.mappings[number].external_address
         wanted.external_port = table.mappings[number].external_port
     if (number or wanted.pool == NO_POOL) and is_external_clash(table, packet, &wanted):
-        # Without ports the remote address alone tells internal hosts apart: one of them to each.
+        # Without ports only the remote address says which internal host is meant: one host to each.
         return drop(packet, PORTLESS_REMOTE_TAKEN if packet.transport == CLASS_OTHER else SESSION_CLASH)
     if not number:
         number = admit_mapping(table, packet, host, &wanted, now)

@@ -1,6 +1,6 @@
 # Correct: the sequence numbers of a connection in which a helper has made messages longer or shorter.
 #
-# While the helper reads, its own record of every correction tells what each number becomes. Once all of them
+# While the helper reads, its own record of every correction says what each number becomes. Once all of them
 # have been acknowledged, one difference a side is exact: a segment of before is old to its receiver whatever
 # its text. That difference is in the session, so that it outlives the helper and the process.
 
@@ -20,7 +20,7 @@ cdef enum:
     SACK_EDGES = 2           # bytes of the option before the first edge
 
 cdef inline void learn_correction(Packet* packet, const Session* session) noexcept nogil:
-    """Copy from the session what the packet's numbers, or those of the segment it quotes, are off by."""
+    """Copy from the session the difference for the packet's numbers, or for its quoted segment's."""
     cdef int side = INBOUND if packet.direction == INBOUND else OUTBOUND
     cdef uint32_t own = <uint32_t>session.correction[side]
     cdef uint32_t other = <uint32_t>session.correction[1 - side]

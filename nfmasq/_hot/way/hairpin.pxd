@@ -1,8 +1,8 @@
 # Hairpinning: internal hosts that reach each other by their external endpoints (RFC 4787 REQ-9).
 #
-# It is what would happen if the packet went out and came back in: the sender's session takes it out, the
+# The packet is treated as if it went out and came back in: the sender's session takes it out, the
 # receiver's takes it in, with the sender's external endpoint as the remote one (REQ-9a). The kernel routes in
-# between, and takes nothing from a source that is an address of its own. So the packet comes twice: in
+# between, and takes no packet whose source is an address of its own. So the packet comes twice: in
 # PREROUTING its destination is rewritten, in POSTROUTING its source. Its mark carries the number of the
 # sender's session from the first pass to the second. No loop: what is rewritten is for a host inside.
 
@@ -52,7 +52,7 @@ cdef inline void cross(NatTable* table, Packet* packet) noexcept nogil:
     packet.direction = INBOUND
 
 cdef inline bint leads_inside(NatTable* table, const Packet* packet) noexcept nogil:
-    """Is there anybody inside at the external endpoint that the packet is sent to?"""
+    """Does the external endpoint that the packet is sent to lead to an internal host?"""
     cdef Packet coming = packet[0]
     coming.near_address, coming.near_port = packet.remote_address, packet.remote_port
     if find_forward(&table.rules, &coming) != NULL:
@@ -62,7 +62,7 @@ cdef inline bint leads_inside(NatTable* table, const Packet* packet) noexcept no
     ) != 0
 
 cdef inline bint begin(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
-    """A session for the sender, unless nobody inside can receive what it sends."""
+    """A session for the sender, unless no internal host can receive what it sends."""
     if packet.kind == ICMP_ERROR:
         return drop(packet, ICMP_ERROR_UNMATCHED)
     if packet.kind == ICMP_REPLY:

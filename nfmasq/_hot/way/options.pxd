@@ -52,7 +52,7 @@ cdef inline void hide_addresses(
 cdef inline void hide_in_options(const Rules* rules, IpHeader* ip, uint32_t external) noexcept nogil:
     """Write `external` over the internal addresses in a header's record-route and timestamp options.
 
-    For a quoted header too, whose options nobody checked: it stops at the first that makes no sense.
+    For a quoted header too, whose options are unchecked: it stops at the first that makes no sense.
     """
     cdef uint8_t* at = <uint8_t*>ip + sizeof(IpHeader)
     cdef uint8_t* end = <uint8_t*>ip + header_length(ip)

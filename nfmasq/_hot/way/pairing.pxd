@@ -11,7 +11,7 @@ from nfmasq._hot.state.packet cimport CLASS_OTHER, Packet, drop
 from nfmasq._hot.state.ports cimport PortPool, allocate_port, free_ports, give_back
 from nfmasq._hot.state.reasons cimport NO_EXTERNAL_ADDRESS, PORTS_EXHAUSTED
 from nfmasq._hot.state.rules cimport Forward, Target, behaviour_of
-from nfmasq._hot.state.sessions cimport find_by_external
+from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.table cimport (
     NO_POOL, SCOPE_STATIC, Mapping, NatTable, Scope,
     ask_for, endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
@@ -55,7 +55,7 @@ cdef inline void want_internal(Packet* packet, Mapping* wanted) noexcept nogil:
 cdef inline bint want_outbound(
     NatTable* table, Packet* packet, uint32_t host, Mapping* wanted
 ) noexcept nogil:
-    """The mapping that what an internal endpoint begins goes by. False: the packet is dropped."""
+    """The mapping by which a session goes that an internal endpoint begins. False: the packet is dropped."""
     cdef const Forward* forward = find_static(&table.rules, packet)
     cdef const Target* target
     cdef int paired = paired_external(table, packet, host)
@@ -101,8 +101,8 @@ cdef inline bint is_forwards_port(
 cdef inline bint give_port(NatTable* table, Packet* packet, Mapping* wanted, uint32_t now) noexcept nogil:
     """A port of the wanted mapping's pool, one that no forward's mapping has if that is soon found.
 
-    Else one at which this remote endpoint speaks with nobody: who sends to every port of the default host
-    shall not use them all up for the others.
+    Else one at which this remote endpoint has no session: a remote host that sends to every port of the
+    default host must not use them all up for the others.
     """
     cdef PortPool* pool = pool_of(table, wanted.pool, packet.transport)
     cdef uint16_t port
@@ -123,7 +123,7 @@ cdef inline bint give_port(NatTable* table, Packet* packet, Mapping* wanted, uin
 cdef inline void ask_for_links(
     const NatTable* table, const Packet* packet, const Mapping* wanted
 ) noexcept nogil:
-    """Have the buckets that a new session is to be linked into on their way, all together."""
+    """Ask for all buckets that a new session is linked into, so that they come together."""
     cdef uint32_t number = table.mapping_free or table.mapping_top + 1
     ask_for(&table.mappings[number])
     ask_for(&table.by_peer[peer_bucket(table, number, packet.remote_address)])

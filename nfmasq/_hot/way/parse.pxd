@@ -27,7 +27,7 @@ from nfmasq._hot.wire.wire cimport (
 cdef inline void set_endpoints(
     Packet* packet, uint32_t source, uint16_t source_port, uint32_t destination, uint16_t destination_port
 ) noexcept nogil:
-    """Which end is near: the source of what comes from inside, the destination of what comes in."""
+    """The near end is the source of a packet from inside, the destination of one from outside."""
     if packet.direction == INBOUND:
         packet.near_address, packet.near_port = destination, destination_port
         packet.remote_address, packet.remote_port = source, source_port
@@ -79,7 +79,7 @@ cdef inline bint parse_portless(Packet* packet, IpHeader* ip) noexcept nogil:
     return True
 
 cdef inline bint parse_quoted_ports(Packet* packet, uint16_t* source, uint16_t* destination) noexcept nogil:
-    """The ports of the quoted packet; of a query, its identifier as the port of who asked; else 0."""
+    """The ports of the quoted packet; of a query, its identifier as the asking end's port; else 0."""
     cdef UdpHeader* ports = <UdpHeader*>packet.quoted_l4
     cdef IcmpHeader* query = <IcmpHeader*>packet.quoted_l4
     source[0] = destination[0] = 0
@@ -149,8 +149,8 @@ cdef inline bint parse_icmp(Packet* packet, IpHeader* ip) noexcept nogil:
         packet.kind = ICMP_REPLY
     elif packet.direction != INBOUND or icmp.type == REDIRECT:
         return drop(packet, ICMP_TYPE_UNSUPPORTED)
-    # A query's identifier is the port of who asks; who is asked has none. What comes in and is neither query
-    # nor reply tells the router itself something: 0 is nobody's identifier.
+    # A query's identifier is the asking end's port; the other end has none. A message from outside that is
+    # neither query nor reply is for the router itself: no host has the identifier 0.
     if packet.kind == ICMP_QUERY:
         packet.near_identifier = packet.direction != INBOUND
         set_endpoints(packet, ip.source, icmp.identifier, ip.destination, 0)

@@ -1,8 +1,8 @@
 # Refuse: the sender of a dropped packet gets an ICMP error where the packet's reason asks for one.
 #
-# Which reason asks for which code stands in core/reasons.py. An internal host gets its answer now, for its
-# session could not begin. The world outside gets "port unreachable" to a SYN, later and only if no session
-# has begun by then (RFC 5382 REQ-4). No ICMP error is answered (RFC 1122 section 3.2.2).
+# core/reasons.py says which reason asks for which code. An internal host gets its answer now: its session
+# could not begin. A SYN from outside gets "port unreachable", later and only if no session has begun by then
+# (RFC 5382 REQ-4). No ICMP error is answered (RFC 1122 section 3.2.2).
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
@@ -13,19 +13,19 @@ from nfmasq._hot.state.refusals cimport (
     enqueue, take_due,
 )
 from nfmasq._hot.state.rules cimport is_internal
-from nfmasq._hot.state.sessions cimport find_by_external
+from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.table cimport NatTable
 from nfmasq._hot.wire.wire cimport ACK, RST, SYN, IpHeader, header_length
 
 cdef inline bint is_first_syn(const Packet* packet) noexcept nogil:
     return packet.transport == CLASS_TCP and packet.tcp_flags & (SYN | ACK | RST) == SYN
 
-cdef inline bint may_tell(Refusals* refusals, uint32_t now) noexcept nogil:
+cdef inline bint may_send(Refusals* refusals, uint32_t now) noexcept nogil:
     if refusals.second != now:
         refusals.second = now
-        refusals.told = 0
-    refusals.told += 1
-    return refusals.told <= MOST_A_SECOND
+        refusals.sent = 0
+    refusals.sent += 1
+    return refusals.sent <= MOST_A_SECOND
 
 cdef inline void note(RefusalQueue* queue, const Packet* packet, uint8_t code, uint32_t due) noexcept nogil:
     cdef const IpHeader* ip = <const IpHeader*>packet.data
@@ -54,13 +54,13 @@ cdef inline bint refuse(NatTable* table, const Packet* packet, uint32_t now) noe
         if from_outside and is_first_syn(packet):
             note(&table.refusals.later, packet, code, now + PATIENCE)
         return False
-    if from_outside or not is_internal(&table.rules, ip.source) or not may_tell(&table.refusals, now):
+    if from_outside or not is_internal(&table.rules, ip.source) or not may_send(&table.refusals, now):
         return False
     note(&table.refusals.soon, packet, code, now)
     return True
 
 cdef inline bint next_refusal(NatTable* table, uint32_t now, Refusal* taken) noexcept nogil:
-    """Take out the next refusal that is due. A SYN whose session has begun since is answered by nobody."""
+    """Take out the next refusal that is due. A SYN whose session has begun since gets none."""
     if take_due(&table.refusals.soon, now, taken):
         return True
     while take_due(&table.refusals.later, now, taken):

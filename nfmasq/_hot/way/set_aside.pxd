@@ -1,4 +1,4 @@
-# Set aside: the packet of a session that has a helper is copied for it, with what it must know.
+# Set aside: the packet of a session that has a helper is copied for it, with its session's endpoints.
 
 from libc.stdint cimport uint32_t
 

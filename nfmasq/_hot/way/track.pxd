@@ -1,4 +1,4 @@
-# Track: what a packet tells about its session, and what the packet's near endpoint becomes.
+# Track: the session learns from the packet; the packet learns its new near endpoint.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -42,7 +42,7 @@ cdef inline void count_session(NatTable* table, const Packet* packet, Session* s
 cdef inline bint track_error(Packet* packet, const Session* session) noexcept nogil:
     """An ICMP error neither refreshes nor ends the session it is about (RFC 4787 REQ-12, RFC 5508 REQ-6).
 
-    One about TCP must quote a segment that may be under way: who forges it has not seen one (RFC 5927).
+    One about TCP must quote a segment that may be under way: a forger has not seen one (RFC 5927).
     """
     cdef TcpHeader* quoted = <TcpHeader*>packet.quoted_l4
     if packet.transport == CLASS_TCP and not is_under_way(
@@ -54,7 +54,7 @@ cdef inline bint track_error(Packet* packet, const Session* session) noexcept no
 cdef inline void refresh(
     NatTable* table, const Packet* packet, const Session* session, uint32_t now
 ) noexcept nogil:
-    """What comes from outside refreshes only what the internal host takes part in (RFC 7857 section 7)."""
+    """A packet from outside refreshes only a session that has one from inside (RFC 7857 section 7)."""
     if packet.direction == OUTBOUND or is_answered(session):
         set_timer(table, packet.session, now + timeout_of(&table.rules.timeouts, packet.transport))
 

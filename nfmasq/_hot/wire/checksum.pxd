@@ -18,7 +18,7 @@ cdef inline uint16_t fold(uint64_t total) noexcept nogil:
 
 cdef extern from *:
     """
-    /* 32-bit words into a 64-bit total: the compiler turns the loop into vector code, and 2**32 words fit. */
+    /* 32-bit words into a 64-bit total: the compiler makes vector code of the loop, and 2**32 words fit. */
     static inline uint64_t nfmasq_add_words(const uint8_t *data, uint32_t words) {
         uint64_t total = 0;
         for (uint32_t i = 0; i < words; i++) {
