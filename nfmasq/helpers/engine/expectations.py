@@ -105,7 +105,7 @@ class Expectations:
         return row[0].external
 
     def take_back(self, control: Name, external: Endpoint) -> None:
-        """Withdraw what was just announced: it could not be written, so no session will come."""
+        """Withdraw an expectation whose endpoint could not be written, so that no session will come."""
         family = self._families.get(control)
         for name in list(family.waiting) if family else ():
             row = self._core.seen(*name)

@@ -1,7 +1,7 @@
-"""What the engine counts of each helper.
+"""Counters of each helper.
 
 What is stored: a `Tally` for each helper, from the start of the engine to its end. The engine's thread alone
-writes it; anybody may copy it (`counters`).
+writes it; any thread may copy it (`counters`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,7 +27,7 @@ class HelperCounters:
     seconds: float = 0.0
 
     def by_result(self) -> dict[str, int]:
-        """Messages by what became of them; the keys are the label `result` of the metric."""
+        """Messages by their result; the keys are the label `result` of the metric."""
         return {
             "seen": self.seen,
             "rewritten": self.rewritten,

@@ -30,7 +30,7 @@ Numbers = tuple[int, int]
 class TcpSession:
     """number: the helper's. is_over: no dialogue will come any more, unless the connection begins anew.
 
-    told: the shifts of both sides, as the core knows them, in bytes.
+    corrected: the shifts of both sides that the core corrects already, in bytes.
     """
 
     __slots__ = (
@@ -38,12 +38,12 @@ class TcpSession:
         "_offered",
         "_opening",
         "_store",
+        "corrected",
         "dialogue",
         "endpoints",
         "is_over",
         "name",
         "number",
-        "told",
     )
 
     def __init__(self, name: Name, number: int, endpoints: Session, store: Store) -> None:
@@ -56,7 +56,7 @@ class TcpSession:
         self._opening: list[int | None] = [None, None]
         self._offered: tuple[Side, Numbers] | None = None
         self._intakes: tuple[Intake, Intake] | None = None
-        self.told = 0, 0
+        self.corrected = 0, 0
 
     @property
     def is_settled(self) -> bool:

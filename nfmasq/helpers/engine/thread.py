@@ -7,7 +7,7 @@ takes the same lock, so that a disabled helper reads no further packet.
 Every packet is answered as soon as it is read (`intake` says why). An error ends the helper on that session,
 is counted, and drops one packet at most: a text that may be wrong is never sent. A helper that takes too long
 again and again is disabled. A helper that never returns keeps the lock: others wait for it a bounded time.
-Whoever stops such an engine leaves the thread behind, which touches nothing any more.
+Stopping such an engine leaves the thread behind, which touches nothing any more.
 """
 
 import logging
@@ -37,7 +37,7 @@ CUT_OFF_WITHIN_S = 1.0
 DRAINED_WITHIN_S = 1.0
 """When stopping: packets that go on coming must not keep the thread."""
 SET_WITHIN_S = 0.5
-"""Whoever sets a switch waits so long for the call under way; past that the switch is set behind the call."""
+"""Setting a switch waits so long for the call under way; past that the switch is set behind the call."""
 
 log = logging.getLogger("nfmasq")
 
@@ -45,7 +45,7 @@ log = logging.getLogger("nfmasq")
 class Engine:
     """Runs the helpers of one table. failure: why its thread ended. beats: rounds of its loop.
 
-    remainder: sends what a packet has no room for; None: a raw socket, made by `start`. clock: in seconds.
+    remainder: sends bytes that a packet has no room for; None: a raw socket. clock: in seconds.
     takes_over: another engine read the sessions before, and its knowledge is lost. A packet of such a session
     is dropped, and TCP sends it again by the core's correction.
     """
@@ -156,7 +156,7 @@ class Engine:
             self._table.let_go(aside.session, aside.serial)
 
     def tick(self) -> None:
-        """Once a second: look up expectations and a part of the sessions, and part with what is settled."""
+        """Once a second: look up expectations and a part of the sessions, and part with settled ones."""
         self._expectations.seconds = self._registry.expectation_s
         self._expectations.tick()
         self._verdicts.forget_ended()

@@ -19,7 +19,7 @@ class UdpSession:
 
     __slots__ = ("dialogue", "endpoints", "is_over", "name", "number")
 
-    shifts = told = 0, 0
+    shifts = corrected = 0, 0
 
     def __init__(self, name: Name, number: int, endpoints: Session) -> None:
         self.name = name

@@ -66,13 +66,15 @@ class Verdicts:
         if session is None:
             return True
         shifts = session.shifts
-        if session.told != shifts and isinstance(session, TcpSession):
-            session.told = shifts
-            self._table.correct(*name, *session.told)
+        if session.corrected != shifts and isinstance(session, TcpSession):
+            session.corrected = shifts
+            self._table.correct(*name, *session.corrected)
         if not session.is_over or not session.is_settled:
             return False
-        if session.told != (0, 0):
-            self._table.correct(*name, *session.told)  # the core forgets it at a SYN that came to nothing
+        if session.corrected != (0, 0):
+            self._table.correct(
+                *name, *session.corrected
+            )  # the core forgets it at a SYN that came to nothing
         self._reader.tally(session.number).sessions -= 1
         self._sessions.part_with(name)
         return True

@@ -72,7 +72,7 @@ class Listener:
         self.left = False
         self.waiting = dict.fromkeys(Side, b"")
         self._at = dict.fromkeys(Side, 0)
-        self._dialogue = kept(lambda: self.helper.begin(self.session), "begin", b"")
+        self._dialogue = called(lambda: self.helper.begin(self.session), "begin", b"")
 
     def hear_all(self, said: Example) -> "Listener":
         """Let the dialogue read all of it, in order. Raises Broken."""
@@ -85,7 +85,7 @@ class Listener:
         if self.left:
             return
         given = self.waiting[side] + text
-        reading = kept(lambda: self._dialogue.read(side, given), f"read({side}, …)", given)
+        reading = called(lambda: self._dialogue.read(side, given), f"read({side}, …)", given)
         self._check(reading, given)
         taken = reading.taken if self.helper.transport == "tcp" else len(given)
         self.places += [
@@ -123,7 +123,7 @@ def shown(text: bytes) -> str:
     return repr(text) if len(text) <= 300 else f"{text[:300]!r}… ({len(text)} bytes)"
 
 
-def kept(function: Callable[[], Any], what: str, given: bytes) -> Any:
+def called(function: Callable[[], Any], what: str, given: bytes) -> Any:
     """A call's result. Raises Broken where the call raises, or takes too long."""
     try:
         with _limited():

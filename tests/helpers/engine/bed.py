@@ -15,6 +15,7 @@ from support.router import CLIENT, LAN, SERVER, policy
 from helpers.engine.here import Badly, Echo, Here
 from nfmasq._fastpath import SetAside, Table
 from nfmasq.core.policy import Forward, ForwardTarget, HelperPort
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.helpers.engine.thread import Engine
 from nfmasq.helpers.kit.base import Endpoint, Helper
 from nfmasq.helpers.switches import Switch
@@ -121,6 +122,11 @@ class Bed:
         self.engine.answer(aside)
         (verdict,) = self.table.verdicts
         return [] if verdict is None else [verdict, *self.remainder.packets]
+
+
+def counted(bed: Bed, helper: str = "here") -> HelperCounters:
+    """A helper's counters."""
+    return bed.engine.counters()[helper]
 
 
 class Connection:

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
+from support.router import CLIENT
+
 from nfmasq.helpers.kit.base import Found, Mentioned, Named, Place, Reading, Session, Side
 
 HANGING = threading.Event()
@@ -33,6 +35,11 @@ def text_of(address: IPv4Address, port: int) -> bytes:
 def line_of(address: IPv4Address, port: int) -> bytes:
     """As text_of, with the line's end."""
     return text_of(address, port) + b"\r\n"
+
+
+HI = b"HI\r\n"
+HERE, ALSO = (b"HERE " + line_of(CLIENT, port) for port in (5000, 5001))
+"""CLIENT's own endpoints."""
 
 
 class Here:

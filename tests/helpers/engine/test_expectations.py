@@ -1,64 +1,17 @@
-"""What is announced to the core and what is not; how long it stands."""
+"""Expectations: which sessions may meet one, which give way, and how long one waits."""
 
 from ipaddress import IPv4Address
 
 import pytest
 from support.packets import ACK, FIN, RST, read, tcp
-from support.router import OTHER_CLIENT, OTHER_SERVER
+from support.router import OTHER_SERVER
 
-from helpers.engine.bed import CLIENT, SERVER, Bed, Connection, datagram
-from helpers.engine.here import text_of
-from nfmasq.core.policy import Filtering, Timeouts
+from helpers.engine.announcing import announced, refused, said, strict, waiting
+from helpers.engine.bed import CLIENT, SERVER, Bed, Connection
+from helpers.engine.here import HI
+from nfmasq.core.policy import Timeouts
 from nfmasq.core.rows import SessionRow
 from nfmasq.helpers.engine import expectations
-
-HI = b"HI\r\n"
-
-
-def strict(*, forward: bool = False, **changes: object) -> Bed:
-    """A bed that lets nobody in unasked."""
-    return Bed(forward=forward, filtering=Filtering.ADDRESS_AND_PORT_DEPENDENT, **changes)
-
-
-def said(word: bytes, address: IPv4Address, port: int) -> bytes:
-    """A line."""
-    return word + b" " + text_of(address, port) + b"\r\n"
-
-
-def test_an_address_without_a_port_is_hidden_and_nothing_expected() -> None:
-    bed = strict()
-    connection = Connection(bed).open()
-    heard = connection.say(0, HI + said(b"SELF", CLIENT, 0))
-    assert heard == HI + said(b"SELF", connection.external[0], 0)
-    at = len(HI + said(b"SELF", CLIENT, 0))
-    assert connection.say(0, said(b"SELF", OTHER_CLIENT, 0), at=at) == said(b"SELF", OTHER_CLIENT, 0)
-    assert connection.say(1, HI + said(b"SELF", SERVER, 0)) == HI + said(b"SELF", SERVER, 0)
-    assert (waiting(bed), refused(bed)) == (0, {})
-
-
-def test_the_external_address_is_the_speaker_s_own_only_where_the_helper_says_so() -> None:
-    bed = strict()
-    line = HI + said(b"HERE", bed.rules.external[0], 5000)
-    assert Connection(bed).open().say(0, line) == line
-    assert (waiting(bed), refused(bed)) == (0, {"forged": 1})
-
-
-def announced(connection: Connection, line: bytes, side: int = 0) -> tuple[IPv4Address, int]:
-    """The endpoint that is heard for the one in a line."""
-    heard = connection.say(side, HI + line)
-    _, address, port = heard[len(HI) :].split()
-    return IPv4Address(address.decode()), int(port)
-
-
-def waiting(bed: Bed) -> int:
-    """Expectations the core holds."""
-    return sum(row.state == "expected" for row in bed.table.sessions())
-
-
-def refused(bed: Bed, helper: str = "here") -> dict[str, int]:
-    """What was refused, by reason."""
-    counted = bed.engine.counters()[helper]
-    return {reason: count for reason, count in counted.refused.items() if count}
 
 
 def test_an_inside_client_is_called_back_by_its_server_alone() -> None:
@@ -81,56 +34,6 @@ def test_anyone_may_call_where_the_protocol_means_so() -> None:
     bed = strict()
     place = announced(Connection(bed).open(), said(b"ANY", CLIENT, 5000))
     assert bed.send(tcp(OTHER_SERVER, 1234, *place), inbound=True)
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        (said(b"HERE", OTHER_CLIENT, 5000), "forged"),
-        (said(b"HERE", SERVER, 5000), "forged"),
-        (said(b"HERE", CLIENT, 1023), "privileged"),
-        (said(b"HERE", CLIENT, 65536), "privileged"),
-        (said(b"PAIR", CLIENT, 65535), "privileged"),
-        (b"LONG\r\n", "too_long"),
-        (said(b"AGAIN", CLIENT, 5000), "not_allowed"),
-    ],
-)
-def test_what_is_not_to_be_trusted_stays_as_it_is(line: bytes, reason: str) -> None:
-    bed = strict()
-    connection = Connection(bed).open()
-    assert connection.say(0, HI + line) == HI + line
-    assert waiting(bed) == 0
-    assert refused(bed) == {reason: 1}
-
-
-@pytest.mark.parametrize(("address", "reasons"), [(SERVER, {}), (CLIENT, {"forged": 1})])
-def test_what_the_outside_announces_is_only_read(address: IPv4Address, reasons: dict[str, int]) -> None:
-    bed = strict()
-    line = HI + said(b"HERE", address, 5000)
-    assert Connection(bed).open().say(1, line) == line
-    assert waiting(bed) == 0
-    assert refused(bed) == reasons
-    assert bed.engine.counters()["here"].seen == 1
-
-
-def test_two_ports_in_a_row_begin_with_an_even_one() -> None:
-    bed = strict()
-    address, port = announced(Connection(bed).open(), said(b"PAIR", CLIENT, 5000))
-    assert port % 2 == 0
-    assert waiting(bed) == 2
-    for nth in (1, 0):
-        assert read(bed.send(tcp(SERVER, 20, address, port + nth), inbound=True)[0])[2:] == (
-            CLIENT,
-            5000 + nth,
-        )
-
-
-def test_no_two_ports_in_a_row_are_no_room() -> None:
-    bed = strict(ports=(5001, 5001))
-    line = said(b"PAIR", CLIENT, 5000)
-    assert Connection(bed).open().say(0, HI + line) == HI + line
-    assert refused(bed) == {"no_room": 1}
-    assert waiting(bed) == 0
 
 
 def test_an_earlier_announcement_is_referred_to_by_both_sides() -> None:
@@ -249,10 +152,3 @@ def control_of(bed: Bed) -> SessionRow:
     """The session that has a helper."""
     (row,) = [row for row in bed.table.sessions() if row.helper]
     return row
-
-
-def test_udp_announces_too() -> None:
-    bed = strict()
-    (sent,) = datagram(bed, said(b"HERE", CLIENT, 5000))
-    assert str(CLIENT).encode() not in sent
-    assert waiting(bed) == 1

@@ -7,14 +7,12 @@ import pytest
 from support.packets import ACK, SYN, tcp
 
 from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed
-from helpers.engine.here import HANGING, text_of
+from helpers.engine.here import HANGING, HERE, HI
 from nfmasq.helpers.engine import thread
 from nfmasq.helpers.engine.thread import Engine
 from nfmasq.helpers.switches import Switch
 from nfmasq.lab.waiting import wait_until
 
-HI = b"HI\r\n"
-HERE = b"HERE " + text_of(CLIENT, 5000) + b"\r\n"
 SOON_S = 1.5
 
 

@@ -6,14 +6,12 @@ import pytest
 from support.packets import ACK, FIN, HEADER, PSH, RST, SYN, URG, l4_at, sums_are_right
 
 from helpers.engine.bed import CLIENT, LONG, SHORT, Bed, Connection, flags_of, payload_of
-from helpers.engine.here import text_of
+from helpers.engine.here import HERE, HI, text_of
 from nfmasq.helpers.engine import segment as tcp
 from nfmasq.helpers.engine import sending
 from nfmasq.helpers.engine.stream import Stream
 from nfmasq.helpers.kit.base import Side
 
-HI = b"HI\r\n"
-HERE = b"HERE " + text_of(CLIENT, 5000) + b"\r\n"
 SPEECH = HI + HERE
 
 
@@ -26,16 +24,6 @@ def external(bed: Bed, port: int = 5000) -> bytes:
 def heard(bed: Bed) -> bytes:
     """What SERVER hears for HERE."""
     return b"HERE " + external(bed) + b"\r\n"
-
-
-@pytest.fixture
-def bed() -> Bed:
-    return Bed()
-
-
-@pytest.fixture
-def connection(bed: Bed) -> Connection:
-    return Connection(bed).open()
 
 
 @pytest.mark.parametrize("cut", range(1, len(SPEECH)))

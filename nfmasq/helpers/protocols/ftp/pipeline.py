@@ -30,6 +30,8 @@ _AWAITED = {b"PASV", b"EPSV", b"AUTH"}
 class Pipeline:
     """The commands of one control connection that wait for their reply; b"" stands for an unknown one."""
 
+    __slots__ = ("_waiting",)
+
     def __init__(self) -> None:
         self._waiting: deque[bytes] = deque(maxlen=PIPELINED)
 

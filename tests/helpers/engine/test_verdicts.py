@@ -6,12 +6,9 @@ import pytest
 from support.packets import ACK, FIN, SYN, sums_are_right
 
 from helpers.engine.bed import CLIENT, LONG, SHORT, Bed, Connection, payload_of
-from helpers.engine.here import text_of
+from helpers.engine.here import HERE, HI, text_of
 from nfmasq.helpers.engine.stream import KEPT
 from nfmasq.helpers.engine.thread import Engine
-
-HI = b"HI\r\n"
-HERE = b"HERE " + text_of(CLIENT, 5000) + b"\r\n"
 
 
 @pytest.fixture(params=[SHORT, LONG], ids=["shorter", "longer"])
@@ -90,18 +87,6 @@ def next_answered(bed: Bed) -> bytes:
     assert aside is not None
     (packet,) = bed.answered(aside)
     return packet
-
-
-def test_those_parted_with_are_forgotten_when_no_packet_can_wait_any_more(
-    bed: Bed, connection: Connection
-) -> None:
-    connection.say(0, b"another protocol")
-    known = bed.engine._sessions
-    assert known.parted((1, 1))
-    for was_empty, parted in ((False, True), (True, True), (False, True), (True, False)):
-        bed.engine._was_empty = was_empty
-        bed.engine.tick()
-        assert bool(known.parted((1, 1))) == parted
 
 
 def test_thousands_of_acknowledged_corrections_cost_no_memory(bed: Bed, connection: Connection) -> None:
