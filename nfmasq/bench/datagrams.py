@@ -23,10 +23,10 @@ from ipaddress import IPv4Address
 
 from nfmasq.bench.bed import SERVER, Bed
 from nfmasq.bench.family import fork_each
-from nfmasq.bench.packets import Endpoint, datagram
 from nfmasq.bench.programs import running
 from nfmasq.bench.reading import BenchError, Figure, Reading
 from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.packets import Endpoint, datagram
 from nfmasq.lab.wire import hardware_address
 
 FLOWS = 64
@@ -104,7 +104,7 @@ def _take(flows: int, figures: tuple[Figure, Figure], bed: Bed, seconds: float) 
         raise BenchError("no small packet arrived")
     rate, each = figures
     values = {rate.name: count / (seen_then - seen_at)}
-    if bed.variant.program:
+    if bed.variant.serves:
         values[each.name] = (used_then - used) / count
     return Reading(values, {"offered": (offered_then - offered) / (sent_then - sent_at)})
 

@@ -1,4 +1,4 @@
-"""The bench's own programs, `python -m nfmasq.bench.…`, each started in a namespace.
+"""The bench's own programs, `python -m MODULE`, each started in a namespace.
 
 Those that serve print "ready" when they do, and what they have to say once their input has ended, no sooner:
 whoever read the first line may hold the next one in a buffer. They get no signal from the terminal, and die
@@ -42,8 +42,13 @@ def _started(where: Namespace, module: str, *arguments: str) -> Program:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        env=python_environment(),
+        env=_environment(module),
     )  # fmt: skip
+
+
+def _environment(module: str) -> dict[str, str]:
+    """Our environment, in which the child finds the module where we found its package."""
+    return python_environment(module.partition(".")[0])
 
 
 def kill(program: Program) -> None:
@@ -76,7 +81,7 @@ def alone(module: str, *arguments: str, patience: float) -> dict[str, Any]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env=python_environment(),
+        env=_environment(module),
     ) as program:
         return answer_of(program, patience)
 

@@ -2,18 +2,17 @@
 
 import os
 import platform
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 
-from nfmasq.bench.helped import as_data
-from nfmasq.bench.outcome import Outcome
-from nfmasq.bench.results import AGAINST
-from nfmasq.bench.targets import Judgement, judge
+from nfmasq.bench.results import AGAINST, Results
+from nfmasq.bench.rounds import Plan
+from nfmasq.bench.targets import Judgement
 
 
-def as_json(outcome: Outcome) -> dict[str, object]:
+def as_json(plan: Plan, results: Results, judgements: Iterable[Judgement]) -> dict[str, object]:
     """Packets, bits and connections a second, seconds, bytes; a reading that failed is null."""
-    plan, results, memory = outcome.plan, outcome.results, outcome.memory
     return {
         "schema": 1,
         "machine": machine(),
@@ -40,20 +39,10 @@ def as_json(outcome: Outcome) -> dict[str, object]:
             for against in AGAINST
             if (found := results.ratio(figure, against)) is not None
         ],
-        "targets": [_target(judgement) for judgement in judge(outcome)],
-        "memory": {
-            "idle_bytes": memory.idle,
-            "table": asdict(memory.table) if memory.table else None,
-            "tables": [asdict(cost) for cost in outcome.curve],
-        },
-        "instructions": asdict(outcome.counts) if outcome.counts else None,
-        "helpers": {
-            "cost": asdict(outcome.helper) if outcome.helper else None,
-            "neighbours": as_data(outcome.neighbours) if outcome.neighbours else None,
-        },
+        "targets": [_target(judgement) for judgement in judgements],
         "counted": results.counted,
         "skipped": results.skipped,
-        "notes": [*results.notes(), *outcome.notes],
+        "notes": results.notes(),
     }
 
 

@@ -10,7 +10,7 @@ from nfmasq.bench.bed import Bed
 from nfmasq.bench.measures import Measure
 from nfmasq.bench.reading import BenchError, Reading
 from nfmasq.bench.results import Results
-from nfmasq.bench.variants import EXTRA, Variant
+from nfmasq.bench.variants import Variant
 
 AROUND_S = 0.8
 """Starting and ending the programs of one measurement takes about so long."""
@@ -49,8 +49,8 @@ def rotated(variants: Sequence[Variant], turn: int) -> list[Variant]:
 def run(plan: Plan, progress: Callable[[str], None]) -> Results:
     """Measure. progress: gets one line before each thing done.
 
-    Raises BenchError when a bed cannot be set up or does not do what its variant says; the beds of extra
-    variants are left out instead, and the results say why.
+    Raises BenchError when a bed cannot be set up or does not do what its variant says. A bed of an optional
+    variant is left out instead, and the results say why.
     """
     results = Results(plan.variants, tuple(figure for measure in plan.measures for figure in measure.figures))
     begin = time.monotonic()
@@ -61,7 +61,7 @@ def run(plan: Plan, progress: Callable[[str], None]) -> Results:
             try:
                 beds[variant] = _made(Bed(variant, plan.queues, plan.senders), stack)
             except (BenchError, RuntimeError) as error:
-                if variant not in EXTRA:
+                if not variant.optional:
                     raise
                 results.skipped[variant.name] = str(error)
         for number in range(plan.rounds):

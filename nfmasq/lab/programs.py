@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
-import nfmasq
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.payload import Payload, checksum_of
 
@@ -61,11 +60,11 @@ def missing_programs() -> list[tuple[str, str]]:
     return [(name, package) for name, package in PACKAGES.items() if not shutil.which(name, path=sbin_too())]
 
 
-def python_environment() -> dict[str, str]:
-    """Our environment, with the way to this very package for a child Python."""
-    here = str(Path(nfmasq.__file__).parent.parent)
-    rest = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join((here, rest)) if rest else here}
+def python_environment(*packages: str) -> dict[str, str]:
+    """Our environment, in which a child Python finds this very package, and others that we have loaded."""
+    roots = (Path(sys.modules[name].__path__[0]).parent for name in ("nfmasq", *packages))
+    places = [*dict.fromkeys(map(str, roots)), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
 
 
 class Servers:
