@@ -18,7 +18,7 @@ from nfmasq.bench.variants import Variant
 from nfmasq.lab.namespace import Namespace, join
 from nfmasq.lab.waiting import wait_until
 from nfmasq.lab.wire import hardware_address
-from nfmasq.core.worker import kernel_queues
+from nfmasq.machine.queues import kernel_queues
 
 INTERNAL = IPv4Network("192.168.1.0/24")
 CLIENT = IPv4Address("192.168.1.2")

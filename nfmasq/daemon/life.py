@@ -27,7 +27,7 @@ from nfmasq.daemon.running import Daemon
 from nfmasq.daemon.supervise import RULES_FAILED, Supervisor
 from nfmasq.diversion import DiversionUnavailable, probe
 from nfmasq.exits import Exit
-from nfmasq.machine.uplink import UplinkMissing
+from nfmasq.machine.interfaces import UplinkMissing
 from nfmasq.web import page
 
 DUMP_THREADS = 2

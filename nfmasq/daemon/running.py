@@ -29,7 +29,8 @@ from nfmasq.daemon.refuse import Refuser
 from nfmasq.daemon.reload import read_again
 from nfmasq.daemon.supervise import Supervisor
 from nfmasq.helpers.engine.counters import HelperCounters
-from nfmasq.machine.uplink import LinkWatch, RulesWatch, UplinkMissing
+from nfmasq.machine.interfaces import UplinkMissing
+from nfmasq.machine.watches import LinkWatch, RulesWatch
 from nfmasq.runtime.forwards import Entry
 from nfmasq.runtime.helpers import Entry as HelperEntry
 

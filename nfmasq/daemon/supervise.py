@@ -25,8 +25,9 @@ from nfmasq.control.schemas import Situation
 from nfmasq.core.policy import Policy
 from nfmasq.daemon.helping import Helping
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
+from nfmasq.machine.interfaces import Uplink, UplinkMissing, read_uplink
+from nfmasq.machine.local_ports import local_ports
 from nfmasq.machine.overlap import overlaps
-from nfmasq.machine.uplink import Uplink, UplinkMissing, local_ports, read_uplink
 from nfmasq.runtime.forwards import Entry, Forwards
 from nfmasq.runtime.helpers import Entry as HelperEntry
 

@@ -20,6 +20,7 @@ from nfmasq.lab.programs import python_environment
 from nfmasq.lab.scratch import Scratch
 from nfmasq.lab.topology import Topology
 from nfmasq.lab.waiting import wait_until
+from nfmasq.machine.queues import kernel_queues
 
 Overrides = Mapping[str, Mapping[str, Any] | Sequence[Mapping[str, Any]]]
 """Config sections laid over the lab's own, {"timeouts": {"udp": "2m"}, "nat.udp": {"filtering": …}}, and
@@ -201,9 +202,7 @@ class DaemonUnderLab:
 
     def waiting(self) -> int:
         """Packets of all the router's queues that wait for a verdict, as the kernel counts them."""
-        path = Path("/proc/thread-self/net/netfilter/nfnetlink_queue")
-        queues: str = self._topology.router.call(path.read_text)
-        return sum(int(line.split()[2]) for line in queues.splitlines())
+        return sum(queue.waiting for queue in self._topology.router.call(kernel_queues).values())
 
     def _forget(self) -> None:
         self._hang_up()

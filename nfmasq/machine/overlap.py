@@ -6,7 +6,7 @@ nfmasq gives out no internal addresses, so it cannot keep them apart; it can onl
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nfmasq.machine.uplink import Sides, Uplink
+from nfmasq.machine.interfaces import Sides, Uplink
 
 
 class Overlap(NamedTuple):

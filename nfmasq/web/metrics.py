@@ -25,6 +25,7 @@ from nfmasq.core.policy import TRANSPORTS
 from nfmasq.core.worker import Worker
 from nfmasq.helpers.engine.counters import HelperCounters
 from nfmasq.helpers.kit.base import REFUSALS
+from nfmasq.machine.queues import together
 
 _OWN_QUEUE_COUNTERS = (
     (
@@ -201,7 +202,7 @@ def _queues(workers: Sequence[Worker]) -> Iterator[Metric]:
         labels=labels,
     )
     for worker in workers:
-        seen = worker.seen_in(kernel)
+        seen = together(kernel, worker.numbers)
         depth.add_metric([str(worker.number)], seen.waiting)
         dropped.add_metric([str(worker.number)], seen.dropped + seen.dropped_at_socket)
     yield depth

@@ -8,7 +8,8 @@ from nfmasq._fastpath import Queue
 from nfmasq.daemon.heartbeat import Heartbeat
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.waiting import wait_until
-from nfmasq.core.worker import Worker, kernel_queues
+from nfmasq.core.worker import Worker
+from nfmasq.machine.queues import kernel_queues
 
 from support.behind import filled
 
