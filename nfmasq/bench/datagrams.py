@@ -26,7 +26,7 @@ from nfmasq.bench.family import fork_each
 from nfmasq.bench.programs import running
 from nfmasq.bench.reading import BenchError, Figure, Reading
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.packets import Endpoint, datagram
+from nfmasq.lab.packets import Endpoint, udp
 from nfmasq.lab.wire import hardware_address
 
 FLOWS = 64
@@ -150,7 +150,7 @@ def main() -> None:
     interface, own, router, address, senders, flows = sys.argv[1:]
     header = bytes.fromhex(router) + bytes.fromhex(own) + _ETH_P_IP.to_bytes(2)
     source = IPv4Address(address)
-    frames = [header + datagram((source, port), target, PAYLOAD) for port, target in _endpoints(int(flows))]
+    frames = [header + udp((source, port), target, bytes(PAYLOAD)) for port, target in _endpoints(int(flows))]
     buffers = [ctypes.create_string_buffer(frame, len(frame)) for frame in frames]
     pieces = [_Piece(ctypes.addressof(buffer), len(buffer)) for buffer in buffers]
     batches = [(_Message * _FRAMES)() for _ in range(max(1, len(frames) // _FRAMES))]

@@ -7,18 +7,9 @@ client's ProgramError through) when something is not as it must be.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from nfmasq.lab.clients import Download, Transfer, ask, connections, download, ping, traceroute, upload
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import (
-    Download,
-    ProgramError,
-    Transfer,
-    ask,
-    connections,
-    download,
-    ping,
-    traceroute,
-    upload,
-)
+from nfmasq.lab.programs import ProgramError
 from nfmasq.lab.router import DaemonError
 
 FAR_MTU = 1400

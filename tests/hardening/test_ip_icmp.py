@@ -29,7 +29,7 @@ from support.packets import (
 from hardening.ends import CLIENT, OTHER_CLIENT, SERVER, Ends
 from hardening.pieces import numbered
 from hardening.segments import segment
-from nfmasq.lab.programs import ask
+from nfmasq.lab.clients import ask
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import EXTERNAL, ROUTER_INTERNAL, SERVER1, Topology
 

@@ -5,8 +5,9 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
+from nfmasq.lab.clients import ask, download, ping
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import ProgramError, ask, download, ping
+from nfmasq.lab.programs import ProgramError
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import EXTERNAL, ISP_FAR, SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until

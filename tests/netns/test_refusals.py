@@ -10,8 +10,9 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from nfmasq.lab.clients import ask, ping
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import Endpoint, ask, ping
+from nfmasq.lab.packets import Endpoint
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, ROUTER_INTERNAL, SERVER1, SERVER2, Topology
 from nfmasq.lab.wire import Wire

@@ -11,7 +11,7 @@ from nfmasq._fastpath import Held, Table
 from nfmasq.config import Config
 from nfmasq.core.policy import Policy
 from nfmasq.helpers.engine.thread import Engine
-from nfmasq.lab.packets import ACK, SYN, Endpoint, segment
+from nfmasq.lab.packets import ACK, SYN, Endpoint, tcp
 from nfmasq.runtime.helpers import Switchboard
 
 HOSTS = IPv4Network("10.0.0.0/8")
@@ -89,7 +89,7 @@ class Control:
         ends = (self._client, SERVER) if outbound else (SERVER, self._external)
         # The SYNs have the number 0, what follows them begins at 1.
         numbers = self._sent[outbound] + (not flags & SYN), self._heard[far] + 1 if flags & ACK else 0
-        reason, _ = table.translate(segment(*ends, flags, numbers, payload=text), inbound=far)
+        reason, _ = table.translate(tcp(*ends, flags, *numbers, payload=text), inbound=far)
         held = None if reason else table.next_held(0)
         if held is None:
             raise RuntimeError(f"the helper did not get {text!r}: {reason or 'the session has none'}")

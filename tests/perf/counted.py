@@ -9,11 +9,13 @@ callgrind runs through as well, fifty times slower than the processor: so there 
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 
 from nfmasq._fastpath import Table
 from nfmasq.core.policy import Policy
-from nfmasq.lab.packets import ACK, PSH, SYN, Endpoint, datagram, segment
+from nfmasq.lab import packets
+from nfmasq.lab.packets import ACK, PSH, SYN, Endpoint
 
 INTERNAL = IPv4Network("192.168.1.0/24")
 CLIENT = IPv4Address("192.168.1.2")
@@ -63,6 +65,10 @@ class Counted:
         return {row.internal[1]: row.external for row in rows}
 
 
+_segment = partial(packets.tcp, window=0xFFFF)
+"""Super-packets fit into the widest window alone."""
+
+
 def _flows(first: int = _FIRST_PORT, count: int = FLOWS) -> Iterator[Endpoint]:
     return ((CLIENT, port) for port in range(first, first + count))
 
@@ -73,41 +79,42 @@ def _rounds(packets: Iterable[bytes]) -> list[bytes]:
 
 def udp(counted: Counted) -> None:
     """Sessions that begin, and small packets of established ones, both ways."""
-    counted.call(None, [datagram(flow, _DOMAIN, SMALL) for flow in _flows()])
+    counted.call(None, [packets.udp(flow, _DOMAIN, bytes(SMALL)) for flow in _flows()])
     outside = counted.external(_UDP)
-    out = [datagram(flow, _DOMAIN, SMALL) for flow in _flows()]
-    back = [datagram(_DOMAIN, outside[flow[1]], SMALL) for flow in _flows()]
+    out = [packets.udp(flow, _DOMAIN, bytes(SMALL)) for flow in _flows()]
+    back = [packets.udp(_DOMAIN, outside[flow[1]], bytes(SMALL)) for flow in _flows()]
     counted.call(None, back, inbound=True)
     counted.call("udp-out", _rounds(out))
     counted.call("udp-in", _rounds(back), inbound=True)
-    counted.call("udp-new", [datagram(flow, _DOMAIN, SMALL) for flow in _flows(30000, NEW)])
+    counted.call("udp-new", [packets.udp(flow, _DOMAIN, bytes(SMALL)) for flow in _flows(30000, NEW)])
 
 
 def tcp(counted: Counted) -> None:
     """Connections that begin, full segments and bare acknowledgments both ways, and bulk."""
     flows = list(_flows())
-    counted.call(None, [segment(flow, _WEB, SYN) for flow in flows])
+    counted.call(None, [_segment(flow, _WEB, SYN) for flow in flows])
     outside = counted.external(_TCP)
-    back = [segment(_WEB, outside[flow[1]], SYN | ACK, (0, 1)) for flow in flows]
+    back = [_segment(_WEB, outside[flow[1]], SYN | ACK, 0, 1) for flow in flows]
     counted.call(None, back, inbound=True)
-    counted.call(None, [segment(flow, _WEB, ACK, (1, 1)) for flow in flows])
+    counted.call(None, [_segment(flow, _WEB, ACK, 1, 1) for flow in flows])
 
+    full = bytes(FULL)
     said = range(1, 1 + ROUNDS * FULL, FULL)
     heard = said.stop
-    data = [segment(flow, _WEB, ACK | PSH, (at, 1), size=FULL) for at in said for flow in flows]
+    data = [_segment(flow, _WEB, ACK | PSH, at, 1, payload=full) for at in said for flow in flows]
     counted.call("tcp-data-out", data)
-    acks = [segment(_WEB, outside[flow[1]], ACK, (1, at + FULL)) for at in said for flow in flows]
+    acks = [_segment(_WEB, outside[flow[1]], ACK, 1, at + FULL) for at in said for flow in flows]
     counted.call("tcp-ack-in", acks, inbound=True)
     data = [
-        segment(_WEB, outside[flow[1]], ACK | PSH, (at, heard), size=FULL) for at in said for flow in flows
+        _segment(_WEB, outside[flow[1]], ACK | PSH, at, heard, payload=full) for at in said for flow in flows
     ]
     counted.call("tcp-data-in", data, inbound=True)
-    acks = [segment(flow, _WEB, ACK, (heard, at + FULL)) for at in said for flow in flows]
+    acks = [_segment(flow, _WEB, ACK, heard, at + FULL) for at in said for flow in flows]
     counted.call("tcp-ack-out", acks)
 
-    bulk = segment(_WEB, outside[flows[0][1]], ACK | PSH, (heard, heard), size=BULK, finished=False)
+    bulk = _segment(_WEB, outside[flows[0][1]], ACK | PSH, heard, heard, payload=bytes(BULK), finished=False)
     counted.call("tcp-bulk-in", [bulk], inbound=True, bulk=True)
-    counted.call("tcp-new", [segment(flow, _WEB, SYN) for flow in _flows(40000, NEW)])
+    counted.call("tcp-new", [_segment(flow, _WEB, SYN) for flow in _flows(40000, NEW)])
 
 
 def main() -> None:

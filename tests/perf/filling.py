@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from nfmasq._fastpath import Table
-from nfmasq.lab.packets import datagram
+from nfmasq.lab.packets import udp
 
 FIRST_HOST = IPv4Address("192.168.1.100")
 FIRST_SERVER = IPv4Address("203.0.113.1")
@@ -40,4 +40,4 @@ def _packets(sessions: int) -> Iterator[bytes]:
     for number in range(sessions):
         server, mapping = divmod(number, MAPPINGS)
         host, port = divmod(mapping, ports_a_host)
-        yield datagram((FIRST_HOST + host, _FIRST_PORT + port), (FIRST_SERVER + server, _DOMAIN), 4)
+        yield udp((FIRST_HOST + host, _FIRST_PORT + port), (FIRST_SERVER + server, _DOMAIN), b"ping")

@@ -18,7 +18,7 @@ from nfmasq.bench.datagrams import DISCARD, PAYLOAD, discarding
 from nfmasq.bench.programs import Program, kill, start
 from nfmasq.bench.reading import BenchError, Figure, Reading
 from nfmasq.bench.results import Results
-from nfmasq.lab.packets import datagram
+from nfmasq.lab.packets import udp
 from nfmasq.lab.wire import hardware_address
 from perf.injector import FIRST_PORT, WHOLE
 from perf.narrow import narrowed
@@ -134,7 +134,7 @@ def _capacity(offer: Offered) -> float:
 def _injecting(bed: Bed, processor: int) -> Iterator[Offered]:
     router = hardware_address(bed.router, "lan0")
     client = hardware_address(bed.client, "eth0")
-    packet = datagram((bed.client_address, FIRST_PORT), (SERVER, DISCARD), PAYLOAD)
+    packet = udp((bed.client_address, FIRST_PORT), (SERVER, DISCARD), bytes(PAYLOAD))
     frame = router + client + b"\x08\x00" + packet
     injector = start(bed.router, "perf.injector", "lan0", frame.hex())
     os.sched_setaffinity(injector.pid, {processor})

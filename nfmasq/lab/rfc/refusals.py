@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from nfmasq.core.rows import Refusal
+from nfmasq.lab.packets import ICMP, RST, SYN, TCP, Endpoint, Seen, read, tcp, udp
 from nfmasq.lab.rfc.core import Core
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import ICMP, RST, SYN, TCP, Endpoint, Seen, read, tcp, udp
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, SERVER, port
 
 WATCHED = 10

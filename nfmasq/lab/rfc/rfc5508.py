@@ -2,10 +2,7 @@
 
 import struct
 
-from nfmasq.lab.rfc import hairpin, refusals
-from nfmasq.lab.rfc.core import Core
-from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import (
+from nfmasq.lab.packets import (
     ECHO,
     ECHO_REPLY,
     EXCEEDED,
@@ -23,14 +20,18 @@ from nfmasq.lab.rfc.packets import (
     checksum,
     error,
     ip,
+    put,
     query,
     read,
-    replaced,
     sums_are_right,
     udp,
     word_at,
 )
-from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc, demand
+from nfmasq.lab.rfc import hairpin, refusals
+from nfmasq.lab.rfc.core import Core
+from nfmasq.lab.rfc.ground import Ground
+from nfmasq.lab.rfc.not_met import demand
+from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, HOP, OTHER_CLIENT, OTHER_SERVER, SERVER, Way, port
 
 RFC = Rfc(5508, "ICMP")
@@ -79,14 +80,14 @@ def wrong_checksum(ground: Ground) -> None:
     _, quoted = _quoted(ground)
     good = error(SERVER, EXTERNAL, quoted)
     demand(ground.into(good) is not None, "the error whose checksum is right does not come in")
-    spoilt = replaced(good, 22, (word_at(good, 22) ^ 0x0101).to_bytes(2))
+    spoilt = put(good, 22, (word_at(good, 22) ^ 0x0101).to_bytes(2))
     demand(ground.into(spoilt) is None, "the error comes in")
 
 
 @RFC.requires("REQ-3a", SHOULD, "An error about a packet whose IP checksum is wrong is dropped silently.")
 def wrong_quoted_checksum(ground: Ground) -> None:
     _, quoted = _quoted(ground)
-    spoilt = replaced(quoted, 10, (word_at(quoted, 10) ^ 0x0101).to_bytes(2))
+    spoilt = put(quoted, 10, (word_at(quoted, 10) ^ 0x0101).to_bytes(2))
     demand(ground.into(error(SERVER, EXTERNAL, spoilt)) is None, "the error comes in")
 
 
@@ -101,7 +102,7 @@ def quoted_options(ground: Ground) -> None:
 @RFC.requires("REQ-3c", SHOULD, "The transport checksum of the quoted packet is not validated.")
 def quoted_transport_checksum(ground: Ground) -> None:
     client, quoted = _quoted(ground)
-    spoilt = replaced(quoted, 26, (word_at(quoted, 26) ^ 0x0101).to_bytes(2))
+    spoilt = put(quoted, 26, (word_at(quoted, 26) ^ 0x0101).to_bytes(2))
     arrived = ground.received(error(SERVER, EXTERNAL, spoilt))
     demand(arrived.quoted.source == client, f"it quotes {arrived.quoted.source}, not {client}")
 
@@ -111,7 +112,7 @@ def extensions(ground: Ground) -> None:
     client, quoted = _quoted(ground)
     padded = quoted.ljust(128, b"\0")
     structure = struct.pack("!BBHHBB", 0x20, 0, 0, 8, 1, 1) + b"LSEs"
-    structure = replaced(structure, 2, checksum(structure).to_bytes(2))
+    structure = put(structure, 2, checksum(structure).to_bytes(2))
     packet = ground.into(error(HOP, EXTERNAL, padded + structure, EXCEEDED, 0, rest=32 << 16))
     demand(packet is not None, "an error with extensions does not come in")
     if packet is not None:

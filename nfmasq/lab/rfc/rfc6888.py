@@ -1,10 +1,11 @@
 """RFC 6888, common requirements for carrier-grade NATs."""
 
+from nfmasq.lab.packets import HOST, SYN, UNREACHABLE, query, tcp, udp
 from nfmasq.lab.rfc import rfc4787
 from nfmasq.lab.rfc.core import Core
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import HOST, SYN, UNREACHABLE, query, tcp, udp
-from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc, demand
+from nfmasq.lab.rfc.not_met import demand
+from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc
 from nfmasq.lab.rfc.rfc6056 import spread
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, HOP, OTHER_CLIENT, OTHER_SERVER, SERVER, port
 

@@ -9,8 +9,8 @@ from abc import ABC, abstractmethod
 from ipaddress import IPv4Address
 from itertools import count
 
-from nfmasq.lab.rfc.packets import ACK, FIN, SYN, Endpoint, Seen, read, tcp, udp
-from nfmasq.lab.rfc.requirement import NotMet
+from nfmasq.lab.packets import ACK, FIN, SYN, Endpoint, Seen, read, tcp, udp
+from nfmasq.lab.rfc.not_met import NotMet
 
 CLIENT = IPv4Address("192.168.1.51")
 OTHER_CLIENT = IPv4Address("192.168.1.52")
