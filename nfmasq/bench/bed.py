@@ -42,16 +42,16 @@ class Bed:
     The client sends by `client_interface` as `client_address`; where the variant translates, the server sees
     `external`.
 
-    queues: how many workers a program that counts has, unless its variant says how many.
+    workers: how many of them a program that counts has, unless its variant says how many.
     senders: how many processes send small packets.
     """
 
-    def __init__(self, variant: Variant, queues: int, senders: int) -> None:
+    def __init__(self, variant: Variant, workers: int, senders: int) -> None:
         self.variant = variant
         self.senders = senders
         self.client_interface, self.client_address = "eth0", CLIENT
         self.external = variant.external or EXTERNAL
-        self._workers = variant.workers or queues
+        self._workers = variant.workers or workers
         self._program: programs.Program | None = None
         self._open = ExitStack()
 

@@ -29,8 +29,8 @@ class Choice:
     senders: int
 
 
-def choose(choice: Choice, queues: int, *, with_scapy: bool) -> Plan:
-    """What is measured. queues: workers of each queue program."""
+def choose(choice: Choice, workers: int, *, with_scapy: bool) -> Plan:
+    """What is measured. workers: of each queue program."""
     ways = set(_named(choice.only, [variant.name for variant in VARIANTS]))
     taken = set(_named(choice.only, [measure.name for measure in MEASURES]))
     return Plan(
@@ -38,7 +38,7 @@ def choose(choice: Choice, queues: int, *, with_scapy: bool) -> Plan:
         tuple(each for each in MEASURES if each.name in taken),
         choice.rounds or (QUICK_ROUNDS if choice.quick else ROUNDS),
         choice.seconds or (QUICK_SECONDS if choice.quick else SECONDS),
-        queues,
+        workers,
         choice.senders,
     )
 

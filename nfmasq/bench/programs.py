@@ -22,7 +22,7 @@ Program = subprocess.Popen[str]
 
 
 def start(where: Namespace, module: str, *arguments: str) -> Program:
-    """Start a program that runs until it is told to end, and wait until it is ready; the caller ends it.
+    """Start a program that runs until its input ends, and wait until it is ready; the caller ends it.
 
     Raises BenchError, with the last line it said, when it ends instead.
     """
@@ -52,7 +52,7 @@ def _environment(module: str) -> dict[str, str]:
 
 
 def kill(program: Program) -> None:
-    """End a program at once. Harmless when it has ended."""
+    """Kill a program. Harmless when it has ended."""
     program.kill()
     program.communicate()
 

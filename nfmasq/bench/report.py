@@ -19,7 +19,8 @@ def as_json(plan: Plan, results: Results, judgements: Iterable[Judgement]) -> di
         "method": {
             "rounds": plan.rounds,
             "seconds": plan.seconds,
-            "queues": plan.queues,
+            "workers": plan.workers,
+            "queues": plan.workers,  # the older name
             "senders": plan.senders,
         },
         "figures": [

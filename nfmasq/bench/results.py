@@ -1,6 +1,6 @@
 """What came out: readings, their medians and ratios.
 
-What is stored: every reading of every round. `rounds.run` alone adds to it; the rest is arithmetic.
+What is stored: every reading of every round. `rounds.run` alone adds to it; all else is arithmetic.
 """
 
 from collections.abc import Sequence

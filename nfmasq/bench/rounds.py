@@ -1,4 +1,4 @@
-"""The run: all beds at once, every round through all measures, every measure through all variants."""
+"""The run: all beds side by side, every round through all measures, every measure through all variants."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,14 +18,14 @@ AROUND_S = 0.8
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure. seconds: of each measurement; queues: of each queue program that can serve
+    """What to measure. seconds: of each measurement; workers: of each queue program that can have
     several; senders: processes that send small packets."""
 
     variants: tuple[Variant, ...]
     measures: tuple[Measure, ...]
     rounds: int
     seconds: float
-    queues: int
+    workers: int
     senders: int
 
     @property
@@ -40,9 +40,9 @@ class Plan:
         return self.rounds * sum(one_round)
 
 
-def rotated(variants: Sequence[Variant], turn: int) -> list[Variant]:
-    """The variants in a circle, beginning with another one each turn."""
-    first = turn % len(variants) if variants else 0
+def rotated(variants: Sequence[Variant], number: int) -> list[Variant]:
+    """The variants in a circle, beginning with another one for each number."""
+    first = number % len(variants) if variants else 0
     return [*variants[first:], *variants[:first]]
 
 
@@ -59,7 +59,7 @@ def run(plan: Plan, progress: Callable[[str], None]) -> Results:
         for variant in plan.variants if plan.measures else ():
             progress(f"making the bed for {variant.title}")
             try:
-                beds[variant] = _made(Bed(variant, plan.queues, plan.senders), stack)
+                beds[variant] = _made(Bed(variant, plan.workers, plan.senders), stack)
             except (BenchError, RuntimeError) as error:
                 if not variant.optional:
                     raise

@@ -26,7 +26,7 @@ def figures(plan: Plan, results: Results) -> Iterator[str]:
     about = machine()
     yield (
         f"{plan.rounds} rounds of {plan.seconds:g} s a measurement, interleaved; medians. "
-        f"{about['kernel']}, {about['processors']} processors; {plan.queues} workers, "
+        f"{about['kernel']}, {about['processors']} processors; {plan.workers} workers, "
         f"{plan.senders} senders of small packets."
     )
     yield ""

@@ -13,7 +13,7 @@ from nfmasq.bench.variants import FLOOR, MASQUERADE, NFMASQ, REWRITING_FLOOR, SC
 class Target:
     """The multiple of another variant's figure that one must reach, or not exceed where less is better.
 
-    against: None: the figure itself is held against the bound.
+    against: None: the figure itself is compared with the bound.
     """
 
     figure: Figure

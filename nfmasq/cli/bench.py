@@ -52,9 +52,11 @@ def plan_options(names: list[str]) -> Callable[[Callable[..., None]], Callable[.
             help="Length of each measurement.",
         ),
         click.option(
+            "--workers",
             "--queues",
+            "workers",
             type=click.IntRange(min=1, max=64),
-            show_default="as the daemon, one every two processors",
+            show_default="as the daemon: one for every two processors",
             help="Workers of nfmasq and of the floors.",
         ),
         click.option(
@@ -96,7 +98,7 @@ leaves this machine's network alone, and nothing stays."""
 @plan_options(NAMES)
 @click.option("--report", is_flag=False, flag_value="here", hidden=True, callback=_for_developers)
 @click.option("--core", is_flag=True, hidden=True, callback=_for_developers)
-def bench(*, queues: int | None, for_programs: bool, only: tuple[str, ...], **options: Any) -> None:
+def bench(*, workers: int | None, for_programs: bool, only: tuple[str, ...], **options: Any) -> None:
     """Measure nfmasq against plain forwarding, the kernel's MASQUERADE, bare queue programs and a scapy loop.
 
     One run, interleaved, medians. The output is a table of figures, one of ratios, and the targets of each.
@@ -104,7 +106,7 @@ def bench(*, queues: int | None, for_programs: bool, only: tuple[str, ...], **op
     del options["report"], options["core"]
     need_privilege_and_programs()
     with_scapy = has_scapy()
-    plan = choose(Choice(only=frozenset(only), **options), workers(queues), with_scapy=with_scapy)
+    plan = choose(Choice(only=frozenset(only), **options), workers_of(workers), with_scapy=with_scapy)
     with measuring() as progress:
         results = run(plan, progress)
     judgements = list(judge(results))
@@ -117,7 +119,7 @@ def bench(*, queues: int | None, for_programs: bool, only: tuple[str, ...], **op
         end(Exit.FAILED)
 
 
-def workers(asked_for: int | None) -> int:
+def workers_of(asked_for: int | None) -> int:
     """How many workers each queue program gets: as many as the daemon has, unless others are asked for."""
     return asked_for or Engine().queues
 

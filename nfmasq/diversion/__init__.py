@@ -21,7 +21,7 @@ BACK_ENDS: dict[str, type[NftablesDiversion] | type[IptablesDiversion]] = {
 def probe(wanted: str = "auto") -> Diversion:
     """The back end to use: the first this kernel takes, or the wanted one ("nftables", "iptables", "none").
 
-    Raises DiversionUnavailable when none works, with each one's reason and what would mend it.
+    Raises DiversionUnavailable when none works, with each one's reason and remedy.
     """
     if wanted == "none":
         return NoDiversion()

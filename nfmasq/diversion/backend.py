@@ -18,7 +18,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
 
 
 class DiversionUnavailable(Exception):
-    """Rules cannot be laid here; the message says why and what would mend it."""
+    """Rules cannot be laid here; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ remove() write them. The rules themselves outlive the process on purpose; any la
 remove them.
 
 Without nft the guard is a chain behind our jump in mangle POSTROUTING. Diverted packets never come to it
-there, so it stops only what nobody diverted.
+there, so it stops only packets that no rule diverted.
 """
 
 from ipaddress import IPv4Network

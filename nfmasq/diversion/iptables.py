@@ -70,7 +70,7 @@ class IptablesDiversion:
 
     @staticmethod
     def refusal() -> str:
-        """Why this kernel or machine cannot, with the mend; "" when it can."""
+        """Why this kernel or machine cannot, with the remedy; "" when it can."""
         # Two transactions: legacy iptables resolves a chain made and deleted in one without the kernel.
         tried = restore(
             "raw",

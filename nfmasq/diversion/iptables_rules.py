@@ -22,7 +22,7 @@ _PLACES = 15
 """Ports one multiport match can hold; a range takes two."""
 
 _LONG = 4
-"""From so many networks on a list of addresses is worth a rule that spares others the rest."""
+"""From so many networks on, a list of addresses is worth a rule that spares other packets the list."""
 
 
 def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
@@ -102,7 +102,7 @@ def _to_an_external_address(plan: DiversionPlan) -> list[str]:
         *(f"-d {at}/32 {rule} {queue}" for at, name, spans in claims.at for rule in _matches(name, spans)),
         *(f"{rule} {queue}" for name, spans in claims.everywhere for rule in _matches(name, spans)),
         *(f"-p {name} {LOCAL_SOCKET}" for name in ("tcp", "udp")),
-        *(f"-p {name} {queue}" for name in claims.leftover),
+        *(f"-p {name} {queue}" for name in claims.default_host),
         *(f"-p {name} --dport {low}:{high} {queue}" for name in ("tcp", "udp")),
         *(f"-p {name} -j RETURN" for name in ("tcp", "udp")),
         queue,

@@ -13,7 +13,7 @@ TABLE = "nfmasq"
 # `socket wildcard` has no answer for those.
 LOCAL_SOCKET = "meta l4proto { tcp, udp } socket transparent { 0, 1 }"
 
-# nft's socket expression, unlike xt's, leaves defragmentation off. Loading a tproxy rule switches it on for
+# nft's socket expression, unlike xt's, leaves defragmentation off. Loading a tproxy rule enables it for
 # the whole namespace, and connection tracking not. Nothing jumps to the chain.
 DEFRAGMENT = "meta l4proto tcp tproxy to :1"
 
@@ -84,7 +84,7 @@ def _to_an_external_address(plan: DiversionPlan) -> tuple[str, ...]:
         *(f"ip daddr . {name} dport @claimed_{name}_at {queue}" for name in _named(claims.at, 1)),
         *(f"{name} dport @claimed_{name} {queue}" for name in _named(claims.everywhere, 0)),
         f"{LOCAL_SOCKET} return",
-        *(f"meta l4proto {name} {queue}" for name in claims.leftover),
+        *(f"meta l4proto {name} {queue}" for name in claims.default_host),
         f"meta l4proto {{ tcp, udp }} th dport {low}-{high} {queue}",
         f"meta l4proto != {{ tcp, udp }} {queue}",
     )

@@ -43,7 +43,7 @@ def external(config: "Config", interfaces: dict[str, dict[str, Any]]) -> Check:
 
 
 def apart(config: "Config") -> Check:
-    """Are no addresses inside and outside at once (RFC 4787 REQ-7)?"""
+    """Is no address both inside and outside (RFC 4787 REQ-7)?"""
     name, found = "inside and outside", list(overlaps(config.nat, read_uplink(config.nat)))
     if not found:
         return Check(name, "ok", "no address is on both sides")

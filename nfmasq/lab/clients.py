@@ -34,7 +34,7 @@ class Transfer:
 
 
 class Download:
-    """curl fetching the file into memory; started at once, so that several can run side by side."""
+    """curl fetching the file into memory; started by its making, so that several can run side by side."""
 
     def __init__(self, client: Namespace, server: IPv4Address, *options: str, port: int = 80) -> None:
         self._fd = os.memfd_create("nfmasq-lab-download", os.MFD_CLOEXEC)

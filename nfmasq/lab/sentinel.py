@@ -1,8 +1,8 @@
 """The sentinel: no internal address may ever be seen on the outside.
 
 What is stored: one packet socket on a switch port of the WAN, and the leaks found so far. A filter in the
-kernel (`sentinel_filter`) passes only the few frames that may be leaks, so the sentinel keeps up with any rate and
-loses nothing. These frames are judged when `leaks` is read.
+kernel (`sentinel_filter`) passes only the few frames that may be leaks, so the sentinel keeps up with any
+rate and loses nothing. These frames are judged when `leaks` is read.
 
 Only what the router sent is looked at: what an outsider sends to an internal address is not the router's
 leak. ARP, the IP header with its options, and the packet quoted in an ICMP error are read; payloads are not.

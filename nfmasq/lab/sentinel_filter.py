@@ -1,4 +1,4 @@
-"""The sentinel's filter: classic BPF that passes the frames which are leaks, or may turn out to be.
+"""The sentinel's filter: classic BPF that passes the frames which are leaks, or may be.
 
 Hard to judge in the kernel are ARP, IP options and ICMP errors, so these frames pass too.
 """
@@ -41,7 +41,7 @@ def _assemble(lines: Sequence[_Line]) -> bytes:
 
 
 def suspicious(internal: IPv4Network, allowed: Sequence[IPv4Address]) -> bytes:
-    """The filter: pass up a frame the router sent which is, or may turn out to be, a leak."""
+    """The filter: pass up a frame the router sent which is a leak, or may be one."""
     mask, network = int(internal.netmask), int(internal.network_address)
     if allowed:
         source: list[_Line] = [

@@ -45,7 +45,7 @@ class Web(BaseHTTPRequestHandler):
         self._answer(digest.hexdigest())
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing: nobody reads it, and a full pipe would stop us."""
+        """Say nothing: no program reads it, and a full pipe would block this one."""
 
     def _answer(self, text: str) -> None:
         body = text.encode()

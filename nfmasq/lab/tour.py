@@ -133,7 +133,7 @@ def _sessions(lab: Lab) -> str:
     seen = lab.daemon.api("/v1/sessions?limit=10000")["sessions"]
     hosts = {str(session["internal"]).partition(":")[0] for session in seen}
     clients = {str(lab.topology.client1_address), str(lab.topology.client2_address)}
-    _demand(hosts == clients, f"sessions of {', '.join(sorted(hosts)) or 'nobody'} are listed")
+    _demand(hosts == clients, f"sessions of {', '.join(sorted(hosts)) or 'no host'} are listed")
     return f"{len(seen)} sessions of {' and '.join(sorted(hosts))}"
 
 
@@ -153,8 +153,8 @@ STEPS = (
     Step("path-MTU discovery", _path_mtu),
     Step("UDP like DNS, same source port", _same_source_port),
     Step("a thousand short TCP connections", _thousand_connections),
-    Step("both clients download at once", _both_at_once),
-    Step("who talks to whom", _sessions),
+    Step("both clients download side by side", _both_at_once),
+    Step("the list of sessions", _sessions),
     Step("no internal address on the WAN", _nothing_leaked),
 )
 
@@ -177,5 +177,5 @@ def take(step: Step, lab: Lab) -> Outcome:
 
 
 def tour(lab: Lab) -> Iterator[Outcome]:
-    """Take every step in turn, the failed ones too."""
+    """Take every step in order; a failed one does not end the tour."""
     return (take(step, lab) for step in STEPS)

@@ -27,7 +27,7 @@ class Sides(Protocol):
 
 
 class UplinkMissing(Exception):
-    """An interface the configuration names is not there; the message is one line with the mend."""
+    """An interface the configuration names is not there; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from nfmasq.bench.tables import as_text
 from nfmasq.bench.targets import judge
 from nfmasq.bench.variants import FLOOR, NFMASQ
 
-PLAN = Plan((FLOOR, NFMASQ), (), rounds=2, seconds=1, queues=1, senders=2)
+PLAN = Plan((FLOOR, NFMASQ), (), rounds=2, seconds=1, workers=1, senders=2)
 
 
 def _results() -> Results:
@@ -29,7 +29,7 @@ def _results() -> Results:
 def test_the_json_has_every_round_in_base_units() -> None:
     report = json.loads(json.dumps(as_json(PLAN, _results(), judge(_results()))))
     assert report["schema"] == 1
-    assert report["method"] == {"rounds": 2, "seconds": 1, "queues": 1, "senders": 2}
+    assert report["method"] == {"rounds": 2, "seconds": 1, "workers": 1, "queues": 1, "senders": 2}
     assert report["figures"][0] == {
         "figure": "small-packets",
         "variant": "floor",

@@ -121,6 +121,6 @@ def test_it_is_noted_when_the_senders_set_the_pace() -> None:
 
 
 def test_every_variant_comes_first_once_in_as_many_rounds() -> None:
-    turns: list[list[Variant]] = [rotated(VARIANTS, number) for number in range(len(VARIANTS))]
-    assert {turn[0] for turn in turns} == set(VARIANTS)
-    assert all(set(turn) == set(VARIANTS) and len(turn) == len(VARIANTS) for turn in turns)
+    orders: list[list[Variant]] = [rotated(VARIANTS, number) for number in range(len(VARIANTS))]
+    assert {order[0] for order in orders} == set(VARIANTS)
+    assert all(set(order) == set(VARIANTS) and len(order) == len(VARIANTS) for order in orders)

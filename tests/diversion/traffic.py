@@ -1,4 +1,4 @@
-"""Single packets and small conversations with a purpose."""
+"""Single packets and small sessions with a purpose."""
 
 import socket
 import struct
@@ -44,7 +44,7 @@ def icmp(kind: int, body: bytes = b"ping") -> bytes:
     return put(message, 2, word(checksum(message)))
 
 
-def talk_over_tcp(path: Path, address: str, port: int = POOL_PORT) -> None:
+def exchange_over_tcp(path: Path, address: str, port: int = POOL_PORT) -> None:
     """The server calls a listener of the router: handshake, data, and a close that leaves the router waiting.
 
     The router closes first, so the last packets meet a connection in TIME_WAIT, which must still be its own.

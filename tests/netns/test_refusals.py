@@ -1,4 +1,4 @@
-"""Who is told by ICMP that nothing comes of it, when, and who is not."""
+"""Which hosts get an ICMP refusal, when, and which do not."""
 
 import errno
 import socket

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from nfmasq.cli.ask import end, fail, print_json
-from nfmasq.cli.bench import has_scapy, measuring, need_privilege_and_programs, plan_options, workers
+from nfmasq.cli.bench import has_scapy, measuring, need_privilege_and_programs, plan_options, workers_of
 from nfmasq.exits import Exit
 from perf.choice import NAMES, PLACE, Choice, choose
 from perf.page import write
@@ -32,7 +32,7 @@ def main(
     *,
     report: Path | None,
     core: bool,
-    queues: int | None,
+    workers: int | None,
     for_programs: bool,
     only: tuple[str, ...],
     **options: Any,
@@ -47,7 +47,7 @@ def main(
     if report is not None:
         _need_place(report)
     choice = Choice(report=report is not None, core=core, only=frozenset(only), **options)
-    plan, wanted = choose(choice, workers(queues), with_scapy=not core and has_scapy())
+    plan, wanted = choose(choice, workers_of(workers), with_scapy=not core and has_scapy())
     with measuring() as progress:
         outcome = take(plan, wanted, progress)
     if report is not None:
@@ -62,7 +62,7 @@ def main(
 
 
 def _need_place(report: Path) -> None:
-    """Nobody waits an hour to hear that the report cannot be written."""
+    """Fail before the run, which takes an hour, where the report cannot be written."""
     if not report.suffix:
         fail(f"bench: {report}: plots go to a directory named like the report: give it a suffix, {report}.md")
     if not report.parent.is_dir():

@@ -43,7 +43,7 @@ QUICK_SIZES = (1_000, 100_000)
 class Choice:
     """report: everything is wanted; quick: the short form; core: only what needs no network.
 
-    only: names; those of a kind exclude the others of that kind. rounds, seconds: None: as it fits the rest.
+    only: names; those of a kind exclude the others of that kind. rounds, seconds: None: those of the form.
     """
 
     report: bool
@@ -60,7 +60,7 @@ class Choice:
         return name in self.only or (not self.only & kind and (self.report or name not in _EXTRA))
 
 
-def choose(choice: Choice, queues: int, *, with_scapy: bool) -> tuple[Plan, Wanted]:
+def choose(choice: Choice, workers: int, *, with_scapy: bool) -> tuple[Plan, Wanted]:
     """What is measured."""
     rounds = choice.rounds or (QUICK_ROUNDS if choice.quick else ROUNDS)
     usual = REPORT_SECONDS if choice.report else SECONDS
@@ -75,13 +75,13 @@ def choose(choice: Choice, queues: int, *, with_scapy: bool) -> tuple[Plan, Want
         neighbours=several if choice.wants(HELPERS) and not choice.core else 0,
     )
     if choice.core:
-        return Plan((), (), rounds, seconds, queues, choice.senders), wanted
+        return Plan((), (), rounds, seconds, workers, choice.senders), wanted
     variants = (variant for variant in VARIANTS if choice.wants(variant.name))
     return Plan(
         tuple(variant for variant in variants if with_scapy or variant is not SCAPY),
         tuple(measure for measure in MEASURES if choice.wants(measure.name)),
         rounds,
         seconds,
-        queues,
+        workers,
         choice.senders,
     ), wanted

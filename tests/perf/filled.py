@@ -1,6 +1,6 @@
 """nfmasq with sessions of others in its table: `python -m perf.filled SESSIONS WORKERS`, on a bed's router.
 
-The table has room for as many more as `nfmasq.bench.router`'s has at all. For the rest it is that program.
+The table has room for as many more as `nfmasq.bench.router`'s has at all. Everything else is that program's.
 """
 
 import sys

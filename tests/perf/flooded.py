@@ -2,7 +2,7 @@
 
 The flood is that of `datagrams`. Meanwhile other hosts, more addresses of the client's, ask the server of
 `pingpong` in turn, a steady few hundred times a second whether answers come or not. What is answered until a
-while after the end counts; the rest was lost on the way, there or back.
+while after the end counts; all others were lost on the way, there or back.
 """
 
 import json

@@ -26,7 +26,7 @@ def costs(cost: HelperCost) -> Iterator[Row]:
     yield ["", ""]
     for name, title in LINES.items():
         yield [title, f"{digits(getattr(cost, name) * 1e6)} µs"]
-    each = digits(cost.held / cost.connections / 1e3)
+    each = digits(cost.memory / cost.connections / 1e3)
     yield ["an idle control connection", f"{each} kB, of {cost.connections:,}"]
 
 

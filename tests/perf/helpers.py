@@ -44,10 +44,10 @@ _PATIENCE_S = 300
 class HelperCost:
     """Seconds of processor time, medians; and bytes.
 
-    plain: a line without an endpoint. announcing: one with one, while at most half as many announced
-    sessions wait on this connection as may. announcing_full: while as many wait as may. ack: a segment
+    plain: a line without an endpoint. announcing: one with one, while at most half as many expectations
+    wait on this connection as may. announcing_full: while as many wait as may. ack: a segment
     without bytes, of a connection whose lines were rewritten. connections: so many, each idle after it
-    announced once; held: bytes all of them take.
+    announced once; memory: bytes all of them take.
     """
 
     plain: float
@@ -55,7 +55,7 @@ class HelperCost:
     announcing_full: float
     ack: float
     connections: int
-    held: int
+    memory: int
 
 
 def measure(connections: int, samples: int = SAMPLES) -> HelperCost:
@@ -67,7 +67,7 @@ def measure(connections: int, samples: int = SAMPLES) -> HelperCost:
     ports = _ports()
     for _ in range(MOST_WAITING):
         _announced(full, next(ports))
-    # By turns, so that whatever else the machine does meets all alike.
+    # Interleaved, so that whatever else the machine does meets all alike.
     rows = [(next(few), *_lines(full, next(ports))) for _ in range(samples)]
     announcing, announcing_full, plain, ack = (median(column) for column in zip(*rows, strict=True))
     return HelperCost(plain, announcing, announcing_full, ack, connections, idle(connections))

@@ -28,8 +28,8 @@ def compiled() -> int:
         command = [compiler, "-O2", "-o", str(program), str(SOURCE), "-lnetfilter_queue"]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode != 0:
-            mend = "apt-get install libnetfilter-queue-dev libnfnetlink-dev"
-            raise Unavailable(f"{SOURCE.name} does not compile with {LIBRARY}: {mend}")
+            remedy = "apt-get install libnetfilter-queue-dev libnfnetlink-dev"
+            raise Unavailable(f"{SOURCE.name} does not compile with {LIBRARY}: {remedy}")
         return os.open(program, os.O_RDONLY | os.O_CLOEXEC)
 
 

@@ -24,7 +24,7 @@ class TableCost:
     """What the table alone costs; nanoseconds of processor time a packet, in batches as a worker has them.
 
     few: with a thousand sessions; many: with all of them. new: one that begins a session. half, nearly: with
-    half of an address's ports taken, and 99 of 100. restart_s: seconds to find all sessions of a file again.
+    half of an address's ports taken, and 99 of 100. restart_s: seconds to recover all sessions of a file.
     """
 
     sessions: int

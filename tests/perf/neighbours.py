@@ -36,7 +36,7 @@ HELPERS_WORK = (BUSY, LOOPING)
 
 ROUNDS, QUICK_ROUNDS = 5, 1
 SECONDS = 1.0
-"""Of each measurement: a helper that is cut off again and again is switched off before long."""
+"""Of each measurement: a helper that is cut off again and again is soon disabled."""
 
 
 @dataclass

@@ -56,7 +56,7 @@ def _method(outcome: Outcome) -> Iterator[str]:
         **{name: str(value) for name, value in machine().items() if name != "memory_bytes"},
         "rounds": str(plan.rounds),
         "seconds a measurement": digits(plan.seconds),
-        "workers": f"{plan.queues}, where nothing else is said",
+        "workers": f"{plan.workers}, where nothing else is said",
         "senders of small packets": str(plan.senders),
     }
     yield from ("## Method", "", METHOD, "")

@@ -3,7 +3,7 @@
 
 The server greets as FTP's do and answers every line, so that a helper reads both sides. `pour` logs in and
 sends PORT lines as fast as they are answered; `loop` opens one connection after the other whose helper is
-going to be cut off, no more of them than leave it switched on. Both stay until they are ended.
+going to be cut off, no more of them than leave it enabled. Both stay until they are ended.
 """
 
 import socket
@@ -16,7 +16,7 @@ from perf.looping import LOOP, Looping
 
 FTP = 21
 LINES = 20
-"""Sent at once."""
+"""Sent in one piece."""
 UNANSWERED = 2 * LINES
 """Lines that may wait for an answer: a client that never waits makes the engine let go of its connection."""
 _ANSWERS = {b"USER": b"331 Any password will do\r\n", b"PASS": b"230 Logged in\r\n"}

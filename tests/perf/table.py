@@ -105,7 +105,7 @@ def measure_restart(sessions: int) -> float:
         again = new_table(sessions, path=path)
         taken = time.monotonic() - begin
         if again.recovered != sessions:
-            raise RuntimeError(f"{again.recovered} of {sessions} sessions were found again")
+            raise RuntimeError(f"{again.recovered} of {sessions} sessions were recovered")
         again.close()
         return taken
 
@@ -120,7 +120,7 @@ def measure(sessions: int) -> TableCost:
     last = sessions // 10
     fill(table, range(sessions - last))
     new_many = fill(table, range(sessions - last, sessions))
-    held = resident("self") - before
+    taken = resident("self") - before
     live = sum(table.gauges().sessions)
     if live != sessions:
         raise RuntimeError(f"{live} of {sessions} sessions began")
@@ -129,7 +129,7 @@ def measure(sessions: int) -> TableCost:
     half, nearly = measure_pool()
     return TableCost(
         sessions=sessions,
-        bytes_per_session=held / sessions,
+        bytes_per_session=taken / sessions,
         new_few_ns=new_few,
         new_many_ns=new_many,
         established_few_ns=established_few,

@@ -60,7 +60,7 @@ def next_hop(client: Namespace) -> bytes:
     for entry in json.loads(client.run("ip", "-json", "neighbour", "show", "dev", DEVICE)):
         if entry["dst"] == str(GATEWAY) and "lladdr" in entry:
             return bytes.fromhex(entry["lladdr"].replace(":", ""))
-    raise BenchError(f"nobody answers for {GATEWAY}")
+    raise BenchError(f"no program answers for {GATEWAY}")
 
 
 def _has_a_default_route(client: Namespace) -> bool:

@@ -59,8 +59,8 @@ def _of_memory(memory: Memory) -> Iterator[Judgement]:
         cost = memory.table.bytes_per_session
         yield Judgement("session", "bytes a session", None, cost, MOST_SESSION_BYTES)
         table = memory.table
-        found_again = f"{table.sessions:,} sessions found again, s"
-        yield Judgement("restart", found_again, None, table.restart_s, LONGEST_RESTART_S)
+        recovered = f"{table.sessions:,} sessions recovered, s"
+        yield Judgement("restart", recovered, None, table.restart_s, LONGEST_RESTART_S)
 
 
 def _of_helpers(cost: HelperCost) -> Iterator[Judgement]:
@@ -68,7 +68,7 @@ def _of_helpers(cost: HelperCost) -> Iterator[Judgement]:
         yield Judgement(f"helper-{name}", f"{title}, µs", None, getattr(cost, name) * 1e6, MOST_LINE_US)
     if cost.connections >= CONNECTIONS:
         title = f"{cost.connections:,} idle control connections, MB"
-        yield Judgement("helper-idle", title, None, cost.held / 1e6, MOST_CONTROL_MB)
+        yield Judgement("helper-idle", title, None, cost.memory / 1e6, MOST_CONTROL_MB)
 
 
 def _of_neighbours(found: Neighbours) -> Iterator[Judgement]:

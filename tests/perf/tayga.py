@@ -17,7 +17,7 @@ from nfmasq.bench.programs import last_line
 from nfmasq.lab.waiting import wait_until
 
 TAYGA_EXTERNAL = EXTERNAL + 1
-"""tayga leaves ports alone, so its client has an external address to itself; nobody else answers for it."""
+"""tayga leaves ports alone, so its client has an external address to itself; tayga alone answers for it."""
 
 CLIENT_6 = "fd00::c"
 PREFIX = "fd00:64::/96"

@@ -27,7 +27,7 @@ from perf.text import as_text
 
 CLIENT = HOSTS.network_address + 1, 5000
 COST = HelperCost(30e-6, 50e-6, 50.1e-6, 20e-6, 10_000, 50_000_000)
-PLAN = Plan((), (), rounds=1, seconds=1, queues=1, senders=1)
+PLAN = Plan((), (), rounds=1, seconds=1, workers=1, senders=1)
 STATES = {IDLE: 100e-6, COMPUTING: 40e-6, BUSY: 44e-6, LOOPING: 45e-6}
 
 
@@ -72,7 +72,7 @@ def test_as_many_wait_as_may_when_that_is_what_is_measured(monkeypatch: pytest.M
     monkeypatch.setattr(helpers, "idle", lambda connections: 7)
     cost = helpers.measure(1, samples=8)
     assert [each - MOST_WAITING for each in seen] == list(range(1, 9)), "and those of the connection beside"
-    assert (cost.announcing_full, cost.plain, cost.ack, cost.held) == (3.0, 1.0, 2.0, 7)
+    assert (cost.announcing_full, cost.plain, cost.ack, cost.memory) == (3.0, 1.0, 2.0, 7)
 
 
 def test_idle_connections_announced_once_and_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ def _results() -> Results:
 
 @pytest.fixture
 def text(tmp_path: Path) -> str:
-    plan = Plan(VARIANTS, (), rounds=2, seconds=1, queues=1, senders=2)
+    plan = Plan(VARIANTS, (), rounds=2, seconds=1, workers=1, senders=2)
     counts = Counts("GCC", {"udp-out": 551.0})
     memory = Memory(50_000_000, CURVE[-1])
     page.write(Outcome(plan, _results(), memory, counts, CURVE, ("a note",)), tmp_path / "speed.md")
@@ -63,7 +63,7 @@ def test_what_could_not_be_had_is_a_row_with_its_reason(text: str) -> None:
 def test_a_way_that_has_none_of_the_figures_has_no_row(tmp_path: Path) -> None:
     results = Results((FLOOR, NFMASQ), (overload.KEPT,))
     results.add((overload.KEPT,), NFMASQ, Reading({"overload-kept": 0.9}))
-    plan = Plan((FLOOR, NFMASQ), (), rounds=1, seconds=1, queues=1, senders=2)
+    plan = Plan((FLOOR, NFMASQ), (), rounds=1, seconds=1, workers=1, senders=2)
     page.write(Outcome(plan, results, Memory()), tmp_path / "page.md")
     section = (tmp_path / "page.md").read_text(encoding="utf-8").partition("## Overload")[2]
     assert "| nfmasq | 0.9 |" in section

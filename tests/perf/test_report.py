@@ -13,7 +13,7 @@ from perf.report import as_json
 from perf.text import as_text
 
 OUTCOME = Outcome(
-    Plan((), (), rounds=2, seconds=1, queues=1, senders=2),
+    Plan((), (), rounds=2, seconds=1, workers=1, senders=2),
     Results((), ()),
     Memory(idle=50_000_000),
     notes=("a note",),

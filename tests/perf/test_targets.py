@@ -15,7 +15,7 @@ from perf.outcome import Outcome
 from perf.targets import judge
 from perf.variants import ALL
 
-PLAN = Plan((), (), rounds=1, seconds=1, queues=1, senders=1)
+PLAN = Plan((), (), rounds=1, seconds=1, workers=1, senders=1)
 TABLE = TableCost(
     sessions=1_000_000,
     bytes_per_session=200.1,

@@ -45,7 +45,7 @@ def extremes(cost: TableCost) -> str:
     """The table at its ends, as a sentence."""
     return (
         f"a session that begins with half of an address's ports taken takes {cost.new_half_ns:.0f} ns, "
-        f"with 99 of 100 {cost.new_nearly_ns:.0f}; {cost.sessions} sessions are found again in "
+        f"with 99 of 100 {cost.new_nearly_ns:.0f}; {cost.sessions} sessions are recovered in "
         f"{cost.restart_s:.2f} s"
     )
 

@@ -32,12 +32,12 @@ def take(plan: Plan, wanted: Wanted, progress: Progress) -> Outcome:
     if plan.measures:
         progress(f"{plan.rounds} rounds, about {max(1, plan.about_s / 60):.0f} minutes")
     results = run(plan, progress)
-    held = None
+    resident = None
     if wanted.daemon:
         progress("starting a daemon, to see what it holds")
-        held = idle()
+        resident = idle()
     curve = tuple(_tables(wanted, progress))
-    memory = Memory(held, curve[-1] if curve else None)
+    memory = Memory(resident, curve[-1] if curve else None)
     outcome = Outcome(
         plan,
         results,

@@ -24,7 +24,7 @@ def narrow(ground: Ground) -> Iterator[None]:
 
 @contextmanager
 def kept_for_a_second(ground: Ground) -> Iterator[None]:
-    """Let the router's kernel wait no longer than a second for the rest of a datagram."""
+    """Let the router's kernel wait no longer than a second for the other fragments of a datagram."""
     ground.net.router.sysctl("ipv4/ipfrag_time", 1)
     try:
         yield

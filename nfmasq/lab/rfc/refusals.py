@@ -19,7 +19,7 @@ SAMPLES = 4
 class Answers:
     """When SYNs from outside were answered, in seconds after they were sent.
 
-    ignored: those nobody cared for; followed: the one after which a SYN went out to its sender.
+    ignored: those that nothing came of; followed: the one after which a SYN went out to its sender.
     """
 
     ignored: list[float] = field(default_factory=list)

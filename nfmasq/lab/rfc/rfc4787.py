@@ -168,7 +168,7 @@ RFC.departs(
     "Internal and external addresses that overlap are avoided automatically, or translated.",
     "nfmasq assigns no internal addresses, so it cannot avoid the clash, and does not translate across it: "
     "packets of addresses on both sides are dropped with a reason (destination_internal, source_internal) "
-    "and never leak; the status and `nfmasq doctor` name what overlaps and the mend, to renumber one side",
+    "and never leak; the status and `nfmasq doctor` name what overlaps and the remedy, to renumber one side",
 )
 
 
@@ -221,17 +221,17 @@ def no_gateways(ground: Ground) -> None:
     demand(arrived.payload == written, "the payload of a SIP message was changed")
 
 
-@RFC.requires("REQ-10a", RECOMMENDED, "Each gateway can be switched on and off by itself.")
+@RFC.requires("REQ-10a", RECOMMENDED, "Each gateway can be enabled and disabled by itself.")
 def each_gateway(ground: Ground) -> None:
-    with ground.config():  # the reload at its end switches all back
+    with ground.config():  # the reload at its end undoes it
         ground.daemon.api("/v1/helpers/irc", "PUT", {"enabled": True})
         ground.daemon.api("/v1/helpers/ftp", "PUT", {"enabled": False})
         off = gateways.heard_of(ground)
         ground.daemon.api("/v1/helpers/ftp", "PUT", {"enabled": True})
         on = gateways.heard_of(ground)
         enabled = {row["name"]: row["enabled"] for row in ground.daemon.api("/v1/helpers")["helpers"]}
-    demand(off == (CLIENT, gateways.DATA), f"switched off it wrote {off}")
-    demand(on[0] == EXTERNAL, f"switched on it left {on}")
+    demand(off == (CLIENT, gateways.DATA), f"disabled it wrote {off}")
+    demand(on[0] == EXTERNAL, f"enabled it left {on}")
     demand(enabled == {"ftp": True, "irc": True}, f"on are {enabled}")
 
 

@@ -227,9 +227,9 @@ def hairpinned_error_destination(ground: Ground) -> None:
 @RFC.requires(
     "REQ-8",
     SHOULD,
-    "A host whose session is refused is told by ICMP 3/13.",
-    but="it is told 3/13 when a limit of its own refuses it; when the router has no port or no room left "
-    "it is told 3/1, as RFC 6888 REQ-11B asks",
+    "A host whose session is refused gets ICMP 3/13.",
+    but="it gets 3/13 when a limit of its own refuses it; when the router has no port or no room left "
+    "it gets 3/1, as RFC 6888 REQ-11B asks",
 )
 def refused(ground: Ground) -> None:
     ground.mapped((CLIENT, port()))
@@ -241,8 +241,11 @@ def refused(ground: Ground) -> None:
 
 @RFC.requires("REQ-9", MAY, "Policy can keep the NAT from sending ICMP of its own.")
 def refusals_off(_: Ground) -> None:
-    demand(refusals.to_a_session(Core(sessions_per_host=1)), "with refusals on, none is told")
-    demand(not refusals.to_a_session(Core(sessions_per_host=1, refusals=False)), "refusals off, one is told")
+    demand(refusals.to_a_session(Core(sessions_per_host=1)), "with refusals enabled, none is sent")
+    demand(
+        not refusals.to_a_session(Core(sessions_per_host=1, refusals=False)),
+        "with refusals disabled, one is sent",
+    )
 
 
 @RFC.requires("REQ-10a", MUST, "Destination unreachable, time exceeded and echo are supported.")
@@ -319,10 +322,10 @@ def refusals_limited(_: Ground) -> None:
         for each in (4000, 4001):
             core.out(udp((CLIENT + number % 200, each + number), (SERVER, 53)))
         told += refusals.due(core)
-    demand(0 < len(told) <= REFUSALS_A_SECOND, f"within a second, {len(told)} are told of 800 refusals")
+    demand(0 < len(told) <= REFUSALS_A_SECOND, f"within a second {len(told)} are sent, of 800 due")
     core.wait(1)
     core.out(udp((CLIENT, 9000), (SERVER, 53)))
-    demand(refusals.due(core), "a second later none is told")
+    demand(refusals.due(core), "a second later none is sent")
 
 
 @RFC.requires("REQ-11", MAY, "Other ICMP messages are dropped, or dealt with.")

@@ -45,7 +45,7 @@ def state_machine(_: Ground) -> None:
     demand(core.wait(TRANSITORY + 1) == 1, "closed by both, it lasts longer than the transitory timer")
     reset = core.open((CLIENT, 4001))
     core.received(reset.inward(RST | ACK))
-    demand(reset.works(), "after an RST that nobody believed, data does not pass")
+    demand(reset.works(), "after an RST that was not believed, data does not pass")
     core.wait(ESTABLISHED - 1)
     demand(reset.works(), "an RST that was not believed shortened the connection's life")
 

@@ -1,4 +1,4 @@
-"""Helpers switched on live connections: from the next message on, and no connection comes to harm."""
+"""Helpers enabled and disabled on live connections: from the next message on, and no connection breaks."""
 
 import socket
 from collections.abc import Iterator
