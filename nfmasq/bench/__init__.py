@@ -1,7 +1,7 @@
-"""The bench: how fast is it on this machine? nfmasq beside its upper bounds and its alternatives in one run.
+"""The bench: how fast is nfmasq on this machine, against its upper bounds and its alternatives?
 
 Every variant gets a bed of its own: a client, a router and a server in namespaces of their own, joined by two
-cables, all beds alike. What differs is only what the router does with packets:
+cables, all beds alike. The variants differ only in the router's treatment of packets:
 
     plain            forwards them; the server knows the way back
     masquerade       the kernel's MASQUERADE

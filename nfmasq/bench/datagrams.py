@@ -1,12 +1,13 @@
 """Small packets: 64-byte UDP datagrams, outbound, faster than the router can forward them.
 
 The senders hand complete frames to the client's cable, many a system call: that costs less than UDP sockets,
-and none of it falls on the router's program. They are counted where the server's cable ends, over a window
-within which the senders never pause, and thrown away there. The rate is what the router delivers when it is
-offered too much. Where it delivers all it is offered, the senders set the pace and the router could do more:
-`extra` holds what was offered. They are of few flows or of many. The few are between one client and one
-server, and the kernel picks among several queues by the addresses: this is the rate of one queue. The many go
-to several addresses of the server, so by many queues, and come in no order, so that caches help little.
+and none of it falls on the router's program. The packets are counted where the server's cable ends, over a
+window in which the senders never pause, and thrown away there. The rate is that of the packets the router
+delivers when it is offered too many. Where it delivers all packets, the senders set the pace and the router
+could do more: `extra` holds the rate offered. The packets are of few flows or of many. The few are between
+one client and one server, and the kernel picks among several queues by the addresses: this is the rate of one
+queue. The many go to several addresses of the server, so by many queues, and come in no order, so that caches
+help little.
 
 The second figure is the processor time, its work in the kernel included, that the router's program took for
 each packet delivered. It does not depend on who set the pace, and little on what else the machine does.

@@ -1,8 +1,8 @@
 """The bench's own programs, `python -m MODULE`, each started in a namespace.
 
-Those that serve print "ready" when they do, and what they have to say once their input has ended, no sooner:
-whoever read the first line may hold the next one in a buffer. They get no signal from the terminal, and die
-with the thread that started them.
+A program that serves prints "ready" when it does. It prints its answer only when its input has ended: the
+reader of the first line may have the next one in a buffer already. The programs get no signal from the
+terminal, and die with the thread that started them.
 """
 
 import json
@@ -68,7 +68,7 @@ def running(where: Namespace, module: str, *arguments: str) -> Iterator[None]:
 
 
 def answer(where: Namespace, module: str, *arguments: str, patience: float = 0) -> dict[str, Any]:
-    """What a program that ends by itself, after about `patience` seconds, prints."""
+    """The answer of a program that ends by itself, after about `patience` seconds."""
     return answer_of(_started(where, module, *arguments), patience)
 
 
@@ -87,7 +87,7 @@ def alone(module: str, *arguments: str, patience: float) -> dict[str, Any]:
 
 
 def answer_of(program: Program, patience: float = 0) -> dict[str, Any]:
-    """Close the program's input, wait for its end, read the JSON it printed. Raises BenchError without."""
+    """Close the program's input, wait for its end, read the JSON it printed. Raises BenchError."""
     try:
         said, complaint = program.communicate(timeout=ANSWER_WITHIN_S + patience)
     except subprocess.TimeoutExpired:

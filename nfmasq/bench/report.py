@@ -1,4 +1,4 @@
-"""What came out, for programs: everything, in base units."""
+"""The results for programs: everything, in base units."""
 
 import os
 import platform
@@ -48,7 +48,7 @@ def as_json(plan: Plan, results: Results, judgements: Iterable[Judgement]) -> di
 
 
 def machine() -> dict[str, object]:
-    """What it was measured on."""
+    """The machine that was measured."""
     return {
         "kernel": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
@@ -59,7 +59,7 @@ def machine() -> dict[str, object]:
 
 
 def _processor() -> str:
-    """What the processor calls itself; where it says nothing, its architecture."""
+    """The processor's name; its architecture where it has none."""
     with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         for line in file:
             name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""What came out: readings, their medians and ratios.
+"""The results: readings, their medians and ratios.
 
 What is stored: every reading of every round. `rounds.run` alone adds to it; all else is arithmetic.
 """
@@ -12,7 +12,7 @@ from nfmasq.bench.reading import Figure, Reading
 from nfmasq.bench.variants import FLOOR, MASQUERADE, NFMASQ, REWRITING_FLOOR, SCAPY, Variant
 
 AGAINST = (FLOOR, REWRITING_FLOOR, MASQUERADE, SCAPY)
-"""What nfmasq is compared with."""
+"""The variants that nfmasq is compared with."""
 
 UNPACED = 0.98
 """A queue program that delivers this much of what it is offered was not offered enough."""
@@ -48,7 +48,7 @@ class Results:
     why: dict[tuple[str, str], str] = field(default_factory=dict)
     """The last reason for which a figure could not be read, by its name and the variant's."""
     counted: dict[str, dict[str, object]] = field(default_factory=dict)
-    """What the routers' programs counted, by the name of their variant."""
+    """The counters of the routers' programs, by the name of their variant."""
     _readings: dict[tuple[str, str], list[Reading | None]] = field(default_factory=dict)
 
     def add(self, figures: Sequence[Figure], variant: Variant, reading: Reading | None) -> None:
@@ -91,7 +91,7 @@ class Results:
         }
 
     def notes(self) -> list[str]:
-        """What a reader of the figures must know."""
+        """Notes that a reader of the figures needs."""
         said = []
         for variant in self.variants:
             delivered, extra = self.median(datagrams.RATE, variant), self.extra(datagrams.RATE, variant)

@@ -1,4 +1,4 @@
-"""What came out, for people: a table of figures, one of ratios, and the targets."""
+"""The results for people: a table of figures, a table of ratios, and the targets."""
 
 from collections.abc import Iterator, Sequence
 
@@ -36,7 +36,7 @@ def figures(plan: Plan, results: Results) -> Iterator[str]:
 
 
 def notes(said: Sequence[str]) -> Iterator[str]:
-    """What a reader of the figures must know."""
+    """The notes, a line each."""
     for note in said:
         yield f"note: {note}"
 

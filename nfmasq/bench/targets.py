@@ -1,4 +1,4 @@
-"""What nfmasq must reach, and whether it does."""
+"""The targets of nfmasq, and whether it reaches them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

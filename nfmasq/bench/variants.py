@@ -1,4 +1,4 @@
-"""What is measured: the ways a router can treat packets."""
+"""The variants: ways in which a router can treat packets."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -112,7 +112,7 @@ def _install_by_iptables(plan: DiversionPlan) -> Outcome:
 
 
 def remove() -> None:
-    """Take the guard out, whoever laid it, by whichever program; harmless when there is none."""
+    """Take the guard out, an earlier process's too, by every program; harmless when there is none."""
     _state.clear()
     _laid.forget()
     nftables.delete(TABLE)

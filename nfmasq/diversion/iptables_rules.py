@@ -28,14 +28,16 @@ _LONG = 4
 def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     """The rules in each of our chains.
 
-    What goes to an exempt destination, or comes from there to an internal host, is let be; of the first only
-    what has an internal source, so that a spoofed one meets the core. A chain for them that is gone to (-g)
-    keeps the rules as many as networks and destinations together, and ends where it was called from.
+    Packets from an internal source to an exempt destination, and from there to an internal host, are left
+    alone. A spoofed source is not exempt: the core judges its packets. A chain of their own, gone to by -g,
+    keeps the number of rules at the sum of networks and destinations; it returns to the caller of the chain
+    before.
 
-    What is sent to an address of a pool, and is nobody's, the router would send back where it came from if
-    the address is on no interface: it ends here, for the next router would send it in again. While there is
-    no address at all, that is so of everything; and to send it on, the router would ask for its neighbour
-    (ARP) by an internal address, having no other.
+    A packet to a pool's address that neither a queue nor a local socket takes is dropped here. Where the
+    address is on no interface, the router would send the packet back to the next router, which would send it
+    in again. While there is no external address at all, every packet that came in by the external interface
+    and would leave by it is dropped. To forward it, the router would ask for its neighbour (ARP) by an
+    internal address, having no other.
     """
     queue = _queue(plan)
     unwanted = [f"-d {network} " for network in plan.merged_addresses] or [""]

@@ -1,4 +1,4 @@
-"""Does the kernel give out netfilter queues, and are those that the configuration names free?"""
+"""Netfilter queues: can one be bound, and are the queues of the configuration free?"""
 
 import errno
 import os

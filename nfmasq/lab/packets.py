@@ -37,7 +37,7 @@ def checksum(data: bytes) -> int:
 
 
 def pseudo_header(source: IPv4Address, destination: IPv4Address, protocol: int, length: int) -> bytes:
-    """What TCP, UDP, UDP-Lite and DCCP sum besides themselves; length: of transport header and payload."""
+    """The pseudo-header that TCP, UDP, UDP-Lite and DCCP sum too; length: of transport header and payload."""
     return source.packed + destination.packed + struct.pack("!HH", protocol, length)
 
 
@@ -226,5 +226,5 @@ def transport_sum_is_right(packet: bytes) -> bool:
 
 
 def sums_are_right(packet: bytes) -> bool:
-    """Are both right, the IP header's and that of TCP, UDP or ICMP?"""
+    """Are the IP header's checksum and the checksum of TCP, UDP or ICMP right?"""
     return ip_sum_is_right(packet) and transport_sum_is_right(packet)

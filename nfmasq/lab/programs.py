@@ -22,7 +22,7 @@ PACKAGES = {
 
 
 class ProgramError(Exception):
-    """A client did not get what it asked for; the text says what it said."""
+    """A program failed; the text is what it said."""
 
 
 def sbin_too() -> str:

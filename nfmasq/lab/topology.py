@@ -4,7 +4,7 @@
                  ├─ lan ── lan0 router wan0 ── wan ───────┤
     client2 .20 ─┘   192.168.1.1   203.0.113.2            └─ isp 203.0.113.1 ── far ── server2 198.51.100.20
 
-`lan` and `wan` are switches (a bridge in a namespace of its own), so that whoever listens on `wan` sees what
+`lan` and `wan` are switches (a bridge in a namespace of its own), so that a listener on `wan` sees what
 the router really put on the wire. server2 is one hop further away, behind `isp`: traceroute has something to
 show, and the far cable may have a smaller MTU than all the others.
 

@@ -73,7 +73,7 @@ def command_line(port: int) -> list[str]:
 
 
 def bind_a_queue() -> int:
-    """Bind a queue nobody holds, let it go, return its number. Raises OSError with the kernel's answer."""
+    """Bind a queue that no program has, let it go, return its number. Raises OSError: the kernel's answer."""
     bound = shown_queues()
     number = next(number for number in range(_HIGHEST_QUEUE, -1, -1) if number not in bound)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as netlink:

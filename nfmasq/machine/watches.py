@@ -1,7 +1,7 @@
 """Doorbells: they ring when interfaces, routes or rules may have changed.
 
 What is stored: a watch's netlink socket, from the making to `close()`. A watch tells that something happened,
-never what happened; whoever hears it reads again.
+never what happened; its owner reads everything again.
 """
 
 import contextlib

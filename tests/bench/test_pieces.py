@@ -1,6 +1,8 @@
 """The parts of the measures that need no network."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -27,3 +29,9 @@ def test_iperf3_reports_what_the_receiver_got() -> None:
 def test_what_iperf3_complains_about_is_passed_on(said: str) -> None:
     with pytest.raises(BenchError, match="iperf3 failed: no route to host"):
         bulk.received(said)
+
+
+def test_the_users_bench_needs_nothing_of_the_source_tree() -> None:
+    program = "import nfmasq.cli.bench, sys; print({'perf', 'support', 'pytest'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"

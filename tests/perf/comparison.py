@@ -1,4 +1,4 @@
-"""Ways of treating packets beside one another, in Markdown tables and plots: a part of the report."""
+"""Ways of treating packets compared, in Markdown tables and plots: a part of the report."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,8 +1,8 @@
 """Sessions of others in the table before the traffic begins, as many as a busy router has.
 
-They are of hosts beside the client, each of which sends datagrams from many ports to many servers. One
-external address has ports for some thirty thousand mappings, so these sessions share a third of them, and
-leave the others to the traffic that is measured.
+The sessions are of other hosts behind the router, each of which sends datagrams from many ports to many
+servers. One external address has ports for some thirty thousand mappings, so these sessions share a third of
+them, and leave the others to the traffic that is measured.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """The loop in C, `python -m perf.loop`: a packet at a time, as libnetfilter_queue's example does it.
 
 `loop.c` is compiled when it is wanted, and nothing of that stays. The loop takes this process's place, so
-whoever started us measures and ends the loop.
+its starter measures and ends the loop.
 """
 
 import os

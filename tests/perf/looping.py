@@ -1,4 +1,4 @@
-"""A helper of others, as the bench installs it beside the daemon: at a certain line it never comes back.
+"""A third party's helper, which the bench installs for the daemon: at a certain line it loops for ever.
 
 `installed` leaves the entry point by which the daemon finds it, as pip would, in a directory that vanishes
 with it.

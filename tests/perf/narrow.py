@@ -1,4 +1,4 @@
-"""A router with a share of one processor, and another processor for whoever sends.
+"""A router with a share of one processor, and another processor for the sender.
 
 Where sender and router have a processor each, no sender can offer several times what the router takes: a
 packet that finds the queue full has cost the kernel nearly as much as one that is delivered. So the router's

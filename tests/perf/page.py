@@ -1,4 +1,4 @@
-"""The report as a page: Markdown, and a plot beside it for whatever has one."""
+"""The report as a page of Markdown, with plots."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -24,7 +24,7 @@ LARGE = 100_000
 
 
 def write(outcome: Outcome, file: Path) -> None:
-    """Write the page, and its plots into a directory beside it that is named like it."""
+    """Write the page, and its plots into a directory that is named like it, without the suffix."""
     plots = Plots(file.stem)
     text = "\n".join(_page(outcome, plots))
     file.with_suffix("").mkdir(exist_ok=True)
@@ -93,7 +93,7 @@ def _comparisons(outcome: Outcome, comparison: Comparison) -> Iterator[str]:
             yield from comparison.by_variant(figures, [each for each in COMPARED if each in results.variants])
     if {MILLION, NFMASQ} <= set(results.variants):
         yield from ("## With a million sessions in the table", "")
-        yield from (f"The same traffic, beside {SESSIONS:,} sessions of other hosts.", "")
+        yield from (f"The same traffic, with {SESSIONS:,} sessions of other hosts in the table.", "")
         yield from comparison.by_figure(NFMASQ, [MILLION])
     workers = [variant for variant in WORKERS if variant in results.variants]
     if len(workers) > 1:

@@ -17,7 +17,7 @@ processors, as they do not in a real network: the figures compare ways on one ma
 another one."""
 
 COMPARED = tuple(variant for variant in ALL if variant not in {MILLION, *WORKERS})
-"""The ways that stand beside one another in every section; the others have sections of their own."""
+"""The ways that every section compares; the others have sections of their own."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ SECTIONS = (
     ),
     Section(
         "UDP with GSO",
-        f"A socket sends {segments.SIZE // segments.SEGMENT} datagrams of {segments.SEGMENT} bytes at once\n"
+        f"A socket sends {segments.SIZE // segments.SEGMENT} datagrams of {segments.SEGMENT} bytes each\n"
         "that travel as one packet as far as they can: bits of frames a second that arrive.",
         (segments.UP, segments.DOWN),
     ),
     Section(
         "Connections",
-        f"TCP connections a second from begin to end, {connections.CLIENTS} clients at once, nothing sent\n"
+        f"TCP connections a second from begin to end, {connections.CLIENTS} clients, nothing sent\n"
         "over them. Each is a new session, and six packets or more.",
         connections.FIGURES,
     ),

@@ -16,7 +16,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is measured beside the rounds. tables: of so many sessions each, the largest for the memory;
+    """What is measured besides the rounds. tables: of so many sessions each, the largest for the memory;
     daemon: what an idle one holds; instructions: those of a packet; helper: what a line of FTP costs;
     neighbours: so many rounds of what a busy helper makes of other sessions' delay."""
 
