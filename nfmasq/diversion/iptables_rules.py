@@ -10,7 +10,7 @@ CHAINS = {
     "mangle": ("nfmasq-out", "nfmasq-to", "nfmasq-back"),
 }
 """in: from outside; from: from an exempt destination; hairpin: from inside, for an external address;
-ext: what of these is for an external address; silent: what the router shall not say; out: to the outside;
+ext: of these, for an external address; silent: ICMP redirects, which are dropped; out: to the outside;
 to: to an exempt destination; back: a hairpinned packet on its way back inside."""
 
 GUARD_CHAIN, GUARD_EXEMPT_CHAIN = "nfmasq-guard", "nfmasq-guard-to"

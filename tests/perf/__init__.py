@@ -18,7 +18,8 @@ More ways to treat packets are measured here:
     slirp4netns, pasta     sockets of their own, as containers have them
     tayga                  a stateless translator, twice
 
-And more is measured: many flows (`nfmasq.bench.datagrams`), `overload`, others beside a flood (`flooded`),
-`memory` and the `table` alone, `instructions`, `helpers` and the delay they cause (`neighbours`). Each module
-says what exactly it counts. `page` writes the report from one run's outcome and nothing else.
+And more is measured: many flows (`nfmasq.bench.datagrams`), `overload`, other hosts' datagrams during a flood
+(`flooded`), `memory` and the `table` alone, `instructions`, `helpers` and the delay they cause
+(`neighbours`). Each module says what exactly it counts. `page` writes the report from one run's outcome and
+nothing else.
 """

@@ -1,7 +1,7 @@
 """An FTP control connection without a network: both ends, through the core's table and the engine.
 
-What is stored: how many bytes each end has sent, and how many the other end has got in their place, which is
-what it acknowledges. `say` alone writes it; the connection stays with the table when this object goes.
+What is stored: the bytes that each end has sent, and the bytes that the other end has got in their place,
+which it acknowledges. `say` alone writes them. The connection stays in the table when this object goes.
 """
 
 import time

@@ -1,9 +1,9 @@
-"""The table at work for its instructions to be counted: `python -m perf.counted`, under callgrind.
+"""The table at work, for its instructions to be counted: `python -m perf.counted`, under callgrind.
 
-It makes a table and takes workloads through it, in batches as a worker has them. After each it calls MARK,
-which means nothing here, and to callgrind that one part of its counts is over. It prints, in order, the name
-of each part and how many packets it was of; no name where it only set something up. Whatever it imports
-callgrind runs through as well, fifty times slower than the processor: so there is little.
+The program makes a table and takes workloads through it, in batches as a worker has them. After each workload
+it calls MARK, at which callgrind ends one part of its counts. It prints the name of each part and its number
+of packets, in order; a part that only sets something up has no name. Callgrind runs fifty times slower than
+the processor, through all that the program imports: so it imports little.
 """
 
 import json
@@ -66,7 +66,7 @@ class Counted:
 
 
 _segment = partial(packets.tcp, window=0xFFFF)
-"""Super-packets fit into the widest window alone."""
+"""With the widest window, into which alone a super-packet fits."""
 
 
 def _flows(first: int = _FIRST_PORT, count: int = FLOWS) -> Iterator[Endpoint]:

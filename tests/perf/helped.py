@@ -1,4 +1,4 @@
-"""What was found of helpers, as rows for people and as data for programs."""
+"""The helpers' figures, as rows for people and as data for programs."""
 
 from collections.abc import Iterator
 from dataclasses import asdict

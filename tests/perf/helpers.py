@@ -1,9 +1,8 @@
-"""What a helper costs: `python -m perf.helpers CONNECTIONS` prints a HelperCost as JSON.
+"""The cost of a helper: `python -m perf.helpers CONNECTIONS` prints a HelperCost as JSON.
 
-It needs no network. It is the FTP helper's cost, with the engine's and the core's: the processor's time from
-a packet of a control connection that was set aside to its verdict, the verdict's way into the kernel not
-included. The connections are of clients that log in, announce and get replies, all of it acknowledged, as
-real ones are.
+No network is needed. The cost is that of the FTP helper, the engine and the core: processor time from a
+packet that is set aside to its verdict, without the verdict's way into the kernel. The clients log in,
+announce and get replies, all of it acknowledged, as real ones do.
 """
 
 import gc

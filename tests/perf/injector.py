@@ -1,12 +1,12 @@
-"""Small packets out of nowhere: `python -m perf.injector INTERFACE FRAME`, on the router.
+"""Small packets without a sender: `python -m perf.injector INTERFACE FRAME`, on the router.
 
-The kernel's own means to try out XDP programs hands it packets as if they had come in by an interface (live
-frames, since Linux 5.18). That costs neither sender nor cable, so a router can be offered several times what
-it can take by the very processors it uses. The program that is tried drops what is too much, by chance, and
-gives each other packet one of FLOWS source ports and no UDP checksum, which RFC 768 allows. It keeps one
-processor busy whatever it offers.
+The kernel can test-run an XDP program with live frames (since Linux 5.18): the frames enter the stack as if
+they had come in by an interface. They cost neither sender nor cable. So the router can be offered several
+times its capacity by the processors it uses itself. The XDP program drops surplus packets at random. It gives
+each other packet one of FLOWS source ports and no UDP checksum, which RFC 768 allows. It keeps one processor
+busy at any rate.
 
-It reads lines: how many of WHOLE it shall let pass from now on. It runs until killed.
+The injector reads lines: the number of packets, of WHOLE, to let pass from now on. It runs until killed.
 """
 
 import ctypes

@@ -1,9 +1,9 @@
-"""Memory: what the daemon holds when it has nothing to do, and what a session costs at a million.
+"""Memory: of a daemon that is idle, and of a session in a table of a million.
 
-Idle is a real `nfmasq run` with the default limits on the lab's router, once scraped; the number is the
-kernel's VmRSS, in which the libraries it shares with others count in full. A session's cost is how much more
-a program holds when it has made a table and filled it, by the number of sessions. Each of them has a mapping
-of its own, the dearest case, so many external addresses are needed and their port pools count too.
+The idle daemon is a real `nfmasq run` with the default limits on the lab's router, scraped once. The figure
+is the kernel's VmRSS, in which shared libraries count in full. A session's figure is the growth of a program
+that makes a table and fills it, divided by the number of sessions. Each session has a mapping of its own, the
+dearest case, so many external addresses are needed and their port pools count too.
 """
 
 from dataclasses import dataclass

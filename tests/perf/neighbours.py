@@ -1,9 +1,9 @@
-"""Do packets of others wait while a helper works? Round trips of a client's datagrams, as in `pingpong`.
+"""The delay that a helper at work causes to others: round trips of a client's datagrams, as in `pingpong`.
 
-The daemon is the real one, on the lab's router. Another client meanwhile does nothing; pours PORT lines down
-an FTP control connection; or has the helper of others read what makes it loop until it is cut off. All ends
-share the processors, and one that sleeps takes its time to wake up, so a program that only computes is a
-state too: the helpers' work is compared with it.
+The daemon is the real one, on the lab's router. Another client meanwhile does nothing; or pours PORT lines
+down an FTP control connection; or makes a third party's helper loop until it is cut off. All ends share the
+processors, and a processor that sleeps takes its time to wake up. So a program that only computes is a state
+too, and the helpers' work is compared with it.
 """
 
 import os

@@ -1,11 +1,11 @@
-"""Overload: what arrives when the router is offered once, twice and three times what it can take.
+"""Overload: the packets delivered when the router is offered its capacity, and two and three times as much.
 
-Small packets of few flows come out of nowhere (`injector`), on the router itself, whose program has only a
-share of a processor (`narrow`): else they could not come several times as fast. First its capacity is sought:
-what it is offered rises by a quarter until it no longer delivers nearly all of it. Then it is offered that
-and its multiples. What is offered is what the router's IP layer has received; what it delivers arrives at the
-server. A multiple for which all that the machine can offer is too little has no figure. `kept` is the least
-that was delivered beyond the capacity; `extra` holds how far beyond that was.
+Small packets of few flows are injected on the router itself (`injector`), whose program has a share of one
+processor only (`narrow`): otherwise the machine could not offer several times its capacity. The capacity is
+sought first: the rate offered rises by a quarter until the router no longer delivers nearly all packets. Then
+the router is offered the capacity and its multiples. Offered packets are counted by the router's IP layer,
+delivered ones at the server. A multiple that the machine cannot offer has no figure. `kept` is the least rate
+delivered beyond the capacity; `extra` holds how far beyond the machine got.
 """
 
 import os
