@@ -7,16 +7,38 @@ query identifiers are host-order integers; times are whole seconds.
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
+from typing_extensions import disjoint_base
+
 from nfmasq.core.policy import Policy
 from nfmasq.core.rows import Counters as Counters
 from nfmasq.core.rows import Expected as Expected
 from nfmasq.core.rows import Gauges as Gauges
-from nfmasq.core.rows import Held as Held
 from nfmasq.core.rows import MappingRow as MappingRow
 from nfmasq.core.rows import QueueCounters as QueueCounters
 from nfmasq.core.rows import Refusal as Refusal
 from nfmasq.core.rows import SessionRow as SessionRow
+from nfmasq.core.rows import SetAside as SetAside
 from nfmasq.core.rows import TableLock as TableLock
+
+__all__ = [
+    "REASONS",
+    "TCP_STATES",
+    "Counters",
+    "Expected",
+    "Gauges",
+    "MappingRow",
+    "Queue",
+    "QueueCounters",
+    "Refusal",
+    "SessionRow",
+    "SetAside",
+    "Table",
+    "TableLock",
+    "checksum",
+    "finish",
+    "layout",
+    "limits",
+]
 
 REASONS: tuple[str, ...]
 """The name of every reason a packet can be dropped for, in the order of its counter."""
@@ -48,9 +70,9 @@ class Table:
         """From now on measure what workers spend at the table's lock: two looks at the clock a batch."""
     def lock_times(self) -> TableLock:
         """What was measured so far."""
-    def next_held(self, timeout_s: float) -> Held | None:
+    def next_set_aside(self, timeout_s: float) -> SetAside | None:
         """The next packet that was set aside for a helper; None when none came in time."""
-    def release(self, held: Held, packet: bytes | bytearray | None) -> None:
+    def release(self, waiting: SetAside, packet: bytes | bytearray | None) -> None:
         """The verdict on a held packet, once: send on these bytes, or None: drop it. From any thread."""
     def let_go(self, session: int, serial: int) -> None:
         """The session's packets are set aside no more."""
@@ -160,6 +182,7 @@ class Table:
     def close(self) -> None:
         """Write nothing more, let the file go. The sessions stay in the file."""
 
+@disjoint_base
 class Queue:
     """Netfilter queues of one worker, bound at once to one socket, served by `serve`.
 
@@ -204,6 +227,9 @@ def finish(packet: bytearray) -> None:
 
 def checksum(data: bytes | bytearray | memoryview, initial: int = 0) -> int:
     """The Internet checksum of `data` (RFC 1071), not complemented, folded to 16 bits."""
+
+def limits() -> dict[str, int]:
+    """What the core can hold: the numbers of nfmasq.core.limits, by their names."""
 
 def layout() -> Sequence[tuple[str, int]]:
     """Names and sizes in bytes of the records of the table, for docs and benches."""

@@ -11,7 +11,7 @@ import threading
 
 from nfmasq._fastpath import REASONS, Queue, QueueCounters, Table
 from nfmasq.bench.bed import EXTERNAL, INTERNAL
-from nfmasq.core.policy import Policy, Timeouts
+from nfmasq.core.policy import Limits, Policy, Timeouts
 from nfmasq.core.queue_socket import QUEUES_EACH
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable, probe
 
@@ -59,7 +59,7 @@ def lay_rules(queues: int) -> None:
 def new_table(sessions: int = CAPACITY) -> Table:
     """A table with room for so many sessions."""
     table = Table(None, sessions)
-    table.configure(Policy((EXTERNAL,), (INTERNAL,), sessions=sessions, timeouts=LONG))
+    table.configure(Policy((EXTERNAL,), (INTERNAL,), limits=Limits(sessions), timeouts=LONG))
     return table
 
 

@@ -121,7 +121,7 @@ def bench(*, workers: int | None, for_programs: bool, only: tuple[str, ...], **o
 
 def workers_of(asked_for: int | None) -> int:
     """How many workers each queue program gets: as many as the daemon has, unless others are asked for."""
-    return asked_for or Engine().queues
+    return asked_for or Engine().workers
 
 
 def has_scapy() -> bool:

@@ -12,9 +12,7 @@ from nfmasq.config.declared import Declared, declared, names
 from nfmasq.config.errors import ConfigError, did_you_mean, key_of, on_one_line, quoted
 from nfmasq.config.lenient import Document, as_list, as_table, good_items
 from nfmasq.config.values import whole
-
-MOST_PORTS = 256
-"""What the compiled core can hold, over all helpers."""
+from nfmasq.core.limits import MOST_HELPER_PORTS
 
 OWN_KEYS = ("enabled", "ports")
 """What the table of any helper takes."""
@@ -95,8 +93,8 @@ def _shared_ports(document: Document, known: list[str]) -> Iterator[ConfigError]
                 key = ("helpers", name, *(("ports", place) if place >= 0 else ()))
                 both = f"{own.transport} port {port} is the {other} helper's already"
                 yield ConfigError(key_of(key), f"{both}; give each ports of its own")
-    if count > MOST_PORTS:
-        yield ConfigError("helpers", f"{count} ports for all helpers together; at most {MOST_PORTS}")
+    if count > MOST_HELPER_PORTS:
+        yield ConfigError("helpers", f"{count} ports for all helpers together; at most {MOST_HELPER_PORTS}")
 
 
 def _on_somewhere(name: str, by_default: bool, document: Document) -> bool:

@@ -52,7 +52,7 @@ class Refusal(NamedTuple):
     quote: bytes
 
 
-class Held(NamedTuple):
+class SetAside(NamedTuple):
     """A packet of a session that has a helper, set aside for it.
 
     session, serial: the session, for ever; helper: its number. packet: the whole IP packet, translated

@@ -8,12 +8,11 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from nfmasq.core.limits import MOST_HELPERS
+
 GROUP = "nfmasq.helpers"
 
 BUILT_IN = {"ftp": "nfmasq.helpers.protocols.ftp:Ftp", "irc": "nfmasq.helpers.protocols.irc:Irc"}
-
-MOST = 31
-"""Helpers the core can tell apart."""
 
 
 class Unusable(Exception):
@@ -23,9 +22,18 @@ class Unusable(Exception):
 @cache
 def installed() -> dict[str, EntryPoint]:
     """Every helper by its name, those of nfmasq first, whose names no other can take."""
+    return dict(list(_found().items())[:MOST_HELPERS])
+
+
+def beyond() -> list[str]:
+    """The names of helpers that are left out, because the core tells apart only so many."""
+    return list(_found())[MOST_HELPERS:]
+
+
+def _found() -> dict[str, EntryPoint]:
     built_in = {name: EntryPoint(name, place, GROUP) for name, place in BUILT_IN.items()}
     others = {each.name: each for each in sorted(entry_points(group=GROUP)) if each.name not in built_in}
-    return dict([*built_in.items(), *others.items()][:MOST])
+    return {**built_in, **others}
 
 
 def kind(name: str) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import Any, Protocol
 
+from nfmasq.core.limits import MOST_EXTERNAL_ADDRESSES, MOST_INTERNAL_NETWORKS, TooMany, require_room
 from nfmasq.machine.programs import run
 
 _WIDEST = 8
@@ -27,7 +28,10 @@ class Sides(Protocol):
 
 
 class UplinkMissing(Exception):
-    """An interface the configuration names is not there; the message is one line that says what to do."""
+    """An interface the configuration names is not there, or has more networks than the core holds.
+
+    The message is one line and says what to do.
+    """
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def read_uplink(sides: Sides) -> Uplink:
     External is the configured pool, else the primary global addresses of the external interface in the
     kernel's order, none being no error. Internal is what is connected to the internal interfaces or routed
     out by them.
-    Raises UplinkMissing if an interface does not exist or cannot be read.
+    Raises UplinkMissing if an interface does not exist, cannot be read, or has more than the core holds.
     """
     interfaces = read_interfaces()
     for name in (*sides.internal, sides.external):
@@ -71,9 +75,17 @@ def read_uplink(sides: Sides) -> Uplink:
         ]
         for names in (sides.internal, [sides.external])
     )
+    addresses, networks = tuple(dict.fromkeys(external)), tuple(collapse_addresses(inside))
+    try:
+        require_room(f"external addresses on {sides.external}", len(addresses), MOST_EXTERNAL_ADDRESSES)
+        require_room(
+            f"internal networks on {', '.join(sides.internal)}", len(networks), MOST_INTERNAL_NETWORKS
+        )
+    except TooMany as error:
+        raise UplinkMissing(f"{error}; summarise them") from None
     return Uplink(
-        tuple(dict.fromkeys(external)),
-        tuple(collapse_addresses(inside)),
+        addresses,
+        networks,
         index=interfaces[sides.external]["ifindex"],
         mtu=interfaces[sides.external]["mtu"],
         outside=tuple(collapse_addresses(each for each in outside if each.prefixlen >= _WIDEST)),

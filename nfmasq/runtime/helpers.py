@@ -15,13 +15,11 @@ from nfmasq.config import Config
 from nfmasq.config.declared import Declared, declared, names
 from nfmasq.config.helpers import unknown
 from nfmasq.config.protocols import PROTOCOL_NUMBERS
+from nfmasq.core.limits import MOST_HELPER_NETWORKS
 from nfmasq.core.policy import HelperPort
 from nfmasq.helpers import registry
 from nfmasq.helpers.kit.base import Helper
 from nfmasq.helpers.switches import Switch
-
-MOST_NETWORKS = 1024
-"""Networks the core can hold, each counted once for every port of its helper."""
 
 
 class NoSuchHelper(Exception):
@@ -73,7 +71,7 @@ class Switchboard:
         A helper whose networks do not fit any more is left out; `problem` says so.
         """
         made: list[HelperPort] = []
-        room, left_out = MOST_NETWORKS, []
+        room, left_out = MOST_HELPER_NETWORKS, []
         for entry in self.entries.values():
             networks = entry.switch.hosts(internal)
             if networks is None:

@@ -117,7 +117,7 @@ def assert_usable(config: Config) -> None:
     policy = policy_of(
         config, UPLINK, frozenset(), frozenset(), forwards_of(config.forward), helper_ports=helped
     )
-    assert policy.sessions > 0
+    assert policy.limits.sessions > 0
     for forward in config.forward:
         assert added_forward(forward.written()) == forward
 

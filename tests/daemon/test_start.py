@@ -94,7 +94,7 @@ def test_a_later_queue_taken_is_named_and_lets_the_first_go(
     prepared: DaemonUnderLab, router: Namespace, number: int
 ) -> None:
     """Of the first worker's, of the second's, and the one that no rule names."""
-    prepared.write_config({"engine": {"queues": 2}})
+    prepared.write_config({"engine": {"workers": 2}})
     holder = router.call(held, number)
     try:
         _, lines = failing(prepared, router)

@@ -15,7 +15,7 @@ def config_of(state: FilePath, **tables: dict[str, Any]) -> Config:
     whole: dict[str, dict[str, Any]] = {
         "nat": {"internal": ["lan0"], "external": "wan0"},
         "limits": {"sessions": 1000},
-        "engine": {"first_queue": FIRST_QUEUE, "queues": 2, "state": str(state)},
+        "engine": {"first_queue": FIRST_QUEUE, "workers": 2, "state": str(state)},
     }
     for name, table in tables.items():
         whole[name] = {**whole[name], **table}

@@ -7,9 +7,9 @@ which it acknowledges. `say` alone writes them. The connection stays in the tabl
 import time
 from ipaddress import IPv4Address, IPv4Network
 
-from nfmasq._fastpath import Held, Table
+from nfmasq._fastpath import SetAside, Table
 from nfmasq.config import Config
-from nfmasq.core.policy import Policy
+from nfmasq.core.policy import Limits, Policy
 from nfmasq.helpers.engine.thread import Engine
 from nfmasq.lab.packets import ACK, SYN, Endpoint, tcp
 from nfmasq.runtime.helpers import Switchboard
@@ -35,7 +35,7 @@ class Weighing(Table):
 
     through = 0
 
-    def release(self, held: Held, packet: bytes | bytearray | None) -> None:
+    def release(self, waiting: SetAside, packet: bytes | bytearray | None) -> None:
         self.through = 0 if packet is None else len(packet) - _HEADERS
 
 
@@ -50,7 +50,7 @@ class Router:
         board.expectation_s = expectation_s
         self.table = Weighing(None, sessions)
         rows = board.ports([HOSTS])
-        self.table.configure(Policy(EXTERNALS, (HOSTS,), helper_ports=rows, sessions=sessions))
+        self.table.configure(Policy(EXTERNALS, (HOSTS,), helper_ports=rows, limits=Limits(sessions)))
         self.engine = Engine(self.table, board)
 
 
@@ -90,10 +90,10 @@ class Control:
         # The SYNs have the number 0, what follows them begins at 1.
         numbers = self._sent[outbound] + (not flags & SYN), self._heard[far] + 1 if flags & ACK else 0
         reason, _ = table.translate(tcp(*ends, flags, *numbers, payload=text), inbound=far)
-        held = None if reason else table.next_held(0)
-        if held is None:
+        waiting = None if reason else table.next_set_aside(0)
+        if waiting is None:
             raise RuntimeError(f"the helper did not get {text!r}: {reason or 'the session has none'}")
-        self._external = held.external
+        self._external = waiting.external
         began = time.thread_time()
-        self.router.engine.answer(held)
+        self.router.engine.answer(waiting)
         return time.thread_time() - began

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from nfmasq._fastpath import Table, checksum
-from nfmasq.core.policy import Policy
+from nfmasq.core.policy import Limits, Policy
 from perf.memory import TableCost, resident
 
 HOSTS = IPv4Network("10.0.0.0/8")
@@ -57,7 +57,7 @@ def new_table(capacity: int, externals: int = EXTERNALS, path: str | None = None
     """A table with room and ports for so many sessions, each with a mapping of its own."""
     table = Table(path, capacity)
     external = tuple(FIRST_EXTERNAL + number for number in range(externals))
-    table.configure(Policy(external, (HOSTS,), sessions=capacity))
+    table.configure(Policy(external, (HOSTS,), limits=Limits(capacity)))
     return table
 
 

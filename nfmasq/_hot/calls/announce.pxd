@@ -5,7 +5,7 @@
 
 from libc.stdint cimport int32_t, uint16_t, uint32_t
 
-from nfmasq._hot.way.admit cimport admit_mapping, want_outbound
+from nfmasq._hot.way.pairing cimport admit_mapping, want_outbound
 from nfmasq._hot.way.limits cimport within_limits
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet

@@ -11,9 +11,6 @@ from libc.string cimport memcpy
 
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, sem_post, sem_t
 
-cdef enum:
-    MOST_ASIDE = 4096        # packets waiting for the helpers' thread
-
 cdef struct Aside:
     Aside* next
     int fd                   # of the queue; -1: it came from a test

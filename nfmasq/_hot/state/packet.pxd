@@ -51,7 +51,7 @@ cdef struct Packet:
     uint8_t checksum_ready      # 0: its L4 checksum is the pseudo-header sum only (CHECKSUM_PARTIAL)
     uint8_t gso                 # a super-packet the kernel will cut up
     uint8_t marked              # the verdict sets the mark
-    uint8_t turned              # hairpinned, and its destination is rewritten already: the second pass
+    uint8_t second_pass         # hairpinned, and its destination is rewritten already
     # parse
     uint8_t kind
     uint8_t transport

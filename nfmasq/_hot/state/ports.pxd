@@ -30,15 +30,15 @@ cdef struct PortPool:
     uint32_t address                    # external, network order
     uint16_t first
     uint16_t last
-    uint32_t held_head                  # ring positions, counting on for ever
-    uint32_t held_tail
+    uint32_t hold_down_head                  # ring positions, counting on for ever
+    uint32_t hold_down_tail
     uint32_t[BAGS] free_count
     uint32_t in_use
     uint8_t filled                      # 0: the bags are still to be made of what is not taken
     uint8_t marked                      # something is taken
     uint16_t[65536] free_ports          # the bags one after the other, at bag_start
-    uint16_t[RING] held_port
-    uint32_t[RING] held_since
+    uint16_t[RING] hold_down_port
+    uint32_t[RING] hold_down_since
     uint8_t[BITMAP_BYTES] taken         # until it is filled: the mappings' own
 
 cdef extern from *:
@@ -55,15 +55,15 @@ cdef inline void put_free(PortPool* pool, uint16_t port) noexcept nogil:
     pool.free_ports[bag_start[bag] + pool.free_count[bag]] = port
     pool.free_count[bag] += 1
 
-cdef inline void hold(PortPool* pool, uint16_t port, uint32_t now) noexcept nogil:
-    pool.held_port[pool.held_tail % RING] = port
-    pool.held_since[pool.held_tail % RING] = now
-    pool.held_tail += 1
+cdef inline void hold_down(PortPool* pool, uint16_t port, uint32_t now) noexcept nogil:
+    pool.hold_down_port[pool.hold_down_tail % RING] = port
+    pool.hold_down_since[pool.hold_down_tail % RING] = now
+    pool.hold_down_tail += 1
 
 cdef inline void renew_pool(PortPool* pool, uint32_t address, uint16_t first, uint16_t last) noexcept nogil:
     """Let it be this address's and have this range, nothing taken; fill_pool does the rest."""
     if pool.address != address:
-        pool.held_head = pool.held_tail = 0      # they were another address's
+        pool.hold_down_head = pool.hold_down_tail = 0      # they were another address's
     if pool.marked:
         memset(pool.taken, 0, sizeof(pool.taken))
     pool.address, pool.first, pool.last = address, first, last
@@ -81,16 +81,16 @@ cdef inline void take_mapped(PortPool* pool, uint16_t port) noexcept nogil:
     mark_taken(pool, port)
     pool.in_use += 1
 
-cdef inline void keep_held(PortPool* pool) noexcept nogil:
+cdef inline void keep_hold_downs(PortPool* pool) noexcept nogil:
     """Let held ports of the range stay held, marked as taken; forget the others."""
-    cdef uint32_t at = pool.held_head
-    cdef uint32_t end = pool.held_tail
+    cdef uint32_t at = pool.hold_down_head
+    cdef uint32_t end = pool.hold_down_tail
     cdef uint16_t port
-    pool.held_tail = at         # what is kept is written behind what is still to be read
+    pool.hold_down_tail = at         # what is kept is written behind what is still to be read
     while at != end:
-        port = pool.held_port[at % RING]
+        port = pool.hold_down_port[at % RING]
         if pool.first <= port <= pool.last and not is_taken(pool, port):
-            hold(pool, port, pool.held_since[at % RING])
+            hold_down(pool, port, pool.hold_down_since[at % RING])
             mark_taken(pool, port)
         at += 1
 
@@ -101,7 +101,7 @@ cdef inline void fill_pool(PortPool* pool) noexcept nogil:
         return
     pool.filled = True
     memset(pool.free_count, 0, sizeof(pool.free_count))
-    keep_held(pool)
+    keep_hold_downs(pool)
     for port in range(pool.first, <uint32_t>pool.last + 1):
         if not is_taken(pool, <uint16_t>port):
             put_free(pool, <uint16_t>port)
@@ -110,14 +110,14 @@ cdef inline uint32_t free_ports(PortPool* pool) noexcept nogil:
     fill_pool(pool)
     return pool.free_count[0] + pool.free_count[1] + pool.free_count[2] + pool.free_count[3]
 
-cdef inline void free_held(PortPool* pool, uint32_t now) noexcept nogil:
+cdef inline void end_hold_downs(PortPool* pool, uint32_t now) noexcept nogil:
     """Free what was held long enough: at most as many as were held, each once."""
     while (
-        pool.held_head != pool.held_tail
-        and now - pool.held_since[pool.held_head % RING] >= HOLD_DOWN
+        pool.hold_down_head != pool.hold_down_tail
+        and now - pool.hold_down_since[pool.hold_down_head % RING] >= HOLD_DOWN
     ):
-        put_free(pool, pool.held_port[pool.held_head % RING])
-        pool.held_head += 1
+        put_free(pool, pool.hold_down_port[pool.hold_down_head % RING])
+        pool.hold_down_head += 1
 
 cdef inline uint16_t take(PortPool* pool, int bag, uint64_t random) noexcept nogil:
     """Any free port of this bag; there must be one."""
@@ -171,14 +171,14 @@ cdef inline uint16_t allocate_port(
     if transport == CLASS_ICMP:
         internal |= PRIVILEGED            # no identifier is privileged
     fill_pool(pool)
-    free_held(pool, now)
+    end_hold_downs(pool, now)
     bag = choose_bag(pool, internal)
     while bag >= 0:
         port = take(pool, bag, random)
         if not is_reserved(rules, transport, port):
             pool.in_use += 1
             return port
-        hold(pool, port, now)
+        hold_down(pool, port, now)
         bag = choose_bag(pool, internal)
     return 0
 
@@ -196,4 +196,4 @@ cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, 
     if transport == CLASS_TCP:
         put_free(pool, port)
     else:
-        hold(pool, port, now)
+        hold_down(pool, port, now)

@@ -9,6 +9,12 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
 
+from nfmasq._hot.state.reasons cimport REASON_COUNT
+
+cdef enum:                   # of Icmp in core/reasons.py; the other codes are only handed through
+    PORT_UNREACHABLE = 3
+    NO_ICMP = 0xFF
+
 cdef enum:
     PATIENCE = 7             # seconds of a clock that counts whole ones, so that six pass in any case
     MOST_WAITING = 256
@@ -33,6 +39,7 @@ cdef struct RefusalQueue:
     Refusal[MOST_WAITING] waiting
 
 cdef struct Refusals:
+    uint8_t[REASON_COUNT] code    # of each reason: the ICMP code its sender is answered with, or NO_ICMP
     RefusalQueue soon
     RefusalQueue later
     uint32_t second          # the last second in which an internal host was told

@@ -18,7 +18,7 @@ from nfmasq._hot.wire.tcpoptions cimport TCP_OPTION_SCALE, TCP_OPTION_SCALE_LENG
 from nfmasq._hot.state.tcpstate cimport (
     TCP_CLOSING, TCP_ESTABLISHED, TCP_EXTERNAL_SYN, TCP_INTERNAL_SYN, TCP_NONE, TCP_RESET,
 )
-from nfmasq._hot.wire.wire cimport ACK, FIN, RST, SYN, TcpHeader, ntohl, ntohs
+from nfmasq._hot.wire.wire cimport ACK, FIN, RST, SYN, TcpHeader, ntohl, ntohs, tcp_header_length
 
 cdef enum:
     LEAST_REACH = 1 << 16    # the window taken for granted: a late segment is no attack
@@ -64,7 +64,7 @@ cdef inline Segment read_segment(const Session* session, int side, const Packet*
     cdef Segment segment
     segment.flags = tcp.flags
     segment.sequence = ntohl(tcp.sequence)
-    segment.end = segment.sequence + packet.l4_length - <uint32_t>(tcp.data_offset >> 4) * 4
+    segment.end = segment.sequence + packet.l4_length - tcp_header_length(tcp)
     segment.end += (1 if tcp.flags & SYN else 0) + (1 if tcp.flags & FIN else 0)
     segment.acked = ntohl(tcp.acknowledgment)
     if not is_about_syn(session, side, segment.flags, segment.acked):

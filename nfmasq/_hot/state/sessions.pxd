@@ -248,7 +248,7 @@ cdef inline uint32_t name_session(NatTable* table, uint32_t number) noexcept nog
         session.flags |= NAMED
     return table.serials[number]
 
-cdef inline uint32_t turn_wheel(NatTable* table, uint32_t now, uint32_t most) noexcept nogil:
+cdef inline uint32_t advance_wheel(NatTable* table, uint32_t now, uint32_t most) noexcept nogil:
     """End the sessions due up to `now`, looking at no more than `most`; return how many ended."""
     cdef uint32_t ended = 0
     cdef uint32_t number

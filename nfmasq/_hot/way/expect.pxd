@@ -1,7 +1,7 @@
 # Expectations: sessions that a helper announced, and that one packet may turn into real ones.
 #
 # An expectation is a session with EXPECTED set: it keeps its mapping and its port, is counted, has a timer
-# and is found again after a restart. Of its remote endpoint the port, or address and port, may be open (0).
+# and is recovered after a restart. Of its remote endpoint the port, or address and port, may be open (0).
 # The first packet that fits takes its place in it, and the next one finds nothing: single use.
 
 from libc.stdint cimport uint8_t, uint32_t
@@ -12,12 +12,14 @@ from nfmasq._hot.state.sessions cimport (
     count_half_open, find_by_external, index_session, unindex_session,
 )
 from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, EXPECTED, NatTable, Session
-from nfmasq._hot.state.tcpstate cimport TCP_NONE, tcp_timer
-from nfmasq._hot.state.timers cimport set_timer
+from nfmasq._hot.state.tcpstate cimport TCP_NONE
+from nfmasq._hot.state.timers cimport set_timer, tcp_timeout, timeout_of
 
 cdef inline uint32_t first_timer(const Rules* rules, uint8_t transport) noexcept nogil:
     """Seconds a session has until its second packet."""
-    return rules.tcp_timeout[tcp_timer[TCP_NONE]] if transport == CLASS_TCP else rules.timeout[transport]
+    if transport == CLASS_TCP:
+        return tcp_timeout(&rules.timeouts, TCP_NONE)
+    return timeout_of(&rules.timeouts, transport)
 
 cdef inline uint32_t find_expected(const NatTable* table, const Packet* packet) noexcept nogil:
     """The narrowest expectation that what comes in fulfils, or 0."""

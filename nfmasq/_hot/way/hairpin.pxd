@@ -8,7 +8,8 @@
 
 from libc.stdint cimport uint32_t
 
-from nfmasq._hot.way.admit cimport admit_inbound, admit_outbound
+from nfmasq._hot.way.admit_in cimport admit_inbound
+from nfmasq._hot.way.admit_out cimport admit_outbound
 from nfmasq._hot.way.forwards cimport find_forward
 from nfmasq._hot.way.lookup cimport lookup
 from nfmasq._hot.state.mappings cimport find_mapping_by_external
@@ -26,8 +27,7 @@ from nfmasq._hot.way.track cimport track
 
 cdef enum:
     MARK_BITS = 0xFC000000
-    MARK = 0x80000000        # in those bits; the others are a session's number
-    MOST_SESSIONS = 0x03FFFFFF
+    MARK = 0x80000000        # in those bits; the others are a session's number, up to MOST_SESSIONS
 
 cdef inline bint is_second_pass(const Rules* rules, const Packet* packet) noexcept nogil:
     """Does it carry our mark, and leave by another interface than the external one?"""
@@ -90,7 +90,7 @@ cdef inline bint come_in(NatTable* table, Packet* packet, uint32_t now) noexcept
         return drop(packet, ICMP_ERROR_UNMATCHED)
     return admit_inbound(table, packet, now) and track(table, packet, now)
 
-cdef inline void turn_back(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
+cdef inline void start_hairpin(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """The first pass: both sessions, and the destination."""
     packet.direction = OUTBOUND
     if go_out(table, packet, now):
@@ -110,7 +110,7 @@ cdef inline void finish_hairpin(NatTable* table, Packet* packet) noexcept nogil:
     ):
         drop(packet, HAIRPIN_LOST)
         return
-    packet.turned = True
+    packet.second_pass = True
     packet.marked = True
     packet.mark = 0
     packet.verdict = TRANSLATE

@@ -21,11 +21,8 @@ from nfmasq._hot.state.reasons cimport (
 from nfmasq._hot.state.tcpstate cimport flags_make_sense
 from nfmasq._hot.wire.wire cimport (
     AH, DCCP, FRAGMENT_OFFSET, ICMP, MORE_FRAGMENTS_OR_OFFSET, TCP, UDP, UDPLITE,
-    IcmpHeader, IpHeader, TcpHeader, UdpHeader, ntohs,
+    IcmpHeader, IpHeader, TcpHeader, UdpHeader, header_length, ntohs, tcp_header_length,
 )
-
-cdef inline uint32_t header_length(const IpHeader* ip) noexcept nogil:
-    return <uint32_t>(ip.version_and_length & 15) * 4
 
 cdef inline void set_endpoints(
     Packet* packet, uint32_t source, uint16_t source_port, uint32_t destination, uint16_t destination_port
@@ -44,7 +41,7 @@ cdef inline bint parse_tcp(Packet* packet, IpHeader* ip) noexcept nogil:
     packet.transport = CLASS_TCP
     if packet.l4_length < sizeof(TcpHeader):
         return drop(packet, TRUNCATED)
-    length = <uint32_t>(tcp.data_offset >> 4) * 4
+    length = tcp_header_length(tcp)
     if length < sizeof(TcpHeader) or length > packet.l4_length:
         return drop(packet, TCP_HEADER_INVALID)
     if not flags_make_sense(tcp.flags):
@@ -108,7 +105,7 @@ cdef inline bint parse_quoted_ports(Packet* packet, uint16_t* source, uint16_t* 
     return True
 
 cdef inline bint parse_quote(Packet* packet, IpHeader* ip) noexcept nogil:
-    """The packet inside an ICMP error (RFC 5508 REQ-3): turned round, it names the error's session.
+    """The packet inside an ICMP error (RFC 5508 REQ-3): its endpoints, swapped, name the error's session.
 
     Whatever follows the quoted headers, RFC 4884 extensions included, is left alone.
     """

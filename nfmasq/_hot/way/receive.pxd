@@ -16,6 +16,7 @@ from nfmasq._hot.wire.netlink cimport (
     NFQA_SKB_INFO, NFQNL_MSG_PACKET, NLA_TYPE_MASK,
     aligned, iovec, mmsghdr, nfgenmsg, nfqnl_msg_packet_hdr, nlattr, nlmsghdr, recvmmsg,
 )
+from nfmasq._hot.state.capacity cimport MOST_WORKER_QUEUES
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet, drop
 from nfmasq._hot.state.reasons cimport MESSAGE_INVALID, OVERSIZED
 from nfmasq._hot.wire.wire cimport ntohl, ntohs
@@ -29,7 +30,6 @@ cdef enum:
     # The longest message and some room, for a verdict's mark among others, in an odd number of cache lines:
     # neighbouring slots start in different sets of the cache.
     SLOT = 1037 * 64
-    MOST_EACH = 64           # queues of one worker
 
 cdef struct QueueStats:
     uint64_t packets
@@ -45,7 +45,7 @@ cdef struct Batch:
     uint16_t queues          # so many from the first on
     AsideQueue* aside        # where packets for helpers go; NULL: nowhere
     int32_t segment_queue    # where super-packets are sent to be cut up; -1: nowhere
-    uint32_t[MOST_EACH] next_id    # of each queue: the number the next packet should have
+    uint32_t[MOST_WORKER_QUEUES] next_id    # of each queue: the number the next packet should have
     int count                # packets of this batch
     uint32_t size            # bytes of its messages
     uint8_t* slots

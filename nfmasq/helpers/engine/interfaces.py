@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from nfmasq.core.rows import Held
+from nfmasq.core.rows import SetAside
 from nfmasq.helpers.engine import expectations as expecting
 from nfmasq.helpers.kit.base import Helper
 from nfmasq.helpers.switches import Switch
@@ -12,8 +12,8 @@ from nfmasq.helpers.switches import Switch
 class Core(expecting.Core, Protocol):
     """What the engine asks of the core's table."""
 
-    def next_held(self, timeout_s: float) -> Held | None: ...
-    def release(self, held: Held, packet: bytes | bytearray | None) -> None: ...
+    def next_set_aside(self, timeout_s: float) -> SetAside | None: ...
+    def release(self, waiting: SetAside, packet: bytes | bytearray | None) -> None: ...
     def let_go(self, session: int, serial: int) -> None: ...
     def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None: ...
 

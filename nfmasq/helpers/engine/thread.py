@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from nfmasq.core.rows import Held
+from nfmasq.core.rows import SetAside
 from nfmasq.helpers.engine import segment as tcp
 from nfmasq.helpers.engine import trust as acting
 from nfmasq.helpers.engine.counters import HelperCounters
@@ -101,7 +101,7 @@ class Engine:
         self._clock = clock
         self._takes_over = takes_over
         self._called = ""
-        self._in_hand: Held | None = None
+        self._in_hand: SetAside | None = None
         self._stopping = self._is_left_behind = False
         self._was_empty = True
         self._thread = threading.Thread(target=self._run, name="helpers", daemon=True)
@@ -208,7 +208,7 @@ class Engine:
         due = time.monotonic() + TICK_S
         while not self._stopping:
             self.beats += 1
-            held = self._table.next_held(max(due - time.monotonic(), 0.0))
+            held = self._table.next_set_aside(max(due - time.monotonic(), 0.0))
             if held is not None:
                 self.answer(held)
             self._was_empty |= held is None
@@ -218,11 +218,11 @@ class Engine:
                     self.tick()
         due = time.monotonic() + DRAINED_WITHIN_S
         while not self._is_left_behind and time.monotonic() < due:
-            if (held := self._table.next_held(0.0)) is None:
+            if (held := self._table.next_set_aside(0.0)) is None:
                 break
             self.answer(held)
 
-    def answer(self, held: Held) -> None:
+    def answer(self, held: SetAside) -> None:
         """Give one packet its verdict."""
         packets: list[bytearray] = []
         began = time.perf_counter()
@@ -246,7 +246,7 @@ class Engine:
         if is_through:
             self._table.let_go(held.session, held.serial)
 
-    def _release(self, held: Held, packets: list[bytearray]) -> None:
+    def _release(self, held: SetAside, packets: list[bytearray]) -> None:
         own, self._in_hand = packets[:1], None
         if len(held.packet) > LONGEST_ALONE >= len(packets[0] if packets else b"") and self._rest is not None:
             own = []  # the kernel would drop it where it takes a train apart; we send it instead
@@ -274,7 +274,7 @@ class Engine:
         self._talks.part_with(name)
         return True
 
-    def _packets(self, held: Held) -> list[bytearray]:
+    def _packets(self, held: SetAside) -> list[bytearray]:
         """What to send on in place of a packet."""
         try:
             protocol, at = tcp.transport_of(held.packet)
@@ -292,7 +292,7 @@ class Engine:
             return []
         return [untouched(held.packet)]
 
-    def _begin(self, held: Held, name: Name, segment: tcp.Segment | None) -> AnyTalk | None:
+    def _begin(self, held: SetAside, name: Name, segment: tcp.Segment | None) -> AnyTalk | None:
         """A conversation, if this packet begins one; what is met in the middle is nobody's to read."""
         entry = self._entry(held.helper)
         if entry is None or self._talks.is_full:

@@ -20,7 +20,7 @@ from nfmasq.lab.sentinel import Sentinel
 from nfmasq.lab.topology import Topology
 from nfmasq.lab.wire import Wire, hardware_address
 
-CONFIG = {"engine": {"queues": 1}}
+CONFIG = {"engine": {"workers": 1}}
 
 
 class Ground(Way):

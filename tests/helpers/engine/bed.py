@@ -13,7 +13,7 @@ from support.packets import ACK, HEADER, SYN, TCP, UDP, l4_at, tcp, udp
 from support.router import CLIENT, LAN, SERVER, policy
 
 from helpers.engine.here import Badly, Echo, Here
-from nfmasq._fastpath import Held, Table
+from nfmasq._fastpath import SetAside, Table
 from nfmasq.core.policy import Forward, ForwardTarget, HelperPort
 from nfmasq.helpers.engine.thread import Engine
 from nfmasq.helpers.kit.base import Endpoint, Helper
@@ -53,8 +53,8 @@ class Keeping(Table):
         self.let: list[tuple[int, int]] = []
         self.corrections: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def release(self, held: Held, packet: bytes | bytearray | None) -> None:
-        super().release(held, packet)
+    def release(self, waiting: SetAside, packet: bytes | bytearray | None) -> None:
+        super().release(waiting, packet)
         self.verdicts.append(None if packet is None else bytes(packet))
 
     def let_go(self, session: int, serial: int) -> None:
@@ -111,10 +111,10 @@ class Bed:
         reason, sent = self.table.translate(packet, inbound=inbound)
         if reason:
             return []
-        held = self.table.next_held(0)
+        held = self.table.next_set_aside(0)
         return [sent] if held is None else self.answered(held)
 
-    def answered(self, held: Held) -> list[bytes]:
+    def answered(self, held: SetAside) -> list[bytes]:
         """What the engine makes of a packet that was set aside."""
         self.table.verdicts.clear()
         self.rest.packets.clear()

@@ -13,7 +13,7 @@ from support.packets import ACK, FIN, PSH, l4_at, sums_are_right, tcp
 
 from helpers.engine.bed import Bed, Connection, flags_of, numbers_of, payload_of, signed
 from helpers.engine.test_stream import Plan
-from nfmasq._fastpath import Held
+from nfmasq._fastpath import SetAside
 
 CWR = 0x80
 STAMP = bytes([1, 1, 8, 10]) + b"in time!"
@@ -124,7 +124,7 @@ class Talk:
         self.chance = chance
         self.ends = End(0, speeches[0], self.chance), End(1, speeches[1], self.chance)
         self.near: list[tuple[int, bytes]] = []  # on their way to the router, by who sent them
-        self.waiting: list[tuple[int, Held]] = []  # before the engine
+        self.waiting: list[tuple[int, SetAside]] = []  # before the engine
         self.far: list[tuple[int, bytes]] = []  # on their way from it
         self.told: list[tuple[int, int, int, list[tuple[int, int]], list[tuple[int, int]], int]] = []
         self.newest = [0, 0]
@@ -206,7 +206,7 @@ class Talk:
         """A packet comes to the router."""
         reason, sent = self.bed.table.translate(packet, inbound=side == 1)
         assert not reason
-        held = self.bed.table.next_held(0)
+        held = self.bed.table.next_set_aside(0)
         if held is None:
             self.note(side, packet, sent)
         else:

@@ -55,7 +55,7 @@ def test_one_left_behind_touches_nothing_when_it_comes_back(bed: Bed) -> None:
     bed.engine._thread.join()
     assert len(bed.table.verdicts) == 3
     assert bed.table.let == []
-    assert bed.table.next_held(0) is not None
+    assert bed.table.next_set_aside(0) is not None
     assert bed.engine.failure is None
 
 

@@ -50,7 +50,7 @@ def test_the_numbers_are_right_in_the_fast_path(bed: Bed, connection: Connection
     bed.engine.switch("here", False)
     connection.send(1, acked=len(sent))
     assert bed.table.let == [(1, 1)]
-    assert bed.table.next_held(0) is None
+    assert bed.table.next_set_aside(0) is None
     at = len(HI + HERE)
     (packet,) = connection.send(0, HERE, at=at, acked=0)
     assert (payload_of(packet), connection.heard(0, packet)) == (HERE, len(sent))
@@ -58,7 +58,7 @@ def test_the_numbers_are_right_in_the_fast_path(bed: Bed, connection: Connection
     assert (connection.told(1, answer), connection.heard(1, answer)) == (at + len(HERE), 0)
     assert sums_are_right(packet)
     assert sums_are_right(answer)
-    assert bed.table.next_held(0) is None
+    assert bed.table.next_set_aside(0) is None
 
 
 def test_an_idle_connection_is_let_go_when_its_helper_is_switched_off(
@@ -88,7 +88,7 @@ def test_packets_that_had_been_set_aside_are_still_corrected(bed: Bed, connectio
 
 def next_answered(bed: Bed) -> bytes:
     """What the engine makes of the oldest packet that was set aside."""
-    held = bed.table.next_held(0)
+    held = bed.table.next_set_aside(0)
     assert held is not None
     (packet,) = bed.answered(held)
     return packet

@@ -330,7 +330,7 @@ def test_a_train_of_which_little_may_go_is_sent_anew(bed: Bed, connection: Conne
     """The kernel drops a train that is no longer than one of its segments should be."""
     start = connection.made(0, SPEECH + b"x" * 3000)
     bed.table.translate(start)
-    held = bed.table.next_held(0)
+    held = bed.table.next_set_aside(0)
     assert held is not None
     bed.engine.answer(held)
     assert bed.table.verdicts[-1] is None

@@ -10,7 +10,7 @@ from support.router import OTHER_CLIENT
 
 from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed, Connection, datagram, payload_of
 from helpers.engine.here import text_of
-from nfmasq._fastpath import Held
+from nfmasq._fastpath import SetAside
 from nfmasq.helpers.engine import sessions as talks
 from nfmasq.helpers.engine import thread as engine_file
 from nfmasq.helpers.engine.counters import HelperCounters
@@ -219,13 +219,13 @@ def test_its_thread_never_ends_in_silence(
 
 def test_packets_that_go_on_coming_do_not_keep_it(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_file, "DRAINED_WITHIN_S", 0.1)
-    syn, take = tcp(CLIENT, NEAR_PORT, SERVER, PORT), bed.table.next_held
+    syn, take = tcp(CLIENT, NEAR_PORT, SERVER, PORT), bed.table.next_set_aside
 
-    def one_more(timeout_s: float) -> Held | None:
+    def one_more(timeout_s: float) -> SetAside | None:
         bed.table.translate(syn)
         return take(timeout_s)
 
-    monkeypatch.setattr(bed.table, "next_held", one_more)
+    monkeypatch.setattr(bed.table, "next_set_aside", one_more)
     bed.engine.start()
     bed.engine.stop(1.0)
     assert not bed.engine._thread.is_alive()

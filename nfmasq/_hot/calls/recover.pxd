@@ -62,7 +62,7 @@ cdef inline bint is_mapping_of(const Mapping* mapping, const Session* session) n
         and mapping.external_port == session.external_port and mapping.scope == session.scope
     )
 
-cdef inline uint32_t restore_mapping(NatTable* table, const Session* session) noexcept nogil:
+cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) noexcept nogil:
     """The session's mapping, found or made again; 0 when another record claims either of its endpoints."""
     cdef uint32_t host = find_host(table, session.internal_address)
     cdef uint32_t number
@@ -95,7 +95,7 @@ cdef inline uint32_t restore_mapping(NatTable* table, const Session* session) no
         table.hosts[host].external_address = session.external_address
     return begin_mapping(table, &wanted, host, session.created)
 
-cdef inline bint restore_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
+cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
     cdef Session* session = &table.sessions[number]
     cdef uint32_t mapping = 0
     if is_sound(session, now) and not find_by_internal(
@@ -105,27 +105,27 @@ cdef inline bint restore_session(NatTable* table, uint32_t number, uint32_t now)
         table, session.protocol, session.external_address, session.external_port,
         session.remote_address, session.remote_port,
     ):
-        mapping = restore_mapping(table, session)
+        mapping = recover_mapping(table, session)
     if mapping:
         session.flags &= <unsigned char>~NAMED       # serials are of this process, and so are helpers, which
         session.helper = 0                           # read from the first byte or not at all
         link_session(table, number, mapping)
     return mapping != 0
 
-cdef inline uint32_t restore(NatTable* table, uint32_t now) noexcept nogil:
+cdef inline uint32_t recover(NatTable* table, uint32_t now) noexcept nogil:
     """Link what the arena holds; return how many sessions live on. All other records are free.
 
     The lowest numbers first: they are the oldest as a rule, and a mapping is for what its first session was.
     """
-    cdef uint32_t restored = 0
+    cdef uint32_t recovered = 0
     cdef uint32_t number
     for number in range(1, table.top[0] + 1):
-        if restore_session(table, number, now):
-            restored += 1
+        if recover_session(table, number, now):
+            recovered += 1
         else:
             table.sessions[number].live = 0
     for number in range(table.top[0], 0, -1):
         if not table.sessions[number].live:
             table.sessions[number].by_internal_next = table.session_free
             table.session_free = number
-    return restored
+    return recovered
