@@ -8,7 +8,7 @@ from nfmasq._fastpath import Gauges
 from nfmasq.control.running import Running
 from nfmasq.control.schemas import SCHEMA, Ports, QueueStatus, Status
 from nfmasq.core.policy import TRANSPORTS
-from nfmasq.core.worker import KernelQueue, kernel_queues
+from nfmasq.machine.queues import KernelQueue, shown_queues, together
 
 DIRECTIONS = ("outbound", "inbound", "hairpin")
 """The directions of `Counters`, in the order of their index."""
@@ -26,10 +26,7 @@ def by_direction(numbers: tuple[tuple[int, ...], ...]) -> dict[str, dict[str, in
 
 def seen_by_kernel() -> dict[int, KernelQueue]:
     """The kernel's numbers of the queues; empty when it shows none."""
-    try:
-        return kernel_queues()
-    except OSError:
-        return {}
+    return shown_queues()
 
 
 def status(running: Running) -> Status:
@@ -79,7 +76,7 @@ def _queues(running: Running) -> list[QueueStatus]:
     kernel = seen_by_kernel()
     rows: list[QueueStatus] = []
     for worker in running.workers:
-        own, seen = worker.counters(), worker.seen_in(kernel)
+        own, seen = worker.counters(), together(kernel, worker.numbers)
         rows.append(
             {
                 "queue": worker.number,

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from nfmasq.machine.uplink import LinkWatch, RulesWatch
+from nfmasq.machine.watches import LinkWatch, RulesWatch
 
 TICK_S = 1.0
 """The longest wait between two looks."""

@@ -29,7 +29,7 @@ from nfmasq.daemon.serve import serve
 from nfmasq.daemon.supervise import Supervisor
 from nfmasq.diversion import DiversionUnavailable, probe
 from nfmasq.exits import Exit
-from nfmasq.machine.uplink import UplinkMissing
+from nfmasq.machine.interfaces import UplinkMissing
 from nfmasq.web import page
 
 DUMP_THREADS = 2

@@ -6,7 +6,7 @@ from pathlib import Path
 from nfmasq.config import Config, ConfigError, ConfigInvalid, load, machine_errors, warnings_of
 from nfmasq.control.running import ReloadOutcome
 from nfmasq.daemon.supervise import Supervisor
-from nfmasq.machine.uplink import UplinkMissing
+from nfmasq.machine.interfaces import UplinkMissing
 
 FIXED = {
     "engine.workers": attrgetter("engine.chosen_workers"),

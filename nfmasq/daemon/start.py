@@ -13,11 +13,11 @@ from nfmasq._fastpath import Table
 from nfmasq.config import Config, ConfigInvalid, load, machine_errors
 from nfmasq.control.socket import AnotherRuns, ControlSocket
 from nfmasq.core.queue_socket import QUEUES_EACH
-from nfmasq.core.worker import KernelQueue, Worker, kernel_queues
+from nfmasq.core.worker import Worker
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.exits import Exit
-
-CAP_NET_ADMIN = 12
+from nfmasq.machine import capabilities
+from nfmasq.machine.queues import KernelQueue, kernel_queues
 
 
 def configuration(path: Path) -> Config:
@@ -32,16 +32,9 @@ def configuration(path: Path) -> Config:
     return config
 
 
-def has_net_admin() -> bool:
-    """May this process change the network (CAP_NET_ADMIN in its effective set)?"""
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
-    return bool(int(effective, 16) >> CAP_NET_ADMIN & 1)
-
-
 def require_net_admin() -> None:
     """Fail without CAP_NET_ADMIN."""
-    if not has_net_admin():
+    if not capabilities.has(capabilities.NET_ADMIN):
         raise StartFailed(
             "no CAP_NET_ADMIN: run nfmasq as root, or give it the capability "
             "(AmbientCapabilities=CAP_NET_ADMIN in its unit)",

@@ -22,7 +22,7 @@ from nfmasq.daemon.problems import Problems
 from nfmasq.daemon.rules import Rules
 from nfmasq.daemon.uplink import FollowedUplink
 from nfmasq.diversion import Diversion
-from nfmasq.machine.uplink import UplinkMissing, read_uplink
+from nfmasq.machine.interfaces import UplinkMissing, read_uplink
 from nfmasq.runtime.forwards import Entry, Forwards
 from nfmasq.runtime.helpers import Entry as HelperEntry
 

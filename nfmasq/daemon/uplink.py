@@ -15,8 +15,9 @@ from nfmasq.core.policy import Policy
 from nfmasq.daemon.helping import Helping
 from nfmasq.daemon.problems import Problems
 from nfmasq.diversion import DiversionPlan
+from nfmasq.machine.interfaces import Uplink
+from nfmasq.machine.local_ports import local_ports
 from nfmasq.machine.overlap import overlaps
-from nfmasq.machine.uplink import Uplink, local_ports
 from nfmasq.runtime.forwards import Entry, Forwards
 
 log = logging.getLogger("nfmasq")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from nfmasq.config import Config, ConfigError, ConfigInvalid, Forward, added_forward, forwards_of
 from nfmasq.core.policy import Forward as PolicyForward
-from nfmasq.machine.uplink import Uplink
+from nfmasq.machine.interfaces import Uplink
 from nfmasq.runtime import kept
 
 CONFIG, RUNTIME, KEPT = "config", "runtime", "kept"

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from nfmasq._fastpath import Counters, Gauges, QueueCounters
 from nfmasq.control.report import seen_by_kernel
 from nfmasq.control.running import Running, Situation
-from nfmasq.core.worker import KernelQueue
 from nfmasq.helpers.engine.tally import HelperCounters
+from nfmasq.machine.queues import KernelQueue, together
 from nfmasq.runtime.helpers import Entry
 
 
@@ -47,7 +47,8 @@ def scrape(running: Running) -> Scrape:
         gauges=running.table.gauges(),
         recovered=running.table.recovered,
         queues=[
-            Queues(worker.number, worker.counters(), worker.seen_in(kernel)) for worker in running.workers
+            Queues(worker.number, worker.counters(), together(kernel, worker.numbers))
+            for worker in running.workers
         ],
         helpers={
             name: (entry, counted.get(name, HelperCounters()))

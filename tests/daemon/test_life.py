@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from nfmasq.cli import main
-from nfmasq.core.worker import kernel_queues
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.waiting import wait_until
+from nfmasq.machine.queues import kernel_queues
 
 
 def status(daemon: DaemonUnderLab) -> dict[str, Any]:

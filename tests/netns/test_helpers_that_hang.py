@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import pytest
 from support.others import install
 
+from nfmasq.lab.clients import ask, ping
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import ask, ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until

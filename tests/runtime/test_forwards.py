@@ -8,7 +8,7 @@ import pytest
 from support.behind import CLIENT, EXTERNAL, INTERNAL, OTHER_CLIENT, forwarding
 
 from nfmasq.config import ConfigInvalid
-from nfmasq.machine.uplink import Uplink
+from nfmasq.machine.interfaces import Uplink
 from nfmasq.runtime.forwards import CONFIG, KEPT, RUNTIME, ForwardRefused, Forwards, NoSuchForward
 
 UPLINK = Uplink((EXTERNAL,), (INTERNAL,))

@@ -9,8 +9,8 @@ import pytest
 from support.behind import Bare
 
 from nfmasq._fastpath import QueueCounters
-from nfmasq.core.worker import KernelQueue
 from nfmasq.helpers.engine.tally import HelperCounters
+from nfmasq.machine.queues import KernelQueue
 from nfmasq.web.metrics import METRICS
 from nfmasq.web.rows import families
 from nfmasq.web.scrape import Queues, Scrape, scrape
