@@ -39,7 +39,7 @@ def scale_option(shift: int) -> bytes:
 
 
 @dataclass
-class End:
+class Variables:
     """initial: the first sequence number; buffer: bytes it can hold unread; shift: of its window, or None."""
 
     initial: int
@@ -74,6 +74,10 @@ class End:
     @property
     def is_open(self) -> bool:
         return self.state == "open"
+
+
+class End(Variables):
+    """The end itself: what it sends, and what it answers."""
 
     def open(self) -> Segment:
         """Send a SYN."""
