@@ -83,6 +83,10 @@ class Address(NamedTuple):
     scope: int
     secondary: bool
 
+    def same(self, other: "Address") -> bool:
+        """Whether the kernel takes both for one address: its flags and its scope may have changed."""
+        return (self.local, self.peer, self.length) == (other.local, other.peer, other.length)
+
     def holds(self, address: int) -> bool:
         """Whether an address lies in this one's subnet, which is the peer's."""
         return (address ^ self.peer) >> (32 - self.length) == 0

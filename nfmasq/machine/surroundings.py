@@ -15,7 +15,7 @@ from ipaddress import IPv4Network
 from typing import Protocol
 
 from nfmasq.machine.inside import Fate, fates, read_inside
-from nfmasq.machine.mirror import Changes
+from nfmasq.machine.picture import Changes
 from nfmasq.machine.ranges import Block, Range, blocks, covering, joined, outermost, without
 from nfmasq.machine.roads import DEFAULT_LIKE, Roads, Seen
 from nfmasq.machine.routes import Routes, bounds
