@@ -152,11 +152,12 @@ def _sides(ranges: Iterable[Range], wanted: Wanted) -> tuple[list[Range], list[R
 def _about_public(public: Sequence[Range]) -> list[str]:
     if not public:
         return []
-    networks = [str(IPv4Network(block)) for block in blocks(public)]
+    networks = list(blocks(public))
+    named = ", ".join(str(IPv4Network(block)) for block in networks[:_NAMED])
     more = f" and {len(networks) - _NAMED} more" if len(networks) > _NAMED else ""
     return [
         f"public networks behind an internal interface are not translated: "
-        f"{', '.join(networks[:_NAMED])}{more}; say [[network]] translate = true or false for them"
+        f"{named}{more}; say [[network]] translate = true or false for them"
     ]
 
 
