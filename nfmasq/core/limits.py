@@ -5,10 +5,14 @@ The compiled core has the same numbers (`_hot/state/capacity.pxd`); a test compa
 
 MOST_SESSIONS = (1 << 26) - 1
 """A hairpinned packet's mark has 26 bits for the session's number."""
+MOST_UPLINKS = 8
+"""External interfaces."""
 MOST_EXTERNAL_ADDRESSES = 256
-"""Of all pools together, or of the external interface."""
-MOST_INTERNAL_NETWORKS = 64
-"""Networks behind the router. The core looks at each of them for every new session."""
+"""Of all uplinks together."""
+MOST_SOURCES = 1024
+"""Networks with a source address by route, of all uplinks together."""
+MOST_INTERNAL_NETWORKS = 4096
+"""Networks behind the router; more are collapsed into networks that cover them."""
 MOST_BEHAVIOURS = 257
 """Networks with a mapping or filtering of their own, and everywhere."""
 MOST_FORWARDS = 1024
