@@ -8,6 +8,7 @@ from typing import NamedTuple
 from nfmasq.machine.ranges import EVERYTHING, Block, Range, common, nearest, outermost, range_of
 from nfmasq.machine.roads import Roads
 from nfmasq.machine.routes import Routes, bounds, preference
+from nfmasq.machine.rtnetlink import Way
 
 PRIVATE: tuple[Block, ...] = tuple(
     (int(network.network_address), network.prefixlen)
@@ -48,32 +49,55 @@ def read_inside(routes: Routes, roads: Roads) -> Inside:
         if key & 63
     }
     watched = outermost(bounds(key) for key in sorted(leading))
+    decide = _Decisions(roads)
+    ranges: list[Range] = []
     contested: list[Block] = []
-    ranges = [
-        (first, last)
-        for wide in watched
-        for first, last, is_inside in nearest(_decisions(routes, roads, wide, contested))
-        if is_inside
-    ]
+    for wide in watched:
+        nested = []
+        for key in routes.within(*wide):
+            first, last = bounds(key)
+            decision = decide(routes.ways[key]) if last <= wide[1] else UNDECIDED
+            if decision is not UNDECIDED:
+                nested.append((first, last, decision.inside))
+            if decision.contested:
+                contested.append((first, key & 63))
+        parts = nested if len(nested) == 1 else nearest(nested)
+        ranges += [(first, last) for first, last, is_inside in parts if is_inside]
     return Inside(ranges, watched, contested)
 
 
-def _decisions(
-    routes: Routes, roads: Roads, wide: Range, contested: list[Block]
-) -> Iterator[tuple[int, int, bool]]:
-    """The networks in a range and whether each is inside, those left out that decide nothing."""
-    for key in routes.within(*wide):
-        first, last = bounds(key)
-        if last > wide[1]:
-            continue
-        ways = [way for way in routes.ways[key] if roads.hops(way)]
-        if not ways:
-            continue
-        leads_inside = [roads.leads_inside(way) for way in ways]
-        if any(leads_inside) and any(map(roads.leads_out, ways)):
-            contested.append((first, key & 63))
-        best = min(range(len(ways)), key=lambda at: preference(ways[at]))
-        yield first, last, leads_inside[best]
+class Decision(NamedTuple):
+    """inside: the best of a network's ways leads inside. contested: some way leads inside, some way out."""
+
+    inside: bool
+    contested: bool
+
+
+UNDECIDED = Decision(False, False)
+"""Of a network without a way that leads anywhere."""
+
+
+class _Decisions:
+    """What a network's ways decide. Few networks have ways no other has, so the answers are kept."""
+
+    def __init__(self, roads: Roads) -> None:
+        self._roads = roads
+        self._known: dict[tuple[Way, ...], Decision] = {}
+
+    def __call__(self, ways: tuple[Way, ...]) -> Decision:
+        known = self._known.get(ways)
+        if known is None:
+            known = self._known[ways] = self._decide(ways)
+        return known
+
+    def _decide(self, ways: tuple[Way, ...]) -> Decision:
+        leading = [way for way in ways if self._roads.hops(way)]
+        if not leading:
+            return UNDECIDED
+        return Decision(
+            self._roads.leads_inside(min(leading, key=preference)),
+            any(map(self._roads.leads_inside, leading)) and any(map(self._roads.leads_out, leading)),
+        )
 
 
 def fates(

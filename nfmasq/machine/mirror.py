@@ -8,8 +8,8 @@ Only `follow()` writes. A new dump ends everything stored. `follow()` makes one 
 Events that came during a dump are applied after it, though the dump may know better already. To apply them
 twice does no harm, but for a replacement, which may hit another route of its network: then comes a new dump.
 
-Why an own reader: with 100,000 routes a dump takes 0.25 s of processor and 30 MB, an event 5 µs. pyroute2 0.9.7
-takes 8 to 11 s and 415 MB for the same dump.
+Why an own reader: with 100,000 routes a dump takes 0.25 s of processor and 30 MB, an event 5 µs. pyroute2
+0.9.7 takes 8 to 11 s and 415 MB for the same dump.
 """
 
 import errno
@@ -78,7 +78,7 @@ class Mirror(Picture):
     def follow(self) -> Changes:
         """Apply what happened since. Never waits for events.
 
-        Raises OSError when the kernel cannot be read; the next call dumps everything again. `is_stale`: it will.
+        Raises OSError when the kernel cannot be read. `is_stale`: the next call reads everything again.
         """
         changes = Changes()
         self._drain(changes)

@@ -1,7 +1,7 @@
 """Asks the kernel for everything of one kind by rtnetlink: all links, all addresses, all routes.
 
-What is stored: one socket and the number of the last request. An answer to an earlier request, left behind by
-a timeout, has another number and is skipped.
+What is stored: one socket and the number of the last request. An answer that was given up (a timeout, a
+damaged message) is read to its end before the next request; one with another number is skipped.
 """
 
 import errno
@@ -45,6 +45,7 @@ class NetlinkDump:
         EBADMSG for a message with wrong lengths, EAGAIN if ten dumps in a row were interrupted.
         """
         for _ in range(_TRIES):
+            self._finish_earlier()
             self._sequence += 1
             self._socket.send(rtnetlink.request(kind, body, self._sequence))
             found: list[T] = []
@@ -59,6 +60,14 @@ class NetlinkDump:
             if not interrupted:
                 return found
         raise OSError(errno.EAGAIN, f"the tables changed during each of {_TRIES} dumps")
+
+    def _finish_earlier(self) -> None:
+        """Read an answer to its end that was given up: until then the kernel takes no request (EBUSY)."""
+        self._socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self._socket.recv(_DATAGRAM)
+        self._socket.settimeout(_SECONDS)
 
     def _answers(self) -> Iterator[Message]:
         """The messages of the answer up to its end."""

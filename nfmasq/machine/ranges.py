@@ -113,17 +113,27 @@ def covering(networks: Sequence[Block], most: int, kept_out: Sequence[int]) -> l
     for length in range(32, 8, -1):
         if len(found) <= most:
             return found
-        widened = {_widened(block, kept_out) if block[1] == length else block for block in found}
-        found = []
-        for block in sorted(widened):
-            if not found or range_of(block)[1] > range_of(found[-1])[1]:
-                found.append(block)
+        if any(block[1] == length for block in found):
+            found = _widened(found, length, kept_out)
     return sorted(sorted(found, key=lambda block: block[1])[:most])
 
 
-def _widened(block: Block, kept_out: Sequence[int]) -> Block:
-    length = block[1] - 1
-    wide = block[0] & ~(0xFFFFFFFF >> length) & 0xFFFFFFFF, length
-    first, last = range_of(wide)
-    at = bisect_left(kept_out, first)
-    return block if at < len(kept_out) and kept_out[at] <= last else wide
+def _widened(networks: Sequence[Block], length: int, kept_out: Sequence[int]) -> list[Block]:
+    """The networks, those of a length one bit wider where they may be, and none in another."""
+    found: list[Block] = []
+    size = 1 << (33 - length)
+    end = -1
+    for network in networks:
+        first, last = range_of(network)
+        if network[1] == length:
+            wide = first & -size
+            at = bisect_left(kept_out, wide)
+            if at == len(kept_out) or kept_out[at] >= wide + size:
+                network, first, last = (wide, length - 1), wide, wide + size - 1  # noqa: PLW2901
+        if last <= end:
+            continue
+        while found and found[-1][0] >= first:
+            found.pop()
+        found.append(network)
+        end = last
+    return found

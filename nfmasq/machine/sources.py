@@ -2,7 +2,9 @@
 
 The kernel's order: the route's preferred source; else the first primary address of the interface in whose
 subnet the gateway lies; else the interface's first primary address; else one of another interface. Each must
-have a scope as wide as the route's. An address of an internal interface or of another uplink is never taken.
+have a scope as wide as the route's. Two departures: an address of an internal interface or of another uplink
+is never taken, and of other interfaces only loopback's, for unnumbered uplinks. An uplink that waits for its
+new lease must not appear by the address of a container bridge.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -41,11 +43,7 @@ class Selection:
         self._uplink = uplink
         self._own = [each for each in addresses.get(uplink, ()) if not each.secondary]
         self._fallback = [
-            each
-            for interface in sorted(addresses, key=lambda index: (index != LOOPBACK, index))
-            if interface != uplink and interface not in foreign
-            for each in addresses[interface]
-            if not each.secondary and each.scope != SCOPE_LINK
+            each for each in addresses.get(LOOPBACK, ()) if not each.secondary and each.scope != SCOPE_LINK
         ]
         self._refused = {each.local for index in foreign for each in addresses.get(index, ())} - {
             each.local for each in addresses.get(uplink, ())
@@ -61,19 +59,19 @@ class Selection:
         return 0
 
     def _select(self, gateway: int, scope: int) -> int:
+        own = self._first_own(gateway, scope)
+        return own or next((each.local for each in self._fallback if each.scope <= scope), 0)
+
+    def _first_own(self, gateway: int = 0, scope: int = _UNIVERSE) -> int:
         wide = [each for each in self._own if min(each.scope, SCOPE_HOST) <= scope]
-        for address in wide:
-            if gateway and address.holds(gateway):
-                return address.local
-        for address in (*wide, *(each for each in self._fallback if each.scope <= scope)):
-            return address.local
-        return 0
+        near = [each for each in wide if gateway and each.holds(gateway)]
+        return next((each.local for each in (*near, *wide)), 0)
 
     def choose(self, routes: Routes, hops_of: Callable[[Way], Sequence[Hop]]) -> Choice:
         """What each route by this uplink says, as few lines as there can be."""
         sources = {way: self.source(way, hops_of(way)) for way in routes.networks_of}
         sources = {way: source for way, source in sources.items() if source}
-        usual = sure = _decided(routes.ways.get(0, ()), sources) or self._select(0, _UNIVERSE)
+        usual = sure = _decided(routes.ways.get(0, ()), sources) or self._first_own()
         if not sure and sources:
             usual = sources[min(sources, key=preference)]
         odd = {
