@@ -92,7 +92,9 @@ def low_port_ranges(value: Any) -> tuple[PortRange, ...]:
     """Ports below 1024, written as `port_ranges`; "": none."""
     ranges = _several(value)
     if ranges and ranges[-1].last > LAST_LOW_PORT:
-        raise ValueError(f"{quoted(str(ranges[-1]))}: low ports are 1 to {LAST_LOW_PORT}; the others are nat.ports")
+        raise ValueError(
+            f"{quoted(str(ranges[-1]))}: low ports are 1 to {LAST_LOW_PORT}; the others are nat.ports"
+        )
     return ranges
 
 

@@ -39,7 +39,9 @@ def wanted_of(config: Config) -> Wanted:
 def missing_interfaces(config: Config) -> list[ConfigError]:
     """A line for each interface which this process's network namespace does not have."""
     existing = {name for _, name in socket.if_nameindex()}
-    return [ConfigError(key, _missing(name, existing)) for key, name in _named(config) if name not in existing]
+    return [
+        ConfigError(key, _missing(name, existing)) for key, name in _named(config) if name not in existing
+    ]
 
 
 def _named(config: Config) -> Iterator[tuple[str, str]]:

@@ -30,10 +30,10 @@ def externals(nat: Document) -> Iterator[tuple[str, str]]:
 def pools_of(nat: Document) -> list[WrittenPool]:
     """The external addresses that are good by themselves, of all uplinks, in the file's order."""
     written = nat.get("addresses")
-    several = written.items() if isinstance(written, dict) else [(None, written)]
+    several = written if isinstance(written, dict) else {"": written}
     return [
         WrittenPool(key_of(("nat", "addresses", *([name] if name else []), place)), addresses, listed[place])
-        for name, value in several
+        for name, value in several.items()
         for listed in (as_list(value),)
         for place, addresses in good_items(pool, listed)
     ]

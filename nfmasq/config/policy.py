@@ -5,7 +5,7 @@ from dataclasses import fields
 from itertools import chain
 from typing import Any
 
-from nfmasq.config.addresses import covered, joined
+from nfmasq.config.addresses import PortRange, covered, joined
 from nfmasq.config.models import Behaviour as Written
 from nfmasq.config.models import Config, Nat, Table
 from nfmasq.config.models import Forward as WrittenForward
@@ -59,8 +59,8 @@ def policy_of(
     return Policy(
         uplinks=tuple(_uplink(nat, outside) for outside in surroundings.outsides),
         internal=surroundings.internal,
-        ports=tuple(map(tuple, nat.ports)),
-        low_ports=tuple(map(tuple, nat.low_ports)),
+        ports=_pairs(nat.ports),
+        low_ports=_pairs(nat.low_ports),
         behaviours=tuple(_behaviours(config)),
         forwards=tuple(in_force),
         helper_ports=helper_ports,
@@ -72,6 +72,10 @@ def policy_of(
         mark=nat.mark,
         refusals=nat.refusals,
     )
+
+
+def _pairs(ranges: Iterable[PortRange]) -> tuple[tuple[int, int], ...]:
+    return tuple((first, last) for first, last in ranges)
 
 
 def _uplink(nat: Nat, outside: Outside) -> Uplink:
@@ -121,7 +125,9 @@ def _most_specific_first(forward: Forward) -> tuple[int, ...]:
 def _forwarded(nat: Nat, forwards: Iterable[Forward], protocol: int) -> Iterator[int]:
     """The ports handed out that forwards of this protocol name."""
     named = (each.ports for each in forwards if each.protocol == protocol and each.ports != ALL_PORTS)
-    return chain.from_iterable(range(first, last + 1) for first, last in covered(named, joined(nat.ports, nat.low_ports)))
+    return chain.from_iterable(
+        range(first, last + 1) for first, last in covered(named, joined(nat.ports, nat.low_ports))
+    )
 
 
 def _segment_size(nat: Nat, mtu: int) -> int:

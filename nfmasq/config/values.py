@@ -115,7 +115,7 @@ def mark_bit(value: Any) -> int:
             raise ValueError(f'{quoted(value)} is not a number such as "0x80000000"')
         value = int(value, 0)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f'must be a number such as 0x80000000, not {described(value)}')
+        raise ValueError(f"must be a number such as 0x80000000, not {described(value)}")
     if not 0 < value < 1 << 32 or value & (value - 1):
         raise ValueError(f"must be one bit of 32, such as 0x80000000, not {_hexadecimal(value)}")
     return value

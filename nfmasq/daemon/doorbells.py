@@ -1,7 +1,8 @@
 """Doorbells: descriptors that are readable when the machine's links, routes or rules changed.
 
-What is stored: the descriptors that are listened to, and whether one rang since the last wait. A doorbell that
-rang is not heard again before the next wait: its owner reads it meanwhile, in another thread. `close` ends it.
+What is stored: the descriptors that are listened to, and whether one rang since the last wait. A doorbell
+that rang is not heard again before the next wait: its owner reads it meanwhile, in another thread. `close`
+ends it.
 """
 
 import asyncio

@@ -31,7 +31,7 @@ class Planned:
             untranslated=surroundings.untranslated,
             elsewhere=surroundings.elsewhere,
             unguarded=tuple(nat.unguarded),
-            ports=tuple(map(tuple, joined(nat.low_ports, nat.ports))),
+            ports=tuple((first, last) for first, last in joined(nat.low_ports, nat.ports)),
             queues=self._queues,
             forwards=policy.forwards if policy else (),
             hairpinning=nat.hairpinning,

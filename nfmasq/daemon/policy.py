@@ -1,8 +1,9 @@
 """Keeps the core's policy as the configuration and the surroundings ask for.
 
 What is stored: the policy in force and what it was made of, the changes of external addresses, and why an
-address or a forward does not work. One thread alone may call the methods that change something; any thread may
-read. While an uplink or its address is gone, its sessions wait for it. Another address of that uplink ends them.
+address or a forward does not work. One thread alone may call the methods that change something; any thread
+may read. While an uplink or its address is gone, its sessions wait for it. Another address of that uplink
+ends them.
 """
 
 import logging
@@ -47,15 +48,15 @@ class FollowedPolicy:
         """Return how many sessions ended by another policy."""
         ports = (*config.nat.low_ports, *config.nat.ports)
         held = local_ports(min(ports).first, max(ports).last)
-        reserved = [
+        tcp, udp = (
             frozenset(port for port in each if any(first <= port <= last for first, last in ports))
             for each in held
-        ]
+        )
         forwards, helped = self._forwards.policy(), self._helping.ports(surroundings.internal)
-        made_of = config, surroundings, reserved, forwards, helped
+        made_of = config, surroundings, tcp, udp, forwards, helped
         if made_of == self._made_of:
             return 0
-        policy = policy_of(config, surroundings, *reserved, forwards, helper_ports=helped)
+        policy = policy_of(config, surroundings, tcp, udp, forwards, helper_ports=helped)
         ended = 0 if policy == self.now else self._table.configure(policy)
         self.now, self._made_of = policy, made_of
         return ended

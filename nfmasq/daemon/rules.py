@@ -1,12 +1,13 @@
 """Keeps the diversion's rules and the guard in place.
 
-What is stored: the plan the rules and the guard were made from, None when they must be made anew; whether they
-are in place; when they were reinstalled; the watch over everybody's rules. One thread alone may call the methods
-that change something; any thread may read. The guard is installed before the rules and removed after them: if
-either fails, packets are dropped rather than sent with an internal address. `withdraw` ends it for good.
+What is stored: the plan the rules and the guard were made from, None when they must be made anew; whether
+they are in place; when they were reinstalled; the watch over everybody's rules. One thread alone may call the
+methods that change something; any thread may read. The guard is installed before the rules and removed after
+them: if either fails, packets are dropped rather than sent with an internal address. `withdraw` ends it for
+good.
 
-Programs are started only for another plan, and when somebody changed rules: nft and iptables-nft tell the watch,
-and legacy iptables' tables are compared at each look.
+Programs are started only for another plan, and when somebody changed rules: nft and iptables-nft tell the
+watch, and legacy iptables' tables are compared at each look.
 """
 
 import logging

@@ -2,13 +2,13 @@
 
 What is stored: the configuration in force, and the parts: all forwards, the helpers, the surroundings, the
 policy of the core, the rules with their guard, and the problems. One thread alone may call the methods that
-change something (the daemon's hand); any thread may ask for `situation`. `begin` starts it, `withdraw` ends it
-and removes the rules.
+change something (the daemon's hand); any thread may ask for `situation`. `begin` starts it, `withdraw` ends
+it and removes the rules.
 
-`reconcile` follows the surroundings and corrects what differs from them. A missed event does no harm: it is seen
-within a second. Policy first, then the guard, then the rules: whatever fails between them, packets are dropped
-rather than leave with an internal address. Each part is followed for itself: the failure of one is a problem in the
-status, and the others go on.
+`reconcile` follows the surroundings and corrects what differs from them. A missed event does no harm: it is
+seen within a second. Policy first, then the guard, then the rules: whatever fails between them, packets are
+dropped rather than leave with an internal address. Each part is followed for itself: the failure of one is a
+problem in the status, and the others go on.
 """
 
 import logging

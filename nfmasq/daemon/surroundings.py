@@ -1,9 +1,9 @@
 """Follows the machine's surroundings by the kernel's events: uplinks, addresses, and what is inside.
 
-What is stored: the mirror of the machine's links, addresses and routes; what was derived of it last; the state
-of each uplink. One thread alone may call `follow`; any thread may read `now` and `uplinks`. The mirror is made at
-the first look, in that thread's network namespace. A failure gives it up, and the next look makes another.
-`close` ends it.
+What is stored: the mirror of the machine's links, addresses and routes; what was derived of it last; the
+state of each uplink. One thread alone may call `follow`; any thread may read `now` and `uplinks`. The mirror
+is made at the first look, in that thread's network namespace. A failure gives it up, and the next look makes
+another. `close` ends it.
 
 Only what changed is derived anew: a route that touches nothing inside costs microseconds.
 """
@@ -41,7 +41,10 @@ class FollowedSurroundings:
         return -1 if self._mirror is None else self._mirror.fileno()
 
     def follow(self, config: Config) -> bool:
-        """Look once; return whether the surroundings are others. Raises OSError if the kernel cannot be read."""
+        """Look once; return whether the surroundings are others.
+
+        Raises OSError if the kernel cannot be read.
+        """
         if config is not self._config:
             self._config, self._wanted, self._derived = config, wanted_of(config), None
         try:
@@ -51,15 +54,14 @@ class FollowedSurroundings:
         except OSError:
             self.close()
             raise
-        derived = self._derived
-        if derived is None or not derived.stands(changes):
-            self._derived = None  # until the next line is over
+        if self._derived is None or not self._derived.stands(changes):
+            self._derived = None  # if this fails, the next look derives
             self._derived = derive(self._wanted, self._mirror, ROOM)
         elif not changes.links:
             return False
-        before, self.now = self.now, self._derived.surroundings if self._derived else self.now
-        if self.now == before:
-            self.now = before
+        before = self.now
+        if self._derived.surroundings != before:
+            self.now = self._derived.surroundings
         self.uplinks = self._states(self._mirror)
         return self.now is not before
 

@@ -1,7 +1,8 @@
 """Whether anybody changed netfilter rules, without starting a program.
 
-What is stored: the watch over nft's and iptables-nft's changes, and what legacy iptables' tables were at the last
-look. One thread alone may call `seen`. `close` ends it. What cannot be watched counts as changed at each look.
+What is stored: the watch over nft's and iptables-nft's changes, and what legacy iptables' tables were at the
+last look. One thread alone may call `seen`. `close` ends it. What cannot be watched counts as changed at each
+look.
 """
 
 import logging
@@ -38,7 +39,7 @@ class RuleChanges:
             self._watch.close()
 
     def _legacy_changed(self) -> bool:
-        """Tables that may not be read are not looked at again: whoever may not read them cannot lay rules there."""
+        """Tables that may not be read are left out from then on: nobody without that right lays rules there."""
         if self._legacy is None:
             return False
         try:

@@ -46,7 +46,8 @@ class Surroundings:
 
     untranslated: inside, but not translated. elsewhere: networks with a route of their own by an interface
     that is neither internal nor external and bears no default route. contested: networks that have a route by
-    an internal and by an external interface. problems: one line each.
+    an internal and by an external interface, and addresses of the router that would be inside by the routes.
+    problems, warnings: one line each.
     """
 
     outsides: tuple[Outside, ...]
@@ -55,6 +56,7 @@ class Surroundings:
     elsewhere: tuple[IPv4Network, ...]
     contested: tuple[IPv4Network, ...]
     problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def derive(wanted: Wanted, seen: Seen, room: Room = Room()) -> Derived:  # noqa:
         {int(address) for outside, _, _ in read for address in (*outside.addresses, *outside.pooled)}
     )
     translated, untranslated, public = _sides(without(inside.ranges, own), wanted)
-    problems += [*crowded, *_about_public(public)]
+    problems += crowded
     choices = tuple((selection, choice) for _, selection, choice in read if selection and choice)
     watched = sorted([*inside.watched, *(each for _, choice in choices for each in choice.watched)])
     return Derived(
@@ -130,8 +132,14 @@ def derive(wanted: Wanted, seen: Seen, room: Room = Room()) -> Derived:  # noqa:
             _networks("internal networks", translated, room, own, problems),
             _networks("inside networks that are not translated", untranslated, room, own, problems),
             _elsewhere(seen.routes, roads, room, problems),
-            tuple(map(IPv4Network, inside.contested[: room.internal_networks])),
+            tuple(
+                map(
+                    IPv4Network,
+                    (*inside.contested[: room.internal_networks], *_contested(own, inside.ranges)),
+                )
+            ),
             tuple(problems),
+            tuple(_about_public(public)),
         ),
         roads,
         tuple(outermost(sorted(watched, key=lambda each: (each[0], -each[1])))),
@@ -147,6 +155,16 @@ def _sides(ranges: Iterable[Range], wanted: Wanted) -> tuple[list[Range], list[R
         joined(part[:2] for part in parts if part[2] is not Fate.TRANSLATED),
         joined(part[:2] for part in parts if part[2] is Fate.PUBLIC),
     )
+
+
+def _contested(own: Sequence[int], ranges: Sequence[Range]) -> list[Block]:
+    """The router's own addresses outside that the routes have inside."""
+    found = []
+    for address in own:
+        at = bisect_right(ranges, (address, 0xFFFFFFFF)) - 1
+        if at >= 0 and address <= ranges[at][1]:
+            found.append((address, 32))
+    return found
 
 
 def _about_public(public: Sequence[Range]) -> list[str]:

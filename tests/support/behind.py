@@ -15,7 +15,7 @@ from scapy.layers.inet import IP, UDP
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, parse
 from nfmasq.control import api
-from nfmasq.control.running import ReloadOutcome, Situation
+from nfmasq.control.running import ReloadOutcome, Situation, UplinkState
 from nfmasq.control.socket import ControlSocket
 from nfmasq.core.policy import Policy
 from nfmasq.core.worker import Worker
@@ -31,7 +31,7 @@ EXTERNAL = IPv4Address("203.0.113.2")
 INTERNAL = IPv4Network("192.168.1.0/24")
 DNS = 53
 
-SITUATION = Situation("wan0", (EXTERNAL,), ("lan0",), (INTERNAL,), "none")
+SITUATION = Situation((UplinkState("wan0", (EXTERNAL,), "ok"),), ("lan0",), (INTERNAL,), "none")
 
 
 def forwarding(*forwards: dict[str, Any], kept: Path = Path("/dev/null/forwards")) -> Config:

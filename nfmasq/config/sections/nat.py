@@ -97,7 +97,10 @@ class Nat(Table):
 
     @property
     def low_ports(self) -> tuple[PortRange, ...]:
-        """For clients with a port below 1024 (RFC 4787 REQ-3a): as written, else those beside the default ports."""
+        """For clients with a port below 1024 (RFC 4787 REQ-3a).
+
+        As written; else the default ones, but only beside the default ports.
+        """
         if self.written_low_ports is not None:
             return self.written_low_ports
         return DEFAULT_LOW_PORTS if self.ports == DEFAULT_PORTS else ()
