@@ -14,7 +14,7 @@ from nfmasq.config import Config, policy_of
 from nfmasq.core.policy import Policy
 from nfmasq.daemon.helping import Helping
 from nfmasq.daemon.problems import Problems
-from nfmasq.diversion import DiversionPlan
+from nfmasq.diversion import DiversionPlan, External
 from nfmasq.machine.interfaces import Uplink
 from nfmasq.machine.local_ports import local_ports
 from nfmasq.machine.overlap import overlaps
@@ -68,10 +68,9 @@ class FollowedUplink:
         nat = config.nat
         return DiversionPlan(
             internal=tuple(nat.internal),
-            external=nat.external,
-            addresses=self.now.external,
+            externals=(External(nat.external, self.now.external),),
             networks=self.now.internal,
-            ports=(nat.ports.first, nat.ports.last),
+            ports=((nat.ports.first, nat.ports.last),),
             queues=queues,
             forwards=self.policy.forwards if self.policy else (),
             hairpinning=nat.hairpinning,
