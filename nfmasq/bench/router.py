@@ -13,7 +13,7 @@ from nfmasq._fastpath import REASONS, Queue, QueueCounters, Table
 from nfmasq.bench.bed import EXTERNAL, INTERNAL
 from nfmasq.core.policy import Limits, Policy, Timeouts
 from nfmasq.core.queue_socket import QUEUES_EACH
-from nfmasq.diversion import DiversionPlan, DiversionUnavailable, probe
+from nfmasq.diversion import DiversionPlan, DiversionUnavailable, External, probe
 
 FIRST_QUEUE = 100
 CAPACITY = 1_000_000
@@ -47,10 +47,9 @@ def lay_rules(queues: int) -> None:
     policy = Policy((EXTERNAL,), (INTERNAL,))
     plan = DiversionPlan(
         internal=("lan0",),
-        external="wan0",
-        addresses=policy.external,
+        externals=(External("wan0", policy.external),),
         networks=policy.internal,
-        ports=policy.ports,
+        ports=(policy.ports,),
         queues=(FIRST_QUEUE, queues),
     )
     probe().install(plan)

@@ -6,11 +6,19 @@ table or chain of our own; an administrator's rules are read at most, never chan
 """
 
 from nfmasq.diversion import guard
-from nfmasq.diversion.backend import Diversion, DiversionPlan, DiversionUnavailable, NoDiversion
+from nfmasq.diversion.backend import Diversion, DiversionPlan, DiversionUnavailable, External, NoDiversion
 from nfmasq.diversion.iptables import IptablesDiversion
 from nfmasq.diversion.nftables import NftablesDiversion
 
-__all__ = ["Diversion", "DiversionPlan", "DiversionUnavailable", "NoDiversion", "probe", "withdraw_all"]
+__all__ = [
+    "Diversion",
+    "DiversionPlan",
+    "DiversionUnavailable",
+    "External",
+    "NoDiversion",
+    "probe",
+    "withdraw_all",
+]
 
 BACK_ENDS: dict[str, type[NftablesDiversion] | type[IptablesDiversion]] = {
     "nftables": NftablesDiversion,

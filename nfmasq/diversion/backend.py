@@ -1,20 +1,34 @@
 """The diversion: its plan, and the interface that each back end has."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import Protocol
 
 from nfmasq.core.policy import Forward
-from nfmasq.diversion.claims import Claims, claimed_by
+from nfmasq.diversion.claims import Claims, Span, claimed_by, merge
+from nfmasq.diversion.covering import all_without, cover
 
 NFQUEUE_HIGHEST = 65535
 
-HAIRPIN_MARK, HAIRPIN_MASK = 0x80000000, 0xFC000000
-"""How the core marks a packet in its first pass, so that the second finds it; the other bits are its own."""
+DEFAULT_MARK = 0x80000000
+"""The bit by which a hairpinned packet is known in its second pass, if the configuration names no other."""
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
+
+NOT_PUBLIC = tuple(
+    map(
+        IPv4Network,
+        (
+            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),  # RFC 1918
+            "100.64.0.0/10",  # RFC 6598
+            "169.254.0.0/16",  # RFC 3927
+            *("224.0.0.0/4", "255.255.255.255/32"),  # multicast and broadcast: no router passes them on
+        ),
+    )
+)
+"""Destinations that lie on no public network."""
 
 
 class DiversionUnavailable(Exception):
@@ -22,29 +36,43 @@ class DiversionUnavailable(Exception):
 
 
 @dataclass(frozen=True)
+class External:
+    """An external interface and its addresses: none while it is away or has none yet."""
+
+    name: str
+    addresses: tuple[IPv4Address, ...] = ()
+
+
+@dataclass(frozen=True)
 class DiversionPlan:
     """What to divert, and to where.
 
-    internal, external: interface names; addresses: the external ones; networks: those behind the router;
-    ports: first and last external port handed out; queues: number of the first netfilter queue, and how many;
-    forwards: external endpoints that are not left to local sockets, see `claims`; hairpinning: queue also
-    what internal hosts send to an external address, on its way in and on its way back to them; exempt:
-    destinations that are not translated (RFC 6888 REQ-6).
+    internal: interface names; externals: the external interfaces; networks: those behind the router whose
+    hosts are translated; ports: all external ports handed out, as spans; queues: number of the first
+    netfilter queue, and how many; untranslated: networks behind the router that are let by as they are;
+    elsewhere: networks with a route by an interface that is neither internal nor external; unguarded:
+    interfaces the guard leaves alone; forwards: external endpoints that are not left to local sockets, see
+    `claims`; hairpinning: queue also what internal hosts send to an external address, on its way in and on
+    its way back to them; mark: the bit that tells the two apart; exempt: destinations that are not translated
+    (RFC 6888 REQ-6).
     Raises DiversionUnavailable for a name or number no rule can bear.
     """
 
     internal: tuple[str, ...]
-    external: str
-    addresses: tuple[IPv4Address, ...]
+    externals: tuple[External, ...]
     networks: tuple[IPv4Network, ...]
-    ports: tuple[int, int]
+    ports: tuple[Span, ...]
     queues: tuple[int, int]
+    untranslated: tuple[IPv4Network, ...] = ()
+    elsewhere: tuple[IPv4Network, ...] = ()
+    unguarded: tuple[str, ...] = ()
     forwards: tuple[Forward, ...] = ()
     hairpinning: bool = False
+    mark: int = DEFAULT_MARK
     exempt: tuple[IPv4Network, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in (*self.internal, self.external):
+        for name in (*self.internal, *self.outside, *self.unguarded):
             if not _INTERFACE.fullmatch(name):
                 raise DiversionUnavailable(
                     f"interface name {name!r} cannot stand in a rule; rename the interface"
@@ -54,33 +82,65 @@ class DiversionPlan:
             raise DiversionUnavailable(
                 f"{count} queues from {first} on do not lie in 0-{NFQUEUE_HIGHEST}; change engine.first_queue"
             )
+        if not (0 < self.mark < 1 << 32 and self.mark.bit_count() == 1):
+            raise DiversionUnavailable(f"the mark {self.mark:#x} is not one bit of 32; change nat.mark")
 
     @property
-    def merged_networks(self) -> tuple[IPv4Network, ...]:
-        """The internal networks with those inside others left out."""
-        return tuple(collapse_addresses(self.networks))
+    def outside(self) -> tuple[str, ...]:
+        """The names of the external interfaces."""
+        return tuple(external.name for external in self.externals)
 
-    @property
+    @cached_property
+    def addresses(self) -> tuple[IPv4Address, ...]:
+        """All external addresses, each once."""
+        every = (address for external in self.externals for address in external.addresses)
+        return tuple(dict.fromkeys(every))
+
+    @cached_property
+    def merged_ports(self) -> tuple[Span, ...]:
+        """The ports in the fewest spans."""
+        return merge(self.ports)
+
+    @cached_property
     def merged_addresses(self) -> tuple[IPv4Network, ...]:
         """The external addresses as the fewest networks that hold them and no other address."""
         return tuple(collapse_addresses(IPv4Network(address) for address in self.addresses))
 
-    @property
+    @cached_property
+    def merged_networks(self) -> tuple[IPv4Network, ...]:
+        """The translated networks with those inside others left out."""
+        return tuple(collapse_addresses(self.networks))
+
+    @cached_property
+    def merged_untranslated(self) -> tuple[IPv4Network, ...]:
+        """What is really let by: nothing of the translated networks nor of the external addresses."""
+        return all_without(self.untranslated, (*self.merged_networks, *self.merged_addresses))
+
+    @cached_property
+    def merged_elsewhere(self) -> tuple[IPv4Network, ...]:
+        """The public part of what lies elsewhere; to the rest internal hosts may go anyway."""
+        return all_without(self.elsewhere, NOT_PUBLIC)
+
+    @cached_property
     def merged_exempt(self) -> tuple[IPv4Network, ...]:
         """What really lies outside of the exempt destinations, in the fewest networks.
 
-        The internal networks and the external addresses do not: from outside they would be spoofed sources,
-        and what is sent to an address that is on no interface would come back. While there is no external
-        address nothing is exempt: the router would ask for its neighbour (ARP) by an internal address.
+        The networks behind the router and the external addresses do not: from outside they would be spoofed
+        sources, and what is sent to an address that is on no interface would come back. While there is no
+        external address nothing is exempt: the router would ask for its neighbour (ARP) by an internal one.
         """
         if not self.addresses:
             return ()
-        left = list(collapse_addresses(self.exempt))
-        for ours in (*self.merged_networks, *self.merged_addresses):
-            left = [part for network in left for part in _without(network, ours)]
-        return tuple(collapse_addresses(left))
+        behind = collapse_addresses((*self.networks, *self.untranslated))
+        return all_without(self.exempt, (*behind, *self.merged_addresses))
 
-    @property
+    @cached_property
+    def few_networks(self) -> tuple[IPv4Network, ...]:
+        """The translated networks as a list of rules holds them: few, and perhaps more than they are."""
+        spare = (*self.merged_addresses, *self.untranslated, *self.elsewhere, *self.exempt)
+        return cover(self.merged_networks, spare)
+
+    @cached_property
     def claims(self) -> Claims:
         """What the forwards take before, and after, the router's own sockets."""
         return claimed_by(self.forwards)
@@ -115,10 +175,3 @@ class NoDiversion:
     def present(self) -> bool:
         """Nothing of ours can be missing."""
         return True
-
-
-def _without(network: IPv4Network, hole: IPv4Network) -> Iterable[IPv4Network]:
-    """The network but for what of it lies in the hole."""
-    if network.subnet_of(hole):
-        return ()
-    return network.address_exclude(hole) if hole.subnet_of(network) else (network,)

@@ -1,6 +1,4 @@
-"""The guard: no packet leaves by the external interface with an internal source.
-
-The exception: to an exempt destination (RFC 6888 REQ-6) an internal source may go.
+"""The guard: it stops what would leave untranslated. `guard_rules` says what that is.
 
 The guard stands apart from the diversion, in a table of its own. So losing the diversion's rules, or the
 daemon, stops traffic and never lets it out untranslated. The guard looks at packets last, after every
@@ -10,27 +8,21 @@ What is stored: the guard as this process laid it, with its listing right after 
 remove() write them. The rules themselves outlive the process on purpose; any later process may replace or
 remove them.
 
-Without nft the guard is a chain behind our jump in mangle POSTROUTING. Diverted packets never come to the
-guard there, so it stops only packets that no rule diverted.
+Without nft the guard is chains behind our jump in mangle POSTROUTING. Diverted packets never come to the
+guard there, so it stops only packets that no rule diverted. Limit: it looks before the kernel's own source
+translation, so an interface by which others translate internal hosts needs a line in nat.unguarded.
 """
 
-from ipaddress import IPv4Network
+import json
 
 from nfmasq.diversion import iptables, nftables
 from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
-from nfmasq.diversion.iptables_rules import GUARD_CHAIN, GUARD_EXEMPT_CHAIN
-from nfmasq.diversion.nft_table import NftChain, NftTable, address_set
+from nfmasq.diversion.guard_rules import CHAINS, COUNTERS, TABLE, counter_of, guard_table, iptables_rules
+from nfmasq.diversion.iptables_rules import GUARD_CHAIN
 from nfmasq.diversion.nftables import LaidTable
-from nfmasq.diversion.nftables_rules import ICMP_ERRORS, names
 from nfmasq.machine.programs import NEEDS_PRIVILEGE, Outcome, run
 
-TABLE = "nfmasq_guard"
-
-# Bits from the start of an ICMP error to the destination address in the packet it quotes, which for an error
-# about an inbound packet is the internal host.
-_QUOTED_DESTINATION = 192
-
-_CHAINS = (GUARD_CHAIN, GUARD_EXEMPT_CHAIN)
+__all__ = ["TABLE", "backend", "dropped", "guard_table", "install", "present", "remove"]
 
 _laid = LaidTable()
 _state: dict[str, object] = {}
@@ -54,35 +46,6 @@ def backend() -> str:
     )
 
 
-def guard_table(plan: DiversionPlan) -> NftTable:
-    """The table for `plan`."""
-    quoted = tuple(f"{ICMP_ERRORS} {_quotes(network)} drop" for network in plan.merged_networks)
-    egress = (
-        f'oifname != "{plan.external}" return',
-        "ip saddr @internal ip daddr @exempt return",
-        "ip saddr @internal drop",
-        f"iifname {names(plan.internal)} ip saddr != @external drop",
-        "ip daddr != @exempt jump quoted",
-    )
-    return NftTable(
-        TABLE,
-        (
-            address_set("external", plan.merged_addresses),
-            address_set("internal", plan.merged_networks),
-            address_set("exempt", plan.merged_exempt),
-        ),
-        (
-            NftChain("quoted", "", quoted),
-            NftChain("egress", "type filter hook postrouting priority srcnat + 200; policy accept;", egress),
-        ),
-    )
-
-
-def _quotes(network: IPv4Network) -> str:
-    mask, value = int(network.netmask), int(network.network_address)
-    return f"@th,{_QUOTED_DESTINATION},32 & {mask:#010x} == {value:#010x}"
-
-
 def install(plan: DiversionPlan) -> None:
     """Lay the guard for `plan`, in place of the one before. Raises DiversionUnavailable if that fails."""
     by_nft = backend() == "nftables"
@@ -93,23 +56,42 @@ def install(plan: DiversionPlan) -> None:
 
 
 def _install_by_iptables(plan: DiversionPlan) -> Outcome:
-    from_inside = [
-        *(f"-s {network} -j RETURN" for network in plan.merged_addresses),
-        *(f"-i {name} -j DROP" for name in plan.internal),
-    ]
+    laid = _restore(plan, quotes=True)
+    # A kernel may lack the u32 match: then the guard stands without it.
+    return laid if laid.good else _restore(plan, quotes=False)
+
+
+def _restore(plan: DiversionPlan, *, quotes: bool) -> Outcome:
+    before = iptables.rules("mangle")
+    last = iptables.last_place(before, "POSTROUTING", CHAINS)
     return iptables.restore(
         "mangle",
         [
-            f":{GUARD_CHAIN} - [0:0]",
-            f":{GUARD_EXEMPT_CHAIN} - [0:0]",
-            *iptables.without(iptables.rules("mangle"), _CHAINS),
-            *(f"-A {GUARD_CHAIN} -d {network} -g {GUARD_EXEMPT_CHAIN}" for network in plan.merged_exempt),
-            *(f"-A {GUARD_CHAIN} -s {network} -j DROP" for network in plan.merged_networks),
-            *(f"-A {GUARD_EXEMPT_CHAIN} -s {network} -j RETURN" for network in plan.merged_networks),
-            *(f"-A {chain} {rule}" for chain in _CHAINS for rule in from_inside),
-            f"-A POSTROUTING -o {plan.external} -j {GUARD_CHAIN}",
+            *(f":{chain} - [0:0]" for chain in CHAINS),
+            *iptables.without(before, CHAINS),
+            *(
+                f"-A {chain} {rule}"
+                for chain, rules in iptables_rules(plan, quotes=quotes).items()
+                for rule in rules
+            ),
+            f"-I POSTROUTING {last} -j {GUARD_CHAIN}",
         ],
     )
+
+
+def dropped() -> dict[str, int]:
+    """How many packets the guard dropped since its rules were laid, by COUNTERS; {} without a guard."""
+    listed = run("nft", "-j", "list", "counters", "table", "ip", TABLE)
+    if listed.good:
+        counters = [entry["counter"] for entry in json.loads(listed.output)["nftables"] if "counter" in entry]
+        return {counter["name"]: counter["packets"] for counter in counters}
+    counts = dict.fromkeys(COUNTERS, 0)
+    lines = [line.partition(" ") for line in iptables.saved("mangle", "-c") if line.startswith("[")]
+    ours = [(count, rule) for count, _, rule in lines if rule.split()[1] in CHAINS]
+    for count, rule in ours:
+        if rule.endswith("-j DROP"):
+            counts[counter_of(rule)] += int(count[1:].partition(":")[0])
+    return counts if ours else {}
 
 
 def remove() -> None:
@@ -117,7 +99,7 @@ def remove() -> None:
     _state.clear()
     _laid.forget()
     nftables.delete(TABLE)
-    iptables.erase("mangle", _CHAINS)
+    iptables.erase("mangle", CHAINS)
 
 
 def present() -> bool:
@@ -132,4 +114,4 @@ def _listing() -> str:
     if listed is not None:
         return listed
     lines = iptables.rules("mangle")
-    return "\n".join(line for line in lines if line.split()[1] in _CHAINS or iptables.leads_to(line, _CHAINS))
+    return "\n".join(line for line in lines if line.split()[1] in CHAINS or iptables.leads_to(line, CHAINS))

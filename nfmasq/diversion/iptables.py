@@ -1,17 +1,26 @@
 """The diversion by iptables `-j NFQUEUE`, for a kernel without nft's `queue` expression.
 
 Our chains lie in the raw and mangle tables, each of which changes in one transaction; `iptables_rules` has
-their rules. Inbound our jumps come first, as nfmasq sits outside everything else. Outbound they come
-last, so that the administrator's rules still see internal addresses; a packet they divert skips what follows.
+their rules. A packet we divert skips what follows our jump in the kernel's chain. So our jumps stand last,
+and a rule that others append is a change: our jumps move behind it. An ACCEPT or RETURN at the end of the
+chain may stay behind our jumps, where it changes nothing. Limit: what an ACCEPT of others takes before our
+jumps is not diverted.
 
 What is stored: our lines of `iptables-save` as they were right after we installed them. Only install() and
 remove() write them; present() compares. Both kinds of iptables (over nf_tables, and legacy) are served.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
-from nfmasq.diversion.iptables_rules import CHAINS, GUARD_CHAIN, LOCAL_SOCKET, chain_rules, jumps
+from nfmasq.diversion.iptables_rules import (
+    CHAINS,
+    GUARD_CHAIN,
+    LOCAL_SOCKET,
+    SHARED_HOOKS,
+    chain_rules,
+    jumps,
+)
 from nfmasq.machine.programs import NEEDS_PRIVILEGE, Outcome, run
 
 _PROBE_CHAIN = "nfmasq-probe"
@@ -22,9 +31,9 @@ def restore(table: str, lines: Iterable[str]) -> Outcome:
     return run("iptables-restore", "--noflush", "-w", script="\n".join([f"*{table}", *lines, "COMMIT", ""]))
 
 
-def saved(table: str) -> list[str]:
+def saved(table: str, *options: str) -> list[str]:
     """One table as iptables-save prints it; nothing when it cannot be read."""
-    return run("iptables-save", "-t", table).output.splitlines()
+    return run("iptables-save", "-t", table, *options).output.splitlines()
 
 
 def rules(table: str) -> list[str]:
@@ -43,6 +52,27 @@ def leads_to(line: str, chains: Iterable[str]) -> bool:
 def without(lines: Iterable[str], chains: Iterable[str]) -> list[str]:
     """The changes that take out every jump to the chains from elsewhere."""
     return ["-D " + line.removeprefix("-A ") for line in lines if leads_to(line, chains)]
+
+
+def last_place(lines: Sequence[str], hook: str, chains: Iterable[str]) -> int:
+    """The number of a rule behind all others of this chain of the kernel, had it no jump to the chains."""
+    chains = set(chains)
+    others = [line for line in lines if line.split()[1] == hook and not leads_to(line, chains)]
+    return 1 + max((at for at, line in enumerate(others, 1) if not _only_ends(line)), default=0)
+
+
+def _only_ends(line: str) -> bool:
+    """Does the rule do nothing but end the chain? At its end that changes nothing."""
+    return line.split()[-2:] in (["-j", "ACCEPT"], ["-j", "RETURN"])
+
+
+def _is_last(lines: Sequence[str], hook: str, chains: Iterable[str]) -> bool:
+    """Does no rule of others stand behind our jumps that a diverted packet would skip?"""
+    there = [line for line in lines if line.split()[1] == hook]
+    ours = [at for at, line in enumerate(there) if leads_to(line, chains)]
+    return all(
+        _only_ends(line) or leads_to(line, (*chains, GUARD_CHAIN)) for line in there[min(ours, default=0) :]
+    )
 
 
 def erase(table: str, chains: Iterable[str]) -> None:
@@ -95,20 +125,8 @@ class IptablesDiversion:
 
     def install(self, plan: DiversionPlan) -> None:
         """Lay the rules, a transaction a table, inbound first: what is not diverted yet the guard drops."""
-        for table, chains in CHAINS.items():
-            before = rules(table)
-            # The guard's fallback shares mangle POSTROUTING and must stay behind us, or nothing reaches us.
-            guard = [line for line in before if leads_to(line, [GUARD_CHAIN])]
-            laid = restore(
-                table,
-                [
-                    *(f":{chain} - [0:0]" for chain in chains),
-                    *without(before, [*chains, GUARD_CHAIN]),
-                    *(f"-A {chain} {rule}" for chain in chains for rule in chain_rules(plan)[chain]),
-                    *jumps(plan)[table],
-                    *guard,
-                ],
-            )
+        for table in CHAINS:
+            laid = restore(table, _changes(plan, table, rules(table)))
             if not laid.good:
                 raise DiversionUnavailable(f"iptables did not take the rules for {table}: {laid.complaint}")
         self._installed = _ours()
@@ -120,15 +138,39 @@ class IptablesDiversion:
             erase(table, chains)
 
     def present(self) -> bool:
-        """Are our lines as they were when installed?"""
-        return self._installed is not None and _ours() == self._installed
+        """Are our lines as they were when installed, and behind the rules of others?"""
+        if self._installed is None:
+            return False
+        lines = {table: rules(table) for table in CHAINS}
+        return _ours(lines) == self._installed and all(
+            _is_last(lines[table], hook, CHAINS[table])
+            for table, hooks in SHARED_HOOKS.items()
+            for hook in hooks
+        )
 
 
-def _ours() -> list[str]:
-    """Our lines of both tables, in the kernel's order."""
+def _changes(plan: DiversionPlan, table: str, before: Sequence[str]) -> Iterator[str]:
+    """What makes one table that of the plan. before: its rules.
+
+    The guard without nft shares mangle POSTROUTING and must stay behind us, or nothing reaches us.
+    """
+    chains = CHAINS[table]
+    ours = (*chains, GUARD_CHAIN)
+    yield from (f":{chain} - [0:0]" for chain in chains)
+    yield from without(before, ours)
+    yield from (f"-A {chain} {rule}" for chain in chains for rule in chain_rules(plan)[chain])
+    for hook, wanted in jumps(plan)[table].items():
+        guard = [line.split(maxsplit=2)[2] for line in before if leads_to(line, [GUARD_CHAIN])]
+        first = last_place(before, hook, ours) if hook in SHARED_HOOKS[table] else 1
+        for at, rule in enumerate((*wanted, *(guard if hook == "POSTROUTING" else ())), first):
+            yield f"-I {hook} {at} {rule}"
+
+
+def _ours(lines: dict[str, list[str]] | None = None) -> list[str]:
+    """Our lines of both tables, in the kernel's order. lines: the rules by table, if read already."""
     return [
         line
         for table, chains in CHAINS.items()
-        for line in rules(table)
+        for line in (lines[table] if lines else rules(table))
         if line.split()[1] in chains or leads_to(line, chains)
     ]

@@ -2,18 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 
-from nfmasq.diversion.backend import HAIRPIN_MARK, HAIRPIN_MASK, DiversionPlan
+from nfmasq.diversion.backend import DiversionPlan
 from nfmasq.diversion.claims import Span
 
 CHAINS = {
-    "raw": ("nfmasq-in", "nfmasq-from", "nfmasq-hairpin", "nfmasq-ext", "nfmasq-silent"),
-    "mangle": ("nfmasq-out", "nfmasq-to", "nfmasq-back"),
+    "raw": ("nfmasq-in", "nfmasq-from", "nfmasq-spoofed", "nfmasq-hairpin", "nfmasq-ext", "nfmasq-silent"),
+    "mangle": ("nfmasq-out", "nfmasq-to", "nfmasq-back", "nfmasq-late", "nfmasq-late-ext"),
 }
-"""in: from outside; from: from an exempt destination; hairpin: from inside, for an external address;
-ext: of these, for an external address; silent: ICMP redirects, which are dropped; out: to the outside;
-to: to an exempt destination; back: a hairpinned packet on its way back inside."""
+"""in: from outside; from: from an exempt destination; spoofed: from outside to an untranslated network;
+hairpin: from inside, for an external address; ext: of these, for an external address; silent: ICMP
+redirects, which are dropped; out: to the outside; to: to an exempt destination; back: a hairpinned packet on
+its way back inside; late: on its way to the router itself; late-ext: of these, for an external address."""
 
-GUARD_CHAIN, GUARD_EXEMPT_CHAIN = "nfmasq-guard", "nfmasq-guard-to"
+SHARED_HOOKS = {"raw": ("PREROUTING",), "mangle": ("INPUT", "POSTROUTING")}
+"""The chains of the kernel where our jumps stand behind all rules of others: a packet we divert skips what
+follows."""
+
+GUARD_CHAIN, GUARD_EXTERNAL_CHAIN, GUARD_EXEMPT_CHAIN = "nfmasq-guard", "nfmasq-guard-ext", "nfmasq-guard-to"
+"""out: by whatever interface; ext: by an external one; to: of these, to an exempt destination."""
 
 LOCAL_SOCKET = "-m socket --nowildcard -j RETURN"
 _ICMP_ERRORS = (3, 11, 12)
@@ -28,34 +34,53 @@ _LONG = 4
 def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     """The rules in each of our chains.
 
-    Packets from an internal source to an exempt destination, and from there to an internal host, are left
-    alone. A spoofed source is not exempt: the core judges its packets. A chain of their own, gone to by -g,
-    keeps the number of rules at the sum of networks and destinations; it returns to the caller of the chain
-    before.
+    Packets from a translated source to an exempt destination, and from there to an internal host, are left
+    alone. So are packets of untranslated networks. A spoofed source is neither: the core judges its packets.
+    A chain of their own, gone to by -g, keeps the number of rules at the sum of networks and destinations; it
+    returns to the caller of the chain before.
+
+    The chain nfmasq-late gets what the first look let by and the kernel would deliver to a port of ours that
+    no local socket has. Mangle comes before every filter of the router's own input: the core drops its
+    packets with a reason, and the filter never sees them. Replies of a connection that conntrack translates
+    are on their way to another address by then.
 
     A packet to a pool's address that neither a queue nor a local socket takes is dropped here. Where the
     address is on no interface, the router would send the packet back to the next router, which would send it
-    in again. While there is no external address at all, every packet that came in by the external interface
-    and would leave by it is dropped. To forward it, the router would ask for its neighbour (ARP) by an
+    in again. While there is no external address at all, every packet that came in by an external interface
+    and would leave by one is dropped. To forward it, the router would ask for its neighbour (ARP) by an
     internal address, having no other.
     """
-    queue = _queue(plan)
-    unwanted = [f"-d {network} " for network in plan.merged_addresses] or [""]
-    to_external = [f"-d {network} -j nfmasq-ext" for network in plan.merged_addresses]
-    from_inside = [f"-i {name} {queue}" for name in plan.internal]
-    back_out = [f"-i {plan.external} {what}-j DROP" for what in unwanted]
-    networks, exempt = plan.merged_networks, plan.merged_exempt
+    return {**_arriving(plan), **_leaving(plan), **_delivered(plan)}
+
+
+def _arriving(plan: DiversionPlan) -> dict[str, list[str]]:
+    queue, networks, exempt = _queue(plan), plan.few_networks, plan.merged_exempt
+    untranslated = plan.merged_untranslated
+    to_external = [f"-d {network} -g nfmasq-ext" for network in plan.merged_addresses]
+    from_exempt = [*(f"-d {network} -j RETURN" for network in networks), *to_external]
     return {
         "nfmasq-in": [
             *(f"-s {network} -g nfmasq-from" for network in exempt),
-            *(f"-d {network} {queue}" for network in networks),
             *to_external,
+            *(f"-d {network} -g nfmasq-spoofed" for network in untranslated),
+            *(f"-d {network} {queue}" for network in networks),
         ],
-        "nfmasq-from": [*(f"-d {network} -j RETURN" for network in networks), *to_external] if exempt else [],
+        "nfmasq-from": from_exempt if exempt else [],
+        "nfmasq-spoofed": [f"-s {network} {queue}" for network in networks] if untranslated else [],
         "nfmasq-hairpin": [*_for_others(plan), *to_external] if plan.hairpinning else [],
         "nfmasq-ext": _to_an_external_address(plan),
         "nfmasq-silent": ["-j DROP"] if plan.hairpinning else [],
+    }
+
+
+def _leaving(plan: DiversionPlan) -> dict[str, list[str]]:
+    queue, networks, exempt = _queue(plan), plan.few_networks, plan.merged_exempt
+    unwanted = [f"-d {network} " for network in plan.merged_addresses] or [""]
+    from_inside = [f"-i {name} {queue}" for name in plan.internal]
+    back_out = [f"-i {name} {what}-j DROP" for name in plan.outside for what in unwanted]
+    return {
         "nfmasq-out": [
+            *(f"-s {network} -j RETURN" for network in plan.merged_untranslated),
             *(f"-d {network} -g nfmasq-to" for network in exempt),
             *from_inside,
             *back_out,
@@ -68,22 +93,39 @@ def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     }
 
 
-def jumps(plan: DiversionPlan) -> dict[str, list[str]]:
-    """The rules that lead to our chains, by table, as changes.
+def _delivered(plan: DiversionPlan) -> dict[str, list[str]]:
+    queue = _queue(plan)
+    return {
+        "nfmasq-late": [
+            *_for_others(plan),
+            *(f"-d {network} -g nfmasq-late-ext" for network in plan.merged_addresses),
+        ],
+        "nfmasq-late-ext": [
+            *(f"-p {name} {LOCAL_SOCKET}" for name in ("tcp", "udp")),
+            *(f"{rule} {queue}" for name in ("tcp", "udp") for rule in _matches(name, plan.merged_ports)),
+        ],
+    }
+
+
+def jumps(plan: DiversionPlan) -> dict[str, dict[str, list[str]]]:
+    """The rules that lead to our chains, by table and by the chain they stand in.
 
     A hairpinned packet would make the router tell its sender of a shorter way, past the router: no redirects.
     """
-    raw = [f"-I PREROUTING 1 -i {plan.external} -j nfmasq-in"]
-    mangle = [f"-A POSTROUTING -o {plan.external} -j nfmasq-out"]
+    arriving = [f"-i {name} -j nfmasq-in" for name in plan.outside]
+    delivered = [f"-i {name} -j nfmasq-late" for name in plan.outside]
+    leaving = [f"-o {name} -j nfmasq-out" for name in plan.outside]
+    silent = []
     if plan.hairpinning:
-        mark = f"-m mark --mark {HAIRPIN_MARK:#x}/{HAIRPIN_MASK:#x}"
-        for name in plan.internal:
-            raw += [
-                f"-I PREROUTING 2 -i {name} -j nfmasq-hairpin",
-                f"-I OUTPUT 1 -o {name} -p icmp --icmp-type {_REDIRECT} -j nfmasq-silent",
-            ]
-            mangle.append(f"-A POSTROUTING -o {name} {mark} -j nfmasq-back")
-    return {"raw": raw, "mangle": mangle}
+        mark = f"-m mark --mark {plan.mark:#x}/{plan.mark:#x}"
+        arriving += [f"-i {name} -j nfmasq-hairpin" for name in plan.internal]
+        delivered += [f"-i {name} -j nfmasq-late" for name in plan.internal]
+        leaving += [f"-o {name} {mark} -j nfmasq-back" for name in plan.internal]
+        silent = [f"-o {name} -p icmp --icmp-type {_REDIRECT} -j nfmasq-silent" for name in plan.internal]
+    return {
+        "raw": {"PREROUTING": arriving, "OUTPUT": silent},
+        "mangle": {"INPUT": delivered, "POSTROUTING": leaving},
+    }
 
 
 def _for_others(plan: DiversionPlan) -> list[str]:
@@ -98,14 +140,14 @@ def _for_others(plan: DiversionPlan) -> list[str]:
 
 
 def _to_an_external_address(plan: DiversionPlan) -> list[str]:
-    queue, claims, (low, high) = _queue(plan), plan.claims, plan.ports
+    queue, claims = _queue(plan), plan.claims
     return [
         *(f"-d {address}/32 {queue}" for address in claims.whole),
         *(f"-d {at}/32 {rule} {queue}" for at, name, spans in claims.at for rule in _matches(name, spans)),
         *(f"{rule} {queue}" for name, spans in claims.everywhere for rule in _matches(name, spans)),
         *(f"-p {name} {LOCAL_SOCKET}" for name in ("tcp", "udp")),
         *(f"-p {name} {queue}" for name in claims.default_host),
-        *(f"-p {name} --dport {low}:{high} {queue}" for name in ("tcp", "udp")),
+        *(f"{rule} {queue}" for name in ("tcp", "udp") for rule in _matches(name, plan.merged_ports)),
         *(f"-p {name} -j RETURN" for name in ("tcp", "udp")),
         queue,
     ]
@@ -128,4 +170,5 @@ def _matches(protocol: str, spans: Sequence[Span]) -> Iterator[str]:
             ports, room = [], _PLACES
         ports.append(f"{first}" if first == last else f"{first}:{last}")
         room -= needed
-    yield f"-p {protocol} -m multiport --dports {','.join(ports)}"
+    if ports:
+        yield f"-p {protocol} -m multiport --dports {','.join(ports)}"

@@ -40,17 +40,22 @@ class NftChain:
 
 @dataclass(frozen=True)
 class NftTable:
-    """A whole table of family ip. Chains without a hook come before the chains that jump to them."""
+    """A whole table of family ip. Chains without a hook come before the chains that jump to them.
+
+    counters: names of the counters that rules refer to. A table laid anew begins to count at 0.
+    """
 
     name: str
     sets: tuple[NftSet, ...]
     chains: tuple[NftChain, ...]
+    counters: tuple[str, ...] = ()
 
     def anew(self) -> str:
         """A transaction that puts it in place of the one before, if any, with no moment in between."""
         sets, chains = ("".join(part.text for part in some) for some in (self.sets, self.chains))
+        counters = "".join(f"\tcounter {name} {{\n\t}}\n" for name in self.counters)
         gone = f"add table ip {self.name}\ndelete table ip {self.name}\n"
-        return f"{gone}table ip {self.name} {{\n{sets}{chains}}}\n"
+        return f"{gone}table ip {self.name} {{\n{counters}{sets}{chains}}}\n"
 
     def since(self, before: "NftTable") -> str | None:
         """A transaction that makes it out of `before`, or None if that takes a table of its own."""
@@ -79,7 +84,7 @@ def address_set(name: str, members: Iterable[object]) -> NftSet:
 def _frame(table: NftTable) -> tuple[object, ...]:
     """What of a table cannot be changed in place."""
     sets = tuple((each.name, each.kind) for each in table.sets)
-    return table.name, sets, tuple(each if each.hook else each.name for each in table.chains)
+    return table.name, table.counters, sets, tuple(each if each.hook else each.name for each in table.chains)
 
 
 def _moved(table: str, old: NftSet, new: NftSet) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """Our nft rules for one plan, and what the guard's have in common with them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from nfmasq.diversion.backend import HAIRPIN_MARK, HAIRPIN_MASK, DiversionPlan
+from nfmasq.diversion.backend import DiversionPlan
 from nfmasq.diversion.claims import Claims, Span
 from nfmasq.diversion.nft_table import NftChain, NftSet, NftTable, address_set, interval_set
 
@@ -20,58 +20,100 @@ DEFRAGMENT = "meta l4proto tcp tproxy to :1"
 ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
 
 
-def names(interfaces: Iterable[str]) -> str:
-    """Interfaces as an anonymous set."""
-    return "{ " + ", ".join(f'"{name}"' for name in interfaces) + " }"
+BEFORE_CONNTRACK = "raw + 90"
+"""Behind the rules of others at raw (-300; firewalld's are at -290), before connection tracking (-200)."""
+
+
+def names(interfaces: Sequence[str]) -> str:
+    """Interfaces as nft compares them with one."""
+    quoted = [f'"{name}"' for name in interfaces]
+    return quoted[0] if len(quoted) == 1 else "{ " + ", ".join(quoted) + " }"
 
 
 def rules_table(plan: DiversionPlan) -> NftTable:
     """The table for `plan`.
 
-    Packets from an internal source to an exempt destination, and from there to an internal host, are left
-    alone. A spoofed source is not exempt: the core judges its packets.
+    Packets from a translated source to an exempt destination, and from there to an internal host, are left
+    alone. So are packets of untranslated networks. A spoofed source is neither: the core judges its packets.
+
+    The chain `inbound` comes after all rules of others at raw, so that their drops and their notrack hold for
+    diverted packets too. The chain `late` gets what the first look let by and the kernel would deliver to a
+    port of ours that no local socket has. Mangle comes before every filter of the router's own input: the
+    core drops its packets with a reason, and the filter never sees them. Replies of a connection that
+    conntrack translates are on their way to another address by then.
 
     A packet to a pool's address that neither a queue nor a local socket takes is dropped here. Where the
     address is on no interface, the router would send the packet back to the next router, which would send it
-    in again. While there is no external address at all, every packet that came in by the external interface
-    and would leave by it is dropped. To forward it, the router would ask for its neighbour (ARP) by an
+    in again. While there is no external address at all, every packet that came in by an external interface
+    and would leave by one is dropped. To forward it, the router would ask for its neighbour (ARP) by an
     internal address, having no other.
     """
-    queue, external = _queue(plan), plan.external
-    unwanted = "ip daddr @external " if plan.addresses else ""
-    sides = (*plan.internal, external) if plan.hairpinning else (external,)
-    inbound = (
-        f"iifname != {names(sides)} return",
-        f'iifname "{external}" ip saddr @exempt ip daddr @internal return',
-        f'iifname "{external}" ip daddr @internal {queue}',
-        "ip daddr != @external return",
-        *_to_an_external_address(plan),
-    )
-    outbound = (
-        *_back(plan),
-        f'oifname != "{external}" return',
-        "ip saddr @internal ip daddr @exempt return",
-        f"iifname {names(plan.internal)} {queue}",
-        f'iifname "{external}" {unwanted}drop',
-        f"{ICMP_ERRORS} fib saddr type local ip daddr != @exempt {queue}",
-    )
     return NftTable(
         TABLE,
         (
             address_set("external", plan.merged_addresses),
             address_set("internal", plan.merged_networks),
+            address_set("untranslated", plan.merged_untranslated),
             address_set("exempt", plan.merged_exempt),
+            interval_set("ports", "inet_service", map(_ports, plan.merged_ports)),
             *_claimed_sets(plan.claims),
         ),
         (
-            NftChain("inbound", "type filter hook prerouting priority raw; policy accept;", inbound),
             NftChain(
-                "outbound", "type filter hook postrouting priority srcnat - 10; policy accept;", outbound
+                "inbound",
+                f"type filter hook prerouting priority {BEFORE_CONNTRACK}; policy accept;",
+                _inbound(plan),
+            ),
+            NftChain("late", "type filter hook input priority mangle; policy accept;", _late(plan)),
+            NftChain(
+                "outbound",
+                "type filter hook postrouting priority srcnat - 10; policy accept;",
+                _outbound(plan),
             ),
             *_silent(plan),
             NftChain("defragment", "", (DEFRAGMENT,)),
         ),
     )
+
+
+def _inbound(plan: DiversionPlan) -> tuple[str, ...]:
+    queue, outside = _queue(plan), names(plan.outside)
+    return (
+        f"iifname != {names(_sides(plan))} return",
+        f"iifname {outside} ip saddr @exempt ip daddr @internal return",
+        f"iifname {outside} ip daddr @internal {queue}",
+        f"iifname {outside} ip saddr @internal ip daddr @untranslated {queue}",
+        "ip daddr != @external return",
+        *_to_an_external_address(plan),
+    )
+
+
+def _late(plan: DiversionPlan) -> tuple[str, ...]:
+    return (
+        f"iifname != {names(_sides(plan))} return",
+        "ip daddr != @external return",
+        f"{LOCAL_SOCKET} return",
+        f"meta l4proto {{ tcp, udp }} th dport @ports {_queue(plan)}",
+    )
+
+
+def _outbound(plan: DiversionPlan) -> tuple[str, ...]:
+    queue, outside = _queue(plan), names(plan.outside)
+    unwanted = "ip daddr @external " if plan.addresses else ""
+    return (
+        *_back(plan),
+        f"oifname != {outside} return",
+        "ip saddr @untranslated return",
+        "ip saddr @internal ip daddr @exempt return",
+        f"iifname {names(plan.internal)} {queue}",
+        f"iifname {outside} {unwanted}drop",
+        f"{ICMP_ERRORS} fib saddr type local ip daddr != @exempt {queue}",
+    )
+
+
+def _sides(plan: DiversionPlan) -> tuple[str, ...]:
+    """The interfaces by which packets to an external address come in."""
+    return (*plan.internal, *plan.outside) if plan.hairpinning else plan.outside
 
 
 def _queue(plan: DiversionPlan) -> str:
@@ -80,14 +122,14 @@ def _queue(plan: DiversionPlan) -> str:
 
 
 def _to_an_external_address(plan: DiversionPlan) -> tuple[str, ...]:
-    queue, claims, (low, high) = _queue(plan), plan.claims, plan.ports
+    queue, claims = _queue(plan), plan.claims
     return (
         *([f"ip daddr @claimed {queue}"] if claims.whole else []),
         *(f"ip daddr . {name} dport @claimed_{name}_at {queue}" for name in _named(claims.at, 1)),
         *(f"{name} dport @claimed_{name} {queue}" for name in _named(claims.everywhere, 0)),
         f"{LOCAL_SOCKET} return",
         *(f"meta l4proto {name} {queue}" for name in claims.default_host),
-        f"meta l4proto {{ tcp, udp }} th dport {low}-{high} {queue}",
+        f"meta l4proto {{ tcp, udp }} th dport @ports {queue}",
         f"meta l4proto != {{ tcp, udp }} {queue}",
     )
 
@@ -122,7 +164,7 @@ def _back(plan: DiversionPlan) -> Iterator[str]:
     """The rule for hairpinned packets on their way back to an internal host."""
     if plan.hairpinning:
         sides = names(plan.internal)
-        mark = f"meta mark & {HAIRPIN_MASK:#x} == {HAIRPIN_MARK:#x}"
+        mark = f"meta mark & {plan.mark:#x} == {plan.mark:#x}"
         yield f"oifname {sides} iifname {sides} {mark} {_queue(plan)}"
 
 

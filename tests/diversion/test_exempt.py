@@ -9,10 +9,11 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from support.nfqueue import POSTROUTING, PREROUTING, KernelQueue, Packet
 from support.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
+from support.paths import outside
 from support.wire import UDP, Seen, Wire
 
 from diversion.test_guard import guarding
-from diversion.test_nftables import DIVERT, _counted, _counters
+from diversion.test_nftables import ASSIGNED, DIVERT, INTRUDER, OUTBOUND, RULES, _counted, _counters, _met
 from diversion.traffic import ICMP, OWN_PORT, POOL_PORT, TIME_EXCEEDED, udp
 from nfmasq.diversion import Diversion, DiversionPlan, guard
 from nfmasq.diversion.nftables_rules import rules_table
@@ -150,7 +151,7 @@ def _is_the_end(seen: Seen) -> bool:
 
 def test_nothing_is_exempt_while_there_is_no_external_address(plan: DiversionPlan) -> None:
     """The router would ask for its neighbour (ARP) by an internal address."""
-    assert replace(plan, addresses=(), exempt=EXEMPT).merged_exempt == ()
+    assert replace(plan, externals=outside(), exempt=EXEMPT).merged_exempt == ()
 
 
 def test_our_own_addresses_and_networks_are_never_exempt(plan: DiversionPlan) -> None:
@@ -167,13 +168,13 @@ def test_nft_lets_be_the_same(path: Path, exempting: DiversionPlan) -> None:
     text = rules_table(exempting).anew()
     path.router.run("nft", "-f", "-", input=text.replace(DIVERT, "counter drop"))
     _talk(path)
-    assert _counters(path) == [0] * 5
+    assert _counters(path) == [0] * RULES
     with path.server.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind((OTHER_SERVER, PORT))
         other.sendto(b"intruder", (CLIENT, OWN_PORT))
-    assert _counted(path, [1, 0, 0, 0, 0])
+    assert _counted(path, _met({INTRUDER: 1}))
     udp(path.server, EXTERNAL, POOL_PORT)
-    assert _counted(path, [1, 1, 0, 0, 0])
+    assert _counted(path, _met({INTRUDER: 1, ASSIGNED: 1}))
     _spoof(path, SERVER)
     udp(path.client, OTHER_SERVER, PORT)
-    assert _counted(path, [1, 1, 0, 2, 0])
+    assert _counted(path, _met({INTRUDER: 1, ASSIGNED: 1, OUTBOUND: 2}))

@@ -6,13 +6,13 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path as FilePath
 
 import pytest
 from support.nfqueue import ACCEPT, KernelQueue
 from support.path import CLIENT, EXTERNAL, PORT, QUEUE, ROUTER_INSIDE, SERVER, Path
-from support.paths import only_programs
+from support.paths import only_programs, outside
 from support.wire import UDP, Seen, Wire, with_source
 
 import nfmasq
@@ -29,9 +29,10 @@ DAEMON = f"""
 import sys
 from ipaddress import IPv4Address, IPv4Network
 from netfilterqueue import NetfilterQueue
-from nfmasq.diversion import DiversionPlan, guard, probe
+from nfmasq.diversion import DiversionPlan, External, guard, probe
 lan = (IPv4Network("192.168.1.0/24"),)
-plan = DiversionPlan(("lan0",), "wan0", (IPv4Address("{EXTERNAL}"),), lan, (1024, 32767), ({QUEUE}, 1))
+outside = (External("wan0", (IPv4Address("{EXTERNAL}"),)),)
+plan = DiversionPlan(("lan0",), outside, lan, ((1024, 32767),), ({QUEUE}, 1))
 queue = NetfilterQueue()
 queue.bind({QUEUE}, lambda packet: packet.drop())
 guard.install(plan)
@@ -102,7 +103,7 @@ def test_what_neither_came_from_inside_nor_bears_an_internal_source_passes(
 def test_without_an_external_address_nothing_from_inside_leaves(
     path: Path, guarding: str, plan: DiversionPlan
 ) -> None:
-    path.router.call(guard.install, replace(plan, addresses=(), networks=()))
+    path.router.call(guard.install, replace(plan, externals=outside(), networks=()))
     _arrives_only_after(path, lambda: path.router.call(guard.remove))
 
 
@@ -212,7 +213,7 @@ def test_a_hole_in_it_is_noticed_and_mended(path: Path, guarding: str, plan: Div
 
 def test_another_address_takes_the_place_of_the_first(path: Path, guarding: str, plan: DiversionPlan) -> None:
     path.router.call(guard.install, plan)
-    path.router.call(guard.install, replace(plan, addresses=(IPv4Address("198.51.100.77"),)))
+    path.router.call(guard.install, replace(plan, externals=outside("198.51.100.77")))
     text = listed(path) + "\n".join(saved(path))
     assert "198.51.100.77" in text
     assert EXTERNAL not in text

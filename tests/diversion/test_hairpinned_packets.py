@@ -7,16 +7,17 @@ from ipaddress import IPv4Address
 import pytest
 from support.nfqueue import ACCEPT, POSTROUTING, PREROUTING, KernelQueue, Packet
 from support.path import CLIENT, EXTERNAL, PORT, QUEUE, Path
+from support.paths import outside
 from support.wire import Wire, with_destination, with_source
 
 from diversion.traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, exchange_over_tcp, icmp, raw, udp
 from nfmasq.diversion import Diversion, DiversionPlan, guard
-from nfmasq.diversion.backend import HAIRPIN_MARK
+from nfmasq.diversion.backend import DEFAULT_MARK
 
 pytestmark = pytest.mark.root
 
 REDIRECT = 5
-SESSION = 77
+OTHER_BITS = 77
 NEIGHBOUR = "192.168.1.3"
 
 
@@ -57,10 +58,10 @@ def _there_and_back(path: Path) -> list[bytes]:
         first = _next(queue)
         assert (first.hook, first.mark) == (PREROUTING, 0)
         queue.decide(
-            first, ACCEPT, with_destination(first.payload, CLIENT, PORT), mark=HAIRPIN_MARK | SESSION
+            first, ACCEPT, with_destination(first.payload, CLIENT, PORT), mark=DEFAULT_MARK | OTHER_BITS
         )
         second = _next(queue)
-        assert (second.hook, second.mark) == (POSTROUTING, HAIRPIN_MARK | SESSION)
+        assert (second.hook, second.mark) == (POSTROUTING, DEFAULT_MARK | OTHER_BITS)
         assert socket.inet_ntoa(second.payload[12:16]) == CLIENT
         queue.decide(second, ACCEPT, with_source(second.payload, EXTERNAL), mark=0)
         assert listener.recvfrom(100) == (b"hairpin", (EXTERNAL, PORT + 1))
@@ -95,7 +96,7 @@ def test_what_the_core_did_not_mark_is_not_queued_on_its_way_between_internal_ho
         caller.sendto(b"marked by somebody else", (EXTERNAL, POOL_PORT))
         first = _next(queue)
         changed = with_source(with_destination(first.payload, CLIENT, PORT), NEIGHBOUR)
-        queue.decide(first, ACCEPT, changed, mark=0x84000000)
+        queue.decide(first, ACCEPT, changed, mark=DEFAULT_MARK - 1)
         assert listener.recv(100) == b"marked by somebody else"
         assert queue.receive(0.1) is None
 
@@ -112,7 +113,7 @@ def test_of_a_pool_in_many_pieces_each_address_is_queued_and_no_other(
     path: Path, diversion: Diversion, plan: DiversionPlan
 ) -> None:
     pool = [IPv4Address("198.51.100.1") + 2 * number for number in range(8)]
-    path.router.call(diversion.install, replace(plan, addresses=tuple(pool), hairpinning=True))
+    path.router.call(diversion.install, replace(plan, externals=outside(*map(str, pool)), hairpinning=True))
     path.router.ip("route add default via 203.0.113.9")
     with KernelQueue(path.router, QUEUE).open() as queue:
         for address in pool:

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 from support.nfqueue import ACCEPT, KernelQueue
 from support.path import EXTERNAL, QUEUE, Path
+from support.paths import outside
 from support.wire import with_source
 
 from diversion.rules import listed
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.root
 
 TCP, HOST = 6, ForwardTarget(IPv4Address("192.168.1.2"))
 MORE_NETWORKS = (IPv4Network("192.168.1.0/24"), IPv4Network("10.9.0.0/16"))
-OTHER_ADDRESS = IPv4Address("198.51.100.77")
+OTHER_ADDRESS = "198.51.100.77"
 
 
 def _forward(first: int, last: int) -> Forward:
@@ -62,8 +63,8 @@ Change = Callable[[DiversionPlan], DiversionPlan]
 SMALL: dict[str, Change] = {
     "another network": lambda plan: replace(plan, networks=MORE_NETWORKS),
     "a wider network": lambda plan: replace(plan, networks=(IPv4Network("192.168.0.0/16"),)),
-    "another address": lambda plan: replace(plan, addresses=(OTHER_ADDRESS,)),
-    "one address more": lambda plan: replace(plan, addresses=(*plan.addresses, OTHER_ADDRESS)),
+    "another address": lambda plan: replace(plan, externals=outside(OTHER_ADDRESS)),
+    "one address more": lambda plan: replace(plan, externals=outside(EXTERNAL, OTHER_ADDRESS)),
     "no network": lambda plan: replace(plan, networks=()),
     "an exempt destination": lambda plan: replace(plan, exempt=(IPv4Network("10.8.0.0/16"),)),
     "another forward": lambda plan: replace(plan, forwards=(_forward(80, 89), _forward(443, 443))),
@@ -106,7 +107,7 @@ def _is_as_if_laid_at_once(path: Path, name: str, whole: NftTable, present: Call
 def test_another_interface_takes_a_table_of_its_own(path: Path, plan: DiversionPlan) -> None:
     path.router.call(guard.install, plan)
     handle = _table_handle(path, guard.TABLE)
-    path.router.call(guard.install, replace(plan, external="ppp0"))
+    path.router.call(guard.install, replace(plan, externals=outside(EXTERNAL, name="ppp0")))
     assert _table_handle(path, guard.TABLE) != handle
     assert "wan0" not in listed(path)
 
@@ -143,7 +144,7 @@ def test_what_others_change_is_noticed_after_a_change_in_place_and_mended_by_the
     path: Path, plan: DiversionPlan, tampering: str
 ) -> None:
     path.router.call(guard.install, plan)
-    more = replace(plan, addresses=(*plan.addresses, OTHER_ADDRESS))
+    more = replace(plan, externals=outside(EXTERNAL, OTHER_ADDRESS))
     path.router.call(guard.install, more)
     whole = listed(path)
     path.router.run("nft", tampering)

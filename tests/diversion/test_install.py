@@ -1,10 +1,11 @@
 """Our rules come, stay, go, and leave everybody else's alone, whichever back end lays them."""
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 import pytest
-from support.path import Path
+from support.path import EXTERNAL, Path
+from support.paths import outside
 
 from diversion.rules import listed, saved
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable
@@ -71,20 +72,20 @@ def test_another_plan_takes_the_place_of_the_first(
     path: Path, diversion: Diversion, plan: DiversionPlan
 ) -> None:
     path.router.call(diversion.install, plan)
-    other = replace(plan, addresses=(IPv4Address("198.51.100.77"),), external="ppp0", queues=(200, 3))
+    other = replace(plan, externals=outside("198.51.100.77", name="ppp0"), queues=(200, 3))
     path.router.call(diversion.install, other)
     text = "\n".join(saved(path)) + listed(path)
     assert path.router.call(diversion.present)
     assert "198.51.100.77" in text
     assert "ppp0" in text
-    assert str(plan.addresses[0]) not in text
+    assert EXTERNAL not in text
     assert "wan0" not in text
 
 
 def test_a_router_without_an_address_or_a_network_yet_can_be_planned_for(
     path: Path, diversion: Diversion, plan: DiversionPlan
 ) -> None:
-    path.router.call(diversion.install, replace(plan, addresses=(), networks=()))
+    path.router.call(diversion.install, replace(plan, externals=outside(), networks=()))
     assert path.router.call(diversion.present)
 
 
@@ -164,7 +165,7 @@ def test_a_rule_that_others_change_elsewhere_is_none_of_our_business(
 @pytest.mark.parametrize("name", ["", 'wan0"', "wan+", "wan 0", "wan0\n", "sixteen-letters-"])
 def test_an_interface_name_no_rule_can_bear_is_refused(plan: DiversionPlan, name: str) -> None:
     with pytest.raises(DiversionUnavailable, match="rename the interface"):
-        replace(plan, external=name)
+        replace(plan, externals=outside(name=name))
 
 
 def test_queues_past_the_last_number_are_refused(plan: DiversionPlan) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from support.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
+from support.paths import outside
 
 from diversion.rules import listed
 from diversion.traffic import (
@@ -30,14 +31,16 @@ from nfmasq.diversion.nftables_rules import rules_table
 pytestmark = pytest.mark.root
 
 DIVERT = f"queue num {QUEUE}"
-ASSIGNED = 1  # of the rules, in their order: intruder, assigned port, portless, outbound, own ICMP error
+RULES = 7
+INTRUDER, ASSIGNED, PORTLESS, LATE, OUTBOUND, OWN_ERROR = 0, 2, 3, 4, 5, 6
+"""Of the rules, in their order; 1 is spoofed sources for untranslated networks."""
 
 
 @pytest.fixture
 def counting(path: Path, plan: DiversionPlan) -> Path:
     """The router with the rules in force, counting in place of diverting."""
     text = rules_table(plan).anew()
-    assert text.count(DIVERT) == 5
+    assert text.count(DIVERT) == RULES
     path.router.run("nft", "-f", "-", input=text.replace(DIVERT, "counter drop"))
     return path
 
@@ -53,8 +56,8 @@ def _counted(path: Path, expected: list[int]) -> bool:
     return eventually(lambda: _counters(path) == expected)
 
 
-def _only(rule: int) -> list[int]:
-    return [int(number == rule) for number in range(5)]
+def _met(counts: dict[int, int]) -> list[int]:
+    return [counts.get(number, 0) for number in range(RULES)]
 
 
 @pytest.mark.parametrize("queues", [(QUEUE, 1), (100, 2), (65535, 1)])
@@ -64,10 +67,10 @@ def test_the_kernel_takes_every_other_expression_of_the_rules(
 ) -> None:
     changed = replace(plan, queues=queues, internal=("lan0", "lan1.2"))
     if empty:
-        changed = replace(changed, addresses=(), networks=())
+        changed = replace(changed, externals=outside(), networks=())
     first, count = queues
     divert = f"queue num {first}" if count == 1 else f"queue num {first}-{first + count - 1}"
-    assert rules_table(changed).anew().count(divert) == 5
+    assert rules_table(changed).anew().count(divert) == RULES
     path.router.run("nft", "-c", "-f", "-", input=rules_table(changed).anew().replace(divert, "drop"))
 
 
@@ -85,23 +88,23 @@ def test_the_text_of_the_rules_is_good_whether_the_kernel_has_the_queue_expressi
 def test_each_packet_to_divert_meets_its_rule(counting: Path) -> None:
     counting.server.ip(f"route add 192.168.1.0/24 via {EXTERNAL}")
     udp(counting.server, CLIENT, OWN_PORT)
-    assert _counted(counting, [1, 0, 0, 0, 0])
+    assert _counted(counting, _met({INTRUDER: 1}))
     udp(counting.server, EXTERNAL, POOL_PORT)
-    assert _counted(counting, [1, 1, 0, 0, 0])
+    assert _counted(counting, _met({INTRUDER: 1, ASSIGNED: 1}))
     raw(counting.server, ICMP, icmp(ECHO_REQUEST))
     raw(counting.server, GRE, b"\0" * 8)
-    assert _counted(counting, [1, 1, 2, 0, 0])
+    assert _counted(counting, _met({INTRUDER: 1, ASSIGNED: 1, PORTLESS: 2}))
     with counting.sender() as sender:
         sender.send(b"out")
-    assert _counted(counting, [1, 1, 2, 1, 0])
+    assert _counted(counting, _met({INTRUDER: 1, ASSIGNED: 1, PORTLESS: 2, OUTBOUND: 1}))
     udp(counting.server, EXTERNAL, OWN_PORT)  # nobody listens: the router answers with an ICMP error
-    assert _counted(counting, [1, 1, 2, 1, 1])
+    assert _counted(counting, _met({INTRUDER: 1, ASSIGNED: 1, PORTLESS: 2, OUTBOUND: 1, OWN_ERROR: 1}))
 
 
 def test_a_local_listener_on_a_port_of_the_pool_is_reached(counting: Path) -> None:
     for address in ("0.0.0.0", EXTERNAL):
         exchange_over_tcp(counting, address)
-    assert _counters(counting) == [0] * 5
+    assert _counters(counting) == [0] * RULES
 
 
 def test_packets_of_the_router_and_from_inside_for_the_router_are_left_alone(counting: Path) -> None:
@@ -112,12 +115,12 @@ def test_packets_of_the_router_and_from_inside_for_the_router_are_left_alone(cou
         pinging.settimeout(5)
         pinging.sendto(icmp(ECHO_REQUEST), (EXTERNAL, 0))
         assert pinging.recv(100)[20] == 0
-    assert _counters(counting) == [0] * 5
+    assert _counters(counting) == [0] * RULES
 
 
 def test_a_fragmented_datagram_meets_the_rule_once_and_whole(counting: Path) -> None:
     udp(counting.server, EXTERNAL, POOL_PORT, b"x" * 4000)
-    assert _counted(counting, _only(ASSIGNED))
+    assert _counted(counting, _met({ASSIGNED: 1}))
 
 
 def test_connection_tracking_stays_off(counting: Path) -> None:
@@ -146,4 +149,4 @@ def test_a_kernel_without_the_queue_expression_is_refused_by_its_name_and_nothin
 def test_an_internal_socket_of_the_client_is_no_local_socket(counting: Path) -> None:
     with counting.client.call(socket.create_server, (CLIENT, POOL_PORT)):
         udp(counting.server, EXTERNAL, POOL_PORT)
-    assert _counted(counting, _only(ASSIGNED))
+    assert _counted(counting, _met({ASSIGNED: 1}))

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 import pytest
 from scapy.layers import inet
 from support.path import CLIENT, EXTERNAL, QUEUE, ROUTER_INSIDE, SERVER, Path
+from support.paths import outside
 
 from diversion.traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, eventually, icmp, raw, udp
 from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Forward, ForwardTarget
@@ -38,8 +39,11 @@ DEFAULT_HOST = Forward(ANY_PROTOCOL, None, ALL_PORTS, TARGETS)
 
 def _lay(path: Path, plan: DiversionPlan) -> None:
     """Lay the rules, for a router with three addresses."""
-    addresses = tuple(map(IPv4Address, (EXTERNAL, SECOND, THIRD)))
-    text = rules_table(replace(plan, addresses=addresses)).anew().replace(DIVERT, "counter drop")
+    text = (
+        rules_table(replace(plan, externals=outside(EXTERNAL, SECOND, THIRD)))
+        .anew()
+        .replace(DIVERT, "counter drop")
+    )
     path.router.run("nft", "-f", "-", input=text)
     path.router.ip(*(f"address replace {address}/24 dev wan0" for address in (SECOND, THIRD)))
 
@@ -110,7 +114,7 @@ def test_from_inside_an_external_address_is_diverted_only_when_hairpinning(
 
 
 @pytest.mark.parametrize(
-    ("mark", "diverted"), [(0x80000001, True), (0x83FFFFFF, True), (0x84000000, False), (0, False)]
+    ("mark", "diverted"), [(0x80000000, True), (0xFFFFFFFF, True), (0x7FFFFFFF, False), (0, False)]
 )
 def test_what_goes_back_inside_is_diverted_by_its_mark(
     path: Path, plan: DiversionPlan, mark: int, diverted: bool
@@ -172,7 +176,7 @@ def test_what_is_nobody_s_of_an_address_on_no_interface_does_not_go_back_out(
 ) -> None:
     path.router.ip(f"route add default via {SERVER}")
     path.server.ip(f"route add {ROUTED} via {EXTERNAL}", f"address add {BEYOND}/32 dev lo")
-    whole = replace(plan, addresses=tuple(map(IPv4Address, addresses)))
+    whole = replace(plan, externals=outside(*addresses))
     packet = inet.IP(src=BEYOND, dst=ROUTED) / inet.UDP(sport=OWN_PORT, dport=OWN_PORT)
 
     def comes_back() -> bool:

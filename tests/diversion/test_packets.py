@@ -4,11 +4,11 @@ import socket
 import struct
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import IPv4Address
 
 import pytest
 from support.nfqueue import ACCEPT, DROP, POSTROUTING, PREROUTING, KernelQueue, Packet
 from support.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
+from support.paths import outside
 from support.wire import Seen, Wire, with_source
 
 from diversion.traffic import (
@@ -202,9 +202,9 @@ def test_what_is_nobody_s_of_an_address_on_no_interface_does_not_go_back_out(
             return any(seen.protocol == socket.IPPROTO_TCP for seen in wire.until(_is_the_end))
 
     assert comes_back(), "there was none to stop"
-    path.router.call(diversion.install, replace(plan, addresses=(IPv4Address(ROUTED),)))
+    path.router.call(diversion.install, replace(plan, externals=outside(ROUTED)))
     assert not comes_back()
-    path.router.call(diversion.install, replace(plan, addresses=()))
+    path.router.call(diversion.install, replace(plan, externals=outside()))
     assert not comes_back()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 
 import pytest
 
-from nfmasq.diversion import DiversionPlan, guard
+from nfmasq.diversion import DiversionPlan, External, guard
 from nfmasq.diversion.iptables import IptablesDiversion
 from nfmasq.diversion.nftables import NftablesDiversion
 from nfmasq.machine import programs as program
@@ -15,6 +15,11 @@ from support.path import EXTERNAL, QUEUE, Path
 
 POOL = (1024, 32767)
 LAN = IPv4Network("192.168.1.0/24")
+
+
+def outside(*addresses: str, name: str = "wan0") -> tuple[External, ...]:
+    """The externals of a plan: this interface with these addresses."""
+    return (External(name, tuple(map(IPv4Address, addresses))),)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +38,7 @@ def path(as_root: None) -> Iterator[Path]:
 @pytest.fixture
 def plan() -> DiversionPlan:
     """The plan for that router, with one queue."""
-    return DiversionPlan(("lan0",), "wan0", (IPv4Address(EXTERNAL),), (LAN,), POOL, (QUEUE, 1))
+    return DiversionPlan(("lan0",), outside(EXTERNAL), (LAN,), (POOL,), (QUEUE, 1))
 
 
 @pytest.fixture(params=["nftables", "iptables", "iptables-legacy"])
