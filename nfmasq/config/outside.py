@@ -23,8 +23,8 @@ def externals(nat: Document) -> Iterator[tuple[str, str]]:
     if isinstance(written, list):
         for place, name in good_items(interface, written):
             yield key_of(("nat", "external", place)), name
-    elif name := good(interface, written):
-        yield "nat.external", name
+    elif (alone := good(interface, written)) is not None:
+        yield "nat.external", alone
 
 
 def pools_of(nat: Document) -> list[WrittenPool]:

@@ -39,7 +39,7 @@ class RuleChanges:
             self._watch.close()
 
     def _legacy_changed(self) -> bool:
-        """Tables that may not be read are left out from then on: nobody without that right lays rules there."""
+        """Tables that may not be read are left out from then on: without that right nobody lays rules."""
         if self._legacy is None:
             return False
         try:

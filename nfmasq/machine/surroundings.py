@@ -102,10 +102,10 @@ def derive(wanted: Wanted, seen: Seen, room: Room = Room()) -> Derived:  # noqa:
     outer = frozenset(by_name[name].interface for name in wanted.external if name in by_name)
     roads = Roads(seen, internal, outer - internal)
     problems = [
-        f"the {side} interface {name} is away: {consequence}"
+        f"{side} interface {name} does not exist: {consequence}"
         for side, names, consequence in (
-            ("internal", wanted.internal, "hosts behind it are not translated"),
-            ("external", wanted.external, "nothing is translated by it"),
+            ("internal", wanted.internal, "no host is behind it"),
+            ("external", wanted.external, "nothing leaves by it"),
         )
         for name in names
         if name not in by_name
@@ -115,7 +115,9 @@ def derive(wanted: Wanted, seen: Seen, room: Room = Room()) -> Derived:  # noqa:
         for name in wanted.external
     ]
     problems += [
-        f"{outside.name} has no IPv4 address to translate to" for outside, _, _ in read if not outside.pooled
+        f"no external address on {outside.name}; waiting for one"
+        for outside, _, _ in read
+        if outside.index and not outside.pooled
     ]
     outsides, crowded = within_room([outside for outside, _, _ in read], room)
     inside = read_inside(seen.routes, roads)
