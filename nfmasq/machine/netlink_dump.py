@@ -27,9 +27,9 @@ T = TypeVar("T")
 class NetlinkDump:
     """Reads the network namespace of the thread that makes it. Raises OSError if there is no such socket."""
 
-    def __init__(self) -> None:
+    def __init__(self, family: int = NETLINK_ROUTE) -> None:
         self._sequence = 0
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_ROUTE)
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, family)
         self._socket.settimeout(_SECONDS)
         with suppress(OSError):  # Linux before 4.20 answers with the addresses of all interfaces, not of one
             self._socket.setsockopt(SOL_NETLINK, _GET_STRICT_CHK, 1)
