@@ -1,24 +1,59 @@
 """Rules of others that stand in the way: they are read and named, never changed."""
 
 import json
-from typing import Any
+from collections.abc import Iterable
+from ipaddress import IPv4Network
 
+from nfmasq.diversion.backend import DiversionPlan
+from nfmasq.diversion.foreign_iptables import read_saved
+from nfmasq.diversion.foreign_nft import Objects, read_listed
+from nfmasq.diversion.foreign_rules import Packets, Ruleset, translations
 from nfmasq.machine.programs import run
 
-_SOURCE_NAT = {"MASQUERADE", "SNAT", "NETMAP"}
+_OURS = "nfmasq"
 
 
-def source_translations(interface: str) -> list[str]:
-    """Where else the source of packets leaving by `interface` may be translated, each in a few words."""
-    found = []
-    objects = ruleset()
-    for rule in objects.get("rule", []):
-        if _translates(rule) and concerns(rule, {"oif", "oifname"}, interface):
-            found.append(f"nft table {rule['family']} {rule['table']} chain {rule['chain']}")
-    # nft lists the rules of iptables over nf_tables too. Without -t the legacy program loads no table.
-    saved = run("iptables-legacy-save").output + ("" if objects else run("iptables-save", "-t", "nat").output)
-    found += [f"iptables {line}" for line in saved.splitlines() if _line_translates(line, interface)]
+def problems(plan: DiversionPlan) -> list[str]:
+    """What the rules of others do to packets that this plan has translated, a line each."""
+    sources = (*plan.merged_networks, *plan.merged_addresses)
+    never_to = (*plan.networks, *plan.untranslated, *plan.elsewhere)
+    found = [
+        f"{rule} translates packets that leave by {name} a second time; delete the rule"
+        for name in plan.outside
+        for rule in source_translations(name, sources, never_to)
+    ]
     return list(dict.fromkeys(found))
+
+
+def source_translations(
+    interface: str, sources: Iterable[IPv4Network] = (), never_to: Iterable[IPv4Network] = ()
+) -> list[str]:
+    """Rules that may translate packets leaving by `interface` from these sources, each in a few words.
+
+    sources: none: wherever packets come from. never_to: networks that no packet leaves for by this interface.
+    A packet of these bears no mark.
+    """
+    packets = Packets((interface,), (), tuple(sources), tuple(never_to), mark=0)
+    found = [rule.shown for table in rulesets("nat") for rule in translations(table, packets)]
+    return list(dict.fromkeys(found))
+
+
+def rulesets(*kinds: str) -> list[Ruleset]:
+    """The tables of others: those of iptables by these names, and all that nft has besides.
+
+    nft lists the tables of iptables over nf_tables too, but not what every rule there asks.
+    """
+    saved = run("iptables-nft-save")
+    text = (run("iptables-save") if saved.code == 127 else saved).output
+    by_iptables = read_saved(text) if "nf_tables" in text else {}
+    tables = [by_iptables[kind] for kind in kinds if kind in by_iptables]
+    # Without -t the legacy program loads no table.
+    legacy = read_saved(run("iptables-legacy-save").output)
+    tables += [legacy[kind] for kind in kinds if kind in legacy]
+    for name, table in read_listed(ruleset()).items():
+        if name.removeprefix("ip ") not in by_iptables and not name.removeprefix("ip ").startswith(_OURS):
+            tables.append(table)
+    return tables
 
 
 def flowtables(interfaces: set[str]) -> list[str]:
@@ -32,61 +67,13 @@ def flowtables(interfaces: set[str]) -> list[str]:
     ]
 
 
-def ruleset() -> dict[str, list[dict[str, Any]]]:
+def ruleset() -> Objects:
     """Everything nft lists, by kind; empty when it cannot."""
     listed = run("nft", "-j", "list", "ruleset")
     if not listed.good:
         return {}
-    objects: dict[str, list[dict[str, Any]]] = {}
+    objects: Objects = {}
     for entry in json.loads(listed.output)["nftables"]:
         for kind, value in entry.items():
             objects.setdefault(kind, []).append(value)
     return objects
-
-
-def _translates(rule: dict[str, Any]) -> bool:
-    return any(
-        "masquerade" in step or "snat" in step or (step.get("xt") or {}).get("name") in _SOURCE_NAT
-        for step in rule.get("expr", [])
-    )
-
-
-def concerns(rule: dict[str, Any], keys: set[str], interface: str) -> bool:
-    """May nft's rule concern packets of this interface, looked at by these keys of `meta`?
-
-    What it cannot read it takes for a yes.
-    """
-    for step in rule.get("expr", []):
-        match = step.get("match", {})
-        left = match.get("left")
-        if not isinstance(left, dict) or left.get("meta", {}).get("key") not in keys:
-            continue
-        right = match.get("right")
-        named = right.get("set", []) if isinstance(right, dict) else [right]
-        if any(str(name).startswith("@") for name in named):
-            continue
-        hit = any(_names(str(name), interface, "*") for name in named)
-        if hit != (match.get("op") != "!="):
-            return False
-    return True
-
-
-def line_concerns(words: list[str], option: str, interface: str) -> bool:
-    """May iptables' rule concern packets of this interface, looked at by "-i" or "-o"?"""
-    if option not in words:
-        return True
-    at = words.index(option)
-    return _names(words[at + 1], interface, "+") != (words[at - 1] == "!")
-
-
-def _line_translates(line: str, interface: str) -> bool:
-    words = line.split()
-    if words[:1] != ["-A"] or not _SOURCE_NAT.intersection(words):
-        return False
-    return line_concerns(words, "-o", interface)
-
-
-def _names(pattern: str, interface: str, wildcard: str) -> bool:
-    if pattern.endswith(wildcard):
-        return interface.startswith(pattern[:-1])
-    return pattern == interface

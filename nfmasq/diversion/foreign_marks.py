@@ -1,64 +1,90 @@
-"""Rules of others that overwrite the mark by which a hairpinned packet is known in its second pass.
+"""Rules of others that deal with the bit of the mark by which a hairpinned packet is known.
 
-The rules are read and named, never changed. Only rules between the two passes count, except rules that leave
-marked packets alone, or match an interface by which no hairpinned packet comes in.
+The rules are read and named, never changed. Of netfilter's rules only those between the two passes count, if
+they write the bit of a packet that bears it, or look for it by a mask of their own. Of the routing rules
+those count that would route such a packet another way than one without the bit. A mark without a mask is
+compared whole: that is common, and no bit is free of it.
 """
 
-from typing import Any
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from nfmasq.diversion.foreign import concerns, line_concerns, ruleset
+from nfmasq.diversion.backend import DEFAULT_MARK
+from nfmasq.diversion.foreign import rulesets
+from nfmasq.diversion.foreign_rules import ALL_BITS, Packets, Rule, reads, used_bits
 from nfmasq.machine.programs import run
 
 _HOOKS = {"prerouting", "forward", "postrouting"}
-_BESIDE = {"INPUT", "OUTPUT"}
-_UNMARKED = {"0", "0x0", "0x0/0xffffffff"}
 
 
-def mark_changes(internal: set[str]) -> list[str]:
-    """What may take the mark from packets that came in by these interfaces, each in a few words."""
-    found = [f"iptables {line}" for line in _iptables_lines() if _line_changes_marks(line.split(), internal)]
-    objects = ruleset()
-    chains = {(each["family"], each["table"], each["name"]): each for each in objects.get("chain", [])}
-    for rule in objects.get("rule", []):
-        chain = chains.get((rule["family"], rule["table"], rule["chain"]), {})
-        # A chain without a hook may be jumped to from anywhere.
-        if chain.get("hook", "prerouting") in _HOOKS and _changes_marks(rule, internal):
-            found.append(f"nft table {rule['family']} {rule['table']} chain {rule['chain']}")
-    return list(dict.fromkeys(found))
+@dataclass
+class Marks:
+    """What others do with marks. writing, reading: rules that touch the bit; free: an unused bit, or 0."""
+
+    writing: list[str] = field(default_factory=list)
+    reading: list[str] = field(default_factory=list)
+    free: int = 0
 
 
-def _iptables_lines() -> list[str]:
-    """The rules of others in raw and mangle. Without -t no program makes a table by listing it."""
-    lines = []
-    for program in ("iptables-save", "iptables-legacy-save"):
-        table = ""
-        for line in run(program).output.splitlines():
-            if line.startswith("*"):
-                table = line[1:]
-            elif line.startswith("-A ") and table in {"raw", "mangle"}:
-                lines.append(line)
-    return lines
+def mark_changes(internal: set[str], bit: int = DEFAULT_MARK) -> list[str]:
+    """What may write the bit of packets that came in by these interfaces, each in a few words."""
+    return marks(internal, bit).writing
 
 
-def _line_changes_marks(words: list[str], internal: set[str]) -> bool:
-    following = dict(zip(words, [*words[1:], ""], strict=True))
-    restores = following.get("-j") == "CONNMARK" and "--restore-mark" in words
-    if words[1] in _BESIDE or not (restores or following.get("-j") == "MARK"):
-        return False
-    if following.get("--mark") in _UNMARKED and words[words.index("--mark") - 1] != "!":
-        return False
-    return any(line_concerns(words, "-i", interface) for interface in internal)
+def marks(internal: Iterable[str], bit: int = DEFAULT_MARK) -> Marks:
+    """What others do with this bit of packets that came in by these interfaces, and which bit is free."""
+    found = Marks()
+    used = 0
+    packets = Packets(into=tuple(internal), mark=bit)
+    for table in rulesets("raw", "mangle", "nat", "filter"):
+        for chain in table.values():
+            for rule in chain.rules:
+                used |= used_bits(rule)
+                # A chain without a hook may be jumped to from anywhere.
+                if (chain.hook or "prerouting") in _HOOKS:
+                    _judge(rule, packets, bit, found)
+    for shown, value, mask in _routing_rules():
+        used |= value if mask == ALL_BITS else mask
+        if (value == 0) != (bit & mask == value):
+            found.reading.append(shown)
+    found.writing = list(dict.fromkeys(found.writing))
+    found.reading = list(dict.fromkeys(found.reading))
+    found.free = next((1 << at for at in reversed(range(32)) if not used >> at & 1 and 1 << at != bit), 0)
+    return found
 
 
-def _changes_marks(rule: dict[str, Any], internal: set[str]) -> bool:
-    for step in rule.get("expr", []):
-        if _is_the_mark(step.get("mangle", {}).get("key")):
-            return any(concerns(rule, {"iif", "iifname"}, interface) for interface in internal)
-        match = step.get("match", {})
-        if _is_the_mark(match.get("left")) and match.get("right") == 0 and match.get("op") != "!=":
-            return False
-    return False
+def problems(internal: Iterable[str], bit: int) -> list[str]:
+    """What touches the bit, a line each with the remedy."""
+    found = marks(internal, bit)
+    remedy = f"set nat.mark = {found.free:#x}" if found.free else "give those rules masks"
+    return [
+        *(
+            f"{rule} overwrites {bit:#x} in the mark of hairpinned packets; {remedy}"
+            for rule in found.writing
+        ),
+        *(f"{rule} looks for {bit:#x}, the mark of hairpinned packets; {remedy}" for rule in found.reading),
+    ]
 
 
-def _is_the_mark(expression: object) -> bool:
-    return expression == {"meta": {"key": "mark"}}
+def _judge(rule: Rule, packets: Packets, bit: int, found: Marks) -> None:
+    if packets.match(rule) is False:
+        return
+    if rule.writes & bit:
+        found.writing.append(rule.shown)
+    elif reads(rule, bit):
+        found.reading.append(rule.shown)
+
+
+def _routing_rules() -> list[tuple[str, int, int]]:
+    """The routing rules that ask for a mark: in a few words, value and mask."""
+    listed = run("ip", "-j", "rule")
+    if not listed.good:
+        return []
+    rules = []
+    for rule in json.loads(listed.output or "[]"):
+        if "fwmark" in rule:
+            value, mask = int(rule["fwmark"], 0), int(rule.get("fwmask", hex(ALL_BITS)), 0)
+            shown = rule["fwmark"] + (f"/{rule['fwmask']}" if "fwmask" in rule else "")
+            rules.append((f"ip rule fwmark {shown} lookup {rule.get('table', '?')}", value, mask))
+    return rules

@@ -110,7 +110,7 @@ def _marks(path: Path) -> list[str]:
     [
         "PREROUTING -j CONNMARK --restore-mark",
         "PREROUTING -i lan0 -j MARK --set-mark 1",
-        "FORWARD ! -i wan0 -m mark ! --mark 0 -j MARK --or-mark 1",
+        "FORWARD ! -i wan0 -m mark ! --mark 0 -j MARK --and-mark 0xffff",
         "POSTROUTING -j MARK --set-mark 0",
     ],
 )
@@ -142,7 +142,7 @@ def test_a_rule_by_iptables_that_leaves_hairpinned_packets_marks_is_not(
     [
         ("meta mark set ct mark", 1),
         ('iifname "lan*" ip saddr 192.168.1.0/24 meta mark set 1', 1),
-        ('iifname { "wan0", "lan0" } meta mark set meta mark or 1', 1),
+        ('iifname { "wan0", "lan0" } meta mark set meta mark and 0xffff', 1),
         ("meta mark != 0 meta mark set ct mark", 1),
         ("meta mark 0 meta mark set ct mark", 0),
         ('iifname "wan0" meta mark set ct mark', 0),
