@@ -26,6 +26,7 @@ from nfmasq.core.policy import (
     Policy,
     Timeouts,
 )
+from nfmasq.core.policy import Uplink as Outside
 from nfmasq.machine.interfaces import Uplink
 
 HEADERS = 40
@@ -53,9 +54,9 @@ def policy_of(
         key=_most_specific_first,
     )
     return Policy(
-        external=uplink.external,
+        uplinks=(Outside.pool(*uplink.external, index=uplink.index, mss=_segment_size(nat, uplink.mtu)),),
         internal=uplink.internal,
-        ports=(nat.ports.first, nat.ports.last),
+        ports=((nat.ports.first, nat.ports.last),),
         behaviours=tuple(_behaviours(config)),
         forwards=tuple(in_force),
         helper_ports=helper_ports,
@@ -63,8 +64,7 @@ def policy_of(
         timeouts=Timeouts(**_fields_of(config.timeouts, Timeouts)),
         reserved_tcp=reserved_tcp.union(_forwarded(nat, in_force, PROTOCOL_NUMBERS["tcp"])),
         reserved_udp=reserved_udp.union(_forwarded(nat, in_force, PROTOCOL_NUMBERS["udp"])),
-        external_interface=uplink.index if nat.hairpinning else 0,
-        mss=_segment_size(nat, uplink.mtu),
+        hairpinning=nat.hairpinning,
         refusals=nat.refusals,
     )
 

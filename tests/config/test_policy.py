@@ -24,6 +24,7 @@ from nfmasq.core.policy import (
     Timeouts,
 )
 from nfmasq.core.policy import Forward as ForwardTo
+from nfmasq.core.policy import Uplink as Outside
 from nfmasq.machine.interfaces import Uplink
 
 EXTERNAL = IPv4Address("198.51.100.7")
@@ -36,7 +37,7 @@ OPEN = Behaviour(filtering=Filtering.ENDPOINT_INDEPENDENT)
 
 def test_the_default_configuration_is_the_default_policy() -> None:
     policy = policy_of(parse(document()), UPLINK, NONE, NONE, ())
-    assert policy == Policy((EXTERNAL,), (LAN,))
+    assert policy == Policy((Outside.pool(EXTERNAL),), (LAN,))
 
 
 def test_every_value_arrives_in_its_place() -> None:
@@ -69,9 +70,9 @@ def test_every_value_arrives_in_its_place() -> None:
     )
     uplink = Uplink((), (LAN,), index=3, mtu=1500)
     assert policy_of(config, uplink, frozenset({2022}), frozenset({2053}), ()) == Policy(
-        external=(),
+        uplinks=(Outside.pool(index=3, mss=1400),),
         internal=(LAN,),
-        ports=(2000, 3000),
+        ports=((2000, 3000),),
         behaviours=(NetworkBehaviour(EVERYWHERE, tcp=OPEN, udp=OPEN),),
         timeouts=Timeouts(
             udp=121, tcp_established=7441, tcp_transitory=241, icmp=61, tcp_opening=50, tcp_closing=245
@@ -86,9 +87,7 @@ def test_every_value_arrives_in_its_place() -> None:
             new_per_second_per_host=13,
         ),
         reserved_tcp=frozenset({2022}),
-        external_interface=3,
         reserved_udp=frozenset({2053}),
-        mss=1400,
         refusals=False,
     )
 
@@ -165,11 +164,12 @@ def policy(written: dict[str, Any], **uplink: Any) -> Policy:
 def test_the_segment_size_is_what_the_mtu_leaves_unless_written(
     mss: int | str, mtu: int, clamped: int
 ) -> None:
-    assert policy(document(nat={"mss": mss}), mtu=mtu).mss == clamped
+    assert policy(document(nat={"mss": mss}), mtu=mtu).uplinks[0].mss == clamped
 
 
-def test_without_hairpinning_no_interface_is_told_from_the_others() -> None:
-    assert policy(document(nat={"hairpinning": False}), index=3).external_interface == 0
+@pytest.mark.parametrize("wanted", [True, False])
+def test_hairpinning_is_as_written(wanted: bool) -> None:
+    assert policy(document(nat={"hairpinning": wanted}), index=3).hairpinning == wanted
 
 
 def test_a_forward_is_one_for_each_protocol_and_each_target_keeps_its_ports() -> None:

@@ -17,7 +17,7 @@ from nfmasq.config import Config, parse
 from nfmasq.control import api
 from nfmasq.control.running import ReloadOutcome, Situation
 from nfmasq.control.socket import ControlSocket
-from nfmasq.core.policy import Policy
+from nfmasq.core.policy import Policy, Uplink
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.helping import Helping
 from nfmasq.helpers.engine.tally import HelperCounters
@@ -124,7 +124,7 @@ class Bare:
 def filled(capacity: int = 10_000) -> Table:
     """An empty table of a router with INTERNAL behind EXTERNAL."""
     table = Table(None, capacity)
-    table.configure(Policy(external=(EXTERNAL,), internal=(INTERNAL,)))
+    table.configure(Policy(uplinks=(Uplink.pool(EXTERNAL),), internal=(INTERNAL,)))
     return table
 
 
