@@ -7,6 +7,7 @@ The daemon makes a Policy out of the config file and of what the uplink is now, 
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
+from itertools import chain
 
 TRANSPORTS = ("tcp", "udp", "icmp", "other")
 """The protocol classes of nfmasq, in the order of their numbers in the core and in metrics."""
@@ -151,6 +152,11 @@ class Uplink:
     sources: tuple[Source, ...] = ()
     mss: int = 0
 
+    @classmethod
+    def pool(cls, *addresses: IPv4Address, index: int = 0, mss: int = 0) -> "Uplink":
+        """An uplink that hands out all of its addresses."""
+        return cls(index, addresses, addresses, mss=mss)
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -184,3 +190,9 @@ class Policy:
     hairpinning: bool = True
     mark: int = 1 << 31
     refusals: bool = True
+
+    @property
+    def addresses(self) -> tuple[IPv4Address, ...]:
+        """The addresses of all uplinks, each once."""
+        found = ((*uplink.pooled, *uplink.addresses) for uplink in self.uplinks)
+        return tuple(dict.fromkeys(chain.from_iterable(found)))

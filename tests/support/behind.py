@@ -124,7 +124,7 @@ class Bare:
 def filled(capacity: int = 10_000) -> Table:
     """An empty table of a router with INTERNAL behind EXTERNAL."""
     table = Table(None, capacity)
-    table.configure(Policy((Uplink(0, (EXTERNAL,), (EXTERNAL,)),), (INTERNAL,)))
+    table.configure(Policy(uplinks=(Uplink.pool(EXTERNAL),), internal=(INTERNAL,)))
     return table
 
 
