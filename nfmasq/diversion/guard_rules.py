@@ -37,8 +37,8 @@ _LOOPBACK = "lo"
 def guard_table(plan: DiversionPlan) -> NftTable:
     """The table for `plan`."""
     egress = (
-        f"oifname {names(_unguarded(plan))} return",
         f"iifname {names(plan.outside)} ip saddr @untranslated {_drop(SPOOFED)}",
+        f"oifname {names(_unguarded(plan))} return",
         f"oifname {names(plan.outside)} goto by_external",
         "ip saddr != @internal return",
         f"ip daddr {{ {', '.join(map(str, NOT_PUBLIC))} }} return",
@@ -89,8 +89,8 @@ def iptables_rules(plan: DiversionPlan, *, quotes: bool) -> dict[str, list[str]]
     elsewhere = (*NOT_PUBLIC, *cover(plan.merged_elsewhere))
     return {
         GUARD_CHAIN: [
-            *(f"-o {name} -j RETURN" for name in _unguarded(plan)),
             *(f"-i {name} -s {network} -j DROP" for name in plan.outside for network in untranslated),
+            *(f"-o {name} -j RETURN" for name in _unguarded(plan)),
             *(f"-o {name} -g {GUARD_EXTERNAL_CHAIN}" for name in plan.outside),
             *ours,
             *(f"-s {network} -j RETURN" for network in untranslated),
