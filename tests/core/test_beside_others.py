@@ -1,4 +1,4 @@
-"""Packets for others who translate on the same router, past a real kernel: containers, tunnels, local programs.
+"""Other programs translate on the same router, past a real kernel: containers, tunnels, local programs.
 
 The rules are the test's own: a worker's queue in raw PREROUTING, in mangle INPUT and in mangle POSTROUTING.
 """
@@ -96,7 +96,7 @@ def exchange(beside: Beside, port: int) -> tuple[str, int]:
         datagrams(beside.path.server, SERVER, 53) as outer,
     ):
         inner.sendto(b"question", (SERVER, 53))
-        _, seen = outer.recvfrom(100)
+        seen: tuple[str, int] = outer.recvfrom(100)[1]
         outer.sendto(b"answer", seen)
         assert inner.recvfrom(100) == (b"answer", (SERVER, 53))
     return seen
@@ -154,7 +154,7 @@ def test_the_default_host_gets_a_tunnel_that_nobody_knows(beside: Beside, protoc
 
 
 def test_a_published_port_leads_to_its_container(beside: Beside) -> None:
-    """Nobody inside uses the port, so the first look lets the packet by, and the DNAT rule after it counts."""
+    """No host inside uses the port: the first look lets the packet by, and the DNAT rule after it counts."""
     listener: socket.socket = beside.container.call(socket.create_server, (CONTAINER, 80))
     with listener:
         listener.settimeout(LONG_S)
