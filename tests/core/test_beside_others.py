@@ -12,7 +12,18 @@ import pytest
 from support.path import CLIENT, EXTERNAL, SERVER, Path
 
 from nfmasq._fastpath import Table
-from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Forward, ForwardTarget, Policy, Uplink
+from nfmasq.core.policy import (
+    ALL_PORTS,
+    ANY_PROTOCOL,
+    EVERYWHERE,
+    Behaviour,
+    Filtering,
+    Forward,
+    ForwardTarget,
+    NetworkBehaviour,
+    Policy,
+    Uplink,
+)
 from nfmasq.core.worker import Worker
 from nfmasq.lab.namespace import Namespace, join
 
@@ -24,6 +35,8 @@ LAN = IPv4Network("192.168.1.0/24")
 PORT = 20000
 """Of the range that is handed out."""
 HEADER = 20
+OURS = "0x80000000"
+"""The bit of the mark that a policy has by default."""
 SHORT_S, LONG_S = 0.3, 5.0
 DEFAULT_HOST = Forward(ANY_PROTOCOL, None, ALL_PORTS, (ForwardTarget(IPv4Address(CLIENT)),))
 
@@ -36,10 +49,11 @@ class Beside:
     container: Namespace
     table: Table
 
-    def configure(self, *forwards: Forward) -> None:
-        """Take over these forwards, and no other."""
+    def configure(self, *forwards: Forward, filtering: Filtering = Filtering.ADDRESS_DEPENDENT) -> None:
+        """Take over these forwards and this filtering of UDP."""
+        behaviours = (NetworkBehaviour(EVERYWHERE, udp=Behaviour(filtering=filtering)),)
         uplink = Uplink.pool(IPv4Address(EXTERNAL), index=self.index)
-        self.table.configure(Policy((uplink,), (LAN,), forwards=forwards))
+        self.table.configure(Policy((uplink,), (LAN,), forwards=forwards, behaviours=behaviours))
 
     @property
     def index(self) -> int:
@@ -181,3 +195,35 @@ def test_what_nobody_knows_is_dropped_at_the_second_look_and_not_answered(beside
     assert beside.dropped() == 1
     assert beside.table.counters().passed == 1
     assert len(beside.table.refusals(1 << 31)) == 1, "and answers later, unless a session begins"
+
+
+def packets(beside: Beside, table: str, chain: str) -> int:
+    """How many packets the chain's last rule has met."""
+    listed = beside.path.router.run("iptables", "-w", "-t", table, "-nvxL", chain)
+    return int(listed.splitlines()[-1].split()[0])
+
+
+def test_marks_of_other_programs_survive_both_passes_of_a_hairpinned_packet(beside: Beside) -> None:
+    """Policy routing, kube-proxy and VPNs keep theirs in the bits that are not ours."""
+    beside.configure(filtering=Filtering.ENDPOINT_INDEPENDENT)
+    beside.path.iptables(
+        f"-t raw -A PREROUTING -i lan0 -d {EXTERNAL} -j MARK --set-mark 0x7edcba98",
+        f"-t raw -A PREROUTING -i lan0 -d {EXTERNAL} -j NFQUEUE --queue-num {QUEUE}",
+        "-t mangle -A FORWARD -o lan0 -m mark --mark 0xfedcba98",
+        f"-t mangle -A POSTROUTING -o lan0 -m mark --mark {OURS}/{OURS} -j NFQUEUE --queue-num {QUEUE}",
+        "-t nat -A POSTROUTING -o lan0 -m mark --mark 0x7edcba98",
+    )
+    client, server = beside.path.client, beside.path.server
+    with (
+        datagrams(client, CLIENT, 5000) as receiver,
+        datagrams(client, CLIENT, 6000) as sender,
+        datagrams(server, SERVER, 53) as outer,
+    ):
+        receiver.sendto(b"here", (SERVER, 53))
+        _, seen = outer.recvfrom(100)
+        sender.sendto(b"hairpinned", seen)
+        assert receiver.recvfrom(100)[0] == b"hairpinned"
+    assert packets(beside, "mangle", "FORWARD") == 1, (
+        "between the passes our bit is set, all others as they came"
+    )
+    assert packets(beside, "nat", "POSTROUTING") == 1, "after them it is cleared"
