@@ -145,6 +145,8 @@ class Table:
         checksum_ready: bool = True,
         gso: bool = False,
         from_router: bool = False,
+        second_look: bool = False,
+        device: int = 0,
         now: int | None = None,
     ) -> tuple[str, bytes]:
         """Take one packet the way a worker would, for tests, fuzzing and tracing.
@@ -154,6 +156,8 @@ class Table:
         mark: it leaves by an internal interface (POSTROUTING) with this mark: the second of two passes.
         checksum_ready: False for a packet whose L4 checksum is still the pseudo-header sum.
         gso: it is a super-packet the kernel will cut up. from_router: the router itself made it.
+        second_look: with `inbound`, it was let by before and is still for the router (LOCAL_IN).
+        device: index of the interface it comes in or leaves by, 0: the first uplink's.
         Returns ("", packet to send on) or (name of the reason it is dropped for, b"").
         """
     def pace(

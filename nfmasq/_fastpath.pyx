@@ -9,13 +9,15 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.state.critical cimport enter, leave
-from nfmasq._hot.state.packet cimport ASIDE, CONTINUE, DROP, HAIRPIN, PASS, SEGMENT, TRANSLATE, Packet
+from nfmasq._hot.state.packet cimport ASIDE, ASK, CONTINUE, DROP, HAIRPIN, PASS, SEGMENT, TRANSLATE, Packet
 from nfmasq._hot.state.sessions cimport advance_wheel
 from nfmasq._hot.state.table cimport NatTable
 from nfmasq._hot.way.account cimport account
 from nfmasq._hot.way.admit cimport admit
+from nfmasq._hot.way.ask cimport ask
 from nfmasq._hot.way.hairpin cimport finish_hairpin, is_second_pass, start_hairpin
-from nfmasq._hot.way.lookup cimport lookup
+from nfmasq._hot.way.look_again cimport look_again
+from nfmasq._hot.way.lookup cimport find
 from nfmasq._hot.way.parse cimport orient, parse
 from nfmasq._hot.way.prefetch cimport prefetch
 from nfmasq._hot.way.receive cimport Batch, receive
@@ -38,33 +40,46 @@ cdef enum:
 cdef inline bint decide(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """The stages of one packet under the lock. True: it is refused, and its sender's answer is due."""
     if packet.verdict == CONTINUE:
-        if packet.direction == HAIRPIN:
+        if packet.second_look:
+            look_again(table, packet)
+        elif packet.direction == HAIRPIN:
             start_hairpin(table, packet, now)
         elif is_second_pass(&table.rules, packet):
             finish_hairpin(table, packet)
-        elif screen_error(&table.rules, packet) and (lookup(table, packet) or admit(table, packet, now)):
+        elif screen_error(packet) and (find(table, packet, now) or admit(table, packet, now)):
             if track(table, packet, now) and table.sessions[packet.session].helper:
                 set_aside(table, packet)
     account(table, packet)
     return packet.verdict == DROP and refuse(table, packet, now)
 
-cdef void translate(NatTable* table, Packet* packets, int count, uint32_t now) noexcept nogil:
-    """Take a batch of packets from their bytes to their verdicts."""
+cdef bint decide_all(NatTable* table, Packet* packets, int count, uint32_t now) noexcept nogil:
+    """The stages of packets that have bytes and endpoints, all under one holding of the lock; as decide."""
     cdef bint refused = False
     cdef int i
-    for i in range(count):
-        if packets[i].verdict == CONTINUE:
-            orient(&packets[i], table.rules.external_interface)
-            parse(&packets[i])
-    prefetch(table, packets, count)
-
     enter(table)
     for i in range(count):
         refused |= decide(table, &packets[i], now)
     advance_wheel(table, now, WHEEL_STEP if count else WHEEL_STEP_IDLE)
     leave(table)
+    return refused
 
+cdef void translate(
+    NatTable* table, Packet* packets, int count, uint32_t now, int conntrack
+) noexcept nogil:
+    """Take a batch of packets from their bytes to their verdicts."""
+    cdef bint refused
+    cdef int i
     for i in range(count):
+        if packets[i].verdict == CONTINUE:
+            orient(&table.rules, &packets[i])
+            parse(&packets[i])
+    prefetch(table, packets, count)
+
+    refused = decide_all(table, packets, count, now)
+    for i in range(count):
+        if packets[i].verdict == ASK:
+            ask(&packets[i], conntrack)
+            refused |= decide_all(table, &packets[i], 1, now)
         if packets[i].verdict == TRANSLATE or packets[i].verdict == ASIDE:
             rewrite(&packets[i])
     if refused:
@@ -96,7 +111,7 @@ cdef int serve(Batch* batch, NatTable* table, Mode mode, const volatile bint* st
             elif errno != EAGAIN and errno != EINTR:
                 return errno
         if mode == MODE_TRANSLATE:
-            translate(table, batch.packets, batch.count, clock_seconds())
+            translate(table, batch.packets, batch.count, clock_seconds(), batch.conntrack)
             send_verdicts(batch)
         elif mode == MODE_REWRITE:
             echo(batch.packets, batch.count)
@@ -128,6 +143,7 @@ __all__ = [
     "limits",
 ]
 
+include "_hot/face/uplinks.pxi"
 include "_hot/face/policy.pxi"
 include "_hot/face/rows.pxi"
 include "_hot/face/lists.pxi"

@@ -5,15 +5,18 @@
 #   parse         from bytes to endpoints; all lengths are checked here
 #     options       IP options: checked, later rid of internal addresses
 #   prefetch      the batch's records are asked for, before the table's lock is taken
+#   look_again    a packet that was let by, and is still for the router
 #   lookup        the session that the packet belongs to
 #   hairpin       a packet from inside to an external address: out and in again, in two passes
 #   admit         a packet of no session begins one
 #     screen        which addresses may come in, or go out
 #     begin         which packet may begin a session
 #     limits        is there room for one more, in all and for its host
+#     appear        the uplink that a packet leaves by, and the address that goes with its route
 #     admit_out     from inside: by the mapping of its internal endpoint
 #     pairing       the mapping of an internal endpoint, and its external endpoint
 #     admit_in      from outside: by an expectation, a forward, or a mapping that lets it in
+#     ask           whether conntrack knows a packet for the default host
 #     expect        the expectation that a packet fulfils
 #     forwards      the forward that claims a packet, and its target
 #     attach        the helper that reads the session
@@ -30,6 +33,7 @@
 #   packet        one packet on its way
 #   reasons       why a packet is dropped
 #   rules         the policy
+#   uplinks networks                  parts of it: where packets leave, and which addresses are inside
 #   capacity      how much the core can hold
 #   table         sessions, mappings, hosts and their indexes: the records
 #   sessions mappings ports timers    their lives: begun and ended
@@ -41,6 +45,7 @@
 # Formats on the wire (wire/)                wire icmp tcpoptions checksum netlink
 # What the control path asks for (calls/)    govern announce dump finish recover
 # Foundations (base/)                        clock locks siphash
-# What Python sees (face/)                   policy rows lists expectations stand memory table queue functions
+# What Python sees (face/)                   policy uplinks rows lists expectations stand memory table
+#                                            queue functions
 #
 # A file may cimport its own shelf and those after it: calls, way, state, wire, base.

@@ -11,7 +11,7 @@ import threading
 
 from nfmasq._fastpath import REASONS, Queue, QueueCounters, Table
 from nfmasq.bench.bed import EXTERNAL, INTERNAL
-from nfmasq.core.policy import Limits, Policy, Timeouts
+from nfmasq.core.policy import Limits, Policy, Timeouts, Uplink
 from nfmasq.core.queue_socket import QUEUES_EACH
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable, External, probe
 
@@ -44,12 +44,12 @@ def divert(queues: int) -> None:
 
 def lay_rules(queues: int) -> None:
     """Lay the daemon's rules for so many queues; what they divert is lost until the queues are bound."""
-    policy = Policy((EXTERNAL,), (INTERNAL,))
+    policy = Policy((Uplink.pool(EXTERNAL),), (INTERNAL,))
     plan = DiversionPlan(
         internal=("lan0",),
-        externals=(External("wan0", policy.external),),
+externals=(External("wan0", policy.addresses),),
         networks=policy.internal,
-        ports=(policy.ports,),
+        ports=policy.ports,
         queues=(FIRST_QUEUE, queues),
     )
     probe().install(plan)
@@ -58,7 +58,7 @@ def lay_rules(queues: int) -> None:
 def new_table(sessions: int = CAPACITY) -> Table:
     """A table with room for so many sessions."""
     table = Table(None, sessions)
-    table.configure(Policy((EXTERNAL,), (INTERNAL,), limits=Limits(sessions), timeouts=LONG))
+    table.configure(Policy((Uplink.pool(EXTERNAL),), (INTERNAL,), limits=Limits(sessions), timeouts=LONG))
     return table
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from nfmasq.cli.ask import end, print_json
-from nfmasq.config import ConfigError, ConfigInvalid, load, machine_errors, warnings_of
+from nfmasq.config import ConfigError, ConfigInvalid, load, missing_interfaces, warnings_of
 from nfmasq.exits import Exit
 
 DEFAULT_CONFIG = "/etc/nfmasq/nfmasq.toml"
@@ -36,7 +36,7 @@ def check(file: Path, here: bool, as_json: bool) -> None:
         errors = invalid.errors
     else:
         warnings = warnings_of(config)
-        missing = machine_errors(config)
+        missing = missing_interfaces(config)
         if here:
             errors = missing
         else:

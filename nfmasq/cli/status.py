@@ -38,8 +38,11 @@ def _pairs(now: Answer) -> Iterator[tuple[str, str]]:
         yield "", f"! {problem}"
     for warning in now["warnings"]:
         yield "", f"warning: {warning}"
-    yield "external", _side(now["external_addresses"], [now["external_interface"]], "no address")
+    for uplink in now["uplinks"]:
+        yield "external", _uplink(uplink)
     yield "internal", _side(now["internal_networks"], now["internal_interfaces"], "no network")
+    if now["untranslated_networks"]:
+        yield "", f"not translated: {', '.join(now['untranslated_networks'])}"
     in_place = "in place" if now["rules"]["in_place"] else "NOT in place"
     yield "rules", f"{now['diversion']}, {in_place}, reinstalled {now['rules']['reinstalled']} times"
     yield "sessions", f"{_counts(now['sessions'])}; {now['recovered_sessions']} recovered at the start"
@@ -57,6 +60,11 @@ def _pairs(now: Answer) -> Iterator[tuple[str, str]]:
             f"{si(queue['packets'])} packets in {si(queue['batches'])} batches, {queue['waiting']} waiting, "
             f"{queue['dropped']} dropped by the kernel, {queue['lost']} lost",
         )
+
+
+def _uplink(uplink: Answer) -> str:
+    state = "" if uplink["state"] in {"ok", "no address"} else f", {uplink['state']}"
+    return _side(uplink["addresses"], [uplink["name"]], "no address") + state
 
 
 def _side(addresses: list[str], interfaces: list[str], none: str) -> str:

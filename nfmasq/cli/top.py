@@ -145,8 +145,7 @@ def _screen(before: Reading, now: Reading, height: int) -> list[str]:
     dropped = status["dropped"] - before.status["dropped"]
     rows = busiest(before, now, max(height - _HEADER_LINES - 1, 5))
     return [
-        f"nfmasq {status['state']}  {', '.join(status['external_addresses']) or 'no address'} "
-        f"on {status['external_interface']}  {'; '.join(status['problems'])}",
+        f"nfmasq {status['state']}  {_outside(status)}  {'; '.join(status['problems'])}",
         *titled(
             [
                 *((direction, _rate(rate)) for direction, rate in rates(before, now).items()),
@@ -158,6 +157,12 @@ def _screen(before: Reading, now: Reading, height: int) -> list[str]:
         heading(COLUMNS),
         *lines(COLUMNS, rows),
     ]
+
+
+def _outside(status: Answer) -> str:
+    return "; ".join(
+        f"{', '.join(each['addresses']) or 'no address'} on {each['name']}" for each in status["uplinks"]
+    )
 
 
 def _rate(rate: dict[str, float]) -> str:

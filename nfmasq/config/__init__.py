@@ -10,7 +10,7 @@ from nfmasq.config.added import added_forward
 from nfmasq.config.addresses import PortRange, Target
 from nfmasq.config.errors import ConfigError, ConfigInvalid
 from nfmasq.config.file import load, parse
-from nfmasq.config.machine import machine_errors
+from nfmasq.config.machine import Wanted, missing_interfaces, wanted_of
 from nfmasq.config.models import Behaviour, Config, Forward, HelperConfig, Network
 from nfmasq.config.policy import forwards_of, policy_of
 from nfmasq.config.warnings import warnings_of
@@ -25,11 +25,13 @@ __all__ = [
     "Network",
     "PortRange",
     "Target",
+    "Wanted",
     "added_forward",
     "forwards_of",
     "load",
-    "machine_errors",
+    "missing_interfaces",
     "parse",
     "policy_of",
+    "wanted_of",
     "warnings_of",
 ]

@@ -9,16 +9,25 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import NamedTuple
 
-from nfmasq.config.addresses import host_address, interface, network, pool
-from nfmasq.config.errors import ConfigError, key_of, quoted
+from nfmasq.config.addresses import (
+    covered,
+    host_address,
+    interface,
+    low_port_ranges,
+    network,
+    pool,
+    port_ranges,
+)
+from nfmasq.config.errors import ConfigError, did_you_mean, key_of, quoted
 from nfmasq.config.forwards import misfits
 from nfmasq.config.helpers import helper_errors
 from nfmasq.config.lenient import Document, as_list, as_table, good, good_items
+from nfmasq.config.outside import externals, pools_of
 from nfmasq.config.sections.control import Control
 from nfmasq.config.sections.engine import LAST_QUEUE, MOST_WORKERS, Engine
 from nfmasq.config.sections.nat import MOST_EXEMPT
 from nfmasq.config.values import path, whole
-from nfmasq.core.limits import MOST_BEHAVIOURS, MOST_EXTERNAL_ADDRESSES
+from nfmasq.core.limits import MOST_BEHAVIOURS, MOST_EXTERNAL_ADDRESSES, MOST_UPLINKS
 from nfmasq.core.queue_socket import QUEUES_EACH
 
 MOST_NETWORKS = MOST_BEHAVIOURS - 1
@@ -38,6 +47,7 @@ def clashes(document: Document) -> list[ConfigError]:
     rules = (
         _interfaces,
         _addresses,
+        _low_ports,
         _exempt,
         _networks,
         _forwards,
@@ -66,33 +76,59 @@ def _interfaces(document: Document) -> Iterator[ConfigError]:
         if name in seen:
             yield ConfigError(key_of(("nat", "internal", place)), f"{quoted(name)} is there twice")
         seen.add(name)
-    external = nat.get("external")
-    if isinstance(external, str) and external in seen:
-        yield ConfigError(
-            "nat.external", f"{quoted(external)} is in nat.internal too; an interface has one side"
-        )
+    outer: set[str] = set()
+    for key, name in externals(nat):
+        if name in seen:
+            yield ConfigError(key, f"{quoted(name)} is in nat.internal too; an interface has one side")
+        elif name in outer:
+            yield ConfigError(key, f"{quoted(name)} is there twice")
+        outer.add(name)
+    if len(outer) > MOST_UPLINKS:
+        yield ConfigError("nat.external", f"{len(outer)} external interfaces; at most {MOST_UPLINKS}")
+    for place, name in good_items(interface, as_list(nat.get("unguarded"))):
+        if name in outer:
+            reason = f"{quoted(name)} is nat.external, which is always guarded; take it out here"
+            yield ConfigError(key_of(("nat", "unguarded", place)), reason)
 
 
 def _addresses(document: Document) -> Iterator[ConfigError]:
-    written = as_list(as_table(document.get("nat")).get("addresses"))
-    pools = good_items(pool, written)
-    spans = [Span(int(pool[0]), int(pool[-1]), place) for place, pool in pools]
+    nat = as_table(document.get("nat"))
+    pools = pools_of(nat)
+    spans = [Span(int(each.pool[0]), int(each.pool[-1]), place) for place, each in enumerate(pools)]
     for one, other in _overlapping(spans):
-        key = key_of(("nat", "addresses", other.place))
-        both = f"{quoted(written[other.place])} overlaps {quoted(written[one.place])}"
-        yield ConfigError(key, f"{both}, nat.addresses[{one.place}]; each address once")
-    count = sum(addresses.num_addresses for _, addresses in pools)
+        first, second = pools[one.place], pools[other.place]
+        both = f"{quoted(second.written)} overlaps {quoted(first.written)}"
+        yield ConfigError(second.key, f"{both}, {first.key}; each address once")
+    count = sum(each.pool.num_addresses for each in pools)
     if count > MOST_EXTERNAL_ADDRESSES:
         yield ConfigError("nat.addresses", f"{count} addresses in all; at most {MOST_EXTERNAL_ADDRESSES}")
+    names = [name for _, name in externals(nat)]
+    for name in as_table(nat.get("addresses")):
+        if names and name not in names:
+            advice = did_you_mean(name, names) or f"; there are: {', '.join(names)}"
+            yield ConfigError(
+                key_of(("nat", "addresses", name)), f"{quoted(name)} is not in nat.external{advice}"
+            )
+
+
+def _low_ports(document: Document) -> Iterator[ConfigError]:
+    """A port is handed out by one of the two keys."""
+    nat = as_table(document.get("nat"))
+    if "ports" not in nat or "low_ports" not in nat:
+        return
+    ports, low = good(port_ranges, nat["ports"]) or (), good(low_port_ranges, nat["low_ports"]) or ()
+    shared = next(covered(ports, low), None)
+    if shared:
+        yield ConfigError("nat.low_ports", f"{shared} is in nat.ports too; take it out of one")
 
 
 def _exempt(document: Document) -> Iterator[ConfigError]:
     """Exempt destinations lie outside: no address of ours is one."""
     nat = as_table(document.get("nat"))
-    written, pools = as_list(nat.get("except")), as_list(nat.get("addresses"))
+    written = as_list(nat.get("except"))
     forwards = [as_table(table).get("external_address") for table in as_list(document.get("forward"))]
     ours = [
-        *((f"nat.addresses[{place}]", addresses) for place, addresses in good_items(pool, pools)),
+        *((each.key, each.pool) for each in pools_of(nat)),
         *(
             (f"forward[{place}].external_address", IPv4Network(address))
             for place, address in good_items(host_address, forwards)
@@ -124,8 +160,8 @@ def _networks(document: Document) -> Iterator[ConfigError]:
 
 
 def _forwards(document: Document) -> Iterator[ConfigError]:
-    pools = good_items(pool, as_list(as_table(document.get("nat")).get("addresses")))
-    for place, key, reason in misfits(as_list(document.get("forward")), [part for _, part in pools]):
+    pools = [each.pool for each in pools_of(as_table(document.get("nat")))]
+    for place, key, reason in misfits(as_list(document.get("forward")), pools):
         yield ConfigError(key_of(("forward", *(() if place is None else (place, *key)))), reason)
 
 

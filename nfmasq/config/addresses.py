@@ -4,12 +4,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from nfmasq.config.errors import quoted
 from nfmasq.config.values import described, text
 
 LAST_PORT = 65535
+LAST_LOW_PORT = 1023
+MOST_PORT_RANGES = 256
 _LONGEST_INTERFACE_NAME = 15
 _NOT_A_HOST = tuple(map(IPv4Network, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")))
 _INTERFACE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -33,13 +36,26 @@ class PortRange(NamedTuple):
         return f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
 
 
-def covered(ranges: Iterable[tuple[int, int]], within: PortRange) -> Iterator[PortRange]:
-    """The parts of `within` that lie in one of the ranges (first and last each), no port twice."""
-    done = within.first - 1
-    for first, last in sorted(ranges):
-        if max(first, done + 1) <= min(last, within.last):
-            yield PortRange(max(first, done + 1), min(last, within.last))
-            done = last
+def covered(ranges: Iterable[tuple[int, int]], within: Iterable[PortRange]) -> Iterator[PortRange]:
+    """The parts of `within`, which are disjoint, that lie in one of the ranges, no port twice."""
+    ascending = sorted(ranges)
+    for outer in within:
+        done = outer.first - 1
+        for first, last in ascending:
+            if max(first, done + 1) <= min(last, outer.last):
+                yield PortRange(max(first, done + 1), min(last, outer.last))
+                done = last
+
+
+def joined(*several: Iterable[PortRange]) -> tuple[PortRange, ...]:
+    """All these ports in the fewest ranges, ascending."""
+    found: list[PortRange] = []
+    for ports in sorted(chain.from_iterable(several)):
+        if found and ports.first <= found[-1].last + 1:
+            found[-1] = PortRange(found[-1].first, max(found[-1].last, ports.last))
+        else:
+            found.append(ports)
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,37 @@ def port_range(value: Any) -> PortRange:
         raise ValueError(f'{quoted(value)} is not a port or a range of ports such as "1024-32767"')
     first, last = int(match[1]), int(match[2] or match[1])
     return _ports(first, last, quoted(value))
+
+
+def port_ranges(value: Any) -> tuple[PortRange, ...]:
+    """Ports, from "1024-32767, 40000-49999", "8080", or the number 8080: ascending, in the fewest ranges."""
+    ranges = _several(value)
+    if not ranges:
+        raise ValueError('"" is no port; write at least one range, such as "1024-32767"')
+    return ranges
+
+
+def low_port_ranges(value: Any) -> tuple[PortRange, ...]:
+    """Ports below 1024, written as `port_ranges`; "": none."""
+    ranges = _several(value)
+    if ranges and ranges[-1].last > LAST_LOW_PORT:
+        raise ValueError(
+            f"{quoted(str(ranges[-1]))}: low ports are 1 to {LAST_LOW_PORT}; the others are nat.ports"
+        )
+    return ranges
+
+
+def _several(value: Any) -> tuple[PortRange, ...]:
+    if not isinstance(value, str):
+        return (port_range(value),)
+    parts = value.split(",") if value.strip() else []
+    if len(parts) > MOST_PORT_RANGES:
+        raise ValueError(f"{len(parts)} ranges; at most {MOST_PORT_RANGES}")
+    ranges = sorted(port_range(part.strip()) for part in parts)
+    for one, other in pairwise(ranges):
+        if other.first <= one.last:
+            raise ValueError(f'"{one}" and "{other}" overlap; write each port once')
+    return joined(ranges)
 
 
 def _ports(first: int, last: int, written: str) -> PortRange:

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 
 from nfmasq.config.errors import ConfigError, did_you_mean, key_of
 from nfmasq.config.models import Config
+from nfmasq.config.sections.nat import FIRST
 from nfmasq.config.values import described
 
 Place = Sequence[str | int]
@@ -28,8 +29,10 @@ def explained(
 
 
 def _as_written(place: Place, document: Any) -> Iterator[str | int]:
-    """A place without the list index pydantic gives for a value that stands alone in the file."""
+    """A place without the list index or key that pydantic gives for a value that stands alone in the file."""
     for part in place:
+        if part == FIRST and not isinstance(document, dict):
+            continue  # a list that stands for a table's first entry
         if isinstance(part, str) or isinstance(document, list):
             yield part
             document = _inside(document, part)

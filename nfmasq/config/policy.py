@@ -5,7 +5,7 @@ from dataclasses import fields
 from itertools import chain
 from typing import Any
 
-from nfmasq.config.addresses import covered
+from nfmasq.config.addresses import PortRange, covered, joined
 from nfmasq.config.models import Behaviour as Written
 from nfmasq.config.models import Config, Nat, Table
 from nfmasq.config.models import Forward as WrittenForward
@@ -24,9 +24,12 @@ from nfmasq.core.policy import (
     Mapping,
     NetworkBehaviour,
     Policy,
+    Source,
     Timeouts,
+    Uplink,
 )
-from nfmasq.machine.interfaces import Uplink
+from nfmasq.machine.surroundings import Surroundings
+from nfmasq.machine.uplinks import Outside
 
 HEADERS = 40
 """Bytes of the IPv4 and TCP headers, which a segment size leaves out."""
@@ -34,28 +37,30 @@ HEADERS = 40
 
 def policy_of(
     config: Config,
-    uplink: Uplink,
+    surroundings: Surroundings,
     reserved_tcp: frozenset[int],
     reserved_udp: frozenset[int],
     forwards: Iterable[Forward],
     *,
     helper_ports: tuple[HelperPort, ...] = (),
 ) -> Policy:
-    """The policy that `config` asks for, with what the uplink is now.
+    """The policy that `config` asks for, in these surroundings.
 
     reserved_tcp, reserved_udp: ports that local sockets hold. Those of forwards join them: none of them is
     handed out. forwards: those for an external address that is not there are left out. helper_ports: as
     the helpers are enabled now.
     """
     nat = config.nat
+    there = {address for outside in surroundings.outsides for address in outside.addresses}
     in_force = sorted(
-        (each for each in forwards if each.external is None or each.external in uplink.external),
+        (each for each in forwards if each.external is None or each.external in there),
         key=_most_specific_first,
     )
     return Policy(
-        external=uplink.external,
-        internal=uplink.internal,
-        ports=(nat.ports.first, nat.ports.last),
+        uplinks=tuple(_uplink(nat, outside) for outside in surroundings.outsides),
+        internal=surroundings.internal,
+        ports=_pairs(nat.ports),
+        low_ports=_pairs(nat.low_ports),
         behaviours=tuple(_behaviours(config)),
         forwards=tuple(in_force),
         helper_ports=helper_ports,
@@ -63,9 +68,23 @@ def policy_of(
         timeouts=Timeouts(**_fields_of(config.timeouts, Timeouts)),
         reserved_tcp=reserved_tcp.union(_forwarded(nat, in_force, PROTOCOL_NUMBERS["tcp"])),
         reserved_udp=reserved_udp.union(_forwarded(nat, in_force, PROTOCOL_NUMBERS["udp"])),
-        external_interface=uplink.index if nat.hairpinning else 0,
-        mss=_segment_size(nat, uplink.mtu),
+        hairpinning=nat.hairpinning,
+        mark=nat.mark,
         refusals=nat.refusals,
+    )
+
+
+def _pairs(ranges: Iterable[PortRange]) -> tuple[tuple[int, int], ...]:
+    return tuple((first, last) for first, last in ranges)
+
+
+def _uplink(nat: Nat, outside: Outside) -> Uplink:
+    return Uplink(
+        index=outside.index,
+        addresses=outside.addresses,
+        pooled=outside.pooled,
+        sources=tuple(Source(source.network, source.address) for source in outside.sources),
+        mss=_segment_size(nat, outside.mtu),
     )
 
 
@@ -104,9 +123,11 @@ def _most_specific_first(forward: Forward) -> tuple[int, ...]:
 
 
 def _forwarded(nat: Nat, forwards: Iterable[Forward], protocol: int) -> Iterator[int]:
-    """The ports of nat.ports which forwards of this protocol name."""
+    """The ports handed out that forwards of this protocol name."""
     named = (each.ports for each in forwards if each.protocol == protocol and each.ports != ALL_PORTS)
-    return chain.from_iterable(range(first, last + 1) for first, last in covered(named, nat.ports))
+    return chain.from_iterable(
+        range(first, last + 1) for first, last in covered(named, joined(nat.ports, nat.low_ports))
+    )
 
 
 def _segment_size(nat: Nat, mtu: int) -> int:

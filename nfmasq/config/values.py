@@ -14,6 +14,7 @@ from nfmasq.config.errors import did_you_mean, quoted
 LONGEST_TIMEOUT = 365 * 86400
 LEAST_MSS, MOST_MSS = 88, 65495
 _LONGEST_SOCKET_PATH = 107
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|0|[1-9][0-9]{0,18}")
 _DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
 
 
@@ -105,6 +106,23 @@ def segment_size(value: Any) -> int | None:
     if value and not LEAST_MSS <= value <= MOST_MSS:
         raise ValueError(f"must be 0 for none, or {LEAST_MSS} to {MOST_MSS}, not {described(value)}")
     return int(value)
+
+
+def mark_bit(value: Any) -> int:
+    """One bit of a packet's mark, from 0x80000000 or "0x80000000"."""
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value):
+            raise ValueError(f'{quoted(value)} is not a number such as "0x80000000"')
+        value = int(value, 0)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"must be a number such as 0x80000000, not {described(value)}")
+    if not 0 < value < 1 << 32 or value & (value - 1):
+        raise ValueError(f"must be one bit of 32, such as 0x80000000, not {_hexadecimal(value)}")
+    return value
+
+
+def _hexadecimal(value: int) -> str:
+    return f"{value:#x}" if value.bit_length() <= 64 else "a huge number"
 
 
 def duration(value: Any) -> int:

@@ -80,7 +80,8 @@ def _ports_all_forwarded(config: Config) -> Iterator[str]:
             for forward in config.forward
             if forward.external_port and protocol in forward.protocol.split("+")
         )
-        if sum(part.size for part in covered(forwarded, config.nat.ports)) == config.nat.ports.size:
+        ports = config.nat.ports
+        if sum(part.size for part in covered(forwarded, ports)) == sum(part.size for part in ports):
             yield f"forward: all of nat.ports are forwarded for {protocol}; no other session gets one"
 
 

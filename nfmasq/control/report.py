@@ -49,6 +49,11 @@ def status(running: Running) -> Status:
         "address_changes": situation.address_changes,
         "internal_interfaces": list(situation.internal_interfaces),
         "internal_networks": [str(network) for network in situation.internal_networks],
+        "untranslated_networks": [str(network) for network in situation.untranslated_networks],
+        "uplinks": [
+            {"name": each.name, "addresses": list(map(str, each.addresses)), "state": each.state}
+            for each in situation.uplinks
+        ],
         "diversion": situation.diversion,
         "rules": {
             "in_place": situation.rules_in_place,

@@ -17,20 +17,46 @@ from nfmasq.runtime import forwards, helpers
 
 
 @dataclass(frozen=True)
-class Situation:
-    """The daemon's surroundings at one moment; made anew for each question."""
+class UplinkState:
+    """An external interface. addresses: those that internal hosts appear as. state: one of UPLINK_STATES."""
 
-    external_interface: str
-    external_addresses: tuple[IPv4Address, ...]
+    name: str
+    addresses: tuple[IPv4Address, ...]
+    state: str
+
+
+UPLINK_STATES = ("ok", "down", "no address", "away")
+"""down: the link is off or has no carrier. away: no interface has this name."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """The daemon's surroundings at one moment; made anew for each question.
+
+    internal_networks: translated. untranslated_networks: inside as well, and not translated.
+    """
+
+    uplinks: tuple[UplinkState, ...]
     internal_interfaces: tuple[str, ...]
     internal_networks: tuple[IPv4Network, ...]
     diversion: str
+    untranslated_networks: tuple[IPv4Network, ...] = ()
     rules_in_place: bool = True
     rules_reinstalled: int = 0
     address_changes: int = 0
     reload_successful: bool = True
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def external_interface(self) -> str:
+        """The first uplink's name."""
+        return self.uplinks[0].name
+
+    @property
+    def external_addresses(self) -> tuple[IPv4Address, ...]:
+        """The addresses that internal hosts appear as, of all uplinks."""
+        return tuple(address for uplink in self.uplinks for address in uplink.addresses)
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,14 @@ class Rules(TypedDict):
     restored: int
 
 
+class UplinkStatus(TypedDict):
+    """An external interface. addresses: those internal hosts appear as. state: ok, down, no address, away."""
+
+    name: str
+    addresses: list[str]
+    state: str
+
+
 class Status(TypedDict):
     """The daemon at one moment.
 
@@ -104,6 +112,8 @@ class Status(TypedDict):
     address_changes: int
     internal_interfaces: list[str]
     internal_networks: list[str]
+    untranslated_networks: list[str]
+    uplinks: list[UplinkStatus]
     diversion: str
     rules: Rules
     sessions: dict[str, int]

@@ -4,11 +4,17 @@ The compiled core has the same numbers (`_hot/state/capacity.pxd`); a test compa
 """
 
 MOST_SESSIONS = (1 << 26) - 1
-"""A hairpinned packet's mark has 26 bits for the session's number."""
+"""Twice a session's number, and a hash table's buckets, must fit 32 bits with room to spare."""
+MOST_UPLINKS = 8
+"""External interfaces."""
 MOST_EXTERNAL_ADDRESSES = 256
-"""Of all pools together, or of the external interface."""
-MOST_INTERNAL_NETWORKS = 64
-"""Networks behind the router. The core looks at each of them for every new session."""
+"""Of all uplinks together."""
+MOST_SOURCES = 1024
+"""Of all uplinks together: routes that name an address of the router."""
+MOST_REALMS = 255
+"""Pools, and addresses that routes name. The core numbers them in a byte, and one number says none."""
+MOST_INTERNAL_NETWORKS = 4096
+"""Networks behind the router. The core finds one by binary search."""
 MOST_BEHAVIOURS = 257
 """Networks with a mapping or filtering of their own, and everywhere."""
 MOST_FORWARDS = 1024

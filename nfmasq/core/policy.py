@@ -7,6 +7,7 @@ The daemon makes a Policy out of the config file and of what the uplink is now, 
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
+from itertools import chain
 
 TRANSPORTS = ("tcp", "udp", "icmp", "other")
 """The protocol classes of nfmasq, in the order of their numbers in the core and in metrics."""
@@ -128,26 +129,57 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What goes to `network` by an uplink appears as `address`, as a route of the kernel says."""
+
+    network: IPv4Network
+    address: IPv4Address
+
+
+@dataclass(frozen=True)
+class Uplink:
+    """An external interface. index: the kernel's number of the interface, 0 while it is away.
+
+    addresses: the router's own addresses there. A forward may name any of them.
+    pooled: those that internal hosts appear as.
+    sources: longest prefix first; the last one is for everywhere. (): any of `pooled`, one for each host.
+    mss: the largest TCP MSS let through by this uplink, or 0: any (RFC 4459 section 3.2).
+    """
+
+    index: int
+    addresses: tuple[IPv4Address, ...]
+    pooled: tuple[IPv4Address, ...]
+    sources: tuple[Source, ...] = ()
+    mss: int = 0
+
+    @classmethod
+    def pool(cls, *addresses: IPv4Address, index: int = 0, mss: int = 0) -> "Uplink":
+        """An uplink that hands out all of its addresses."""
+        return cls(index, addresses, addresses, mss=mss)
+
+
+@dataclass(frozen=True)
 class Policy:
     """The rules the core decides by.
 
-    external: the addresses the internal hosts appear as; empty while the uplink has none. Those that a
-        forward gives to one host whole (any protocol, all ports) are no longer handed out to others.
+    uplinks: the external interfaces. Of two uplinks with the same address the first one has it. Addresses
+        that a forward gives to one host whole (any protocol, all ports) are not handed out to others.
     internal: the networks behind the router; a source outside them is spoofed.
-    ports:    first and last external port handed out, both included.
+    ports:    the ranges of external ports handed out, first and last of each included.
+    low_ports: ranges handed out as well, to TCP and UDP ports below 1024 alone (RFC 4787 REQ-3a).
     behaviours: narrowest network first, the last one EVERYWHERE.
     forwards: most specific first; the first that fits a packet counts, but a default host's (all ports, not
-        one to one) only where no mapping lets the packet in. External addresses they name are of `external`.
+        one to one) only where no mapping lets the packet in. External addresses they name are of an uplink.
     reserved_tcp, reserved_udp: ports of that range that a local socket uses: never handed out.
-    external_interface: its index; packets that come in by another one to an external address are hairpinned.
-        0: no hairpinning.
-    mss: the largest TCP MSS let through, or 0: any (RFC 4459 section 3.2).
+    hairpinning: whether packets from inside to an external address are hairpinned (RFC 4787 REQ-9).
+    mark: the bit of the kernel's packet mark that tells the second pass of a hairpinned packet.
     refusals: answer a refused session by ICMP (RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11).
     """
 
-    external: tuple[IPv4Address, ...]
+    uplinks: tuple[Uplink, ...]
     internal: tuple[IPv4Network, ...]
-    ports: tuple[int, int] = (1024, 32767)
+    ports: tuple[tuple[int, int], ...] = ((1024, 32767),)
+    low_ports: tuple[tuple[int, int], ...] = ()
     behaviours: tuple[NetworkBehaviour, ...] = (NetworkBehaviour(EVERYWHERE),)
     forwards: tuple[Forward, ...] = ()
     helper_ports: tuple[HelperPort, ...] = ()
@@ -155,6 +187,12 @@ class Policy:
     limits: Limits = Limits()
     reserved_tcp: frozenset[int] = frozenset()
     reserved_udp: frozenset[int] = frozenset()
-    external_interface: int = 0
-    mss: int = 0
+    hairpinning: bool = True
+    mark: int = 1 << 31
     refusals: bool = True
+
+    @property
+    def addresses(self) -> tuple[IPv4Address, ...]:
+        """The addresses of all uplinks, each once."""
+        found = ((*uplink.pooled, *uplink.addresses) for uplink in self.uplinks)
+        return tuple(dict.fromkeys(chain.from_iterable(found)))

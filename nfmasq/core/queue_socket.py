@@ -20,6 +20,7 @@ COPY_RANGE = 0xFFFF
 
 # From linux/socket.h, linux/netlink.h and linux/netfilter/nfnetlink_queue.h; Python's socket lacks them.
 SO_SNDBUFFORCE = 32
+NETLINK_NETFILTER = 12
 SOL_NETLINK = 270
 NETLINK_CAP_ACK = 10
 NLM_F_REQUEST = 1
@@ -73,6 +74,14 @@ def prepare(fd: int, numbers: Sequence[int], length: int, gso: bool) -> None:
         handle.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
         for number in numbers:
             handle.send(_message(number, 0, settings))
+
+
+def conntrack_socket() -> socket.socket | None:
+    """A socket to ask connection tracking by, of this network namespace; None without the permission."""
+    try:
+        return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_NETFILTER)
+    except OSError:
+        return None
 
 
 def _message(number: int, flags: int, settings: bytes) -> bytes:

@@ -151,6 +151,12 @@ ROWS: tuple[Reason, ...] = (
         "A hairpinned packet's session ended between its two passes through the router.",
     ),
     Reason(
+        "other_uplink",
+        REFUSED,
+        "The connection began by another uplink, and would break if its address changed.",
+        Icmp.HOST_UNREACHABLE,
+    ),
+    Reason(
         "helpers_busy", LIMIT, "The helpers have not read earlier packets yet; the sender will retransmit."
     ),
     # What room is left for a new session.

@@ -2,9 +2,9 @@
 
 `life` is the order from start to end: `start` takes sockets, table and workers, `running` is the daemon with
 its parts, `serve` watches over it until the end. `supervise` keeps policy and rules as they should be, by
-`uplink`, `rules` and `problems`; every change goes through the one thread of `hand`. `reload` reads the
-configuration again. `refuse` sends ICMP for refused sessions. `heartbeat`, `notify` and `standstill` find a
-daemon that hangs.
+`surroundings`, `policy`, `plan`, `rules` and `problems`; every change goes through the one thread of `hand`.
+`reload` reads the configuration again. `refuse` sends ICMP for refused sessions. `heartbeat`, `notify` and
+`standstill` find a daemon that hangs.
 """
 
 import asyncio

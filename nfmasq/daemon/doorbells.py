@@ -1,54 +1,46 @@
-"""Doorbells: they ring when the machine's links or rules change, so that the daemon looks sooner.
+"""Doorbells: descriptors that are readable when the machine's links, routes or rules changed.
 
-What is stored: the watches' sockets, and whether one rang since the last look. A doorbell tells that
-something happened, never what: the daemon reads everything again. `close` ends them.
+What is stored: the descriptors that are listened to, and whether one rang since the last wait. A doorbell
+that rang is not heard again before the next wait: its owner reads it meanwhile, in another thread. `close`
+ends it.
 """
 
 import asyncio
-import logging
+from collections.abc import Iterable
 from contextlib import suppress
-
-from nfmasq.machine.watches import LinkWatch, RulesWatch
 
 TICK_S = 1.0
 """The longest wait between two looks."""
-COALESCE_S = 0.05
+COALESCE_S = 0.02
 """How long a doorbell waits for the next: changes come in bursts, and one look sees them all."""
-
-log = logging.getLogger("nfmasq")
 
 
 class Doorbells:
-    """The doorbells of this network namespace. Made in a running event loop."""
+    """The doorbells of a daemon. Made in a running event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._rang = asyncio.Event()
-        self._watches: list[LinkWatch | RulesWatch] = []
-        for kind in (LinkWatch, RulesWatch):
-            try:
-                watch = kind()
-            except OSError as error:
-                log.warning(
-                    "no %s here (%s): changes are seen within a second all the same", kind.__name__, error
-                )
-                continue
-            self._watches.append(watch)
-            self._loop.add_reader(watch.fileno(), self._ring, watch)
+        self._heard: set[int] = set()
 
-    async def wait(self) -> None:
-        """Return soon after a doorbell rang, and after TICK_S in any case."""
+    async def wait(self, descriptors: Iterable[int]) -> None:
+        """Return soon after one of them rang, and after TICK_S in any case."""
+        self._rang.clear()
+        for descriptor in descriptors:
+            self._heard.add(descriptor)
+            self._loop.add_reader(descriptor, self._ring, descriptor)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._rang.wait(), TICK_S)
             await asyncio.sleep(COALESCE_S)
-        self._rang.clear()
+        self.close()
 
     def close(self) -> None:
         """Listen no more."""
-        for watch in self._watches:
-            self._loop.remove_reader(watch.fileno())
-            watch.close()
+        for descriptor in self._heard:
+            self._loop.remove_reader(descriptor)
+        self._heard.clear()
 
-    def _ring(self, watch: LinkWatch | RulesWatch) -> None:
-        watch.drain()
+    def _ring(self, descriptor: int) -> None:
+        self._loop.remove_reader(descriptor)
+        self._heard.discard(descriptor)
         self._rang.set()

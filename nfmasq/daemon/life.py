@@ -17,7 +17,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from nfmasq.config import warnings_of
+from nfmasq.config import missing_interfaces, warnings_of
 from nfmasq.control import api
 from nfmasq.daemon import start
 from nfmasq.daemon.failed import StartFailed
@@ -29,7 +29,6 @@ from nfmasq.daemon.serve import serve
 from nfmasq.daemon.supervise import Supervisor
 from nfmasq.diversion import DiversionUnavailable, probe
 from nfmasq.exits import Exit
-from nfmasq.machine.interfaces import UplinkMissing
 from nfmasq.web import page
 
 DUMP_THREADS = 2
@@ -47,7 +46,7 @@ async def live(config_path: Path, keep_rules: bool) -> int:
         loop.add_signal_handler(number, end.set)
     with ExitStack() as undo:
         config = start.configuration(config_path)
-        for warning in warnings_of(config):
+        for warning in (*warnings_of(config), *missing_interfaces(config)):
             log.warning("%s", warning)
         start.require_net_admin()
         control = start.control_socket(config.control.socket)
@@ -84,8 +83,6 @@ async def _run(
 ) -> int:
     try:
         await daemon.begin()
-    except UplinkMissing as missing:
-        raise StartFailed(str(missing), Exit.CONFIG_INVALID) from None
     except RULES_FAILED as error:
         raise StartFailed(
             f"the rules could not be installed: {error}; `nfmasq doctor` says what is missing"

@@ -5,6 +5,7 @@ any thread may read it. A problem ends when its subject reports none. Its beginn
 """
 
 import logging
+from collections.abc import Iterable
 
 log = logging.getLogger("nfmasq")
 
@@ -25,6 +26,15 @@ class Problems:
         elif before:
             del self._known[subject]
             log.info("mended: %s", before)
+
+    def report_all(self, kind: str, problems: Iterable[str]) -> None:
+        """Set all problems of a kind, each of which is a subject of its own; those of before end."""
+        subjects = {f"{kind}: {problem}": problem for problem in problems}
+        for subject in list(self._known):
+            if subject.startswith(f"{kind}: ") and subject not in subjects:
+                self.report(subject, "")
+        for subject, problem in subjects.items():
+            self.report(subject, problem)
 
     def now(self) -> dict[str, str]:
         """The problem of each subject that has one."""

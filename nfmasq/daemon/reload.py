@@ -3,10 +3,9 @@
 from operator import attrgetter
 from pathlib import Path
 
-from nfmasq.config import Config, ConfigError, ConfigInvalid, load, machine_errors, warnings_of
+from nfmasq.config import Config, ConfigError, ConfigInvalid, load, missing_interfaces, warnings_of
 from nfmasq.control.running import ReloadOutcome
 from nfmasq.daemon.supervise import Supervisor
-from nfmasq.machine.interfaces import UplinkMissing
 
 FIXED = {
     "engine.workers": attrgetter("engine.chosen_workers"),
@@ -29,15 +28,14 @@ def adopt(path: Path, supervisor: Supervisor) -> ReloadOutcome:
         warnings = supervisor.adopt(config)
     except ConfigInvalid as invalid:
         return ReloadOutcome(errors=tuple(invalid.errors))
-    except UplinkMissing as missing:
-        return ReloadOutcome(errors=(ConfigError("nat", str(missing)),))
-    return ReloadOutcome(warnings=(*warnings_of(config), *warnings))
+    missing = map(str, missing_interfaces(config))
+    return ReloadOutcome(warnings=(*warnings_of(config), *missing, *warnings))
 
 
 def read_again(path: Path, old: Config) -> Config:
-    """The configuration at `path`. Raises ConfigInvalid if it is not good, here and for a running daemon."""
+    """The configuration at `path`. Raises ConfigInvalid if it is not good, also for a running daemon."""
     new = load(path)
-    errors = [*machine_errors(new), *fixed_changes(old, new)]
+    errors = fixed_changes(old, new)
     if errors:
         raise ConfigInvalid(errors)
     return new

@@ -1,17 +1,23 @@
 """Keeps the diversion's rules and the guard in place.
 
-What is stored: the plan the rules were made from, None when they must be made anew; whether they are in
-place; when they were reinstalled. One thread alone may call the methods that change something; any thread may
-read. The guard is installed before the rules and removed after them: if either fails, packets are dropped
-rather than sent with an internal address. `withdraw` ends it for good.
+What is stored: the plan the rules and the guard were made from, None when they must be made anew; whether
+they are in place; when they were reinstalled; the watch over everybody's rules. One thread alone may call the
+methods that change something; any thread may read. The guard is installed before the rules and removed after
+them: if either fails, packets are dropped rather than sent with an internal address. `withdraw` ends it for
+good.
+
+Programs are started only for another plan, and when somebody changed rules: nft and iptables-nft tell the
+watch, and legacy iptables' tables are compared at each look.
 """
 
 import logging
 import subprocess
 import time
 from collections import deque
+from typing import Protocol
 
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
+from nfmasq.machine.rule_changes import RuleChanges
 
 RECENT_S = 300
 """How long reinstalled rules count as a problem: another program may flush them again and again."""
@@ -21,63 +27,121 @@ RULES_FAILED = (DiversionUnavailable, OSError, subprocess.SubprocessError)
 log = logging.getLogger("nfmasq")
 
 
+class Layer(Protocol):
+    """The guard or a diversion."""
+
+    def install(self, plan: DiversionPlan) -> None: ...
+    def remove(self) -> None: ...
+    def present(self) -> bool: ...
+
+
+class Laid:
+    """The guard or the rules, as one plan says. Nothing of them is known before the first `keep`."""
+
+    def __init__(self, name: str, layer: Layer) -> None:
+        self.name = name
+        self.in_place = False
+        self._layer = layer
+        self._plan: DiversionPlan | None = None
+
+    def install(self, plan: DiversionPlan) -> None:
+        """Install it for the plan. Raises one of RULES_FAILED; then the next `keep` installs it anew."""
+        self._plan, self.in_place = None, False
+        self._layer.install(plan)
+        self._plan, self.in_place = plan, True
+
+    def keep(self, plan: DiversionPlan, look: bool) -> bool:
+        """Install it for another plan, or if a look finds it gone; return whether it was gone.
+
+        Raises one of RULES_FAILED.
+        """
+        if plan != self._plan:
+            self.install(plan)
+        elif look and not self._layer.present():
+            self.install(plan)
+            return True
+        self.in_place = True
+        return False
+
+    def remove(self) -> None:
+        """Remove it. A failure is logged."""
+        self._plan, self.in_place = None, False
+        try:
+            self._layer.remove()
+        except RULES_FAILED as error:
+            log.error("the %s could not be removed: %s", self.name, error)
+
+
 class Rules:
-    """The rules of one daemon. diversion: what makes them."""
+    """The rules of one daemon. diversion: what makes them; "none": all rules are the administrator's."""
 
     def __init__(self, diversion: Diversion) -> None:
         self.diversion = diversion
-        self.in_place = False
         self.reinstalled = 0
         self.withdrawn = False
-        self._guarded = diversion.name != "none"  # "none": all rules are the administrator's
-        self._plan: DiversionPlan | None = None
+        self._guard = Laid("guard", guard)
+        self._rules = Laid("rules", diversion)
+        self._laid = (self._rules,) if diversion.name == "none" else (self._guard, self._rules)
+        self._changes: RuleChanges | None = None
         self._flushed_at: deque[float] = deque(maxlen=1000)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the rules and the guard are."""
+        return all(each.in_place for each in self._laid)
+
+    @property
+    def doorbell(self) -> int:
+        """The descriptor that is readable when rules changed; -1: there is none."""
+        return -1 if self._changes is None else self._changes.fileno()
 
     def begin(self, plan: DiversionPlan) -> None:
         """Install guard and rules. Raises one of RULES_FAILED.
 
         Then the rules are out again. A guard that a dead daemon left stays, so that nothing leaks meanwhile.
         """
-        guarded_before = self._guarded and guard.present()
+        guarded_before = self._guard in self._laid and guard.present()
         try:
-            self._install(plan)
+            for each in self._laid:
+                each.install(plan)
         except RULES_FAILED:
             self.withdraw(keep_guard=guarded_before)
             raise
 
-    def keep(self, plan: DiversionPlan) -> str:
-        """Make the rules those of the plan, reinstall those that are gone; return the problem, "" for none.
+    def keep(self, plan: DiversionPlan) -> dict[str, str]:
+        """Make all as the plan says, and reinstall what is gone; return each part's problem, "" for none.
 
         Not after `withdraw`.
         """
-        try:
-            if plan != self._plan:
-                self._install(plan)
-            else:
-                self._reinstall(plan)
-        except RULES_FAILED as error:
-            self._plan = None  # so that the next look installs all of them anew
-            self.in_place = False
-            return f"the rules could not be installed: {error}"
-        self.in_place = True
-        return ""
+        look = self._changed()
+        problems, gone = {}, []
+        for each in self._laid:
+            try:
+                if each.keep(plan, look):
+                    gone.append(each.name)
+                problems[each.name] = ""
+            except RULES_FAILED as error:
+                problems[each.name] = f"the {each.name} could not be installed: {error}"
+        if gone:
+            self.reinstalled += 1
+            self._flushed_at.append(time.monotonic())
+            log.warning("another program flushed the %s; reinstalled", " and the ".join(gone))
+        return problems
 
     def outdated(self) -> None:
         """Note that the rules do not fit any more, until `keep` has run."""
-        self.in_place = False
+        for each in self._laid:
+            each.in_place = False
 
     def withdraw(self, keep_guard: bool = False) -> None:
         """Remove the rules for good, then the guard unless it shall stay. A failure is logged."""
         self.withdrawn = True
-        self._plan = None
-        self.in_place = False
-        for name, remove in (("rules", self.diversion.remove), ("guard", guard.remove)):
-            if name == "guard" and (keep_guard or not self._guarded):
-                continue
-            try:
-                remove()
-            except RULES_FAILED as error:
-                log.error("the %s could not be removed: %s", name, error)
+        for each in reversed(self._laid):
+            if each is self._rules or not keep_guard:
+                each.remove()
+        if self._changes is not None:
+            self._changes.close()
+            self._changes = None
 
     def flushed(self) -> list[str]:
         """A problem while the rules were flushed lately, by whatever program."""
@@ -87,22 +151,9 @@ class Rules:
         times = "1 time" if recent == 1 else f"{recent} times"
         return [f"rules were flushed {times} in the last {RECENT_S // 60} minutes; reinstalled"]
 
-    def _install(self, plan: DiversionPlan) -> None:
-        if self._guarded:
-            guard.install(plan)
-        self.diversion.install(plan)
-        self._plan = plan
-        self.in_place = True
-
-    def _reinstall(self, plan: DiversionPlan) -> None:
-        gone = []
-        if self._guarded and not guard.present():
-            gone.append("guard")
-            guard.install(plan)
-        if not self.diversion.present():
-            gone.append("rules")
-            self.diversion.install(plan)
-        if gone:
-            self.reinstalled += 1
-            self._flushed_at.append(time.monotonic())
-            log.warning("another program flushed the %s; reinstalled", " and the ".join(gone))
+    def _changed(self) -> bool:
+        """Whether rules of anybody may have changed since the last look. At the first: yes."""
+        if self._changes is None:
+            self._changes = RuleChanges()
+            return True
+        return self._changes.seen()

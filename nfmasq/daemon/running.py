@@ -75,6 +75,10 @@ class Daemon:
             worker.start()
         await self._hand.do(self._supervisor.begin)
 
+    def doorbells(self) -> set[int]:
+        """The descriptors that are readable when it is time to `reconcile`."""
+        return self._supervisor.doorbells()
+
     async def reconcile(self) -> None:
         """Look at the surroundings once and correct the difference."""
         await self._hand.do(self._supervisor.reconcile)

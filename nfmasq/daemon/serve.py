@@ -60,7 +60,7 @@ async def _supervise(daemon: Daemon, doorbells: Doorbells) -> None:
             if str(error) != logged:
                 logged = str(error)
                 log.exception("the look at the surroundings failed; it is tried again every second")
-        await doorbells.wait()
+        await doorbells.wait(daemon.doorbells())
 
 
 async def _beat(daemon: Daemon, end: asyncio.Event) -> None:
@@ -87,10 +87,12 @@ def _ready_line(daemon: Daemon) -> str:
     now = daemon.situation()
     state = f"degraded ({'; '.join(now.problems)})" if now.problems else "ok"
     inside = ", ".join(map(str, now.internal_networks)) or "nothing"
-    outside = ", ".join(map(str, now.external_addresses)) or "nothing"
+    outside = ", ".join(
+        f"{', '.join(map(str, uplink.addresses)) or 'nothing'} on {uplink.name}" for uplink in now.uplinks
+    )
     queues = f"{daemon.workers[0].number} to {daemon.workers[-1].number}"
     return (
-        f"{inside} behind {', '.join(now.internal_interfaces)} appears as {outside} on "
-        f"{now.external_interface}; queues {queues}; rules by {now.diversion}; "
+        f"{inside} behind {', '.join(now.internal_interfaces)} appears as {outside}; "
+        f"queues {queues}; rules by {now.diversion}; "
         f"{daemon.table.recovered} sessions recovered; state {state}"
     )

@@ -1,16 +1,17 @@
 """Keeps the core and the kernel as the configuration and the machine's surroundings say.
 
-What is stored: the configuration in force, and the parts: all forwards, the helpers, the uplink with the
+What is stored: the configuration in force, and the parts: all forwards, the helpers, the surroundings, the
 policy of the core, the rules with their guard, and the problems. One thread alone may call the methods that
 change something (the daemon's hand); any thread may ask for `situation`. `begin` starts it, `withdraw` ends
 it and removes the rules.
 
-`reconcile` compares the real state with the wanted one and corrects the difference. So a missed event does no
-harm: a doorbell only makes it run sooner than the next second. Policy first, then the guard, then the rules:
-whatever fails between them, packets are dropped rather than leave with an internal address.
+`reconcile` follows the surroundings and corrects what differs from them. A missed event does no harm: it is
+seen within a second. Policy first, then the guard, then the rules: whatever fails between them, packets are
+dropped rather than leave with an internal address. Each part is followed for itself: the failure of one is a
+problem in the status, and the others go on.
 """
 
-import subprocess
+import logging
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -18,13 +19,16 @@ from nfmasq._fastpath import Table
 from nfmasq.config import Config
 from nfmasq.control.running import Situation
 from nfmasq.daemon.helping import Helping
+from nfmasq.daemon.plan import Planned
+from nfmasq.daemon.policy import FollowedPolicy
 from nfmasq.daemon.problems import Problems
-from nfmasq.daemon.rules import Rules
-from nfmasq.daemon.uplink import FollowedUplink
+from nfmasq.daemon.rules import RULES_FAILED, Rules
+from nfmasq.daemon.surroundings import FollowedSurroundings
 from nfmasq.diversion import Diversion
-from nfmasq.machine.interfaces import UplinkMissing, read_uplink
 from nfmasq.runtime.forwards import Entry, Forwards
 from nfmasq.runtime.helpers import Entry as HelperEntry
+
+log = logging.getLogger("nfmasq")
 
 
 class Supervisor:
@@ -42,32 +46,35 @@ class Supervisor:
         self.forwards = Forwards(config)
         self.helping = helping
         self.rules = Rules(diversion)
+        self.surroundings = FollowedSurroundings(config)
+        self.policy = FollowedPolicy(table, self.forwards, helping)
         self._problems = Problems()
-        self.uplink = FollowedUplink(table, self.forwards, helping, self._problems, self.rules.outdated)
-        self._queues = queues
+        self._planned = Planned(queues)
 
     def begin(self) -> None:
-        """Set up the policy, the guard and the rules. Raises UplinkMissing or one of RULES_FAILED."""
-        self.uplink.follow(self.config, read_uplink(self.config.nat))
-        self.rules.begin(self.uplink.plan(self.config, self._queues))
+        """Set up the policy, the guard and the rules. Raises one of RULES_FAILED."""
+        self._look()
+        self._keep_policy()
+        self.rules.begin(self._planned.plan(self.config, self.surroundings.now, self.policy.now))
+
+    def doorbells(self) -> set[int]:
+        """The descriptors that are readable when it is time to look again."""
+        return {self.surroundings.doorbell, self.rules.doorbell} - {-1}
 
     def adopt(self, config: Config) -> list[str]:
-        """Adopt another configuration; return the warnings about forwards that were added.
-
-        Raises UplinkMissing, and then the old one stays.
-        """
-        uplink = read_uplink(config.nat)
+        """Adopt another configuration; return the warnings about forwards that were added."""
         warnings = self.forwards.adopt(config)
         self.helping.adopt(config)
         self.config = config
         self.rules.outdated()
-        self.uplink.follow(config, uplink)
-        self._keep_rules()
+        self.reconcile()
         return warnings
 
     def add_forward(self, table: dict[str, Any], persist: bool) -> Entry:
         """Add a forward, in force when this returns. Raises as `Forwards.add` does."""
-        entry, changed = self.forwards.add(table, persist, self.uplink.now.external)
+        outsides = self.surroundings.now.outsides
+        own = [address for outside in outsides for address in outside.addresses]
+        entry, changed = self.forwards.add(table, persist, own)
         if changed:
             self._forward_anew()
         return entry
@@ -81,47 +88,80 @@ class Supervisor:
     def set_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
         """Enable or disable a helper, in force when this returns. Raises as the switchboard does."""
         entry = self.helping.set_enabled(name, enabled, network)
-        self.uplink.follow(self.config, self.uplink.now)
+        self._keep_policy()
         return entry
 
     def reconcile(self) -> None:
-        """Look at everything once and correct the difference."""
-        try:
-            uplink = read_uplink(self.config.nat)
-        except (UplinkMissing, OSError, subprocess.SubprocessError) as error:
-            self._problems.report("uplink", str(error))
-            uplink = self.uplink.now
-        else:
-            self._problems.report("uplink", "")
-        self.uplink.follow(self.config, uplink)
+        """Follow the surroundings once and correct what differs."""
+        self._look()
+        self._keep_policy()
         self._keep_rules()
 
     def withdraw(self, keep_guard: bool = False) -> None:
         """Remove the rules for good, then the guard unless it shall stay. A failure is logged."""
         self.rules.withdraw(keep_guard)
+        self.surroundings.close()
 
     def situation(self) -> Situation:
         """The surroundings at this moment."""
         problems = self._problems.now()
         if not self.rules.in_place:
             problems.setdefault("rules", "the rules are not in place")
+        now = self.surroundings.now
         return Situation(
-            external_interface=self.config.nat.external,
-            external_addresses=self.uplink.now.external,
+            uplinks=self.surroundings.uplinks,
             internal_interfaces=tuple(self.config.nat.internal),
-            internal_networks=self.uplink.now.internal,
+            internal_networks=now.internal,
+            untranslated_networks=now.untranslated,
             diversion=self.rules.diversion.name,
             rules_in_place=self.rules.in_place,
             rules_reinstalled=self.rules.reinstalled,
-            address_changes=self.uplink.address_changes,
+            address_changes=self.policy.address_changes,
             problems=(*problems.values(), *self.rules.flushed()),
-            warnings=(*self.forwards.warnings, *self.uplink.warnings),
+            warnings=(*self.forwards.warnings, *self.policy.warnings),
         )
 
+    def _look(self) -> None:
+        """Follow the surroundings. While they cannot be read, those of the last look stay."""
+        try:
+            if self.surroundings.follow(self.config):
+                self.rules.outdated()
+        except Exception as error:  # the policy and the rules are followed all the same
+            self._failed("surroundings", "links, addresses and routes cannot be followed", error)
+        else:
+            self._problems.report("surroundings", "")
+        now = self.surroundings.now
+        self._problems.report_all("surrounding", now.problems)
+        nothing = f"no internal network on {', '.join(self.config.nat.internal)}"
+        self._problems.report("network", "" if now.internal or now.untranslated else nothing)
+
+    def _keep_policy(self) -> None:
+        try:
+            self.policy.follow(self.config, self.surroundings.now)
+        except Exception as error:  # the rules are kept all the same
+            self._failed("policy", "the core keeps its policy of before", error)
+        else:
+            self._problems.report("policy", "")
+
     def _forward_anew(self) -> None:
-        self.uplink.follow(self.config, self.uplink.now)
+        self._keep_policy()
         self._keep_rules()
 
     def _keep_rules(self) -> None:
-        if not self.rules.withdrawn:
-            self._problems.report("rules", self.rules.keep(self.uplink.plan(self.config, self._queues)))
+        if self.rules.withdrawn:
+            return
+        try:
+            plan = self._planned.plan(self.config, self.surroundings.now, self.policy.now)
+        except RULES_FAILED as error:
+            self._failed("plan", "the rules stay as they were", error)
+            return
+        self._problems.report("plan", "")
+        for part, problem in self.rules.keep(plan).items():
+            self._problems.report(part, problem)
+
+    def _failed(self, subject: str, consequence: str, error: Exception) -> None:
+        """A problem in the status; a fault of ours is in the log with its place, once."""
+        problem = f"{consequence}: {str(error) or type(error).__name__}"
+        if not isinstance(error, (OSError, *RULES_FAILED)) and problem != self._problems.now().get(subject):
+            log.error("%s", problem, exc_info=error)
+        self._problems.report(subject, problem)

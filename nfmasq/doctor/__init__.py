@@ -7,6 +7,7 @@ configuration. The checks of the router need one.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from nfmasq.config.machine import wanted_of
 from nfmasq.doctor import (
     addresses,
     conntrack,
@@ -23,7 +24,9 @@ from nfmasq.doctor import (
     state,
 )
 from nfmasq.doctor.check import Check, Status
-from nfmasq.machine.interfaces import UplinkMissing, read_interfaces
+from nfmasq.machine.interfaces import InterfacesUnreadable, read_interfaces
+from nfmasq.machine.mirror import Mirror
+from nfmasq.machine.surroundings import derive
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
@@ -53,7 +56,7 @@ def _all(config: "Config | None") -> Iterator[Check]:
     yield queues.queues()
     yield diversion.diversion(config.engine.diversion if config else "auto")
     yield diversion.guard()
-    yield forwarding.forwarding((*config.nat.internal, config.nat.external) if config else ())
+    yield forwarding.forwarding((*config.nat.internal, *config.nat.external) if config else ())
     yield fragments.fragments()
     if config is not None:
         yield from _of_the_router(config)
@@ -63,15 +66,19 @@ def _of_the_router(config: "Config") -> Iterator[Check]:
     """Where the interfaces cannot be read, only the checks that do not need them."""
     try:
         there = read_interfaces()
-    except UplinkMissing as error:
+        with Mirror() as mirror:
+            surroundings = derive(wanted_of(config), mirror).surroundings
+    except InterfacesUnreadable as error:
         yield Check("interfaces", "fail", str(error), "apt install iproute2")
+    except OSError as error:
+        yield Check("interfaces", "fail", f"the kernel does not tell its routes: {error}", "look at its log")
     else:
-        missing = [name for name in (*config.nat.internal, config.nat.external) if name not in there]
-        yield interfaces.interfaces(config, there, missing)
-        if not missing:
-            yield addresses.external(config, there)
-            yield interfaces.networks(config)
-            yield addresses.apart(config)
-            yield interfaces.default_route(config)
+        yield interfaces.interfaces(config, there)
+        for outside in surroundings.outsides:
+            if outside.name in there:
+                yield addresses.external(config, outside, there[outside.name])
+        yield interfaces.networks(config, surroundings)
+        yield addresses.apart(config, surroundings)
+        yield interfaces.default_route(config)
     for check in _WITHOUT_INTERFACES:
         yield check(config)

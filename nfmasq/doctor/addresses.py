@@ -5,46 +5,52 @@ from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING, Any
 
 from nfmasq.doctor.check import Check
-from nfmasq.machine.interfaces import local_networks, read_uplink
+from nfmasq.machine.interfaces import local_networks
 from nfmasq.machine.overlap import overlaps
+from nfmasq.machine.surroundings import Surroundings
+from nfmasq.machine.uplinks import Outside
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
 
 
-def external(config: "Config", interfaces: dict[str, dict[str, Any]]) -> Check:
+def external(config: "Config", outside: Outside, interface: dict[str, Any]) -> Check:
     """An address of the interface's own, or a pool whose every address comes to the router.
 
     Packets for addresses outside the interface's networks come by a route of the next router. Packets for
     addresses inside them come only if the router answers ARP for these addresses: they must be its own, or
     have a local route.
     """
-    name, nat = "external address", config.nat
-    found = read_uplink(config.nat).external
+    name, found = _name(config, outside), outside.pooled
     if not found:
         return Check(
             name,
             "fail",
-            f"{nat.external} has no global IPv4 address: every packet will be dropped",
-            f"wait for its DHCP or PPP, or ip address add ADDRESS/LENGTH dev {nat.external}",
+            f"{outside.name} has no global IPv4 address: every packet by it will be dropped",
+            f"wait for its DHCP or PPP, or ip address add ADDRESS/LENGTH dev {outside.name}",
         )
-    silent = _unanswered(found, interfaces[nat.external]) if nat.addresses else []
+    silent = _unanswered(found, interface) if outside.name in config.nat.pools else []
     if silent:
         more = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
         networks = list(collapse_addresses(map(IPv4Network, silent)))
         return Check(
             name,
             "warn",
-            f"{silent[0]}{more} of the pool lies in {nat.external}'s own network, and the router has no such "
+            f"{silent[0]}{more} of the pool lies in {outside.name}'s own network, and the router has no such "
             "address or local route: ARP for it stays unanswered",
             "; ".join(f"ip route add local {network} dev lo" for network in networks),
         )
     return Check(name, "ok", f"{found[0]}" + (f" and {len(found) - 1} more" if len(found) > 1 else ""))
 
 
-def apart(config: "Config") -> Check:
+def _name(config: "Config", outside: Outside) -> str:
+    name = "external address"
+    return f"{name} on {outside.name}" if len(config.nat.external) > 1 else name
+
+
+def apart(config: "Config", surroundings: Surroundings) -> Check:
     """Is no address both inside and outside (RFC 4787 REQ-7)?"""
-    name, found = "inside and outside", list(overlaps(config.nat, read_uplink(config.nat)))
+    name, found = "inside and outside", list(overlaps(config.nat, surroundings))
     if not found:
         return Check(name, "ok", "no address is on both sides")
     more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""

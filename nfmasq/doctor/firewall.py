@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 def other_translations(config: "Config") -> Check:
     """Does another rule translate what leaves by the external interface?"""
     name = "other translations"
-    found = foreign.source_translations(config.nat.external)
+    found = [line for each in config.nat.external for line in foreign.source_translations(each)]
     if not found:
-        return Check(name, "ok", f"no other rule translates what leaves by {config.nat.external}")
+        return Check(name, "ok", f"no other rule translates what leaves by {', '.join(config.nat.external)}")
     return Check(name, "warn", f"packets may be translated twice: {'; '.join(found)}", "delete those rules")
 
 
 def flow_offload(config: "Config") -> Check:
     """Does a flow table forward packets past the queues?"""
     name = "flow offload"
-    found = foreign.flowtables({*config.nat.internal, config.nat.external})
+    found = foreign.flowtables({*config.nat.internal, *config.nat.external})
     if not found:
         return Check(name, "ok", "no flow table takes packets past the queues")
     return Check(

@@ -1,12 +1,25 @@
 """Addresses that are both inside and outside (RFC 4787 REQ-7), and what becomes of their packets.
 
-nfmasq gives out no internal addresses, so it cannot avoid the overlap; it reports it.
+nfmasq gives out no internal addresses, so it cannot avoid the overlap; it reports it. Networks that lie in
+one another are no overlap: the kernel and nfmasq both go by the longest prefix.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Network
+from typing import NamedTuple, Protocol
 
-from nfmasq.machine.interfaces import Sides, Uplink
+from nfmasq.machine.surroundings import Surroundings
+
+
+class Sides(Protocol):
+    """Which interfaces are inside and outside, and the configured addresses: [nat] of a configuration."""
+
+    @property
+    def internal(self) -> Sequence[str]: ...
+    @property
+    def external(self) -> Sequence[str]: ...
+    @property
+    def addresses(self) -> Sequence[IPv4Network]: ...
 
 
 class Overlap(NamedTuple):
@@ -19,23 +32,23 @@ class Overlap(NamedTuple):
         return f"{self.why}; {self.mend}"
 
 
-def overlaps(sides: Sides, uplink: Uplink) -> Iterator[Overlap]:
-    """The external addresses, and the networks on the external interface's side, that are internal too."""
-    inside, outside = ", ".join(sides.internal), sides.external
-    for network in uplink.internal:
-        for address in uplink.external:
-            if address in network:
-                where = "nat.addresses" if sides.addresses else outside
-                yield Overlap(
-                    f"the external address {address} lies in {network}, the network behind {inside}: "
-                    "an internal host that has it is cut off",
-                    f"give {where} another address, or renumber the hosts behind {inside}",
-                )
-        for other in uplink.outside:
-            if other.overlaps(network):
-                both = network if network.subnet_of(other) else other
-                yield Overlap(
-                    f"{both} is behind {inside} and on the side of {outside}: hosts there that have one of "
-                    "these addresses are cut off (dropped as destination_internal, source_internal)",
-                    f"renumber one side, or take away the route to {other} by {outside}",
-                )
+def overlaps(sides: Sides, surroundings: Surroundings) -> Iterator[Overlap]:
+    """The networks with a route by both sides, and the external addresses that lie inside."""
+    inside, outside = ", ".join(sides.internal), ", ".join(sides.external)
+    owners = {IPv4Network(address): each.name for each in surroundings.outsides for address in each.addresses}
+    for network in surroundings.contested:
+        if network in owners:
+            address = network.network_address
+            pooled = any(address in pool for pool in sides.addresses)
+            yield Overlap(
+                f"the external address {address} lies in a network behind {inside}: "
+                "an internal host that has it is cut off",
+                f"give {'nat.addresses' if pooled else owners[network]} another address, "
+                f"or renumber the hosts behind {inside}",
+            )
+        else:
+            yield Overlap(
+                f"{network} is behind {inside} and on the side of {outside}: the route of the lowest metric "
+                "decide, and hosts there on the other side are cut off",
+                f"renumber one side, or take away the route to {network} by {outside}",
+            )

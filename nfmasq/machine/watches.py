@@ -1,4 +1,4 @@
-"""Doorbells: they ring when interfaces, routes or rules may have changed.
+"""Doorbells: they ring when rules may have changed.
 
 What is stored: a watch's netlink socket, from the making to `close()`. A watch tells that something happened,
 never what happened; its owner reads everything again.
@@ -9,10 +9,9 @@ import errno
 import socket
 from typing import Self
 
-# linux/netlink.h, linux/rtnetlink.h, linux/netfilter/nfnetlink.h: what Python's socket module does not name.
-_NETLINK_ROUTE, _NETLINK_NETFILTER = 0, 12
+# linux/netlink.h, linux/netfilter/nfnetlink.h: what Python's socket module does not name.
+_NETLINK_NETFILTER = 12
 _SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP = 270, 1
-_RTNLGRP_LINK, _RTNLGRP_IPV4_IFADDR, _RTNLGRP_IPV4_ROUTE = 1, 5, 7
 _NFNLGRP_NFTABLES = 7
 
 
@@ -56,13 +55,6 @@ class _Watch:
         """Stop watching."""
         with contextlib.suppress(OSError):
             self._socket.close()
-
-
-class LinkWatch(_Watch):
-    """Rings when a link, an IPv4 address or an IPv4 route changes in this network namespace."""
-
-    def __init__(self) -> None:
-        super().__init__(_NETLINK_ROUTE, _RTNLGRP_LINK, _RTNLGRP_IPV4_IFADDR, _RTNLGRP_IPV4_ROUTE)
 
 
 class RulesWatch(_Watch):

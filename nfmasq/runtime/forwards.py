@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from nfmasq.config import Config, ConfigError, ConfigInvalid, Forward, added_forward, forwards_of
 from nfmasq.core.policy import Forward as PolicyForward
-from nfmasq.machine.interfaces import Uplink
+from nfmasq.machine.surroundings import Surroundings
 from nfmasq.runtime import kept
 
 CONFIG, RUNTIME, KEPT = "config", "runtime", "kept"
@@ -104,15 +104,17 @@ class Forwards:
             warnings.append(str(refused))
         return warnings
 
-    def problems(self, uplink: Uplink) -> list[str]:
+    def problems(self, surroundings: Surroundings) -> list[str]:
         """A line for each forward that cannot work with the present addresses and networks."""
         lines = []
+        external = {address for outside in surroundings.outsides for address in outside.addresses}
+        internal = surroundings.internal
         for forward, _ in self.entries:
             outside = forward.external_address
-            if uplink.external and outside and outside not in uplink.external:
+            if external and outside and outside not in external:
                 lines.append(f"forward {forward.id}: there is no external address {outside}; it waits for it")
             for target in forward.to:
-                if uplink.internal and not _within(target.address, uplink.internal):
+                if internal and not _within(target.address, internal):
                     lines.append(f"forward {forward.id}: {target.address} is in no internal network")
         return lines
 

@@ -15,7 +15,7 @@ from nfmasq.control.listings import LISTINGS, Listing
 from nfmasq.control.lists import part_of
 from nfmasq.control.readable import span
 from nfmasq.control.running import Running
-from nfmasq.control.schemas import Status
+from nfmasq.control.schemas import Status, UplinkStatus
 from nfmasq.web.metrics import registry
 
 RUNNING = web.AppKey("running", Running)
@@ -33,7 +33,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; } .degraded { colo
 </style></head><body>
 <h1>nfmasq <span class="$state">$state</span></h1>
 $problems
-<p>Version $version, up $uptime. $external ($external_interface) stands for
+<p>Version $version, up $uptime. $external stands for
 $internal ($internal_interfaces); rules by $diversion.</p>
 $tables
 <p><a href="/metrics">metrics</a> · on the router: <code>nfmasq sessions</code>, <code>nfmasq drops</code>,
@@ -75,6 +75,10 @@ async def ready(request: web.Request) -> web.Response:
     )
 
 
+def _uplink(uplink: UplinkStatus) -> str:
+    return f"{', '.join(uplink['addresses']) or 'no address'} ({uplink['name']})"
+
+
 async def page(request: web.Request) -> web.Response:
     """The state, the traffic and the drops, made anew every five seconds."""
     running = request.app[RUNNING]
@@ -83,8 +87,7 @@ async def page(request: web.Request) -> web.Response:
         state=now["state"],
         version=escape(now["version"]),
         uptime=span(now["uptime_s"]),
-        external=escape(", ".join(now["external_addresses"]) or "no address"),
-        external_interface=escape(now["external_interface"]),
+        external=escape(", ".join(map(_uplink, now["uplinks"]))),
         internal=escape(", ".join(now["internal_networks"]) or "no network"),
         internal_interfaces=escape(", ".join(now["internal_interfaces"])),
         diversion=escape(now["diversion"]),

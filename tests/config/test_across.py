@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.documents import document, reason, unhurried
+from config.documents import document, reason, reasons, unhurried
 from nfmasq.config import ConfigInvalid, parse
 from nfmasq.config.across import MOST_NETWORKS, Span, _overlapping
 
@@ -15,6 +15,56 @@ from nfmasq.config.across import MOST_NETWORKS, Span, _overlapping
 def test_an_interface_is_not_internal_and_external() -> None:
     wrong = document(nat={"internal": ["lan0", "wan0"]})
     assert reason(wrong, "nat.external") == '"wan0" is in nat.internal too; an interface has one side'
+
+
+def test_each_uplink_is_there_once_and_on_one_side() -> None:
+    assert parse(document(nat={"external": ["wan0", "wwan0"]}))
+    wrong = document(nat={"external": ["wan0", "lan0", "wan0"]})
+    assert reasons(wrong) == {
+        "nat.external[1]": '"lan0" is in nat.internal too; an interface has one side',
+        "nat.external[2]": '"wan0" is there twice',
+    }
+
+
+def test_there_are_as_many_uplinks_as_the_core_holds() -> None:
+    names = [f"wan{number}" for number in range(9)]
+    assert parse(document(nat={"external": names[:8]}))
+    assert reason(document(nat={"external": names}), "nat.external") == "9 external interfaces; at most 8"
+
+
+def test_an_uplink_is_never_unguarded() -> None:
+    assert parse(document(nat={"unguarded": ["docker0"]})).nat.unguarded == ["docker0"]
+    told = '"wan0" is nat.external, which is always guarded; take it out here'
+    assert reason(document(nat={"unguarded": ["docker0", "wan0"]}), "nat.unguarded[1]") == told
+
+
+def test_pools_of_several_uplinks_name_interfaces_of_nat_external_and_do_not_overlap() -> None:
+    both = ["wan0", "wwan0"]
+    pools = {"wan0": ["198.51.100.7"], "wwan0": ["198.51.100.16/30"]}
+    assert parse(document(nat={"external": both, "addresses": pools})).nat.pools == {
+        "wan0": [IPv4Network("198.51.100.7")],
+        "wwan0": [IPv4Network("198.51.100.16/30")],
+    }
+    wrong = document(
+        nat={"external": both, "addresses": {"wan0": ["198.51.100.7"], "wwan": ["198.51.100.0/28"]}}
+    )
+    assert reasons(wrong) == {
+        "nat.addresses.wwan": '"wwan" is not in nat.external; did you mean "wwan0"?',
+        "nat.addresses.wwan[0]": (
+            '"198.51.100.0/28" overlaps "198.51.100.7", nat.addresses.wan0[0]; each address once'
+        ),
+    }
+
+
+def test_a_list_of_addresses_is_of_the_first_uplink() -> None:
+    nat = {"external": ["wan0", "wwan0"], "addresses": ["198.51.100.7"]}
+    assert parse(document(nat=nat)).nat.pools == {"wan0": [IPv4Network("198.51.100.7")]}
+
+
+def test_a_low_port_is_in_one_key() -> None:
+    assert parse(document(nat={"ports": "800-2000", "low_ports": "600-799"}))
+    wrong = document(nat={"ports": "800-2000", "low_ports": "600-900"})
+    assert reason(wrong, "nat.low_ports") == "800-900 is in nat.ports too; take it out of one"
 
 
 def test_an_internal_interface_is_there_once() -> None:

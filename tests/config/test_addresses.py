@@ -1,6 +1,7 @@
 """How addresses, ports and interfaces are written."""
 
 import itertools
+import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -16,9 +17,11 @@ from nfmasq.config.addresses import (
     host_address,
     interface,
     listen,
+    low_port_ranges,
     network,
     pool,
     port_range,
+    port_ranges,
     target,
 )
 
@@ -40,7 +43,7 @@ def test_ports_come_out_as_written_when_in_order(one: int, other: int) -> None:
 @unhurried
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=6))
 def test_what_ranges_cover_is_each_port_once(spans: list[tuple[int, int]]) -> None:
-    parts = list(covered(spans, PortRange(5, 25)))
+    parts = list(covered(spans, [PortRange(5, 12), PortRange(13, 25)]))
     ports = [port for part in parts for port in range(part.first, part.last + 1)]
     assert ports == [port for port in range(5, 26) if any(first <= port <= last for first, last in spans)]
 
@@ -57,6 +60,36 @@ def test_ports_are_1_to_65535(wrong: Any) -> None:
 def test_ports_of_another_form_show_the_right_one(wrong: str) -> None:
     with pytest.raises(ValueError, match="is not a port or a range"):
         port_range(wrong)
+
+
+def test_several_ranges_come_out_ascending_and_in_the_fewest() -> None:
+    """Fifteen ranges of sixteen ports, as MAP-E gives them (RFC 7597)."""
+    ranges = [(4096 * number + 0x120, 4096 * number + 0x12F) for number in range(1, 16)]
+    assert port_ranges(",".join(f"{first}-{last}" for first, last in reversed(ranges))) == tuple(ranges)
+    assert port_ranges("3000-4000, 1024-2999, 5000") == ((1024, 4000), (5000, 5000))
+    assert port_ranges(8080) == ((8080, 8080),)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("1024-2000, 1500-3000", '"1024-2000" and "1500-3000" overlap; write each port once'),
+        ("1024-2000,", '"" is not a port or a range'),
+        ("", '"" is no port; write at least one range'),
+        ("1024-2000; 3000", "is not a port or a range"),
+        (",".join(str(2 * number + 1) for number in range(257)), "257 ranges; at most 256"),
+    ],
+)
+def test_ranges_that_cannot_be_meant_are_refused(wrong: str, told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        port_ranges(wrong)
+
+
+def test_low_ports_are_below_1024_and_may_be_none() -> None:
+    assert low_port_ranges("") == ()
+    assert low_port_ranges("600-1023, 500") == ((500, 500), (600, 1023))
+    with pytest.raises(ValueError, match='"600-1024": low ports are 1 to 1023'):
+        low_port_ranges("600-1024")
 
 
 @pytest.mark.parametrize("name", ["lan0", "eth0.100", "br-lan", "wg_home", "a" * 15])

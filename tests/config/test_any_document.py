@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.surroundings import surrounded
 
 from config.documents import document, unhurried
 from nfmasq.config import (
@@ -19,10 +20,9 @@ from nfmasq.config import (
     warnings_of,
 )
 from nfmasq.config.explain import keys_at
-from nfmasq.machine.interfaces import Uplink
 from nfmasq.runtime.helpers import Switchboard
 
-UPLINK = Uplink((IPv4Address("198.51.100.7"),), ())
+HERE = surrounded((IPv4Address("198.51.100.7"),), ())
 
 TABLES: list[tuple[str | int, ...]] = [
     (),
@@ -41,7 +41,7 @@ KEYS = sorted({key for table in TABLES for key in keys_at(table)})
 WORDS = [
     "lan0", "wan0", "auto", "closed", "none", "tcp", "endpoint-independent", "5m", "2h4m", "1024-32767",
     "9-1", "80", "198.51.100.7", "198.51.100.16/30", "10.0.0.0/8", "0.0.0.0/0", "::1", "192.168.1.10:80",
-    "127.0.0.1:9853", "/run/nfmasq/state", "", "@", ":", "-",
+    "127.0.0.1:9853", "/run/nfmasq/state", "600-1023", "1024-2000, 3000-4000", "0x10", "", "@", ":", "-",
 ]  # fmt: skip
 
 names = st.one_of(st.sampled_from(KEYS), st.text(max_size=8))
@@ -115,7 +115,7 @@ def assert_usable(config: Config) -> None:
     assert sum(config.engine.diverted_to) <= 65535
     helped = Switchboard(config).ports(())
     policy = policy_of(
-        config, UPLINK, frozenset(), frozenset(), forwards_of(config.forward), helper_ports=helped
+        config, HERE, frozenset(), frozenset(), forwards_of(config.forward), helper_ports=helped
     )
     assert policy.limits.sessions > 0
     for forward in config.forward:

@@ -29,7 +29,7 @@ def error_of(file: Path) -> ConfigError:
 
 def test_a_good_file_is_loaded(file: Path) -> None:
     file.write_text(GOOD)
-    assert load(file).nat.external == "wan0"
+    assert load(file).nat.external == ["wan0"]
 
 
 def test_a_missing_file_says_where_to_get_one(file: Path) -> None:

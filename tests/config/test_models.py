@@ -14,8 +14,10 @@ from nfmasq.config import HelperConfig, PortRange, Target, parse, warnings_of
 def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
     config = parse(document())
 
-    assert (config.nat.internal, config.nat.external) == (["lan0"], "wan0")
-    assert (config.nat.addresses, config.nat.ports) == ([], PortRange(1024, 32767))
+    assert (config.nat.internal, config.nat.external) == (["lan0"], ["wan0"])
+    assert (config.nat.addresses, config.nat.ports) == ([], (PortRange(1024, 32767),))
+    assert config.nat.low_ports == (PortRange(600, 1023),)
+    assert (config.nat.mark, config.nat.unguarded) == (0x80000000, [])
     assert config.nat.exempt == []
     assert (config.nat.mapping, config.nat.filtering) == ("endpoint-independent", "address-dependent")
     assert (config.nat.hairpinning, config.nat.udp, config.nat.tcp) == (True, None, None)
@@ -58,7 +60,7 @@ def test_without_nat_both_its_keys_are_asked_for() -> None:
 def test_a_config_cannot_be_changed() -> None:
     config = parse(document())
     with pytest.raises(ValidationError):
-        config.nat.external = "wan1"
+        config.nat.external = ["wan1"]
 
 
 def test_a_protocol_and_a_network_may_behave_otherwise() -> None:

@@ -1,10 +1,11 @@
 """From a configuration to what the core decides by."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
+from support.surroundings import surrounded
 
 from config.documents import document
 from nfmasq.config import forwards_of, parse, policy_of
@@ -21,29 +22,36 @@ from nfmasq.core.policy import (
     Mapping,
     NetworkBehaviour,
     Policy,
+    Source,
     Timeouts,
+    Uplink,
 )
 from nfmasq.core.policy import Forward as ForwardTo
-from nfmasq.machine.interfaces import Uplink
+from nfmasq.machine.surroundings import Surroundings
+from nfmasq.machine.uplinks import Outside
+from nfmasq.machine.uplinks import Source as SourceByRoute
 
 EXTERNAL = IPv4Address("198.51.100.7")
 HOST = IPv4Address("192.168.1.10")
 LAN = IPv4Network("192.168.1.0/24")
-UPLINK = Uplink((EXTERNAL,), (LAN,))
+HERE = surrounded((EXTERNAL,), (LAN,))
 NONE: frozenset[int] = frozenset()
 OPEN = Behaviour(filtering=Filtering.ENDPOINT_INDEPENDENT)
 
 
 def test_the_default_configuration_is_the_default_policy() -> None:
-    policy = policy_of(parse(document()), UPLINK, NONE, NONE, ())
-    assert policy == Policy((EXTERNAL,), (LAN,))
+    policy = policy_of(parse(document()), HERE, NONE, NONE, ())
+    assert policy == Policy((Uplink(0, (EXTERNAL,), (EXTERNAL,)),), (LAN,), low_ports=((600, 1023),))
 
 
 def test_every_value_arrives_in_its_place() -> None:
     config = parse(
         document(
             nat={
-                "ports": "2000-3000",
+                "ports": "2000-3000, 4000-5000",
+                "low_ports": "700-800",
+                "mark": "0x10",
+                "hairpinning": False,
                 "filtering": "endpoint-independent",
                 "mss": 1400,
                 "refusals": False,
@@ -67,11 +75,12 @@ def test_every_value_arrives_in_its_place() -> None:
             },
         )
     )
-    uplink = Uplink((), (LAN,), index=3, mtu=1500)
-    assert policy_of(config, uplink, frozenset({2022}), frozenset({2053}), ()) == Policy(
-        external=(),
+    here = surrounded((), (LAN,), index=3, mtu=1500)
+    assert policy_of(config, here, frozenset({2022}), frozenset({2053}), ()) == Policy(
+        uplinks=(Uplink(3, (), (), mss=1400),),
         internal=(LAN,),
-        ports=(2000, 3000),
+        ports=((2000, 3000), (4000, 5000)),
+        low_ports=((700, 800),),
         behaviours=(NetworkBehaviour(EVERYWHERE, tcp=OPEN, udp=OPEN),),
         timeouts=Timeouts(
             udp=121, tcp_established=7441, tcp_transitory=241, icmp=61, tcp_opening=50, tcp_closing=245
@@ -86,9 +95,9 @@ def test_every_value_arrives_in_its_place() -> None:
             new_per_second_per_host=13,
         ),
         reserved_tcp=frozenset({2022}),
-        external_interface=3,
         reserved_udp=frozenset({2053}),
-        mss=1400,
+        hairpinning=False,
+        mark=0x10,
         refusals=False,
     )
 
@@ -111,9 +120,9 @@ def test_the_core_holds_what_a_configuration_may_ask_for_and_no_more() -> None:
 
     table = core.Table(None, 1000)
     try:
-        table.configure(policy_of(config, Uplink(pool, (LAN,)), NONE, NONE, ()))
+        table.configure(policy_of(config, surrounded(pool, (LAN,)), NONE, NONE, ()))
         with pytest.raises(ValueError):
-            table.configure(policy_of(config, Uplink((*pool, EXTERNAL), (LAN,)), NONE, NONE, ()))
+            table.configure(policy_of(config, surrounded((*pool, EXTERNAL), (LAN,)), NONE, NONE, ()))
     finally:
         table.close()
     with pytest.raises(ValueError):
@@ -122,12 +131,12 @@ def test_the_core_holds_what_a_configuration_may_ask_for_and_no_more() -> None:
 
 def test_a_protocols_own_filtering_goes_before_that_of_all() -> None:
     nat = {"udp": {"filtering": "endpoint-independent"}, "tcp": {"filtering": "address-and-port-dependent"}}
-    policy = policy_of(parse(document(nat=nat)), UPLINK, NONE, NONE, ())
+    policy = policy_of(parse(document(nat=nat)), HERE, NONE, NONE, ())
     assert policy.behaviours[-1].udp.filtering is Filtering.ENDPOINT_INDEPENDENT
     assert policy.behaviours[-1].tcp.filtering is Filtering.ADDRESS_AND_PORT_DEPENDENT
 
     only_mapping = {"udp": {"mapping": "endpoint-independent"}}
-    policy = policy_of(parse(document(nat=only_mapping)), UPLINK, NONE, NONE, ())
+    policy = policy_of(parse(document(nat=only_mapping)), HERE, NONE, NONE, ())
     assert policy.behaviours[-1].udp.filtering is Filtering.ADDRESS_DEPENDENT
 
 
@@ -145,10 +154,35 @@ def test_a_networks_own_behaviour_goes_before_all_others_the_narrowest_first() -
     assert wide.tcp == Behaviour(Mapping.ADDRESS_DEPENDENT, Filtering.ADDRESS_AND_PORT_DEPENDENT)
 
 
-def policy(written: dict[str, Any], **uplink: Any) -> Policy:
-    """The policy of a document, its forwards included, on an uplink with EXTERNAL and what is said."""
+def policy(written: dict[str, Any], external: tuple[IPv4Address, ...] = (EXTERNAL,), mtu: int = 0) -> Policy:
+    """The policy of a document, its forwards included, on an uplink with these addresses."""
     config = parse(written)
-    return policy_of(config, replace(UPLINK, **uplink), NONE, NONE, forwards_of(config.forward))
+    here = surrounded(external, (LAN,), mtu=mtu)
+    return policy_of(config, here, NONE, NONE, forwards_of(config.forward))
+
+
+def test_each_uplink_has_its_addresses_its_sources_and_its_segment_size() -> None:
+    far, modem = IPv4Address("203.0.113.2"), IPv4Address("192.168.100.2")
+    by_route = (
+        SourceByRoute(IPv4Network("192.168.100.0/24"), modem),
+        SourceByRoute(EVERYWHERE, EXTERNAL),
+    )
+    outsides = (
+        Outside("wan0", 3, 1500, (EXTERNAL, modem), (EXTERNAL, modem), by_route),
+        Outside("wwan0", 0, 0, (far,), (far,)),
+    )
+    made = policy_of(
+        parse(document(nat={"external": ["wan0", "wwan0"]})),
+        Surroundings(outsides, (LAN,), (), (), (), ()),
+        NONE,
+        NONE,
+        (),
+    )
+    sources = Source(IPv4Network("192.168.100.0/24"), modem), Source(EVERYWHERE, EXTERNAL)
+    assert made.uplinks == (
+        Uplink(3, (EXTERNAL, modem), (EXTERNAL, modem), sources, mss=1460),
+        Uplink(0, (far,), (far,)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,11 +199,7 @@ def policy(written: dict[str, Any], **uplink: Any) -> Policy:
 def test_the_segment_size_is_what_the_mtu_leaves_unless_written(
     mss: int | str, mtu: int, clamped: int
 ) -> None:
-    assert policy(document(nat={"mss": mss}), mtu=mtu).mss == clamped
-
-
-def test_without_hairpinning_no_interface_is_told_from_the_others() -> None:
-    assert policy(document(nat={"hairpinning": False}), index=3).external_interface == 0
+    assert policy(document(nat={"mss": mss}), mtu=mtu).uplinks[0].mss == clamped
 
 
 def test_a_forward_is_one_for_each_protocol_and_each_target_keeps_its_ports() -> None:
@@ -212,6 +242,6 @@ def test_ports_that_are_forwarded_are_not_handed_out() -> None:
         {"to": "192.168.1.10"},
     ]
     config = parse(document(nat={"ports": "2000-3000"}, forward=forwards))
-    made = policy_of(config, UPLINK, frozenset({2022}), frozenset({2053}), forwards_of(config.forward))
+    made = policy_of(config, HERE, frozenset({2022}), frozenset({2053}), forwards_of(config.forward))
     assert made.reserved_tcp == {2000, 2001, 2022, 2999, 3000}
     assert made.reserved_udp == {2053, 2999, 3000}

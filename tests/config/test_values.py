@@ -1,5 +1,6 @@
 """How plain values are written."""
 
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from nfmasq.config.values import (
     count_or_auto,
     duration,
     flag,
+    mark_bit,
     path,
     socket_path,
     whole,
@@ -111,3 +113,27 @@ def test_a_socket_path_fits_the_kernel() -> None:
     assert socket_path("/" + "a" * 106)
     with pytest.raises(ValueError, match="108 bytes long; a unix socket's has at most 107"):
         socket_path("/" + "a" * 107)
+
+
+@pytest.mark.parametrize("written", [0x80000000, "0x80000000", "0X80000000", "2147483648"])
+def test_a_mark_is_one_bit_however_it_is_written(written: Any) -> None:
+    assert mark_bit(written) == 0x80000000
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (0, "must be one bit of 32, such as 0x80000000, not 0x0"),
+        (3, "not 0x3"),
+        ("0x100000000", "not 0x100000000"),
+        (-1, "not -0x1"),
+        (1 << 100, "not a huge number"),
+        ("0x", '"0x" is not a number'),
+        ("bit 3", "is not a number"),
+        (True, "must be a number such as 0x80000000, not true"),
+        ([1], "must be a number such as 0x80000000, not a list"),
+    ],
+)
+def test_what_is_not_one_bit_is_no_mark(wrong: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        mark_bit(wrong)

@@ -14,7 +14,7 @@ from web.test_metrics import series
 
 from nfmasq.config import HelperConfig
 from nfmasq.control.client import Client, Refused
-from nfmasq.core.policy import Policy
+from nfmasq.core.policy import Policy, Uplink
 from nfmasq.daemon.helping import Helping
 from nfmasq.helpers.kit.base import REFUSALS
 
@@ -42,7 +42,7 @@ def refusal(client: Client, name: str, body: dict[str, Any]) -> tuple[int, str]:
 def call_ftp(running: Bare, port: int) -> None:
     """CLIENT begins a session with SERVER's FTP port, which the helper reads."""
     ports = running.helping.ports((INTERNAL,))
-    running.table.configure(Policy(external=(EXTERNAL,), internal=(INTERNAL,), helper_ports=ports))
+    running.table.configure(Policy((Uplink(0, (EXTERNAL,), (EXTERNAL,)),), (INTERNAL,), helper_ports=ports))
     packet = IP(src=str(CLIENT), dst=str(SERVER)) / TCP(sport=port, dport=21)
     assert running.table.translate(bytes(packet))[0] == ""
 

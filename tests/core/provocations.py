@@ -35,7 +35,7 @@ from support.router import (
     policy,
 )
 
-from nfmasq.core.policy import Filtering, Mapping, Policy
+from nfmasq.core.policy import Filtering, Mapping, Policy, Uplink
 
 LOOPBACK = IPv4Address("127.0.0.1")
 MULTICAST = IPv4Address("224.0.0.251")
@@ -67,6 +67,7 @@ class Case(NamedTuple):
     inbound: bool = False
     from_router: bool = False
     mark: int = 0
+    device: int = 0
     rules: Policy = POLICY
 
 
@@ -209,17 +210,17 @@ CASES = [
     into("an internal source that answers", "source_internal", query(CLIENT, EXTERNAL, 7, ECHO_REPLY)),
     into("an internal source over GRE", "source_internal", portless(CLIENT, EXTERNAL, GRE)),
     into(
-        "an internal source's error about a session",
+        "an internal source's error about no session",
         "source_internal",
-        lambda near: error(CLIENT, EXTERNAL, udp(EXTERNAL, near, SERVER, 53)),
+        lambda near: error(CLIENT, EXTERNAL, udp(EXTERNAL, near, SERVER, 54)),
         FIRST_UDP,
     ),
     into("a packet to itself (LAND)", "source_ours", tcp(EXTERNAL, 40000, EXTERNAL, 40000)),
     into("our own ping", "source_ours", query(EXTERNAL, EXTERNAL, 7)),
     into(
-        "our own error about a session",
+        "our own error about no session",
         "source_ours",
-        lambda near: error(EXTERNAL, EXTERNAL, udp(EXTERNAL, near, SERVER, 53)),
+        lambda near: error(EXTERNAL, EXTERNAL, udp(EXTERNAL, near, SERVER, 54)),
         FIRST_UDP,
     ),
     out("UDP to a multicast group", "destination_martian", udp(CLIENT, 40000, MULTICAST, 5353)),
@@ -300,7 +301,7 @@ CASES = [
         "ports_exhausted",
         udp(OTHER_CLIENT, 40000, SERVER, 53),
         FIRST_UDP,
-        rules=policy(ports=(5000, 5000)),
+        rules=policy(ports=((5000, 5000),)),
     ),
     out(
         "a second tunnel to one place",
@@ -326,7 +327,15 @@ CASES = [
         "hairpin_lost",
         udp(CLIENT, 40000, OTHER_CLIENT, 5000),
         mark=0x80000001,
-        rules=policy(external_interface=3),
+        rules=policy(device=3),
+    ),
+    Case(
+        "a segment that leaves by another uplink",
+        "other_uplink",
+        tcp(CLIENT, 40000, SERVER, 80, ACK),
+        (FIRST_TCP, lambda near: tcp(SERVER, 80, EXTERNAL, near, SYN | ACK)),
+        device=4,
+        rules=policy(uplinks=(Uplink.pool(EXTERNAL, index=3), Uplink.pool(OTHER_EXTERNAL, index=4))),
     ),
     out("a handshake too many", "half_open_full", SECOND_TCP, FIRST_TCP, rules=policy(half_open=1)),
     out(

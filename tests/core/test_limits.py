@@ -4,12 +4,21 @@ from collections.abc import Callable
 from ipaddress import IPv4Network
 
 import pytest
-from support.router import CLIENT, EXTERNAL, Router, policy
+from support.router import CLIENT, EXTERNAL, OTHER_EXTERNAL, Router, policy
 
 from nfmasq import _fastpath
 from nfmasq.core import limits
 from nfmasq.core.limits import TooMany
-from nfmasq.core.policy import EVERYWHERE, Forward, ForwardTarget, HelperPort, NetworkBehaviour, Policy
+from nfmasq.core.policy import (
+    EVERYWHERE,
+    Forward,
+    ForwardTarget,
+    HelperPort,
+    NetworkBehaviour,
+    Policy,
+    Source,
+    Uplink,
+)
 
 
 def test_both_have_the_same_numbers() -> None:
@@ -20,6 +29,26 @@ def test_both_have_the_same_numbers() -> None:
 def networks(count: int) -> tuple[IPv4Network, ...]:
     """As many networks, none of which overlap."""
     return tuple(IPv4Network((0x0A000000 + (number << 8), 24)) for number in range(count))
+
+
+def with_uplinks(count: int) -> Policy:
+    """So many uplinks without an address."""
+    return policy(uplinks=(Uplink.pool(),) * count)
+
+
+def with_sources(count: int) -> Policy:
+    """Two uplinks whose routes name so many sources together."""
+    first, second = (
+        Uplink(0, (address,), (address,), tuple(Source(network, address) for network in networks(number)))
+        for address, number in ((EXTERNAL, count // 2), (OTHER_EXTERNAL, count - count // 2))
+    )
+    return policy(uplinks=(first, second))
+
+
+def with_realms(count: int) -> Policy:
+    """So many addresses, each named by a route."""
+    addresses = tuple(EXTERNAL + number for number in range(count))
+    return policy(uplinks=(Uplink(0, addresses, addresses, (Source(EVERYWHERE, EXTERNAL),)),))
 
 
 def with_addresses(count: int) -> Policy:
@@ -66,6 +95,9 @@ def with_helpers(count: int) -> Policy:
 @pytest.mark.parametrize(
     ("most", "made", "what"),
     [
+        (limits.MOST_UPLINKS, with_uplinks, "uplinks"),
+        (limits.MOST_SOURCES, with_sources, "sources"),
+        (limits.MOST_REALMS, with_realms, "realms"),
         (limits.MOST_EXTERNAL_ADDRESSES, with_addresses, "external addresses"),
         (limits.MOST_INTERNAL_NETWORKS, with_internal, "internal networks"),
         (limits.MOST_BEHAVIOURS, with_behaviours, "networks with a behaviour of their own"),

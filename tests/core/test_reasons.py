@@ -34,6 +34,8 @@ def test_a_packet_is_dropped_for_its_reason_and_counted_under_it(case: Case) -> 
     how: dict[str, Any] = {"from_router": True} if case.from_router else {}
     if case.mark:
         how["mark"] = case.mark
+    if case.device:
+        how["device"] = case.device
     assert offer(packet, **how) == (case.reason, b"")
     assert (router.rows(), router.table.gauges(), router.table.hosts()) == before
     dropped = dict(zip(REASONS, router.table.counters().dropped, strict=True))

@@ -115,6 +115,33 @@ def test_a_lost_interface_is_a_problem_until_it_is_back(daemon: DaemonUnderLab, 
     assert status(daemon)["external_addresses"] == ["203.0.113.2"]
 
 
+def test_with_an_interface_that_is_away_it_starts_and_serves_the_others(
+    prepared: DaemonUnderLab, router: Namespace
+) -> None:
+    prepared.write_config({"nat": {"internal": ["lan0", "wlan0"], "external": ["wan0", "wwan0"]}})
+    prepared.start()
+    assert 'nat.internal[1]: no interface "wlan0" here' in prepared.log
+    assert 'nat.external[1]: no interface "wwan0" here; did you mean "wan0"?' in prepared.log
+    assert problems(prepared) == (
+        "internal interface wlan0 does not exist: no host is behind it; "
+        "external interface wwan0 does not exist: nothing leaves by it"
+    )
+    now = status(prepared)
+    assert now["internal_networks"] == ["192.168.1.0/24"]
+    assert [each["state"] for each in now["uplinks"]][1] == "away"
+    assert now["uplinks"][0]["addresses"] == now["external_addresses"] == ["203.0.113.2"]
+    router.ip(
+        "link add wlan0 type bridge", "address add 192.168.8.1/24 dev wlan0", "link set wlan0 up",
+        "link add wwan0 type bridge", "address add 100.99.0.2/24 dev wwan0", "link set wwan0 up",
+    )  # fmt: skip
+    wait_until(lambda: status(prepared)["state"] == "ok", "both to be taken in")
+    now = status(prepared)
+    assert now["internal_networks"] == ["192.168.1.0/24", "192.168.8.0/24"]
+    assert now["external_addresses"] == ["203.0.113.2", "100.99.0.2"]
+    assert now["external_interface"] == "wan0"
+    assert "100.99.0.2" in rules(router)
+
+
 def test_flushed_rules_come_back_and_the_status_tells_for_a_while(
     daemon: DaemonUnderLab, router: Namespace
 ) -> None:

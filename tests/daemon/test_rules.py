@@ -46,14 +46,15 @@ def test_rules_that_are_refused_leave_a_dead_daemons_guard(
 def test_rules_refused_while_it_runs_are_a_problem_until_they_are_taken(router: Namespace) -> None:
     made = supervisor(router)
     router.call(made.begin)
-    working, made.rules.diversion = made.rules.diversion, Refusing()
+    rules_of = made.rules._rules
+    working, rules_of._layer = rules_of._layer, Refusing()
     router.ip("address del 203.0.113.2/24 dev wan0", "address add 203.0.113.9/24 dev wan0")
     router.call(made.reconcile)
     router.ip("address add 203.0.113.8/24 dev wan0")
     router.call(made.reconcile)
     assert made.situation().problems == ("the rules could not be installed: no such expression",)
     assert not made.situation().rules_in_place
-    made.rules.diversion = working
+    rules_of._layer = working
     router.call(made.reconcile)
     assert made.situation().problems == ()
     router.call(made.withdraw, False)

@@ -58,15 +58,6 @@ def test_a_bad_configuration_is_told_whole(prepared: DaemonUnderLab, router: Nam
     assert any('did you mean "sessions"?' in line for line in lines)
 
 
-def test_a_missing_interface_is_named(prepared: DaemonUnderLab, router: Namespace) -> None:
-    prepared.write_config({"nat": {"external": "wan1"}})
-    code, lines = failing(prepared, router)
-    assert code == 5
-    assert len(lines) == 1
-    assert "wan1" in lines[0]
-    assert "wan0" in lines[0]
-
-
 def test_without_the_capability_it_says_so_and_not_that_a_queue_is_taken(
     prepared: DaemonUnderLab, router: Namespace
 ) -> None:

@@ -16,6 +16,15 @@ def test_a_missing_interface_fails_and_those_there_are_are_named(router: Path, s
     assert "lan0, lo, wan0" in check.mend
 
 
+def test_one_of_several_interfaces_that_is_away_is_warned_of_and_the_others_are_checked(
+    router: Path, state: FilePath
+) -> None:
+    answers = answers_of(router, config_of(state, nat={"internal": ["lan0", "wlan0"]}))
+    assert (answers["interfaces"].status, answers["interfaces"].why) == ("warn", "wlan0 does not exist")
+    assert answers["internal networks"].why == "192.168.1.0/24"
+    assert answers["external address"].status == "ok"
+
+
 def test_an_interface_that_is_down_is_warned_of(router: Path, state: FilePath) -> None:
     router.router.ip("link set lan0 down")
     check = answers_of(router, config_of(state))["interfaces"]

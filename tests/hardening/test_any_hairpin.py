@@ -73,7 +73,7 @@ class AnyHairpin(RuleBasedStateMachine):
     def begin(self, filtering: Filtering, mapping: Mapping, count: int) -> None:
         self.router = Router(
             policy(
-                filtering=filtering, mapping=mapping, external=POOL, external_interface=WAN,
+                filtering=filtering, mapping=mapping, external=POOL, device=WAN,
                 forwards=FORWARDS[:count], mss=1400,
             )
         )  # fmt: skip

@@ -16,7 +16,7 @@ PORT, OTHER_PORT = 40000, 41000
 
 
 def _router(**changes: Any) -> Router:
-    return Router(policy(filtering=Filtering.ENDPOINT_INDEPENDENT, external_interface=WAN, **changes))
+    return Router(policy(filtering=Filtering.ENDPOINT_INDEPENDENT, device=WAN, **changes))
 
 
 def _known_as(router: Router, client: IPv4Address = CLIENT, port: int = PORT) -> int:

@@ -152,7 +152,7 @@ def test_an_external_port_rests_after_its_connection_closed() -> None:
     Closed or reset, its port goes to nobody else before the transitory time is over.
     """
     for last in ("closed", "reset"):
-        connection = established(router=Router(policy(ports=(2000, 2003))))
+        connection = established(router=Router(policy(ports=((2000, 2003),))))
         for side in (0, 1):
             end = connection.ends[side]
             connection.send(side, end.close() if last == "closed" else end.abort())

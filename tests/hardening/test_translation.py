@@ -136,7 +136,7 @@ def test_a_port_the_router_holds_is_given_to_nobody(protocol: str) -> None:
     CVE-2021-3773: not to a host that uses the very number as its own, nor when no other is left.
     """
     reserved = frozenset(range(2000, 2064, 3))
-    router = Router(policy(ports=(2000, 2063), reserved_tcp=reserved, reserved_udp=reserved))
+    router = Router(policy(ports=((2000, 2063),), reserved_tcp=reserved, reserved_udp=reserved))
     given = set()
     for port in (*reserved, *range(3000, 3100)):
         reason, sent = router.try_out(BY_PORT[protocol](port))

@@ -78,7 +78,7 @@ PAYLOAD = {TCP: 20, UDP: 8, UDPLITE: 8}
 def test_every_old_port_and_every_new_port(make: Callable[..., bytes]) -> None:
     """The range is all ports, so each is handed out once, to another old port in every run."""
     table = Table(None, 0xFFFF)
-    table.configure(policy(ports=(1, 0xFFFF), sessions=0xFFFF))
+    table.configure(policy(ports=((1, 0xFFFF),), sessions=0xFFFF))
     inside, outside = series(make(CLIENT, 1, SERVER, 53), 0), series(make(EXTERNAL, 1, SERVER, 53), 0)
     seen = set()
     for port in range(1, 0x10000):

@@ -237,7 +237,7 @@ def test_an_endpoint_keeps_the_external_endpoint_it_has() -> None:
 
 
 def test_an_external_port_may_be_asked_for() -> None:
-    router = helped(ports=(5000, 5009))
+    router = helped(ports=((5000, 5009),))
     parent = control(router)
     free = next(port for port in range(5000, 5010) if port != parent.external[1])
     wish = (parent.session, parent.serial, TCP, (CLIENT, 4000), SERVER, 0, 60)

@@ -175,7 +175,7 @@ def test_an_address_given_to_one_host_is_its_whatever_mappings_are_left_there() 
 
 
 def test_who_sends_to_every_port_of_the_default_host_takes_none_from_the_others() -> None:
-    router = forwarding(DEFAULT_HOST, ports=(5000, 5009))
+    router = forwarding(DEFAULT_HOST, ports=((5000, 5009),))
     for port in range(5000, 5010):
         router.into(udp(SERVER, 9, EXTERNAL, port))
     for port in range(40000, 40005):
@@ -253,16 +253,18 @@ def test_what_a_sharing_target_begins_is_mapped_like_anybodys() -> None:
 
 
 def test_a_forwarded_port_is_never_handed_out() -> None:
-    router = Router(policy(ports=(5000, 5003), forwards=(Forward(UDP, None, (5001, 5002), RANGE.targets),)))
+    router = Router(
+        policy(ports=((5000, 5003),), forwards=(Forward(UDP, None, (5001, 5002), RANGE.targets),))
+    )
     given = {read(router.out(udp(OTHER_CLIENT, port, SERVER, 53))).source_port for port in (1, 2)}
     assert given == {5000, 5003}
     assert router.try_out(udp(OTHER_CLIENT, 3, SERVER, 53))[0] == "ports_exhausted"
 
 
 def test_a_forward_that_is_taken_away_leaves_its_sessions() -> None:
-    router = Router(policy(ports=(8080, 8081), forwards=(WEB,)))
+    router = Router(policy(ports=((8080, 8081),), forwards=(WEB,)))
     router.into(tcp(SERVER, 5000, EXTERNAL, 8080))
-    assert router.table.configure(policy(ports=(8080, 8081))) == 0
+    assert router.table.configure(policy(ports=((8080, 8081),))) == 0
     assert read(router.out(tcp(CLIENT, 80, SERVER, 5000, SYN | ACK)))[:2] == (EXTERNAL, 8080)
     assert router.try_in(tcp(SERVER, 5001, EXTERNAL, 8080))[0] == "no_mapping"
     for port in (1, 2):
@@ -271,9 +273,9 @@ def test_a_forward_that_is_taken_away_leaves_its_sessions() -> None:
 
 
 def test_a_forward_that_comes_later_leaves_live_sessions() -> None:
-    router = Router(policy(ports=(8080, 8080)))
+    router = Router(policy(ports=((8080, 8080),)))
     router.out(tcp(OTHER_CLIENT, 40000, SERVER, 80))
-    router.table.configure(policy(ports=(8080, 8080), forwards=(WEB,)))
+    router.table.configure(policy(ports=((8080, 8080),), forwards=(WEB,)))
     assert read(router.into(tcp(SERVER, 80, EXTERNAL, 8080, SYN | ACK))).destination == OTHER_CLIENT
     assert read(router.into(tcp(SERVER, 81, EXTERNAL, 8080))).destination == CLIENT
     assert router.try_out(tcp(OTHER_CLIENT, 40000, SERVER, 81))[0] == "session_clash"

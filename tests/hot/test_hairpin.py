@@ -1,5 +1,6 @@
 """Hairpinning: internal hosts that meet by their external endpoints (RFC 4787 REQ-9, RFC 5382 REQ-8)."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ from support.router import (
 
 from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget
 
+MARK = 1 << 31
 WAN = 7
 """The index of the external interface."""
 WEB = Forward(TCP, None, (8080, 8080), (ForwardTarget(OTHER_CLIENT, (80, 80)),))
@@ -49,7 +51,7 @@ class Meeting:
 
     def __init__(self, **changes: Any) -> None:
         changes.setdefault("filtering", Filtering.ENDPOINT_INDEPENDENT)
-        self.router = Router(policy(external_interface=WAN, **changes))
+        self.router = Router(policy(device=WAN, **changes))
         self.near = read(self.router.out(udp(OTHER_CLIENT, 5000, SERVER, 53))).source_port
 
     def send(self, packet: bytes) -> bytes:
@@ -176,9 +178,12 @@ def test_a_tunnel_to_oneself_is_not_told_from_its_answer() -> None:
     assert Meeting(forwards=(default,)).refused(portless(CLIENT, EXTERNAL, GRE)) == "portless_remote_taken"
 
 
-def test_a_port_that_nobody_has_begins_no_session(meeting: Meeting) -> None:
+def test_a_port_that_nobody_has_begins_no_session_and_may_be_a_containers(meeting: Meeting) -> None:
     free = 1024 if meeting.near != 1024 else 1025
-    assert meeting.refused(udp(CLIENT, 4000, EXTERNAL, free)) == "no_mapping"
+    packet = udp(CLIENT, 4000, EXTERNAL, free)
+    assert meeting.router.table.translate(packet, hairpin=True, now=meeting.router.now) == ("", packet)
+    again = meeting.router.table.translate(packet, hairpin=True, second_look=True, now=meeting.router.now)
+    assert again == ("no_mapping", b"")
     assert len(meeting.router.rows()) == 1
 
 
@@ -196,30 +201,70 @@ def test_it_counts_once_and_as_hairpinned(meeting: Meeting) -> None:
     assert sorted((row.packets_out, row.packets_in) for row in rows) == [(0, 1), (1, 0)]
 
 
-@pytest.mark.parametrize("mark", [0x80000000, 0x80000001, 0x83FFFFFF])
+@pytest.mark.parametrize("mark", [0x80000000, 0x80000001, 0x83FFFFFF, 0xFFFFFFFF])
 def test_a_forged_mark_leads_to_nobodys_session(meeting: Meeting, mark: int) -> None:
     packet = udp(CLIENT, 4000, OTHER_CLIENT, 5000)
     assert meeting.router.try_out(packet, mark=mark) == ("hairpin_lost", b"")
 
 
-def test_a_mark_whose_session_is_another_by_now_leads_nowhere(meeting: Meeting) -> None:
-    """Its number may have gone to another session of the same host between the passes."""
-    mark = 0x80000001
-    answer = udp(OTHER_CLIENT, 5000, CLIENT, 4000)
-    sent = read(meeting.router.out(answer, mark=mark))
-    assert (sent.source, sent.source_port) == (EXTERNAL, meeting.near)
+def first_pass(meeting: Meeting, packet: bytes) -> bytes:
+    """The packet between its two passes."""
+    reason, between = meeting.router.table.translate(packet, hairpin=True, now=meeting.router.now)
+    assert reason == ""
+    return between
+
+
+def test_a_packet_whose_session_ended_between_its_passes_goes_no_further(meeting: Meeting) -> None:
+    between = first_pass(meeting, udp(CLIENT, 4000, EXTERNAL, meeting.near))
+    sent = read(meeting.router.out(between, mark=MARK))
+    assert (sent.source, sent.destination) == (EXTERNAL, OTHER_CLIENT)
     meeting.router.table.flush()
     meeting.router.out(udp(OTHER_CLIENT, 5001, SERVER, 53))
-    assert meeting.router.try_out(answer, mark=mark) == ("hairpin_lost", b"")
+    assert meeting.router.try_out(between, mark=MARK) == ("hairpin_lost", b"")
 
 
-def test_a_mark_of_the_administrators_means_nothing(meeting: Meeting) -> None:
-    for mark in (1, 0x40000001, 0xC0000001, 0x84000001):
+def test_two_ports_of_one_host_are_told_apart_in_the_second_pass(meeting: Meeting) -> None:
+    """Between the passes both packets come from CLIENT, and only their ports differ."""
+    packets = [udp(CLIENT, port, EXTERNAL, meeting.near) for port in (4000, 4001)]
+    between = [first_pass(meeting, packet) for packet in packets]
+    sources = [read(meeting.router.out(packet, mark=MARK)).source_port for packet in between]
+    outside = [read(meeting.router.out(udp(CLIENT, port, SERVER, 53))).source_port for port in (4000, 4001)]
+    assert sources == outside
+
+
+def test_the_second_pass_needs_no_note_of_the_first(tmp_path: Path) -> None:
+    """The daemon may have been started anew between them."""
+    rules = policy(device=WAN, filtering=Filtering.ENDPOINT_INDEPENDENT)
+    before = Router(rules, path=str(tmp_path / "state"))
+    near = read(before.out(udp(OTHER_CLIENT, 5000, SERVER, 53))).source_port
+    packet = udp(CLIENT, 4000, EXTERNAL, near)
+    _, between = before.table.translate(packet, hairpin=True, now=before.now)
+    before.table.close()
+    after = Router(rules, path=str(tmp_path / "state"))
+    sent = read(after.out(between, mark=MARK))
+    assert (sent.source, sent.destination) == (EXTERNAL, OTHER_CLIENT)
+
+
+def test_marks_of_other_programs_mean_nothing(meeting: Meeting) -> None:
+    for mark in (1, 0x40000001, 0x7FFFFFFF):
         assert meeting.router.out(udp(CLIENT, 4000, SERVER, 53), mark=mark)
 
 
-def test_without_an_external_interface_nothing_is_hairpinned() -> None:
+@pytest.mark.parametrize("others", [0, 0x4000, 0x7FFFFFFF])
+def test_marks_of_other_programs_may_come_with_ours(meeting: Meeting, others: int) -> None:
+    between = first_pass(meeting, udp(CLIENT, 4000, EXTERNAL, meeting.near))
+    assert read(meeting.router.out(between, mark=MARK | others)).source == EXTERNAL
+
+
+def test_the_bit_of_the_mark_is_the_policys() -> None:
+    meeting = Meeting(mark=0x40)
+    between = first_pass(meeting, udp(CLIENT, 4000, EXTERNAL, meeting.near))
+    assert read(meeting.router.out(between, mark=0x40)).source == EXTERNAL
+    assert meeting.router.try_out(between, mark=MARK)[0] == "destination_internal"
+
+
+def test_without_hairpinning_nothing_is_hairpinned() -> None:
     """Then what comes in is from outside, whoever claims to have sent it."""
-    router = Router(policy(filtering=Filtering.ENDPOINT_INDEPENDENT))
+    router = Router(policy(device=WAN, hairpinning=False, filtering=Filtering.ENDPOINT_INDEPENDENT))
     near = read(router.out(udp(OTHER_CLIENT, 5000, SERVER, 53))).source_port
     assert router.try_in(udp(CLIENT, 4000, EXTERNAL, near))[0] == "source_internal"

@@ -54,7 +54,7 @@ def fill(router: Router, make: Make, count: int, step: int = 1) -> list[int]:
 def test_every_port_of_the_range_is_handed_out_once_and_then_there_is_none(
     make: Make, ports: tuple[int, int]
 ) -> None:
-    router = Router(policy(ports=ports))
+    router = Router(policy(ports=(ports,)))
     count = ports[1] - ports[0] + 1
     assert sorted(fill(router, make, count)) == list(range(ports[0], ports[1] + 1))
     for attempt in range(1, 4):
@@ -68,7 +68,7 @@ def test_every_port_of_the_range_is_handed_out_once_and_then_there_is_none(
 @pytest.mark.parametrize("parity", [0, 1])
 def test_parity_is_kept_while_a_port_of_that_parity_is_left(make: Make, parity: int) -> None:
     """RFC 4787 REQ-4."""
-    router = Router(policy(ports=(1024, 1039)))
+    router = Router(policy(ports=((1024, 1039),)))
     ports = [
         read(router.out(make(CLIENT, 40000 + parity + 2 * number, SERVER))).source_port
         for number in range(16)
@@ -80,7 +80,7 @@ def test_parity_is_kept_while_a_port_of_that_parity_is_left(make: Make, parity: 
 def test_a_port_that_a_local_socket_holds_is_never_handed_out(make: Make) -> None:
     held = frozenset({1024, 1026, 1027, 1030})
     reserved = {"reserved_tcp": held} if make is over_tcp else {"reserved_udp": held}
-    router = Router(policy(ports=(1024, 1031), **reserved))
+    router = Router(policy(ports=((1024, 1031),), **reserved))
     assert set(fill(router, make, 4)) == {1025, 1028, 1029, 1031}
     assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
     router.now += HOLD_DOWN
@@ -88,29 +88,29 @@ def test_a_port_that_a_local_socket_holds_is_never_handed_out(make: Make) -> Non
 
 
 def test_local_sockets_hold_ports_of_their_own_transport_only() -> None:
-    router = Router(policy(ports=(1024, 1024), reserved_tcp=frozenset({1024})))
+    router = Router(policy(ports=((1024, 1024),), reserved_tcp=frozenset({1024})))
     assert router.try_out(over_tcp(CLIENT, 40000, SERVER))[0] == "ports_exhausted"
     assert router.out(over_udp(CLIENT, 40000, SERVER))
     assert router.out(over_icmp(CLIENT, 40000, SERVER))
 
 
 def test_a_port_whose_socket_was_closed_comes_up_again() -> None:
-    router = Router(policy(ports=(1024, 1024), reserved_udp=frozenset({1024})))
+    router = Router(policy(ports=((1024, 1024),), reserved_udp=frozenset({1024})))
     assert router.try_out(over_udp(CLIENT, 40000, SERVER))[0] == "ports_exhausted"
-    router.table.configure(policy(ports=(1024, 1024)))
+    router.table.configure(policy(ports=((1024, 1024),)))
     router.now += HOLD_DOWN
     assert router.out(over_udp(CLIENT, 40000, SERVER))
 
 
 def test_a_mapping_keeps_its_port_though_a_socket_takes_it() -> None:
-    router = Router(policy(ports=(1024, 1024)))
+    router = Router(policy(ports=((1024, 1024),)))
     router.out(over_udp(CLIENT, 40000, SERVER))
-    router.table.configure(policy(ports=(1024, 1024), reserved_udp=frozenset({1024})))
+    router.table.configure(policy(ports=((1024, 1024),), reserved_udp=frozenset({1024})))
     assert read(router.out(over_udp(CLIENT, 40000, SERVER))).source_port == 1024
 
 
 def test_a_tcp_port_is_free_as_soon_as_its_mapping_ends() -> None:
-    router = Router(policy(ports=(1024, 1025)))
+    router = Router(policy(ports=((1024, 1025),)))
     for _ in range(3):
         assert set(fill(router, over_tcp, 2)) == {1024, 1025}
         assert router.wait(240) == 2
@@ -118,7 +118,7 @@ def test_a_tcp_port_is_free_as_soon_as_its_mapping_ends() -> None:
 
 @pytest.mark.parametrize(("make", "timeout"), [(over_udp, 300), (over_icmp, 60)])
 def test_other_ports_rest_before_they_are_handed_out_again(make: Make, timeout: int) -> None:
-    router = Router(policy(ports=(1024, 1025)))
+    router = Router(policy(ports=((1024, 1025),)))
     fill(router, make, 2)
     for _ in range(3):
         assert router.wait(timeout) == 2
@@ -132,15 +132,15 @@ def test_other_ports_rest_before_they_are_handed_out_again(make: Make, timeout: 
 @pytest.mark.parametrize(
     "change",
     [
-        {"ports": (1020, 1030)},
-        {"external": (EXTERNAL, OTHER_EXTERNAL), "ports": (1024, 1025)},
-        {"ports": (1024, 1031), "external": (EXTERNAL,)},
+        {"ports": ((1020, 1030),)},
+        {"external": (EXTERNAL, OTHER_EXTERNAL), "ports": ((1024, 1025),)},
+        {"ports": ((1024, 1031),), "external": (EXTERNAL,)},
     ],
     ids=["other ports", "another address more", "both"],
 )
 def test_a_port_rests_on_under_a_new_policy(change: dict[str, Any]) -> None:
     """RFC 6888 REQ-8 knows no exception for a reload."""
-    router = Router(policy(ports=(1024, 1025)))
+    router = Router(policy(ports=((1024, 1025),)))
     fill(router, over_udp, 1)
     (row,) = router.rows()
     router.wait(300)
@@ -152,10 +152,10 @@ def test_a_port_rests_on_under_a_new_policy(change: dict[str, Any]) -> None:
 
 
 def test_a_port_of_another_address_does_not_rest() -> None:
-    router = Router(policy(ports=(1024, 1024)))
+    router = Router(policy(ports=((1024, 1024),)))
     fill(router, over_udp, 1)
     router.wait(300)
-    router.table.configure(policy(ports=(1024, 1024), external=(OTHER_EXTERNAL,)))
+    router.table.configure(policy(ports=((1024, 1024),), external=(OTHER_EXTERNAL,)))
     assert fill(router, over_udp, 1) == [1024]
 
 
@@ -170,7 +170,7 @@ def taken_by_all(router: Router) -> set[tuple[IPv4Address, int]]:
 
 def test_a_full_address_of_the_pool_is_passed_over() -> None:
     """A host that has no address yet gets one with a free port, and keeps to it."""
-    router = Router(policy(external=(EXTERNAL, OTHER_EXTERNAL), ports=(1024, 1027)))
+    router = Router(policy(external=(EXTERNAL, OTHER_EXTERNAL), ports=((1024, 1027),)))
     hosts = list(LAN.hosts())[:8]
     used = [read(router.out(over_udp(host, 40000, SERVER)))[:2] for host in hosts]
     assert len(set(used)) == 8
@@ -180,7 +180,7 @@ def test_a_full_address_of_the_pool_is_passed_over() -> None:
 
 
 def test_a_flushed_udp_port_rests_too(router: Router) -> None:
-    router.table.configure(policy(ports=(1024, 1024)))
+    router.table.configure(policy(ports=((1024, 1024),)))
     router.table.translate(over_udp(CLIENT, 40000, SERVER))
     assert router.table.flush() == 1
     assert router.table.translate(over_udp(CLIENT, 40000, SERVER)) == ("ports_exhausted", b"")
@@ -190,7 +190,7 @@ def test_a_flushed_udp_port_rests_too(router: Router) -> None:
 
 
 def test_resting_ports_count_neither_as_used_nor_as_free() -> None:
-    router = Router(policy(ports=(1024, 1031)))
+    router = Router(policy(ports=((1024, 1031),)))
     fill(router, over_udp, 8)
     router.wait(300)
     assert router.table.gauges().ports_in_use == (0, 0, 0, 0)
@@ -198,7 +198,7 @@ def test_resting_ports_count_neither_as_used_nor_as_free() -> None:
 
 
 def test_a_mapping_that_was_refused_leaves_nothing_behind() -> None:
-    router = Router(policy(ports=(1024, 1024)))
+    router = Router(policy(ports=((1024, 1024),)))
     fill(router, over_udp, 1)
     before = router.table.gauges(), router.table.hosts()
     assert router.try_out(over_udp(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
@@ -206,14 +206,14 @@ def test_a_mapping_that_was_refused_leaves_nothing_behind() -> None:
 
 
 def test_portless_protocols_need_no_port() -> None:
-    router = Router(policy(ports=(1024, 1024)))
+    router = Router(policy(ports=((1024, 1024),)))
     fill(router, over_udp, 1)
     assert router.out(portless(CLIENT, SERVER, GRE))
 
 
 def test_ports_go_round_many_times_without_being_lost() -> None:
     """More turns than the ring of resting ports has places for this pool's pace."""
-    router = Router(policy(ports=(1024, 1027)))
+    router = Router(policy(ports=((1024, 1027),)))
     for turn in range(200):
         assert sorted(fill(router, over_udp, 4)) == [1024, 1025, 1026, 1027], turn
         router.wait(300)
@@ -221,7 +221,7 @@ def test_ports_go_round_many_times_without_being_lost() -> None:
 
 
 def test_a_closed_connection_gives_its_port_back_after_its_last_timer() -> None:
-    router = Router(policy(ports=(1024, 1024)))
+    router = Router(policy(ports=((1024, 1024),)))
     router.out(over_tcp(CLIENT, 40000, SERVER))
     router.into(tcp(SERVER, 80, EXTERNAL, 1024, SYN | 0x10))
     router.out(tcp(CLIENT, 40000, SERVER, 80, FIN | 0x10))

@@ -39,7 +39,7 @@ def is_rung(router: Router) -> bool:
         ({"sessions": 1}, HOST_UNREACHABLE),
         ({"half_open": 1}, HOST_UNREACHABLE),
         ({"new_per_second": 1}, HOST_UNREACHABLE),
-        ({"ports": (5000, 5000)}, HOST_UNREACHABLE),
+        ({"ports": ((5000, 5000),)}, HOST_UNREACHABLE),
     ],
     ids=str,
 )
@@ -73,7 +73,7 @@ def test_a_portless_protocol_that_is_taken_is_refused() -> None:
 def test_the_sender_of_a_hairpinned_packet_is_told_at_its_own_address() -> None:
     """The limit may be the receiver's."""
     endpoint_independent = Filtering.ENDPOINT_INDEPENDENT
-    router = Router(policy(sessions_per_host=1, filtering=endpoint_independent, external_interface=7))
+    router = Router(policy(sessions_per_host=1, filtering=endpoint_independent, device=7))
     near = read(router.out(udp(OTHER_CLIENT, 40000, SERVER, 53))).source_port
     packet = udp(CLIENT, 40000, EXTERNAL, near)
     assert router.table.hairpin(packet, now=router.now)[0] == "host_sessions_full"

@@ -90,7 +90,7 @@ def test_sessions_found_again_end_when_they_are_due(path: Path) -> None:
 
 
 def test_ports_of_sessions_found_again_are_not_handed_out(path: Path) -> None:
-    rules = policy(ports=(2000, 2003))
+    rules = policy(ports=((2000, 2003),))
     before = Router(rules, 64, str(path))
     for port in range(40000, 40003):
         before.out(udp(CLIENT, port, SERVER, 53))

@@ -5,9 +5,17 @@ import socket
 import pytest
 from support.path import EXTERNAL, Path
 
+from nfmasq.machine import local_ports as readings
 from nfmasq.machine.local_ports import local_ports, local_range
 
 pytestmark = pytest.mark.root
+
+
+@pytest.fixture(params=["sock_diag", "proc"], autouse=True)
+def _source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test is made by both ways of reading."""
+    if request.param == "proc":
+        monkeypatch.setattr(readings, "_NETLINK_SOCK_DIAG", 31)  # no such family
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0", EXTERNAL])

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from nfmasq._fastpath import SetAside, Table
 from nfmasq.config import Config
-from nfmasq.core.policy import Limits, Policy
+from nfmasq.core.policy import Limits, Policy, Uplink
 from nfmasq.helpers.engine.thread import Engine
 from nfmasq.lab.packets import ACK, SYN, Endpoint, tcp
 from nfmasq.runtime.helpers import Switchboard
@@ -50,7 +50,9 @@ class Router:
         board.expectation_s = expectation_s
         self.table = Weighing(None, sessions)
         rows = board.ports([HOSTS])
-        self.table.configure(Policy(EXTERNALS, (HOSTS,), helper_ports=rows, limits=Limits(sessions)))
+        self.table.configure(
+            Policy((Uplink.pool(*EXTERNALS),), (HOSTS,), helper_ports=rows, limits=Limits(sessions))
+        )
         self.engine = Engine(self.table, board)
 
 

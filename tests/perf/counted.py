@@ -13,7 +13,7 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 
 from nfmasq._fastpath import Table
-from nfmasq.core.policy import Policy
+from nfmasq.core.policy import Policy, Uplink
 from nfmasq.lab import packets
 from nfmasq.lab.packets import ACK, PSH, SYN, Endpoint
 
@@ -46,7 +46,7 @@ class Counted:
     def __init__(self) -> None:
         self.parts: list[tuple[str | None, int]] = []
         self._table = Table(None, CAPACITY)
-        self._table.configure(Policy((EXTERNAL,), (INTERNAL,)))
+        self._table.configure(Policy((Uplink.pool(EXTERNAL),), (INTERNAL,)))
 
     def call(
         self, name: str | None, packets: Sequence[bytes], *, inbound: bool = False, bulk: bool = False

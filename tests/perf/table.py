@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from nfmasq._fastpath import Table, checksum
-from nfmasq.core.policy import Limits, Policy
+from nfmasq.core.policy import Limits, Policy, Uplink
 from perf.memory import TableCost, resident
 
 HOSTS = IPv4Network("10.0.0.0/8")
@@ -30,7 +30,7 @@ FEW = 1000
 SAMPLE = 100_000
 CHUNK = 10_000
 
-FIRST_PORT, LAST_PORT = Policy((), ()).ports
+((FIRST_PORT, LAST_PORT),) = Policy((), ()).ports
 MEMORY = Path("/dev/shm")
 """Where a state file costs no disk."""
 
@@ -57,7 +57,7 @@ def new_table(capacity: int, externals: int = EXTERNALS, path: str | None = None
     """A table with room and ports for so many sessions, each with a mapping of its own."""
     table = Table(path, capacity)
     external = tuple(FIRST_EXTERNAL + number for number in range(externals))
-    table.configure(Policy(external, (HOSTS,), limits=Limits(capacity)))
+    table.configure(Policy((Uplink.pool(*external),), (HOSTS,), limits=Limits(capacity)))
     return table
 
 

@@ -8,7 +8,7 @@ from nfmasq._fastpath import Table
 from nfmasq.bench.bed import EXTERNAL, INTERNAL
 from nfmasq.bench.reading import Unavailable
 from nfmasq.bench.router import LONG
-from nfmasq.core.policy import Policy
+from nfmasq.core.policy import Policy, Uplink
 from nfmasq.lab.namespace import Namespace
 from perf import filling, loop, taps
 
@@ -16,7 +16,7 @@ from perf import filling, loop, taps
 @pytest.mark.parametrize("sessions", [0, 1, filling.MAPPINGS + 1])
 def test_the_table_is_filled_with_just_so_many_sessions(sessions: int) -> None:
     table = Table(None, 2 * filling.MAPPINGS)
-    table.configure(Policy((EXTERNAL,), (INTERNAL,), timeouts=LONG))
+    table.configure(Policy((Uplink.pool(EXTERNAL),), (INTERNAL,), timeouts=LONG))
     filling.fill(table, sessions)
     gauges = table.gauges()
     assert sum(gauges.sessions) == sessions

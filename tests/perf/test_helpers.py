@@ -10,7 +10,7 @@ import pytest
 from nfmasq.bench.reading import Reading
 from nfmasq.bench.results import Results
 from nfmasq.bench.rounds import Plan
-from nfmasq.core.policy import Limits, Policy
+from nfmasq.core.policy import Limits, Policy, Uplink
 from nfmasq.helpers.engine.expectations import MOST_WAITING
 from nfmasq.helpers.kit.base import Session, Side
 from perf import helpers, looping, neighbours
@@ -56,7 +56,7 @@ def test_what_a_client_announces_is_rewritten_and_acknowledged_as_it_was_heard()
 
 def test_a_line_that_no_helper_gets_is_an_error_and_not_a_figure() -> None:
     router = Router(100)
-    router.table.configure(Policy((HOSTS.network_address - 1,), (HOSTS,), limits=Limits(100)))
+    router.table.configure(Policy((Uplink.pool(HOSTS.network_address - 1),), (HOSTS,), limits=Limits(100)))
     with pytest.raises(RuntimeError, match="the helper did not get"):
         Control(router, CLIENT)
 

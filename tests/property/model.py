@@ -114,7 +114,9 @@ class Model:
 
     def free(self, protocol: int, address: IPv4Address, now: int) -> tuple[set[int], set[int]]:
         """The ports that are free for certain, and those that may be."""
-        ports = set(range(self.policy.ports[0], self.policy.ports[1] + 1)) - self.reserved(protocol)
+        ports = {p for first, last in self.policy.ports for p in range(first, last + 1)} - self.reserved(
+            protocol
+        )
         places = {port: (protocol, address, port) for port in ports}
         taken = self.taken()
         maybe = {p for p in ports if places[p] not in taken and self.resting.get(places[p], 0) <= now}
@@ -123,7 +125,7 @@ class Model:
     def addresses_of(self, host: IPv4Address) -> set[IPv4Address]:
         """The addresses that a host's next mapping may get: the one it has, or any."""
         held = {external[0] for (_, internal), external in self.mappings().items() if internal[0] == host}
-        return held or set(self.policy.external)
+        return held or set(self.policy.addresses)
 
     def timeout(self, protocol: int, state: str) -> int:
         """Seconds until a session in this state ends."""
@@ -148,7 +150,7 @@ class Model:
     def outbound(self, key: Key, now: int, flags: int = 0, reply: bool = False) -> set[str | Endpoint]:
         """All that may become of a packet that leaves: a reason, or its external endpoint."""
         protocol, internal, _ = key
-        if not self.policy.external:
+        if not self.policy.addresses:
             return {"no_external_address"}
         if key in self.sessions and not reply:
             return {self.sessions[key].external}
@@ -183,7 +185,7 @@ class Model:
 
     def inbound(self, protocol: int, external: Endpoint, remote: Endpoint, flags: int) -> str | Endpoint:
         """What becomes of a packet that comes in: a reason, "" for the router's own, or whose it is."""
-        if not self.policy.external:
+        if not self.policy.addresses:
             return "no_external_address" if protocol in (TCP, UDP) else ""
         for (of, internal, with_), session in self.sessions.items():
             if (of, session.external, with_) == (protocol, external, remote):
@@ -242,13 +244,13 @@ class Model:
         lost = [
             key
             for key, session in self.sessions.items()
-            if policy.external and session.external[0] not in policy.external
+            if policy.addresses and session.external[0] not in policy.addresses
         ]
         ended = self.end(lost, now)
         for protocol, freed in ((TCP, before.reserved_tcp), (UDP, before.reserved_udp)):
-            for address in policy.external:
+            for address in policy.addresses:
                 self.perhaps_resting |= {(protocol, address, port): now + HOLD_DOWN for port in freed}
-        if (before.external, before.ports) != (policy.external, policy.ports):
+        if (before.addresses, before.ports) != (policy.addresses, policy.ports):
             self.perhaps_resting |= self.resting
             self.resting = {}
         return ended

@@ -101,7 +101,7 @@ class Flow:
             policy(
                 external=(case.external,),
                 internal=(IPv4Network((case.internal, 32)),),
-                ports=(case.external_port, case.external_port),
+                ports=((case.external_port, case.external_port),),
             )
         )
 

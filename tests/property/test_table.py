@@ -67,7 +67,9 @@ policies = st.fixed_dictionaries(
     {},
     optional={
         "external": st.sampled_from([(EXTERNAL,), (EXTERNAL, OTHER_EXTERNAL), (OTHER_EXTERNAL,), ()]),
-        "ports": st.sampled_from([(5000, 5003), (5000, 5009), (5003, 5006), (5004, 5004)]),
+        "ports": st.sampled_from(
+            [((5000, 5003),), ((5000, 5009),), ((5003, 5004), (5006, 5006)), ((5004, 5004),)]
+        ),
         "filtering_tcp": st.sampled_from(Filtering),
         "filtering_udp": st.sampled_from(Filtering),
         "sessions": st.sampled_from([1, 5, CAPACITY, 1000]),
@@ -85,7 +87,7 @@ policies = st.fixed_dictionaries(
         ),
     },
 )
-START: dict[str, Any] = {"ports": (5000, 5005), "sessions": CAPACITY}
+START: dict[str, Any] = {"ports": ((5000, 5005),), "sessions": CAPACITY}
 
 
 def outbound_packet(key: Key, flag: int) -> bytes:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from support.behind import CLIENT, EXTERNAL, INTERNAL, OTHER_CLIENT, forwarding
+from support.surroundings import surrounded
 
 from nfmasq.config import ConfigInvalid
-from nfmasq.machine.interfaces import Uplink
 from nfmasq.runtime.forwards import CONFIG, KEPT, RUNTIME, ForwardRefused, Forwards, NoSuchForward
 
-UPLINK = Uplink((EXTERNAL,), (INTERNAL,))
+HERE = surrounded((EXTERNAL,), (INTERNAL,))
 
 
 def tcp(port: int | str, **keys: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def test_what_clashes_or_is_no_internal_host_is_refused_and_nothing_changes(kept
     with pytest.raises(ConfigInvalid, match="tcp 85-89 is forwarded already, by tcp-80-89"):
         forwards.add(tcp("85-99"), persist=True)
     with pytest.raises(ConfigInvalid, match=f"^to: {EXTERNAL} is an external address"):
-        forwards.add(tcp(99, to=str(EXTERNAL)), True, UPLINK.external)
+        forwards.add(tcp(99, to=str(EXTERNAL)), True, [EXTERNAL])
     assert entries(forwards) == {"tcp-80-89": CONFIG}
     assert not kept.exists()
     forwards.add(tcp(85), persist=False)  # narrower, inside
@@ -168,9 +168,9 @@ def test_a_kept_forward_that_clashes_with_the_configuration_gives_way(kept: Path
 
 def test_a_target_or_an_address_that_is_not_there_is_told(kept: Path) -> None:
     forwards = Forwards(forwarding(tcp(80), tcp(81, to="10.9.9.9"), kept=kept))
-    assert forwards.problems(UPLINK) == ["forward tcp-81: 10.9.9.9 is in no internal network"]
-    assert forwards.problems(Uplink((), ())) == []
+    assert forwards.problems(HERE) == ["forward tcp-81: 10.9.9.9 is in no internal network"]
+    assert forwards.problems(surrounded((), ())) == []
     forwards.add(tcp(82, external_address="203.0.113.9"), persist=False)
-    assert forwards.problems(UPLINK)[1] == (
+    assert forwards.problems(HERE)[1] == (
         "forward 203.0.113.9-tcp-82: there is no external address 203.0.113.9; it waits for it"
     )

@@ -15,9 +15,9 @@ from scapy.layers.inet import IP, UDP
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, parse
 from nfmasq.control import api
-from nfmasq.control.running import ReloadOutcome, Situation
+from nfmasq.control.running import ReloadOutcome, Situation, UplinkState
 from nfmasq.control.socket import ControlSocket
-from nfmasq.core.policy import Policy
+from nfmasq.core.policy import Policy, Uplink
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.helping import Helping
 from nfmasq.helpers.engine.tally import HelperCounters
@@ -31,7 +31,7 @@ EXTERNAL = IPv4Address("203.0.113.2")
 INTERNAL = IPv4Network("192.168.1.0/24")
 DNS = 53
 
-SITUATION = Situation("wan0", (EXTERNAL,), ("lan0",), (INTERNAL,), "none")
+SITUATION = Situation((UplinkState("wan0", (EXTERNAL,), "ok"),), ("lan0",), (INTERNAL,), "none")
 
 
 def forwarding(*forwards: dict[str, Any], kept: Path = Path("/dev/null/forwards")) -> Config:
@@ -124,7 +124,7 @@ class Bare:
 def filled(capacity: int = 10_000) -> Table:
     """An empty table of a router with INTERNAL behind EXTERNAL."""
     table = Table(None, capacity)
-    table.configure(Policy(external=(EXTERNAL,), internal=(INTERNAL,)))
+    table.configure(Policy(uplinks=(Uplink.pool(EXTERNAL),), internal=(INTERNAL,)))
     return table
 
 

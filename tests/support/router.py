@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from nfmasq._fastpath import SessionRow, Table
-from nfmasq.core.policy import EVERYWHERE, Behaviour, Limits, NetworkBehaviour, Policy
+from nfmasq.core.policy import EVERYWHERE, Behaviour, Limits, NetworkBehaviour, Policy, Uplink
 
 LAN = IPv4Network("192.168.1.0/24")
 CLIENT = IPv4Address("192.168.1.10")
@@ -23,7 +23,7 @@ OTHER_SERVER = IPv4Address("198.51.100.2")
 HOP = IPv4Address("198.51.100.99")
 """A router on the way to the servers."""
 
-POLICY = Policy(external=(EXTERNAL,), internal=(LAN,), limits=Limits(sessions=64))
+POLICY = Policy(uplinks=(Uplink.pool(EXTERNAL),), internal=(LAN,), limits=Limits(sessions=64))
 
 CLOCK_MONOTONIC_COARSE = 6
 """Of linux/time.h; Python's time lacks it."""
@@ -33,8 +33,13 @@ def policy(**changes: Any) -> Policy:
     """The policy of these tests, with some of it changed.
 
     filtering, filtering_tcp, filtering_udp, and likewise mapping: the behaviour of all or of one protocol.
+    external, device, mss: the addresses of the only uplink, all handed out; its interface's index; its MSS.
     Limits go by their own names: sessions, ports_per_host …
     """
+    if changes.keys() & {"external", "device", "mss"}:
+        addresses = changes.pop("external", (EXTERNAL,))
+        index, mss = changes.pop("device", 0), changes.pop("mss", 0)
+        changes["uplinks"] = (Uplink.pool(*addresses, index=index, mss=mss),)
     limits = {field.name: changes.pop(field.name) for field in fields(Limits) if field.name in changes}
     tcp, udp = _take(changes, "tcp"), _take(changes, "udp")
     changes.pop("mapping", None)
@@ -59,6 +64,15 @@ def second() -> int:
     return int(time.clock_gettime(CLOCK_MONOTONIC_COARSE))
 
 
+def arrive(table: Table, packet: bytes, **how: Any) -> tuple[str, bytes]:
+    """What becomes of a packet from outside. One that is let by comes again, on its way into the router."""
+    before = table.counters().passed
+    first = table.translate(packet, inbound=True, **how)
+    if table.counters().passed == before:
+        return first
+    return table.translate(packet, inbound=True, second_look=True, **how)
+
+
 class Router:
     """A table under a policy. `now` is its clock; `wait` moves it on and ends what is due."""
 
@@ -77,8 +91,8 @@ class Router:
         return self.table.translate(packet, now=self.now, **how)
 
     def try_in(self, packet: bytes, **how: Any) -> tuple[str, bytes]:
-        """As try_out, for a packet that arrives from outside."""
-        return self.table.translate(packet, inbound=True, now=self.now, **how)
+        """As try_out, for a packet that arrives from outside and that no program but ours waits for."""
+        return arrive(self.table, packet, now=self.now, **how)
 
     def out(self, packet: bytes, **how: Any) -> bytes:
         """A packet that must be let out."""

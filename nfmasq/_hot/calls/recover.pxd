@@ -5,9 +5,10 @@
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
+from nfmasq._hot.state.capacity cimport MOST_UPLINKS
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, INBOUND, OUTBOUND
 from nfmasq._hot.state.mappings cimport (
-    begin_host, begin_mapping, find_host, find_mapping, find_mapping_by_external, set_scope,
+    begin_host, begin_mapping, find_host, find_mapping_by_external, internal_bucket, pair, set_scope,
 )
 from nfmasq._hot.state.sequence cimport REOPENING
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal
@@ -16,6 +17,7 @@ from nfmasq._hot.state.table cimport (
     EXPECTED, NAMED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session,
 )
 from nfmasq._hot.state.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
+from nfmasq._hot.state.uplinks cimport NO_REALM
 from nfmasq._hot.wire.wire cimport ICMP, TCP, UDP
 
 cdef enum:
@@ -63,6 +65,25 @@ cdef inline bint is_mapping_of(const Mapping* mapping, const Session* session) n
         and mapping.external_port == session.external_port and mapping.scope == session.scope
     )
 
+cdef inline uint32_t find_alike(const NatTable* table, const Mapping* wanted) noexcept nogil:
+    """A mapping as wanted, by the same external address; realms are not known before the first policy."""
+    cdef uint32_t number = internal_bucket(table, wanted)[0]
+    cdef const Mapping* mapping
+    while number:
+        mapping = &table.mappings[number]
+        if (
+            mapping.internal_address == wanted.internal_address
+            and mapping.internal_port == wanted.internal_port
+            and mapping.remote_address == wanted.remote_address
+            and mapping.remote_port == wanted.remote_port
+            and mapping.external_address == wanted.external_address
+            and mapping.protocol == wanted.protocol and mapping.scope == wanted.scope
+            and (wanted.scope < SCOPE_STATIC or mapping.external_port == wanted.external_port)
+        ):
+            return number
+        number = mapping.by_internal_next
+    return 0
+
 cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) noexcept nogil:
     """The session's mapping, found or made again; 0 when another record claims either of its endpoints."""
     cdef uint32_t host = find_host(table, session.internal_address)
@@ -75,25 +96,26 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
     wanted.internal_address, wanted.internal_port = session.internal_address, session.internal_port
     wanted.external_address, wanted.external_port = session.external_address, session.external_port
     wanted.pool = NO_POOL
+    wanted.realm = NO_REALM                          # until the first policy
     set_scope(&wanted, <Scope>session.scope, session.remote_address, session.remote_port)
     if session.transport != CLASS_OTHER and session.scope < SCOPE_STATIC:
         number = find_mapping_by_external(
             table, session.protocol, session.external_address, session.external_port, False
         )
     else:
-        number = find_mapping(table, &wanted)
+        number = find_alike(table, &wanted)
     if number:
         mapping = &table.mappings[number]
         if not is_mapping_of(mapping, session):
             return 0
         mapping.created = min(mapping.created, session.created)
         return number
-    if find_mapping(table, &wanted):
+    if find_alike(table, &wanted):
         return 0
     if not host:
         host = begin_host(table, session.internal_address)
     if session.scope < SCOPE_STATIC:
-        table.hosts[host].external_address = session.external_address
+        pair(&table.hosts[host], session.external_address)
     return begin_mapping(table, &wanted, host, session.created)
 
 cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
@@ -110,6 +132,7 @@ cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now)
     if mapping:
         session.flags &= <unsigned char>~NAMED       # serials are of this process, and so are helpers, which
         session.helper = 0                           # read from the first byte or not at all
+        session.uplink = min(session.uplink, <unsigned char>(MOST_UPLINKS - 1))
         link_session(table, number, mapping)
     return mapping != 0
 

@@ -58,6 +58,7 @@ cdef object expect_in(
     cdef uint32_t name = 0
     pthread_mutex_lock(&table.lock)
     if named(table, parent, serial) != NULL:
+        wish.as_address = table.sessions[parent].external_address
         number = announce(table, wish, port, now, until)
     if number:
         name = name_session(table, number)

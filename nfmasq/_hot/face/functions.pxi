@@ -33,7 +33,10 @@ def layout() -> tuple:
 def limits() -> dict:
     return {
         "MOST_SESSIONS": capacity.MOST_SESSIONS,
+        "MOST_UPLINKS": capacity.MOST_UPLINKS,
         "MOST_EXTERNAL_ADDRESSES": capacity.MOST_EXTERNAL_ADDRESSES,
+        "MOST_SOURCES": capacity.MOST_SOURCES,
+        "MOST_REALMS": capacity.MOST_REALMS,
         "MOST_INTERNAL_NETWORKS": capacity.MOST_INTERNAL_NETWORKS,
         "MOST_BEHAVIOURS": capacity.MOST_BEHAVIOURS,
         "MOST_FORWARDS": capacity.MOST_FORWARDS,

@@ -17,7 +17,7 @@ from nfmasq._hot.calls.recover cimport recover
 from nfmasq._hot.state.aside cimport close_aside
 from nfmasq._hot.state.capacity cimport MOST_EXTERNAL_ADDRESSES, MOST_SESSIONS
 from nfmasq._hot.state.ports cimport PortPool
-from nfmasq._hot.state.table cimport HOST_SHARE, PEER_SHARE, WHEEL, Host, Mapping, NatTable, Session
+from nfmasq._hot.state.table cimport HAIRPINS, HOST_SHARE, PEER_SHARE, WHEEL, Host, Mapping, NatTable, Session
 
 cdef uint32_t buckets_for(uint32_t capacity) noexcept:
     cdef uint32_t buckets = 1024
@@ -80,6 +80,7 @@ cdef class TableMemory:
         table.mapping_by_internal = <uint32_t*>self._zeroed(<size_t>buckets * 4)
         table.mapping_by_external = <uint32_t*>self._zeroed(<size_t>buckets * 4)
         table.host_by_address = <uint32_t*>self._zeroed(<size_t>buckets // HOST_SHARE * 4)
+        table.hairpins = <uint32_t*>self._zeroed(HAIRPINS * 4)
         table.wheel = <uint32_t*>self._zeroed(WHEEL * 4)
         table.serials = <uint32_t*>self._zeroed((<size_t>capacity + 1) * 4)
         table.pools = <PortPool*>self._zeroed(MOST_EXTERNAL_ADDRESSES * 3 * sizeof(PortPool))

@@ -4,8 +4,8 @@
 
 from dataclasses import asdict, fields
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from libc.string cimport memset
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
 
 from nfmasq.core.limits import require_room
 from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL
@@ -13,12 +13,13 @@ from nfmasq.core.policy import Limits as PolicyLimits
 from nfmasq.core.policy import Timeouts as PolicyTimeouts
 
 from nfmasq._hot.state.capacity cimport (
-    MOST_BEHAVIOURS, MOST_EXTERNAL_ADDRESSES, MOST_FORWARDS, MOST_FORWARD_TARGETS, MOST_HELPERS,
-    MOST_HELPER_NETWORKS, MOST_HELPER_PORTS, MOST_INTERNAL_NETWORKS,
+    MOST_BEHAVIOURS, MOST_FORWARDS, MOST_FORWARD_TARGETS, MOST_HELPERS, MOST_HELPER_NETWORKS,
+    MOST_HELPER_PORTS, MOST_INTERNAL_NETWORKS,
 )
-from nfmasq._hot.state.packet cimport CLASS_TCP, CLASS_UDP, TRANSPORT_COUNT
+from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_TCP, CLASS_UDP, TRANSPORT_COUNT
+from nfmasq._hot.state.networks cimport Network, Range
 from nfmasq._hot.state.rules cimport (
-    Behaviour, Forward, HelperPort, Limits, Network, Rules, Target, Timeouts,
+    BITMAP_BYTES, Behaviour, Forward, HelperPort, Limits, Rules, Target, Timeouts,
 )
 from nfmasq._hot.wire.wire cimport TCP, UDP, htonl
 
@@ -47,22 +48,29 @@ cdef bint is_one_to_one(object forward):
 cdef void reserve(Rules* rules, int transport, int port):
     rules.reserved[transport][port >> 3] |= <uint8_t>(1 << (port & 7))
 
-cdef int read_addresses(Rules* rules, object policy) except -1:
-    """The addresses that mappings share come first, then those that are one host's each."""
-    require_room("external addresses", len(policy.external), MOST_EXTERNAL_ADDRESSES)
-    given_whole = {forward.external for forward in policy.forwards if is_one_to_one(forward)}
-    addresses = sorted(policy.external, key=lambda address: address in given_whole)
-    rules.external_count = len(addresses)
-    for i, address in enumerate(addresses):
-        rules.external[i] = word_of(address)
-        rules.pooled_count += address not in given_whole
+cdef int read_internal(Rules* rules, object networks) except -1:
+    """Ascending, disjoint ranges; networks that overlap or touch are one."""
+    cdef Range* row = NULL
+    require_room("internal networks", len(networks), MOST_INTERNAL_NETWORKS)
+    for first, last in sorted(
+        [(int(network.network_address), int(network.broadcast_address)) for network in networks]
+    ):
+        if row != NULL and first <= <uint64_t>row.last + 1:
+            row.last = max(row.last, <uint32_t>last)
+            continue
+        row = &rules.internal[rules.internal_count]
+        row.first, row.last = first, last
+        rules.internal_count += 1
     return 0
 
-cdef int read_internal(Rules* rules, object networks) except -1:
-    require_room("internal networks", len(networks), MOST_INTERNAL_NETWORKS)
-    rules.network_count = len(networks)
-    for i, network in enumerate(networks):
-        read_network(&rules.networks[i], network)
+cdef int read_ports(Rules* rules, object policy) except -1:
+    """Low ports are for TCP and UDP; a query identifier is never low because its internal one is."""
+    for transport in range(3):
+        bits = 0
+        for first, last in (*policy.ports, *(policy.low_ports if transport != CLASS_ICMP else ())):
+            bits |= (1 << last + 1) - (1 << first)
+        bitmap = bits.to_bytes(BITMAP_BYTES, "little")
+        memcpy(rules.ports[transport], <const uint8_t*>bitmap, BITMAP_BYTES)
     return 0
 
 cdef int read_behaviours(Rules* rules, object behaviours) except -1:
@@ -142,14 +150,14 @@ cdef int read_helper_ports(Rules* rules, object rows) except -1:
 cdef int read_policy(Rules* rules, object policy) except -1:
     """Write a Policy as words and bits. Raises TooMany for more than there is room for."""
     memset(rules, 0, sizeof(Rules))
-    read_addresses(rules, policy)
+    read_uplinks(rules, policy)
     read_internal(rules, policy.internal)
-    rules.first_port, rules.last_port = policy.ports
+    read_ports(rules, policy)
     read_behaviours(rules, policy.behaviours)
     rules.limits = asdict(policy.limits)
     rules.timeouts = policy.timeouts.seconds()
-    rules.external_interface = policy.external_interface
-    rules.mss = policy.mss
+    if policy.hairpinning and any(uplink.index for uplink in policy.uplinks):
+        rules.hairpin_mark = policy.mark
     rules.refusals = policy.refusals
     for transport, ports in enumerate((policy.reserved_tcp, policy.reserved_udp)):
         for port in ports:

@@ -7,7 +7,7 @@ from libc.errno cimport errno
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from netfilterqueue._impl cimport NetfilterQueue
 
-from nfmasq.core.queue_socket import COPY_RANGE, QUEUE_LENGTH, RECEIVE_BUFFER, bind, prepare
+from nfmasq.core.queue_socket import COPY_RANGE, QUEUE_LENGTH, RECEIVE_BUFFER, bind, conntrack_socket, prepare
 from nfmasq.core.rows import QueueCounters
 
 from nfmasq._hot.state.capacity cimport MOST_WORKER_QUEUES
@@ -34,6 +34,7 @@ cdef class Queue:
     cdef Table table
     cdef NetfilterQueue netfilter_queue
     cdef object slots
+    cdef object conntrack
     cdef Mode mode
     cdef volatile bint stopping
 
@@ -59,6 +60,8 @@ cdef class Queue:
         self.batch.first_queue = number
         self.batch.queues = count
         self.batch.segment_queue = segment_queue
+        self.conntrack = None if table is None else conntrack_socket()
+        self.batch.conntrack = -1 if self.conntrack is None else self.conntrack.fileno()
         self.batch.aside = NULL if table is None else &table.table.aside
         self.slots = mmap.mmap(-1, BATCH * SLOT)
         cdef uint8_t[::1] slots = self.slots
@@ -114,3 +117,6 @@ cdef class Queue:
         if self.netfilter_queue is not None:
             self.netfilter_queue.unbind()
         self.netfilter_queue = None
+        if self.conntrack is not None:
+            self.conntrack.close()
+            self.batch.conntrack = -1

@@ -13,6 +13,7 @@ from nfmasq._hot.state.aside cimport Aside
 from nfmasq._hot.state.packet cimport DIRECTION_COUNT, DROP, INBOUND, OUTBOUND, TRANSPORT_COUNT, Packet
 from nfmasq._hot.state.reasons cimport REASON_COUNT
 from nfmasq._hot.state.refusals cimport Refusal as RefusalRecord
+from nfmasq._hot.state.rules cimport BITMAP_BYTES
 from nfmasq._hot.state.table cimport EXPECTED, HOST_SHARE, PEER_SHARE, Host, Mapping, NatTable, Session
 from nfmasq._hot.state.tcpstate cimport TCP_STATE_COUNT
 from nfmasq._hot.state.traffic cimport bytes_of, packets_of
@@ -95,12 +96,12 @@ cdef uint64_t index_bytes(const NatTable* table) noexcept:
 
 cdef object gauges_of(const NatTable* table):
     """TCP, UDP and ICMP have ports; portless protocols have none."""
-    capacity = table.rules.pooled_count * (table.rules.last_port - table.rules.first_port + 1)
+    ports = [int.from_bytes(table.rules.ports[t][:BITMAP_BYTES], "little").bit_count() for t in range(3)]
     return Gauges(
         sessions=tuple([table.session_count[i] for i in range(TRANSPORT_COUNT)]),
         mappings=tuple([table.mapping_count[i] for i in range(TRANSPORT_COUNT)]),
         ports_in_use=(ports_in_use(table, 0), ports_in_use(table, 1), ports_in_use(table, 2), 0),
-        ports_capacity=(capacity, capacity, capacity, 0),
+        ports_capacity=(*[table.rules.pooled_count * count for count in ports], 0),
         memory=table.top[0] * sizeof(Session) + table.mapping_top * sizeof(Mapping)
         + table.host_top * sizeof(Host) + index_bytes(table),
     )

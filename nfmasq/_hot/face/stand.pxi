@@ -12,6 +12,9 @@ from nfmasq._hot.state.packet cimport ASIDE, HAIRPIN, INBOUND, OUTBOUND, TRANSLA
 from nfmasq._hot.state.table cimport NatTable
 from nfmasq._hot.way.receive cimport BATCH, SLOT
 
+cdef enum:
+    INSIDE = 0xFFFFFFFF      # the index of an interface that is no uplink
+
 cdef int take_packet(NatTable* table, Packet* state, object packet, uint32_t now) except -1:
     """Take one packet, whose direction and origin are set, to its verdict; the caller frees its bytes."""
     cdef size_t length = len(packet)
@@ -22,7 +25,7 @@ cdef int take_packet(NatTable* table, Packet* state, object packet, uint32_t now
     memcpy(state.data, &source[0], length)
     state.length = <uint32_t>length
     with nogil:
-        translate(table, state, 1, now)
+        translate(table, state, 1, now, -1)
         if state.verdict == ASIDE:
             hand_over(&table.aside, state.aside, state.data, -1, 0, 0)
     return 0
@@ -41,7 +44,7 @@ cdef tuple translate_hairpin(NatTable* table, object packet, uint32_t now):
     memset(&second, 0, sizeof(Packet))
     first.direction, first.checksum_ready = HAIRPIN, True
     second.direction, second.checksum_ready = OUTBOUND, True
-    first.in_device = second.in_device = second.out_device = table.rules.external_interface + 1
+    first.in_device = second.in_device = second.out_device = INSIDE
     try:
         take_packet(table, &first, packet, now)
         if first.verdict != TRANSLATE:
@@ -79,7 +82,7 @@ cdef object nanoseconds_each(NatTable* table, object packets, int batch, const P
             copy_batch(states, slots, packets[first:first + count], like)
             with nogil:
                 begin = processor_nanoseconds()
-                translate(table, states, count, now)
+                translate(table, states, count, now, -1)
                 taken += processor_nanoseconds() - begin
             if states[count - 1].verdict != TRANSLATE:
                 raise RuntimeError(f"a packet was refused: {REASONS[states[count - 1].reason - 1]}")

@@ -158,16 +158,17 @@ cdef class Table(TableMemory):
 
     def translate(
         self, packet, *, inbound=False, hairpin=False, mark=0, checksum_ready=True, gso=False,
-        from_router=False, now=None,
+        from_router=False, second_look=False, device=0, now=None,
     ) -> tuple:
         cdef Packet state
         memset(&state, 0, sizeof(Packet))
         state.direction = HAIRPIN if hairpin else INBOUND if inbound else OUTBOUND
         state.checksum_ready = checksum_ready
         state.gso = gso
-        state.in_device = 0 if from_router else self.table.rules.external_interface or 1
+        state.second_look = second_look
+        state.in_device = 0 if from_router else device or self.table.rules.uplinks[0].index or 1
         state.mark = mark
-        state.out_device = self.table.rules.external_interface + (1 if mark else 0)
+        state.out_device = INSIDE if mark else device or self.table.rules.uplinks[0].index
         return translate_one(&self.table, &state, packet, moment(now))
 
     def pace(self, packets, *, inbound=False, batch=BATCH, checksum_ready=True, gso=False) -> float:

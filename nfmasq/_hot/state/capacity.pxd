@@ -3,9 +3,12 @@
 # nfmasq/core/limits.py has the same numbers, for the control path; a test compares all of them.
 
 cdef enum:
-    MOST_SESSIONS = 0x03FFFFFF         # a hairpinned packet's mark has 26 bits for the session's number
-    MOST_EXTERNAL_ADDRESSES = 256
-    MOST_INTERNAL_NETWORKS = 64
+    MOST_SESSIONS = 0x03FFFFFF
+    MOST_UPLINKS = 8
+    MOST_EXTERNAL_ADDRESSES = 256      # of all uplinks together
+    MOST_SOURCES = 1024                # of all uplinks together
+    MOST_REALMS = 255                  # pools, and addresses that routes name
+    MOST_INTERNAL_NETWORKS = 4096
     MOST_BEHAVIOURS = 257              # networks with a behaviour of their own, and everywhere
     MOST_FORWARDS = 1024
     MOST_FORWARD_TARGETS = 4096        # of all forwards together

@@ -1,7 +1,8 @@
 # Mappings and the hosts that have them: begun, found and ended here alone.
 #
 # A mapping is looked for by a Mapping that says what is wanted: protocol, internal endpoint, scope and, as
-# far as the scope reaches, the remote endpoint; a static or shared one also by its external endpoint.
+# far as the scope reaches, the remote endpoint; also by its realm, a static or shared one by its external
+# endpoint.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
@@ -49,6 +50,15 @@ cdef inline void end_host(NatTable* table, uint32_t number) noexcept nogil:
     table.hosts[number].next = table.host_free
     table.host_free = number
 
+cdef inline void pair(Host* host, uint32_t external_address) noexcept nogil:
+    """Let the host be paired with this address too (RFC 4787 REQ-2); two of different realms are kept."""
+    if host.external_address == external_address:
+        return
+    if host.external_address == 0:
+        host.external_address = external_address
+    else:
+        host.other_address = external_address
+
 # Mappings -----------------------------------------------------------------------------------------------
 
 cdef inline void set_scope(
@@ -85,8 +95,8 @@ cdef inline uint32_t find_mapping(const NatTable* table, const Mapping* wanted) 
             and mapping.remote_port == wanted.remote_port
             and mapping.protocol == wanted.protocol and mapping.scope == wanted.scope
             and (
-                wanted.scope < SCOPE_STATIC
-                or mapping.external_address == wanted.external_address
+                mapping.realm == wanted.realm if wanted.scope < SCOPE_STATIC
+                else mapping.external_address == wanted.external_address
                 and mapping.external_port == wanted.external_port
             )
         ):

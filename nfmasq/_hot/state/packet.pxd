@@ -35,6 +35,7 @@ cdef enum:            # verdict
     TRANSLATE         # send on what was rewritten
     SEGMENT           # have the kernel cut the super-packet up and queue the parts
     ASIDE             # translated, and for a helper to read before its verdict
+    ASK               # does conntrack know it? Then PASS, else it is decided again
     DROP
 
 cdef struct Packet:
@@ -52,6 +53,9 @@ cdef struct Packet:
     uint8_t gso                 # a super-packet the kernel will cut up
     uint8_t marked              # the verdict sets the mark
     uint8_t second_pass         # hairpinned, and its destination is rewritten already
+    uint8_t second_look         # on its way into the router (LOCAL_IN): it was let by before
+    uint8_t asked               # conntrack does not know it
+    uint32_t as_address         # in whose realm its session begins; 0: that of its route
     # parse
     uint8_t kind
     uint8_t transport
@@ -103,3 +107,11 @@ cdef inline bint let_pass(Packet* packet) noexcept nogil:
     """Leave the packet to the router as it came. Returns False: it does not go on."""
     packet.verdict = PASS
     return False
+
+cdef inline bint let_by(Packet* packet, Reason reason) noexcept nogil:
+    """Let a packet by that no session explains: another program may know it, and change its destination.
+
+    If it is still for the router at the second look, no program knew it, and it is dropped. So is a
+    hairpinned one, whose sender has a session. Returns False: it does not go on.
+    """
+    return drop(packet, reason) if packet.second_look or packet.as_address else let_pass(packet)

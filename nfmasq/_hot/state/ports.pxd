@@ -3,7 +3,7 @@
 # What is stored: four bags of free ports, the privileged ones (below 1024) apart from the others and the
 # even ones from the odd ones (RFC 4787 REQ-3a, REQ-4), and a queue of ports in hold-down: for HOLD_DOWN
 # seconds after their mapping ended (RFC 6888 REQ-8) they are not given out. The oldest comes first. A port
-# in neither belongs to a mapping, or lies outside the configured range.
+# in neither belongs to a mapping, or is none of those that are handed out.
 # Who writes: allocate_port, give_back and release_port, under the table's lock; renew_pool when the policy
 # changes or the process starts, after which the live mappings mark their ports as taken.
 # What ends it: nothing.
@@ -28,8 +28,8 @@ cdef enum:
 
 cdef struct PortPool:
     uint32_t address                    # external, network order
-    uint16_t first
-    uint16_t last
+    const uint8_t* range                # the ports that are handed out: a bitmap of the rules
+    uint8_t all_privileged              # none of the range is 1024 or above
     uint32_t hold_down_head                  # ring positions, which only grow
     uint32_t hold_down_tail
     uint32_t[BAGS] free_count
@@ -60,13 +60,16 @@ cdef inline void hold_down(PortPool* pool, uint16_t port, uint32_t now) noexcept
     pool.hold_down_since[pool.hold_down_tail % RING] = now
     pool.hold_down_tail += 1
 
-cdef inline void renew_pool(PortPool* pool, uint32_t address, uint16_t first, uint16_t last) noexcept nogil:
+cdef inline bint in_range(const PortPool* pool, uint16_t port) noexcept nogil:
+    return (pool.range[port >> 3] >> (port & 7)) & 1
+
+cdef inline void renew_pool(PortPool* pool, uint32_t address, const uint8_t* range) noexcept nogil:
     """Make the pool this address's, with this range and nothing taken; fill_pool fills it."""
     if pool.address != address:
         pool.hold_down_head = pool.hold_down_tail = 0      # the hold-downs were another address's
     if pool.marked:
         memset(pool.taken, 0, sizeof(pool.taken))
-    pool.address, pool.first, pool.last = address, first, last
+    pool.address, pool.range = address, range
     pool.in_use = pool.filled = pool.marked = 0
 
 cdef inline void mark_taken(PortPool* pool, uint16_t port) noexcept nogil:
@@ -89,7 +92,7 @@ cdef inline void keep_hold_downs(PortPool* pool) noexcept nogil:
     pool.hold_down_tail = at         # what is kept is written behind what is still to be read
     while at != end:
         port = pool.hold_down_port[at % RING]
-        if pool.first <= port <= pool.last and not is_taken(pool, port):
+        if in_range(pool, port) and not is_taken(pool, port):
             hold_down(pool, port, pool.hold_down_since[at % RING])
             mark_taken(pool, port)
         at += 1
@@ -101,10 +104,13 @@ cdef inline void fill_pool(PortPool* pool) noexcept nogil:
         return
     pool.filled = True
     memset(pool.free_count, 0, sizeof(pool.free_count))
+    pool.all_privileged = True
     keep_hold_downs(pool)
-    for port in range(pool.first, <uint32_t>pool.last + 1):
-        if not is_taken(pool, <uint16_t>port):
-            put_free(pool, <uint16_t>port)
+    for port in range(65536):
+        if in_range(pool, <uint16_t>port):
+            pool.all_privileged &= port < PRIVILEGED
+            if not is_taken(pool, <uint16_t>port):
+                put_free(pool, <uint16_t>port)
 
 cdef inline uint32_t free_ports(PortPool* pool) noexcept nogil:
     fill_pool(pool)
@@ -153,7 +159,7 @@ cdef inline int choose_bag(const PortPool* pool, uint16_t internal) noexcept nog
     if pool.free_count[bag ^ 1]:
         return bag ^ 1
     bag ^= 2
-    if bag < 2 and pool.last >= PRIVILEGED:
+    if bag < 2 and not pool.all_privileged:
         return -1
     if pool.free_count[bag]:
         return bag
@@ -191,7 +197,7 @@ cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, 
     """Give a mapping's port back. TCP's needs no hold-down: its end was seen (RFC 6888 REQ-8 A)."""
     fill_pool(pool)
     pool.in_use -= 1
-    if not pool.first <= port <= pool.last:
+    if not in_range(pool, port):
         return
     if transport == CLASS_TCP:
         put_free(pool, port)

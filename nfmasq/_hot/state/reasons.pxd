@@ -39,6 +39,7 @@ cdef enum Reason:
     ICMP_ERROR_UNMATCHED
     ICMP_QUOTE_OUT_OF_WINDOW
     HAIRPIN_LOST
+    OTHER_UPLINK
     HELPERS_BUSY
     # what is left for a new session
     SESSIONS_FULL

@@ -6,9 +6,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.capacity cimport (
     MOST_BEHAVIOURS, MOST_EXTERNAL_ADDRESSES, MOST_FORWARDS, MOST_FORWARD_TARGETS, MOST_HELPER_NETWORKS,
-    MOST_HELPER_PORTS, MOST_INTERNAL_NETWORKS,
+    MOST_HELPER_PORTS, MOST_INTERNAL_NETWORKS, MOST_REALMS, MOST_SOURCES, MOST_UPLINKS,
 )
-from nfmasq._hot.state.packet cimport CLASS_TCP, CLASS_UDP, TRANSPORT_COUNT
+from nfmasq._hot.state.networks cimport Network, Range, lies_in, lies_in_any
+from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_TCP, CLASS_UDP, TRANSPORT_COUNT
+from nfmasq._hot.state.uplinks cimport NO_UPLINK, Realm, Source, Uplink
 from nfmasq._hot.wire.wire cimport ntohl
 
 cdef enum:
@@ -18,10 +20,6 @@ cdef enum Dependence:        # of mapping and of filtering
     ENDPOINT_INDEPENDENT = 0
     ADDRESS_DEPENDENT = 1
     ADDRESS_AND_PORT_DEPENDENT = 2
-
-cdef struct Network:
-    uint32_t address         # network order, as the mask
-    uint32_t mask
 
 cdef struct Behaviour:
     Network network
@@ -73,44 +71,60 @@ cdef struct Timeouts:                          # seconds; timers reads them
     uint32_t other
 
 cdef struct Rules:
+    bint single                                # one uplink, with an address: no session is compared with it
+    uint32_t uplink_count
     uint32_t external_count
-    uint32_t pooled_count                      # the first so many are shared; each other is one host's
-    uint32_t network_count
+    uint32_t pooled_count                      # the first so many are handed out, those of a realm together
+    uint32_t realm_count
+    uint32_t internal_count
     uint32_t behaviour_count
     uint32_t forward_count
     uint32_t helper_port_count
+    Uplink[MOST_UPLINKS] uplinks
     uint32_t[MOST_EXTERNAL_ADDRESSES] external           # network order
-    Network[MOST_INTERNAL_NETWORKS] networks
+    uint8_t[MOST_EXTERNAL_ADDRESSES] uplink_of           # [external address]
+    uint8_t[MOST_EXTERNAL_ADDRESSES] realm_of            # [external address]; NO_REALM: it is not handed out
+    Realm[MOST_REALMS] realms
+    Source[MOST_SOURCES] sources               # of an uplink together, longest prefix first
+    Range[MOST_INTERNAL_NETWORKS] internal     # ascending, disjoint
     Behaviour[MOST_BEHAVIOURS] behaviours      # narrowest first, the last is for every host
     Forward[MOST_FORWARDS] forwards            # the first that fits counts
     Target[MOST_FORWARD_TARGETS] targets
     HelperPort[MOST_HELPER_PORTS] helper_ports
     Network[MOST_HELPER_NETWORKS] helper_networks
-    uint16_t first_port                        # host order, both included
-    uint16_t last_port
-    uint16_t mss                               # the largest TCP MSS to let through; 0: any
     uint8_t refusals                           # send ICMP errors about refused sessions
-    uint32_t external_interface                # its index; 0: nothing is hairpinned
+    uint32_t hairpin_mark                      # the bit of a second pass; 0: nothing is hairpinned
     Limits limits
     Timeouts timeouts
+    uint8_t[3][BITMAP_BYTES] ports             # TCP, UDP ports and ICMP identifiers that are handed out
     uint8_t[2][BITMAP_BYTES] reserved          # TCP, UDP ports of a local socket or a forward
 
-cdef inline bint lies_in(uint32_t address, const Network* network) noexcept nogil:
-    return address & network.mask == network.address
-
-cdef inline bint is_external(const Rules* rules, uint32_t address) noexcept nogil:
+cdef inline int external_index(const Rules* rules, uint32_t address) noexcept nogil:
+    """The number of an external address, or -1."""
     cdef uint32_t i
     for i in range(rules.external_count):
         if rules.external[i] == address:
-            return True
-    return False
+            return <int>i
+    return -1
+
+cdef inline bint is_external(const Rules* rules, uint32_t address) noexcept nogil:
+    return external_index(rules, address) >= 0
+
+cdef inline uint8_t uplink_of_address(const Rules* rules, uint32_t address) noexcept nogil:
+    """The number of the uplink that has this external address, or NO_UPLINK."""
+    cdef int external = external_index(rules, address)
+    return rules.uplink_of[external] if external >= 0 else <uint8_t>NO_UPLINK
+
+cdef inline uint8_t uplink_at(const Rules* rules, uint32_t device) noexcept nogil:
+    """The number of the uplink with this interface, or NO_UPLINK."""
+    cdef uint8_t i
+    for i in range(rules.uplink_count):
+        if rules.uplinks[i].index == device:
+            return i
+    return NO_UPLINK
 
 cdef inline bint is_internal(const Rules* rules, uint32_t address) noexcept nogil:
-    cdef uint32_t i
-    for i in range(rules.network_count):
-        if lies_in(address, &rules.networks[i]):
-            return True
-    return False
+    return lies_in_any(address, rules.internal, rules.internal_count)
 
 cdef inline const Behaviour* behaviour_of(const Rules* rules, uint32_t internal) noexcept nogil:
     """How the sessions of an internal host are mapped and filtered."""
@@ -151,5 +165,8 @@ cdef inline bint is_reserved(const Rules* rules, uint8_t transport, uint16_t por
     return False
 
 cdef inline bint is_assignable(const Rules* rules, uint8_t transport, uint16_t port) noexcept nogil:
-    """Is this external port (host order) one that mappings are given?"""
-    return rules.first_port <= port <= rules.last_port and not is_reserved(rules, transport, port)
+    """Is this external port (host order), or query identifier, one that mappings are given?"""
+    return (
+        transport <= CLASS_ICMP and (rules.ports[transport][port >> 3] >> (port & 7)) & 1
+        and not is_reserved(rules, transport, port)
+    )

@@ -7,10 +7,12 @@ from libc.string cimport memset
 from nfmasq._hot.state.index cimport index_session, unindex_session
 from nfmasq._hot.state.mappings cimport end_mapping
 from nfmasq._hot.state.packet cimport CLASS_TCP
+from nfmasq._hot.state.rules cimport uplink_of_address
 from nfmasq._hot.state.table cimport EXPECTED, NAMED, WHEEL, Host, Mapping, NatTable, Session
 from nfmasq._hot.state.tcpstate cimport tcp_half_open
 from nfmasq._hot.state.timers cimport wheel_insert, wheel_remove
 from nfmasq._hot.state.traffic cimport is_answered
+from nfmasq._hot.state.uplinks cimport NO_UPLINK
 
 cdef extern from *:
     """
@@ -90,6 +92,9 @@ cdef inline uint32_t begin_session(
     session.remote_address = remote_address
     session.remote_port = remote_port
     session.scope = mapping.scope
+    session.uplink = uplink_of_address(&table.rules, mapping.external_address)
+    if session.uplink == NO_UPLINK:
+        session.uplink = 0
     session.flags = flags
     session.created = now
     session.expires = expires

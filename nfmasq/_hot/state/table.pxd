@@ -28,7 +28,8 @@ from nfmasq._hot.state.rules cimport Rules
 from nfmasq._hot.base.siphash cimport HashKey, siphash
 
 cdef enum:
-    IDENTIFICATIONS = 2048   # a power of two
+    IDENTIFICATIONS = 2048   # a power of two, as the next
+    HAIRPINS = 65536
     PEER_SHARE = 2           # sessions to a bucket of by_peer, which is asked for new ones from outside alone
     HOST_SHARE = 4           # and to one of host_by_address: few hosts have fewer
     WHEEL = 8192             # seconds the timer wheel looks ahead: more than the longest default timer
@@ -60,7 +61,7 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint8_t live             # 1: counts; 0: free, and by_internal_next is the next free one
     uint8_t helper           # number of the helper that reads its packets; 0: none
     uint8_t flags            # SessionFlags
-    uint8_t spare
+    uint8_t uplink           # number of the one that has its external address
     uint8_t protocol
     uint8_t transport
     uint8_t state            # tcpstate
@@ -104,7 +105,7 @@ cdef struct Mapping:         # 44 bytes
     uint32_t remote_address  # 0 where the scope is wider
     uint16_t remote_port
     uint8_t scope
-    uint8_t spare
+    uint8_t realm            # of its external address: uplinks
 
 cdef struct Host:            # 40 bytes
     uint32_t address
@@ -112,11 +113,11 @@ cdef struct Host:            # 40 bytes
     uint32_t sessions
     uint32_t next
     uint32_t external_address    # that it is paired with; 0: none yet
+    uint32_t other_address   # that it is paired with in another realm; 0: none yet
     uint32_t half_open       # its TCP sessions whose handshake is not over
     uint32_t second          # the last second in which it began a session
     uint32_t begun           # how many it began then
     uint32_t unanswered      # its sessions in which it has sent nothing
-    uint32_t spare
 
 cdef enum:
     NO_POOL = 0xFFFF
@@ -160,6 +161,7 @@ cdef struct NatTable:
     uint32_t* mapping_by_external
     uint32_t* host_by_address
     uint32_t* wheel                  # [WHEEL] first session due in that second
+    uint32_t* hairpins               # [HAIRPINS] senders' sessions, by both internal endpoints; hairpin
     uint32_t wheel_now               # the second up to which the wheel has advanced
     PortPool* pools                  # [external address][TCP, UDP, ICMP]
     uint32_t[TRANSPORT_COUNT] session_count

@@ -2,15 +2,15 @@
 
 from libc.stdint cimport uint32_t
 
-from nfmasq._hot.state.packet cimport OUTBOUND, Packet
+from nfmasq._hot.state.packet cimport CONTINUE, OUTBOUND, Packet
 from nfmasq._hot.state.table cimport NatTable
 from nfmasq._hot.way.admit_in cimport admit_inbound
 from nfmasq._hot.way.admit_out cimport admit_outbound
 from nfmasq._hot.way.screen cimport screen
 
 cdef inline bint admit(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
-    """Begin the packet's session. False: its way has ended."""
-    if not screen(&table.rules, packet):
+    """Begin the packet's session. False: its way has ended, or the lookup has ended it already."""
+    if packet.verdict != CONTINUE or not screen(&table.rules, packet):
         return False
     if packet.direction == OUTBOUND:
         return admit_outbound(table, packet, now)

@@ -1,13 +1,14 @@
 # Admit in: a session for a packet from outside that belongs to none, or the reason why not.
 #
 # Three ways lead in, in this order: an expectation of a helper; a forward; a mapping whose filtering lets
-# this remote endpoint in (RFC 4787 REQ-8). The default host comes after the mappings.
+# this remote endpoint in (RFC 4787 REQ-8). The default host comes after the mappings, and after the flows
+# that conntrack knows (ask). What none of the three knows is let by: other programs translate too.
 
 from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external, set_scope
 from nfmasq._hot.state.packet cimport (
-    CLASS_ICMP, CLASS_OTHER, CLASS_UDP, ICMP_REPLY, Packet, drop, let_pass,
+    ASK, CLASS_ICMP, CLASS_OTHER, CLASS_UDP, ICMP_REPLY, Packet, drop, let_by, let_pass,
 )
 from nfmasq._hot.state.reasons cimport FILTERED, NO_MAPPING, SESSION_CLASH
 from nfmasq._hot.state.rules cimport (
@@ -45,9 +46,9 @@ cdef inline bint admit_by_mapping(NatTable* table, Packet* packet, uint32_t now)
     if packet.transport == CLASS_ICMP and not (mapping and passes_filter(table, packet, mapping)):
         return let_pass(packet)          # an answer to the router's own ping
     if not mapping:
-        return drop(packet, NO_MAPPING)
+        return let_by(packet, NO_MAPPING)
     if not passes_filter(table, packet, mapping):
-        return drop(packet, FILTERED)
+        return let_by(packet, FILTERED)
     if packet.kind != ICMP_REPLY and not may_begin(packet):
         return False
     if not within_limits(table, packet, table.mappings[mapping].host, now):
@@ -116,7 +117,13 @@ cdef inline bint admit_inbound(NatTable* table, Packet* packet, uint32_t now) no
         arrive(table, packet, expected, now)
         return True
     forward = find_forward(&table.rules, packet)
-    if forward != NULL and not (is_for_default_host(forward) and is_mapped(table, packet)):
+    if forward != NULL and is_for_default_host(forward):
+        if is_mapped(table, packet):
+            forward = NULL
+        elif not packet.asked and not packet.as_address:
+            packet.verdict = ASK
+            return False
+    if forward != NULL:
         return admit_by_forward(table, packet, forward, now)
     if packet.transport == CLASS_OTHER or packet.transport == CLASS_ICMP and packet.kind != ICMP_REPLY:
         return let_pass(packet)          # a ping of the router, a tunnel of its own

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t
 
-from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_REPLY, OUTBOUND, Packet, drop
+from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_REPLY, OUTBOUND, Packet, drop, let_by
 from nfmasq._hot.state.reasons cimport ICMP_NO_SESSION, TCP_NO_SESSION
 from nfmasq._hot.state.sessions cimport begin_session
 from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, NatTable
@@ -13,7 +13,9 @@ from nfmasq._hot.wire.wire cimport ACK, SYN
 cdef inline bint may_begin(Packet* packet) noexcept nogil:
     """Is this the first packet of anything? TCP begins with a SYN, a query with a request."""
     if packet.transport == CLASS_TCP and packet.tcp_flags & (SYN | ACK) != SYN:
-        return drop(packet, TCP_NO_SESSION)
+        if packet.direction == OUTBOUND:
+            return drop(packet, TCP_NO_SESSION)
+        return let_by(packet, TCP_NO_SESSION)
     if packet.kind == ICMP_REPLY:
         return drop(packet, ICMP_NO_SESSION)
     return True

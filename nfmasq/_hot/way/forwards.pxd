@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from nfmasq._hot.state.mappings cimport find_host
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_UDP, ICMP_QUERY, Packet
-from nfmasq._hot.state.rules cimport Forward, Rules, Target
+from nfmasq._hot.state.rules cimport Forward, Rules, Target, uplink_of_address
 from nfmasq._hot.state.table cimport NatTable, random_word
 from nfmasq._hot.wire.wire cimport ICMP, htons, ntohs
 
@@ -62,8 +62,10 @@ cdef inline uint16_t target_port(
         return 0
     return htons(<uint16_t>(target.base + target.step * (ntohs(packet.near_port) - forward.first)))
 
-cdef inline const Forward* find_static(const Rules* rules, const Packet* packet) noexcept nogil:
-    """The forward by whose external endpoint what this internal endpoint begins goes out, or NULL."""
+cdef inline const Forward* find_static(
+    const Rules* rules, const Packet* packet, uint8_t uplink
+) noexcept nogil:
+    """The forward by whose external endpoint at this uplink an internal one's session goes out, or NULL."""
     cdef const Forward* forward
     cdef const Target* target
     cdef uint32_t offset
@@ -72,6 +74,8 @@ cdef inline const Forward* find_static(const Rules* rules, const Packet* packet)
         forward = &rules.forwards[i]
         target = &rules.targets[forward.first_target]
         if not forward.two_way or target.address != packet.near_address:
+            continue
+        if forward.external and uplink_of_address(rules, forward.external) != uplink:
             continue
         if forward.one_to_one:
             return forward

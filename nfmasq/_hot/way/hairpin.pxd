@@ -3,43 +3,104 @@
 # The packet is treated as if it went out and came back in: the sender's session takes it out, the
 # receiver's takes it in, with the sender's external endpoint as the remote one (REQ-9a). The kernel routes in
 # between, and takes no packet whose source is an address of its own. So the packet comes twice: in
-# PREROUTING its destination is rewritten, in POSTROUTING its source. Its mark carries the number of the
-# sender's session from the first pass to the second. No loop: what is rewritten is for a host inside.
+# PREROUTING its destination is rewritten, in POSTROUTING its source. One bit of its mark tells the second
+# pass from a packet that one LAN host sends to another. All other bits belong to other programs, and stay. No
+# loop: the rewritten packet is for a host inside.
+#
+# The second pass knows the internal endpoints of both sides, and by them the sender's session. The first pass
+# has noted its number in table.hairpins. The note may be another's by then: it is checked, and where it fails
+# the receiver's mappings are tried.
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.way.admit_in cimport admit_inbound
 from nfmasq._hot.way.admit_out cimport admit_outbound
 from nfmasq._hot.way.forwards cimport find_forward
 from nfmasq._hot.way.lookup cimport lookup
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport find_mapping_by_external
 from nfmasq._hot.state.packet cimport (
     CLASS_OTHER, CLASS_UDP, CONTINUE, HAIRPIN, ICMP_ERROR, ICMP_REPLY, INBOUND, OUTBOUND, TRANSLATE, Packet,
     drop, let_pass,
 )
 from nfmasq._hot.state.reasons cimport (
-    HAIRPIN_LOST, ICMP_ERROR_UNMATCHED, ICMP_NO_SESSION, NO_MAPPING, PORTLESS_REMOTE_TAKEN,
-    SOURCE_NOT_INTERNAL,
+    HAIRPIN_LOST, ICMP_ERROR_UNMATCHED, ICMP_NO_SESSION, PORTLESS_REMOTE_TAKEN, SOURCE_NOT_INTERNAL,
 )
-from nfmasq._hot.state.rules cimport Rules, is_internal
-from nfmasq._hot.state.table cimport NatTable, Session, tuple_bucket
+from nfmasq._hot.state.rules cimport Rules, is_internal, uplink_at
+from nfmasq._hot.state.table cimport HAIRPINS, Mapping, NatTable, Session, tuple_bucket
+from nfmasq._hot.state.uplinks cimport NO_UPLINK
 from nfmasq._hot.way.track cimport track
 
-cdef enum:
-    MARK_BITS = 0xFC000000
-    MARK = 0x80000000        # in those bits; the others are a session's number, up to MOST_SESSIONS
-
 cdef inline bint is_second_pass(const Rules* rules, const Packet* packet) noexcept nogil:
-    """Does it carry our mark, and leave by another interface than the external one?"""
+    """Does it carry our mark, and leave by no uplink?"""
     return (
-        packet.mark & <uint32_t>MARK_BITS == <uint32_t>MARK and packet.direction == OUTBOUND
-        and rules.external_interface != 0 and packet.out_device != rules.external_interface
+        packet.mark & rules.hairpin_mark and packet.direction == OUTBOUND
+        and uplink_at(rules, packet.out_device) == NO_UPLINK
     )
+
+cdef inline uint32_t* note_of(
+    NatTable* table, uint8_t protocol,
+    uint32_t sender, uint16_t sender_port, uint32_t receiver, uint16_t receiver_port,
+) noexcept nogil:
+    """Where the session is noted that takes a hairpinned packet out, by both internal endpoints."""
+    return &table.hairpins[
+        tuple_bucket(table, protocol, sender, sender_port, receiver, receiver_port) & (HAIRPINS - 1)
+    ]
+
+cdef inline void note_sender(NatTable* table, const Packet* packet, uint32_t sender) noexcept nogil:
+    cdef const Session* near = &table.sessions[sender]
+    cdef const Session* far = &table.sessions[packet.session]
+    note_of(
+        table, packet.protocol,
+        near.internal_address, near.internal_port, far.internal_address, far.internal_port,
+    )[0] = sender
+
+cdef inline bint is_sender(const NatTable* table, const Packet* packet, uint32_t number) noexcept nogil:
+    """Does this session take out what the packet's source sends to the internal endpoint it is sent to?"""
+    cdef const Session* session = &table.sessions[number]
+    cdef uint32_t receiver
+    if (
+        number == 0 or number > table.top[0] or not session.live
+        or session.internal_address != packet.near_address or session.internal_port != packet.near_port
+        or session.protocol != packet.protocol
+    ):
+        return False
+    receiver = find_by_external(
+        table, session.protocol, session.remote_address, session.remote_port,
+        session.external_address, session.external_port,
+    )
+    return (
+        receiver != 0 and table.sessions[receiver].internal_address == packet.remote_address
+        and table.sessions[receiver].internal_port == packet.remote_port
+    )
+
+cdef inline uint32_t find_sender(NatTable* table, const Packet* packet) noexcept nogil:
+    """The session by which the packet goes out that is on its way to an internal host, or 0."""
+    cdef uint32_t number = note_of(
+        table, packet.protocol,
+        packet.near_address, packet.near_port, packet.remote_address, packet.remote_port,
+    )[0]
+    cdef uint32_t mapping
+    cdef const Mapping* tried
+    if is_sender(table, packet, number):
+        return number
+    mapping = table.mapping_by_internal[
+        tuple_bucket(table, packet.protocol, packet.remote_address, packet.remote_port, 0, 0)
+    ]
+    while mapping:
+        tried = &table.mappings[mapping]
+        number = find_by_internal(
+            table, packet.protocol,
+            packet.near_address, packet.near_port, tried.external_address, tried.external_port,
+        )
+        if is_sender(table, packet, number):
+            return number
+        mapping = tried.by_internal_next
+    return 0
 
 cdef inline void cross(NatTable* table, Packet* packet) noexcept nogil:
     """From having gone out to coming in: the sender's external endpoint is the remote one now."""
     cdef Session* sender = &table.sessions[packet.session]
-    packet.mark = <uint32_t>MARK | packet.session
     packet.near_address, packet.near_port = packet.remote_address, packet.remote_port
     packet.remote_address, packet.remote_port = sender.external_address, sender.external_port
     packet.near_identifier = not packet.near_identifier
@@ -68,9 +129,7 @@ cdef inline bint begin(NatTable* table, Packet* packet, uint32_t now) noexcept n
     if packet.kind == ICMP_REPLY:
         return drop(packet, ICMP_NO_SESSION)
     if not leads_inside(table, packet):
-        if packet.transport <= CLASS_UDP:
-            return drop(packet, NO_MAPPING)
-        return let_pass(packet)          # a ping of the router by its external address, a tunnel to it
+        return let_pass(packet)          # for the router, or for a port that a container is reached by
     if not is_internal(&table.rules, packet.near_address):
         return drop(packet, SOURCE_NOT_INTERNAL)
     return admit_outbound(table, packet, now)
@@ -79,10 +138,10 @@ cdef inline bint go_out(NatTable* table, Packet* packet, uint32_t now) noexcept 
     """The sender's session, found or begun, as if the packet left."""
     return (lookup(table, packet) or begin(table, packet, now)) and track(table, packet, now)
 
-cdef inline bint come_in(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
+cdef inline bint come_in(NatTable* table, Packet* packet, uint32_t sender, uint32_t now) noexcept nogil:
     """The receiver's session, found or begun, as if the packet came from outside."""
     if lookup(table, packet):
-        if packet.transport == CLASS_OTHER and packet.session == packet.mark & ~<uint32_t>MARK_BITS:
+        if packet.transport == CLASS_OTHER and packet.session == sender:
             # Behind one address what it sends and what it would be answered look the same.
             return drop(packet, PORTLESS_REMOTE_TAKEN)
         return track(table, packet, now)
@@ -92,26 +151,27 @@ cdef inline bint come_in(NatTable* table, Packet* packet, uint32_t now) noexcept
 
 cdef inline void start_hairpin(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """The first pass: both sessions, and the destination."""
+    cdef uint32_t sender
     packet.direction = OUTBOUND
+    packet.as_address = packet.remote_address
     if go_out(table, packet, now):
+        sender = packet.session
         cross(table, packet)
-        if come_in(table, packet, now):
+        if come_in(table, packet, sender, now):
+            note_sender(table, packet, sender)
+            packet.mark |= table.rules.hairpin_mark
             packet.marked = True
     packet.direction = HAIRPIN
 
 cdef inline void finish_hairpin(NatTable* table, Packet* packet) noexcept nogil:
     """The second pass: the source. Without its session it must not go on: the receiver would answer it."""
-    cdef uint32_t number = packet.mark & ~<uint32_t>MARK_BITS
+    cdef uint32_t number = find_sender(table, packet)
     cdef Session* session = &table.sessions[number]
-    if (
-        number == 0 or number > table.top[0] or not session.live
-        or session.internal_address != packet.near_address or session.internal_port != packet.near_port
-        or session.protocol != packet.protocol
-    ):
+    if not number:
         drop(packet, HAIRPIN_LOST)
         return
     packet.second_pass = True
     packet.marked = True
-    packet.mark = 0
+    packet.mark &= ~table.rules.hairpin_mark
     packet.verdict = TRANSLATE
     packet.new_address, packet.new_port = session.external_address, session.external_port

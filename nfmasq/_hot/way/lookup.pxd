@@ -1,5 +1,8 @@
 # Lookup: the session a packet belongs to.
 
+from libc.stdint cimport uint32_t
+
+from nfmasq._hot.way.appear cimport stays_with_uplink
 from nfmasq._hot.way.expect cimport find_expected
 from nfmasq._hot.state.packet cimport CLASS_TCP, INBOUND, Packet
 from nfmasq._hot.state.index cimport find_by_external_at, find_by_internal_at
@@ -23,7 +26,7 @@ cdef inline bint lookup(const NatTable* table, Packet* packet) noexcept nogil:
 
     While the uplink has no address no session is of use; they wait for the address to come back.
     """
-    if table.rules.external_count == 0:
+    if not table.rules.single and table.rules.external_count == 0:
         return False
     if packet.direction != INBOUND:
         packet.session = find_by_internal_at(
@@ -42,3 +45,7 @@ cdef inline bint lookup(const NatTable* table, Packet* packet) noexcept nogil:
         elif is_expected_anew(table, packet):
             packet.session = 0
     return packet.session != 0
+
+cdef inline bint find(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
+    """The packet's session, unless it leaves by another uplink. False: as lookup, or its way has ended."""
+    return lookup(table, packet) and (table.rules.single or stays_with_uplink(table, packet, now))

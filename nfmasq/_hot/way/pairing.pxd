@@ -1,21 +1,23 @@
 # Pairing: the mapping of an internal endpoint, and the external endpoint that the mapping gets.
 #
-# An internal host is paired with one address of the pool (RFC 4787 REQ-2). A forward gives its target the
+# An internal host is paired with one address of each pool (RFC 4787 REQ-2). A forward gives its target the
 # forward's own external endpoint. Every other mapping gets a port of the paired address that is free.
 
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
-from nfmasq._hot.state.mappings cimport begin_host, begin_mapping, find_mapping_by_external, set_scope
+from nfmasq._hot.state.mappings cimport begin_host, begin_mapping, find_mapping_by_external, pair, set_scope
 from nfmasq._hot.state.packet cimport CLASS_OTHER, Packet, drop
 from nfmasq._hot.state.ports cimport PortPool, allocate_port, free_ports, give_back
 from nfmasq._hot.state.reasons cimport NO_EXTERNAL_ADDRESS, PORTS_EXHAUSTED
 from nfmasq._hot.state.rules cimport Forward, Target, behaviour_of
 from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.table cimport (
-    NO_POOL, SCOPE_STATIC, Mapping, NatTable, Scope,
+    NO_POOL, SCOPE_STATIC, Host, Mapping, NatTable, Scope,
     ask_for, endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
 )
+from nfmasq._hot.state.uplinks cimport NO_REALM, Realm
+from nfmasq._hot.way.appear cimport realm_for
 from nfmasq._hot.way.forwards cimport find_static, static_port
 from nfmasq._hot.way.limits cimport may_have_port
 from nfmasq._hot.wire.wire cimport htons, ntohs
@@ -23,25 +25,30 @@ from nfmasq._hot.wire.wire cimport htons, ntohs
 cdef enum:
     TRIES = 16               # at finding a port of a pool, where forwards' mappings have some
 
-cdef inline int paired_external(NatTable* table, Packet* packet, uint32_t host) noexcept nogil:
-    """Which of the pool's addresses an internal host appears as: the one it has (RFC 4787 REQ-2), or -1.
+cdef inline bint is_paired(const Host* host, uint32_t external_address) noexcept nogil:
+    return host.external_address == external_address or host.other_address == external_address
+
+cdef inline uint32_t paired_external(
+    NatTable* table, Packet* packet, const Realm* realm, uint32_t host
+) noexcept nogil:
+    """Which of the realm's addresses an internal host appears as: the one it has (RFC 4787 REQ-2).
 
     A host that has none yet gets one by its hash, or the next that still has a free port.
     """
-    cdef uint32_t count = table.rules.pooled_count
     cdef uint32_t first = endpoint_bucket(table, 0, packet.near_address, 0)
-    cdef uint32_t i
-    if count == 0:
-        return -1
-    if host and table.hosts[host].external_address:
-        for i in range(count):
-            if table.rules.external[i] == table.hosts[host].external_address:
-                return <int>i
-    elif packet.transport != CLASS_OTHER:
-        for i in range(count):
-            if free_ports(pool_of(table, <uint16_t>((first + i) % count), packet.transport)):
-                return <int>((first + i) % count)
-    return <int>(first % count)
+    cdef uint32_t i, at
+    if realm.count == 1:
+        return realm.first
+    if host:
+        for i in range(realm.first, <uint32_t>realm.first + realm.count):
+            if is_paired(&table.hosts[host], table.rules.external[i]):
+                return i
+    if packet.transport != CLASS_OTHER:
+        for i in range(realm.count):
+            at = realm.first + (first + i) % realm.count
+            if free_ports(pool_of(table, <uint16_t>at, packet.transport)):
+                return at
+    return realm.first + first % realm.count
 
 cdef inline void want_internal(Packet* packet, Mapping* wanted) noexcept nogil:
     """A mapping of the packet's internal endpoint, its scope and its external endpoint still open."""
@@ -56,10 +63,13 @@ cdef inline bint want_outbound(
     NatTable* table, Packet* packet, uint32_t host, Mapping* wanted
 ) noexcept nogil:
     """The mapping by which a session goes that an internal endpoint begins. False: the packet is dropped."""
-    cdef const Forward* forward = find_static(&table.rules, packet)
+    cdef uint8_t uplink
+    cdef uint8_t realm = realm_for(&table.rules, packet, &uplink)
+    cdef const Forward* forward = find_static(&table.rules, packet, uplink)
     cdef const Target* target
-    cdef int paired = paired_external(table, packet, host)
+    cdef uint32_t paired
     want_internal(packet, wanted)
+    wanted.realm = realm
     if forward != NULL:
         target = &table.rules.targets[forward.first_target]
         set_scope(wanted, SCOPE_STATIC, 0, 0)
@@ -73,8 +83,9 @@ cdef inline bint want_outbound(
             packet.remote_address, packet.remote_port,
         )
     if wanted.external_address == 0:
-        if paired < 0:
+        if realm == NO_REALM:
             return drop(packet, NO_EXTERNAL_ADDRESS)
+        paired = paired_external(table, packet, &table.rules.realms[realm], host)
         wanted.external_address = table.rules.external[paired]
         if forward == NULL and packet.transport != CLASS_OTHER:
             wanted.pool = <uint16_t>paired
@@ -146,6 +157,6 @@ cdef inline uint32_t admit_mapping(
     ask_for_links(table, packet, wanted)
     if not host:
         host = begin_host(table, wanted.internal_address)
-    if table.hosts[host].external_address == 0 and wanted.scope < SCOPE_STATIC:
-        table.hosts[host].external_address = wanted.external_address
+    if wanted.scope < SCOPE_STATIC:
+        pair(&table.hosts[host], wanted.external_address)
     return begin_mapping(table, wanted, host, now)

@@ -18,7 +18,9 @@ from nfmasq._hot.state.reasons cimport (
     IP_HEADER_INVALID, NOT_IPV4, PORT_ZERO, PROTOCOL_UNTRANSLATABLE, TCP_FLAGS_INVALID,
     TCP_HEADER_INVALID, TRUNCATED, UDP_LENGTH_INVALID,
 )
+from nfmasq._hot.state.rules cimport Rules, uplink_at
 from nfmasq._hot.state.tcpstate cimport flags_make_sense
+from nfmasq._hot.state.uplinks cimport NO_UPLINK
 from nfmasq._hot.wire.wire cimport (
     AH, DCCP, FRAGMENT_OFFSET, ICMP, MORE_FRAGMENTS_OR_OFFSET, TCP, UDP, UDPLITE,
     IcmpHeader, IpHeader, TcpHeader, UdpHeader, header_length, ntohs, tcp_header_length,
@@ -63,7 +65,7 @@ cdef inline bint parse_udp(Packet* packet, IpHeader* ip) noexcept nogil:
         return drop(packet, PORT_ZERO)
     # Once conntrack has verified a UDP super-packet that carries a payload verdict, the kernel can no longer
     # cut it up: it must come in parts. On its way out nothing verifies it.
-    if packet.gso and packet.direction != OUTBOUND:
+    if packet.gso and packet.direction != OUTBOUND and not packet.second_look:
         return segment_first(packet)
     set_endpoints(packet, ip.source, udp.source, ip.destination, udp.destination)
     return True
@@ -161,9 +163,12 @@ cdef inline bint parse_icmp(Packet* packet, IpHeader* ip) noexcept nogil:
         set_endpoints(packet, ip.source, 0, ip.destination, 0)
     return True
 
-cdef inline void orient(Packet* packet, uint32_t external_interface) noexcept nogil:
+cdef inline void orient(const Rules* rules, Packet* packet) noexcept nogil:
     """Tell what comes from inside to an external address from what comes in from outside."""
-    if packet.direction == INBOUND and external_interface and packet.in_device != external_interface:
+    if (
+        packet.direction == INBOUND and rules.hairpin_mark
+        and packet.in_device != rules.uplinks[0].index and uplink_at(rules, packet.in_device) == NO_UPLINK
+    ):
         packet.direction = HAIRPIN
 
 cdef inline bint parse(Packet* packet) noexcept nogil:

@@ -11,9 +11,9 @@ from libc.string cimport memset
 
 from nfmasq._hot.state.aside cimport AsideQueue
 from nfmasq._hot.wire.netlink cimport (
-    MSG_TRUNC, MSG_WAITFORONE, NF_INET_PRE_ROUTING, NFNL_SUBSYS_QUEUE, NFQA_CAP_LEN, NFQA_IFINDEX_INDEV,
-    NFQA_IFINDEX_OUTDEV, NFQA_MARK, NFQA_PACKET_HDR, NFQA_PAYLOAD, NFQA_SKB_CSUMNOTREADY, NFQA_SKB_GSO,
-    NFQA_SKB_INFO, NFQNL_MSG_PACKET, NLA_TYPE_MASK,
+    MSG_TRUNC, MSG_WAITFORONE, NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFNL_SUBSYS_QUEUE, NFQA_CAP_LEN,
+    NFQA_IFINDEX_INDEV, NFQA_IFINDEX_OUTDEV, NFQA_MARK, NFQA_PACKET_HDR, NFQA_PAYLOAD, NFQA_SKB_CSUMNOTREADY,
+    NFQA_SKB_GSO, NFQA_SKB_INFO, NFQNL_MSG_PACKET, NLA_TYPE_MASK,
     aligned, iovec, mmsghdr, nfgenmsg, nfqnl_msg_packet_hdr, nlattr, nlmsghdr, recvmmsg,
 )
 from nfmasq._hot.state.capacity cimport MOST_WORKER_QUEUES
@@ -44,6 +44,7 @@ cdef struct Batch:
     uint16_t first_queue
     uint16_t queues          # so many from the first on
     AsideQueue* aside        # where packets for helpers go; NULL: nowhere
+    int conntrack            # a socket to ask connection tracking by; -1: none
     int32_t segment_queue    # where super-packets are sent to be cut up; -1: nowhere
     uint32_t[MOST_WORKER_QUEUES] next_id    # of each queue: the number the next packet should have
     int count                # packets of this batch
@@ -106,7 +107,8 @@ cdef inline bint read_attributes(Packet* packet, uint8_t* at, uint8_t* end) noex
     if header == NULL:
         return False
     packet.id = ntohl(header.packet_id)
-    packet.direction = INBOUND if header.hook == NF_INET_PRE_ROUTING else OUTBOUND
+    packet.second_look = header.hook == NF_INET_LOCAL_IN
+    packet.direction = INBOUND if header.hook == NF_INET_PRE_ROUTING or packet.second_look else OUTBOUND
     packet.checksum_ready = not info & NFQA_SKB_CSUMNOTREADY
     packet.gso = (info & NFQA_SKB_GSO) != 0
     if packet.data == NULL:

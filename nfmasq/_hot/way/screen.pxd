@@ -1,11 +1,10 @@
 # Screen: may a packet with these addresses be let in, or out?
 #
-# Packets of a session need no look: its addresses were screened when it began. An ICMP error is the
-# exception, for whoever sends it is no party to the session.
+# Packets of a session need no look: its addresses were screened when it began. Whoever sends an ICMP error is
+# no party to the session, and is believed.
 
 from nfmasq._hot.state.packet cimport (
-    CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, ICMP_ERROR, INBOUND, OUTBOUND, Packet,
-    drop, is_from_router, let_pass,
+    CLASS_TCP, CLASS_UDP, ICMP_ERROR, INBOUND, OUTBOUND, Packet, drop, is_from_router, let_by, let_pass,
 )
 from nfmasq._hot.state.reasons cimport (
     DESTINATION_INTERNAL, DESTINATION_MARTIAN, ICMP_ERROR_UNMATCHED, NO_EXTERNAL_ADDRESS, SOURCE_INTERNAL,
@@ -44,9 +43,16 @@ cdef inline bint screen_source(const Rules* rules, Packet* packet) noexcept nogi
         return drop(packet, SOURCE_INTERNAL)
     return True
 
-cdef inline bint screen_error(const Rules* rules, Packet* packet) noexcept nogil:
-    """The sender of an ICMP error from outside, whether a session explains the error or not."""
-    return packet.kind != ICMP_ERROR or packet.direction != INBOUND or screen_source(rules, packet)
+cdef inline bint screen_error(Packet* packet) noexcept nogil:
+    """The sender of an ICMP error from outside: any router on the way may report (RFC 4787 REQ-12a).
+
+    Routers on the way have addresses of all kinds, private ones and what looks like ours among them. An error
+    that no session explains is screened like any packet (screen_source).
+    """
+    cdef IpHeader* ip = <IpHeader*>packet.data
+    if packet.kind == ICMP_ERROR and packet.direction == INBOUND and is_martian(ip.source):
+        return drop(packet, SOURCE_MARTIAN)
+    return True
 
 cdef inline bint screen_inbound(const Rules* rules, Packet* packet) noexcept nogil:
     cdef IpHeader* ip = <IpHeader*>packet.data
@@ -56,10 +62,10 @@ cdef inline bint screen_inbound(const Rules* rules, Packet* packet) noexcept nog
         return False
     if packet.kind == ICMP_ERROR:
         # About a packet that left by a port of ours: a forgotten session's. Else it is the router's.
-        if packet.transport != CLASS_OTHER and packet.transport != CLASS_ICMP and is_assignable(
+        if packet.transport <= CLASS_UDP and is_assignable(
             rules, packet.transport, ntohs(packet.near_port)
         ):
-            return drop(packet, ICMP_ERROR_UNMATCHED)
+            return let_by(packet, ICMP_ERROR_UNMATCHED)
         return let_pass(packet)
     if rules.external_count == 0:
         if packet.transport == CLASS_TCP or packet.transport == CLASS_UDP:

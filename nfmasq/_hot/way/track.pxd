@@ -72,7 +72,7 @@ cdef inline void become(NatTable* table, Packet* packet, const Session* session)
         packet.new_address, packet.new_port = session.internal_address, session.internal_port
     learn_correction(packet, session)
     if packet.tcp_flags & SYN:
-        packet.most_mss = table.rules.mss
+        packet.most_mss = table.rules.uplinks[session.uplink].mss
 
 cdef inline bint track(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """Bring the session up to date. False: the packet is none of it, and dropped."""

@@ -1,4 +1,4 @@
-# Netlink and netfilter-queue messages, as linux/netfilter/nfnetlink_queue.h lays them out.
+# Netlink, netfilter-queue and ctnetlink messages, as the headers below linux/netfilter/ lay them out.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
@@ -19,6 +19,10 @@ cdef extern from "<sys/socket.h>" nogil:
         unsigned int msg_len
     int recvmmsg(int fd, mmsghdr* messages, unsigned int count, int flags, timespec* timeout)
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
+    ssize_t send(int fd, const void* message, size_t length, int flags)
+    ssize_t recv(int fd, void* message, size_t length, int flags)
+    int AF_INET
+    int MSG_DONTWAIT
     int MSG_WAITFORONE
     int MSG_TRUNC
 
@@ -34,6 +38,7 @@ cdef extern from "<linux/netlink.h>" nogil:
         uint16_t nla_type
     int NLM_F_REQUEST
     int NLMSG_ERROR
+    int NLA_F_NESTED
     int NLA_TYPE_MASK
 
 cdef extern from "<linux/netfilter/nfnetlink.h>" nogil:
@@ -41,6 +46,7 @@ cdef extern from "<linux/netfilter/nfnetlink.h>" nogil:
         uint8_t nfgen_family
         uint8_t version
         uint16_t res_id
+    int NFNL_SUBSYS_CTNETLINK
     int NFNL_SUBSYS_QUEUE
     int NFNETLINK_V0
 
@@ -66,11 +72,26 @@ cdef extern from "<linux/netfilter/nfnetlink_queue.h>" nogil:
     int NFQA_SKB_CSUMNOTREADY
     int NFQA_SKB_GSO
 
+cdef extern from "<linux/netfilter/nfnetlink_conntrack.h>" nogil:
+    int IPCTNL_MSG_CT_GET
+    int CTA_TUPLE_ORIG
+    int CTA_TUPLE_IP
+    int CTA_TUPLE_PROTO
+    int CTA_IP_V4_SRC
+    int CTA_IP_V4_DST
+    int CTA_PROTO_NUM
+    int CTA_PROTO_SRC_PORT
+    int CTA_PROTO_DST_PORT
+    int CTA_PROTO_ICMP_ID
+    int CTA_PROTO_ICMP_TYPE
+    int CTA_PROTO_ICMP_CODE
+
 cdef extern from "<linux/netfilter.h>" nogil:
     int NF_DROP
     int NF_ACCEPT
     int NF_QUEUE
     int NF_INET_PRE_ROUTING
+    int NF_INET_LOCAL_IN
 
 cdef inline uint32_t aligned(uint32_t length) noexcept nogil:
     """Netlink pads messages and attributes to four bytes."""

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, PlainValidator
 
-from nfmasq.config.addresses import LAST_PORT, PortRange, network, port_range
+from nfmasq.config.addresses import LAST_PORT, PortRange, network, port_range, port_ranges
 from nfmasq.config.values import duration, flag, path, whole
 
 
@@ -25,5 +25,6 @@ Flag = Annotated[bool, PlainValidator(flag)]
 Seconds = Annotated[int, PlainValidator(duration)]
 Port = Annotated[int, PlainValidator(whole(1, LAST_PORT))]
 Ports = Annotated[PortRange, PlainValidator(port_range)]
+PortRanges = Annotated[tuple[PortRange, ...], PlainValidator(port_ranges)]
 Cidr = Annotated[IPv4Network, PlainValidator(network)]
 FilePath = Annotated[Path, PlainValidator(path)]

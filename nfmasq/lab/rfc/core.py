@@ -9,11 +9,20 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from nfmasq._fastpath import Table
-from nfmasq.core.policy import EVERYWHERE, Behaviour, Filtering, Limits, Mapping, NetworkBehaviour, Policy
+from nfmasq.core.policy import (
+    EVERYWHERE,
+    Behaviour,
+    Filtering,
+    Limits,
+    Mapping,
+    NetworkBehaviour,
+    Policy,
+    Uplink,
+)
 from nfmasq.lab.packets import read
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, Way
 
-POLICY = Policy(external=(EXTERNAL,), internal=(IPv4Network("192.168.1.0/24"),))
+POLICY = Policy(uplinks=(Uplink.pool(EXTERNAL),), internal=(IPv4Network("192.168.1.0/24"),))
 
 
 def behaving(
@@ -52,5 +61,8 @@ class Core(Way):
 
     def into(self, packet: bytes, to: IPv4Address = CLIENT) -> bytes | None:
         """A packet arrives from outside."""
+        before = self.table.counters().passed
         self.said, sent = self.table.translate(packet, inbound=True, now=self.now)
+        if self.table.counters().passed > before:  # let by; it is still for the router after others' rules
+            self.said, sent = self.table.translate(packet, inbound=True, second_look=True, now=self.now)
         return None if self.said or read(sent).destination[0] != to else sent

@@ -30,6 +30,9 @@ from nfmasq.lab.rfc.way import (
 )
 from nfmasq.lab.waiting import wait_until
 
+PRIVATE_HOP = IPv4Address("10.255.0.1")
+"""A router on the way that has a private address, as many have inside their provider's network."""
+
 RFC = Rfc(4787, "UDP")
 POOL = tuple(IPv4Address("203.0.113.64") + number for number in (0, 1, 2, 3, 40, 41, 80, 99))
 FILTERINGS = {
@@ -70,7 +73,7 @@ def no_overloading(ground: Ground) -> None:
     of_one = ground.mapped((CLIENT, number), (SERVER, 53))
     of_other = ground.mapped((OTHER_CLIENT, number), (OTHER_SERVER, 53))
     demand(of_one != of_other, f"two clients appear as {of_one}, to different servers")
-    core = Core(ports=(5000, 5009))
+    core = Core(ports=((5000, 5009),))
     seen = {core.mapped((CLIENT, each), (SERVER + each, 53)) for each in range(1, 11)}
     demand(len(seen) == 10, "of ten mappings on ten ports, some share one")
     eleventh = core.out(udp((CLIENT, 99), (SERVER, 53)))
@@ -86,7 +89,7 @@ def no_overloading(ground: Ground) -> None:
 def port_range_kept(ground: Ground) -> None:
     for _ in range(50):
         demand(ground.mapped((CLIENT, port()))[1] > 1023, "a port above 1023 was mapped below 1024")
-    core = Core(ports=(924, 1123))
+    core = Core(ports=((924, 1123),))
     for number in range(90):
         low, high = core.mapped((CLIENT, 100 + number))[1], core.mapped((CLIENT, 3000 + number))[1]
         demand(low < 1024, f"port {100 + number} was mapped to {low}, with ports below 1024 to choose from")
@@ -237,7 +240,7 @@ def each_gateway(ground: Ground) -> None:
 
 @RFC.requires("REQ-11", MUST, "Mapping and filtering never change by themselves (deterministic behaviour).")
 def deterministic(_: Ground) -> None:
-    core = Core(ports=(5000, 5063))
+    core = Core(ports=((5000, 5063),))
     clients = [(IPv4Address("192.168.1.100") + number, 4000) for number in range(64)]
     mapped = {client: core.mapped(client) for client in clients}
     demand(core.out(udp((CLIENT, 1), (SERVER, 53))) is None, "with all ports taken, one more was found")
@@ -264,7 +267,7 @@ def icmp_ends_nothing(ground: Ground) -> None:
 def icmp_from_anywhere(ground: Ground) -> None:
     client = (CLIENT, port())
     quoted = udp(ground.mapped(client), (SERVER, 53))
-    for source in (HOP, OTHER_SERVER):
+    for source in (HOP, OTHER_SERVER, PRIVATE_HOP, CLIENT + 100, OTHER_CLIENT):
         arrived = ground.received(error(source, EXTERNAL, quoted, EXCEEDED, 0))
         demand(arrived.quoted.source == client, f"the error quotes {arrived.quoted.source}, not {client}")
 

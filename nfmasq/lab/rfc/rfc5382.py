@@ -156,7 +156,7 @@ def no_overloading(ground: Ground) -> None:
     number = port()
     pair = ground.open((CLIENT, number)).external, ground.open((OTHER_CLIENT, number), (OTHER_SERVER, 80))
     demand(pair[0] != pair[1].external, f"two clients appear as {pair[0]}, to different servers")
-    core = Core(ports=(5000, 5009))
+    core = Core(ports=((5000, 5009),))
     seen = {core.open((CLIENT, 4000 + each), (SERVER, 80 + each)).external for each in range(10)}
     demand(len(seen) == 10, "of ten connections on ten ports, some share one")
     demand(core.out(tcp((CLIENT, 99), (OTHER_SERVER, 80), SYN)) is None, "an eleventh was made of ten ports")

@@ -19,7 +19,7 @@ def spread() -> None:
     """Ports drawn one after the other are spread evenly over the range, and do not follow one another."""
     core = Core()
     drawn = [core.mapped((CLIENT, 2000 + 2 * number))[1] for number in range(DRAWS)]
-    first, last = core.policy.ports
+    ((first, last),) = core.policy.ports
     counts = [0] * BUCKETS
     for each in drawn:
         counts[(each - first) * BUCKETS // (last - first + 1)] += 1
@@ -32,7 +32,7 @@ def spread() -> None:
 
 @RFC.requires("§3.2", SHOULD, "The whole range of ports is used.")
 def whole_range(_: Ground) -> None:
-    core = Core(ports=(5000, 5255))
+    core = Core(ports=((5000, 5255),))
     seen = {core.mapped((CLIENT, 4000 + number))[1] for number in range(256)}
     demand(seen == set(range(5000, 5256)), f"of 256 ports {len(seen)} were used")
 

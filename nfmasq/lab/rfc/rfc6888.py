@@ -123,7 +123,7 @@ def filtering(ground: Ground) -> None:
 
 @RFC.requires("REQ-8", SHOULD, "A port that was let go is not given out again for 120 seconds.")
 def held_down(_: Ground) -> None:
-    core = Core(ports=(5000, 5000))
+    core = Core(ports=((5000, 5000),))
     core.mapped((CLIENT, 4000))
     core.wait(301)
     demand(not core.table.mappings(), "the mapping did not end")
@@ -135,7 +135,7 @@ def held_down(_: Ground) -> None:
 
 @RFC.requires("REQ-8A", MAY, "TCP's ports may be given out again at once, for TCP is tracked.")
 def tcp_not_held(_: Ground) -> None:
-    core = Core(ports=(5000, 5000))
+    core = Core(ports=((5000, 5000),))
     core.open((CLIENT, 4000)).close()
     core.wait(241)
     demand(core.open((OTHER_CLIENT, 4000)).works(), "a port of TCP's does not work again")
@@ -232,7 +232,7 @@ def destinations_not_logged(ground: Ground) -> None:
 
 @RFC.requires("REQ-13", SHOULD, "As many ports as possible are used.")
 def all_ports_used(_: Ground) -> None:
-    core = Core(ports=(5000, 5099))
+    core = Core(ports=((5000, 5099),))
     seen = {core.mapped((CLIENT, 2 * number + 2000))[1] for number in range(100)}
     demand(len(seen) == 100, f"of 100 ports {len(seen)} are used by a hundred even ones")
 

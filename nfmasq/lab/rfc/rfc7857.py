@@ -110,7 +110,7 @@ RFC.departs(
 
 @RFC.requires("§4", SHOULD, "A host whose paired address has no port left gets none of another address.")
 def strict_pairing(_: Ground) -> None:
-    core = Core(external=(EXTERNAL, OTHER_EXTERNAL), ports=(5000, 5009))
+    core = Core(external=(EXTERNAL, OTHER_EXTERNAL), ports=((5000, 5009),))
     for number in range(10):
         core.mapped((CLIENT, 4000 + number))
     demand(core.out(udp((CLIENT, 5000), (SERVER, 53))) is None, "an eleventh mapping uses the other address")
@@ -125,7 +125,7 @@ def mapping_by_protocol(ground: Ground) -> None:
     by_udp = ground.mapped((CLIENT, number))
     refused = ground.into(tcp((SERVER, 53), by_udp, SYN, 5000))
     demand(refused is None, "TCP comes in by UDP's mapping")
-    core = Core(ports=(5000, 5001))
+    core = Core(ports=((5000, 5001),))
     pair = {core.mapped((CLIENT, 4000)), core.mapped((CLIENT, 4001))}
     by_tcp = {core.open((CLIENT, each)).external for each in (4002, 4003)}
     demand(pair == by_tcp, "UDP's ports are missing for TCP")
@@ -133,7 +133,7 @@ def mapping_by_protocol(ground: Ground) -> None:
 
 @RFC.requires("§6", MUST, "By default filtering is of one protocol: UDP sent out lets no TCP in.")
 def filtering_by_protocol(_: Ground) -> None:
-    core = Core(ports=(5000, 5000), behaviours=behaving(filtering=Filtering.ADDRESS_DEPENDENT))
+    core = Core(ports=((5000, 5000),), behaviours=behaving(filtering=Filtering.ADDRESS_DEPENDENT))
     core.mapped((CLIENT, 4000), (OTHER_SERVER, 53))
     external = core.open((CLIENT, 4000)).external
     demand(core.into(tcp((OTHER_SERVER, 80), external, SYN, 5000)) is None, "UDP sent out lets TCP in")

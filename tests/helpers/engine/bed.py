@@ -143,7 +143,7 @@ class Connection:
         self.forwarded = bool(bed.rules.forwards)
         self.near = (CLIENT, port if self.forwarded else near)
         self.far = (SERVER, near if self.forwarded else port)
-        self.external: Endpoint = (bed.rules.external[0], port)
+        self.external: Endpoint = (bed.rules.addresses[0], port)
 
     def open(self) -> "Connection":
         """Shake hands."""
@@ -157,7 +157,7 @@ class Connection:
         """Send the first SYN."""
         (syn,) = self.send(first, flags=SYN, at=-1, acked=None)
         if not first:
-            self.external = (self.bed.rules.external[0], int.from_bytes(syn[l4_at(syn) : l4_at(syn) + 2]))
+            self.external = (self.bed.rules.addresses[0], int.from_bytes(syn[l4_at(syn) : l4_at(syn) + 2]))
 
     def send(
         self,

@@ -20,7 +20,7 @@ def test_two_ports_in_a_row_begin_with_an_even_one() -> None:
 
 
 def test_no_two_ports_in_a_row_are_no_room() -> None:
-    bed = strict(ports=(5001, 5001))
+    bed = strict(ports=((5001, 5001),))
     line = said(b"PAIR", CLIENT, 5000)
     assert Connection(bed).open().say(0, HI + line) == HI + line
     assert refused(bed) == {"no_room": 1}

@@ -23,7 +23,7 @@ def test_an_address_without_a_port_is_hidden_and_nothing_expected() -> None:
 
 def test_the_external_address_is_the_speaker_s_own_only_where_the_helper_says_so() -> None:
     bed = strict()
-    line = HI + said(b"HERE", bed.rules.external[0], 5000)
+    line = HI + said(b"HERE", bed.rules.addresses[0], 5000)
     assert Connection(bed).open().say(0, line) == line
     assert (waiting(bed), refused(bed)) == (0, {"forged": 1})
 

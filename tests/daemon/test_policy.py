@@ -1,4 +1,4 @@
-"""The uplink on a router of its own: addresses and routes that come and go."""
+"""The policy on a router of its own: addresses and routes that come and go."""
 
 from ipaddress import IPv4Address
 
@@ -51,14 +51,14 @@ def test_addresses_that_are_inside_and_outside_are_told_once_and_as_long_as_it_i
     made = supervisor(router, Recording())
     router.call(made.begin)
     assert made.situation().warnings == ()
-    router.ip("route add 192.168.1.128/25 dev wan0")
+    router.ip("route add 192.168.1.0/24 dev wan0 metric 200")
     for _ in range(2):
         router.call(made.reconcile)
     (told,) = made.situation().warnings
-    assert "192.168.1.128/25 is behind lan0 and on the side of wan0" in told
+    assert "192.168.1.0/24 is behind lan0 and on the side of wan0" in told
     assert "renumber one side" in told
     assert caplog.messages.count(told) == 1
-    router.ip("route del 192.168.1.128/25 dev wan0")
+    router.ip("route del 192.168.1.0/24 dev wan0 metric 200")
     router.call(made.reconcile)
     assert made.situation().warnings == ()
     router.call(made.withdraw, False)

@@ -1,0 +1,97 @@
+"""Keeps the core's policy as the configuration and the surroundings ask for.
+
+What is stored: the policy in force and what it was made of, the changes of external addresses, and why an
+address or a forward does not work. One thread alone may call the methods that change something; any thread
+may read. While an uplink or its address is gone, its sessions wait for it. Another address of that uplink
+ends them.
+"""
+
+import logging
+from ipaddress import IPv4Address
+
+from nfmasq._fastpath import Table
+from nfmasq.config import Config, policy_of
+from nfmasq.core.policy import Policy
+from nfmasq.daemon.helping import Helping
+from nfmasq.machine.local_ports import local_ports
+from nfmasq.machine.overlap import overlaps
+from nfmasq.machine.surroundings import Surroundings
+from nfmasq.runtime.forwards import Entry, Forwards
+
+log = logging.getLogger("nfmasq")
+
+
+class FollowedPolicy:
+    """The policy of one table."""
+
+    def __init__(self, table: Table, forwards: Forwards, helping: Helping) -> None:
+        self.now: Policy | None = None
+        self.address_changes = 0
+        self.warnings: list[str] = []
+        self._table = table
+        self._forwards = forwards
+        self._helping = helping
+        self._made_of: tuple[object, ...] = ()
+        self._logged: Surroundings | None = None
+        self._last_addresses: dict[str, IPv4Address] = {}
+        self._warned_of: tuple[Surroundings, tuple[Entry, ...], Config] | None = None
+
+    def follow(self, config: Config, surroundings: Surroundings) -> None:
+        """Give the core its policy if it is another, and log what changed."""
+        ended = self._configure(config, surroundings)
+        if surroundings is not self._logged:
+            self._log_change(surroundings, ended)
+            self._logged = surroundings
+        self._warn(config, surroundings)
+
+    def _configure(self, config: Config, surroundings: Surroundings) -> int:
+        """Return how many sessions ended by another policy."""
+        ports = (*config.nat.low_ports, *config.nat.ports)
+        held = local_ports(min(ports).first, max(ports).last)
+        tcp, udp = (
+            frozenset(port for port in each if any(first <= port <= last for first, last in ports))
+            for each in held
+        )
+        forwards, helped = self._forwards.policy(), self._helping.ports(surroundings.internal)
+        made_of = config, surroundings, tcp, udp, forwards, helped
+        if made_of == self._made_of:
+            return 0
+        policy = policy_of(config, surroundings, tcp, udp, forwards, helper_ports=helped)
+        ended = 0 if policy == self.now else self._table.configure(policy)
+        self.now, self._made_of = policy, made_of
+        return ended
+
+    def _warn(self, config: Config, surroundings: Surroundings) -> None:
+        """Find what keeps addresses or a forward from working. The log has each line once."""
+        seen = surroundings, self._forwards.entries, config
+        if self._warned_of == seen:
+            return
+        self._warned_of = seen
+        warnings = [
+            *surroundings.warnings,
+            *map(str, overlaps(config.nat, surroundings)),
+            *self._forwards.problems(surroundings),
+        ]
+        for line in warnings:
+            if line not in self.warnings:
+                log.warning("%s", line)
+        self.warnings = warnings
+
+    def _log_change(self, now: Surroundings, ended: int) -> None:
+        before = self._logged
+        known = {outside.name: outside.pooled for outside in before.outsides} if before else {}
+        for outside in now.outsides:
+            if outside.pooled != known.get(outside.name, ()):
+                log.info("external address on %s: %s", outside.name, _listed(outside.pooled))
+            last = self._last_addresses.get(outside.name)
+            if outside.pooled:
+                self.address_changes += last not in {None, outside.pooled[0]}
+                self._last_addresses[outside.name] = outside.pooled[0]
+        if ended:
+            log.info("%d sessions ended with the addresses they had", ended)
+        if before is None or now.internal != before.internal:
+            log.info("internal networks: %s", _listed(now.internal))
+
+
+def _listed(things: tuple[object, ...]) -> str:
+    return ", ".join(map(str, things)) or "none"
