@@ -6,8 +6,9 @@ from ipaddress import IPv4Network
 import pytest
 from support.path import Path
 
-from nfmasq.diversion import DiversionPlan, foreign, foreign_marks
+from nfmasq.diversion import DiversionPlan, foreign, foreign_marks, foreign_problems
 from nfmasq.diversion.foreign_rules import ALL_BITS, Condition, Packets, Rule, reads, used_bits
+from nfmasq.diversion.iptables import IptablesDiversion
 
 pytestmark = pytest.mark.root
 
@@ -184,6 +185,19 @@ def test_masquerading_by_firewalld_is_found_through_its_chains(path: Path, whole
     found = path.router.call(foreign.problems, whole)
     assert len(found) == 1
     assert "nat_POST_public_allow" in found[0]
+
+
+def test_an_accept_before_our_jumps_is_found(path: Path, whole: DiversionPlan) -> None:
+    path.router.run(
+        "iptables", *["-t", "raw", "-A", "PREROUTING", "-i", "wan0", "-s", "203.0.113.7", "-j", "ACCEPT"]
+    )
+    path.router.run("iptables", *["-t", "raw", "-A", "PREROUTING", "-i", "eth9", "-j", "ACCEPT"])
+    path.router.run("iptables", *["-t", "raw", "-A", "PREROUTING", "-j", "CT", "--notrack"])
+    ours = IptablesDiversion()
+    path.router.call(ours.install, whole)
+    found = path.router.call(foreign_problems, whole)
+    assert len(found) == 1
+    assert "203.0.113.7" in found[0]
 
 
 def _marks(path: Path, bit: int) -> foreign_marks.Marks:
