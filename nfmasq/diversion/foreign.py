@@ -29,7 +29,7 @@ def problems(plan: DiversionPlan) -> list[str]:
 def early(plan: DiversionPlan) -> list[str]:
     """Rules of iptables that accept packets to divert before our jumps, which they never reach then."""
     places = {
-        "raw": ("prerouting", Packets(into=plan.outside)),
+        "raw": ("prerouting", Packets(into=plan.sides)),
         "mangle": ("postrouting", Packets(plan.outside, plan.internal, plan.merged_networks)),
     }
     found = []
