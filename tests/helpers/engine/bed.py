@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from support.packets import ACK, HEADER, SYN, TCP, UDP, l4_at, tcp, udp
-from support.router import CLIENT, LAN, SERVER, policy
+from support.router import CLIENT, LAN, SERVER, arrive, policy
 
 from helpers.engine.here import Badly, Echo, Here
 from nfmasq._fastpath import SetAside, Table
@@ -109,7 +109,7 @@ class Bed:
 
     def send(self, packet: bytes, *, inbound: bool) -> list[bytes]:
         """What comes out for a packet, by whichever way; [] when nothing does."""
-        reason, sent = self.table.translate(packet, inbound=inbound)
+        reason, sent = arrive(self.table, packet) if inbound else self.table.translate(packet)
         if reason:
             return []
         aside = self.table.next_set_aside(0)
