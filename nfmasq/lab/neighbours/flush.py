@@ -1,0 +1,70 @@
+"""Somebody flushes the rules: `nft flush ruleset` of nftables.service, or `iptables -F` of a script."""
+
+from nfmasq.lab.clients import Download
+from nfmasq.lab.foreign import iptables, nft
+from nfmasq.lab.lab import Lab
+from nfmasq.lab.neighbours.neighbour import Findings, Neighbour
+from nfmasq.lab.probes import KINDS, address_seen
+from nfmasq.lab.topology import EXTERNAL, SERVER1, SERVER2, Masquerade
+from nfmasq.lab.waiting import wait_until
+
+WITHIN_S = 1.2
+TABLES = ("raw", "mangle", "nat", "filter")
+WITH_THE_KERNELS = """
+flush ruleset
+table ip nat {
+    chain postrouting { type nat hook postrouting priority srcnat; oifname "wan0" masquerade; }
+}
+"""
+
+
+def flush_nft(lab: Lab) -> None:
+    """As nftables.service does; the kernel's MASQUERADE is part of its file."""
+    nft(lab.topology.router, "flush ruleset\n" if lab.daemon else WITH_THE_KERNELS)
+
+
+def flush_iptables(lab: Lab) -> None:
+    """As a script does that begins its rules anew."""
+    if lab.daemon is None:
+        nft(lab.topology.router, WITH_THE_KERNELS)
+    else:
+        for table in TABLES:
+            iptables(lab.topology.router, f"-t {table} -F", f"-t {table} -X")
+
+
+def visit(masquerade: Masquerade) -> str:
+    """Each flush twice, while a download runs."""
+    findings, took = Findings(), [0.0]
+    with Lab(masquerade=masquerade, megabytes=50) as lab:
+        client = lab.topology.client1
+        running = Download(lab.topology.client2, SERVER1, "--limit-rate", "12M")
+        try:
+            wait_until(lambda: running.received > 0, "the download to begin")
+            for flush in (flush_nft, flush_iptables) * 2:
+                flush(lab)
+                took.append(_served_again(lab, findings, flush.__name__))
+            whole = running.wait().sha256 == lab.payload.sha256
+            findings.demand(whole, "the running download was damaged")
+        finally:
+            running.close()
+        seen = {address_seen(client, SERVER2, kind) for kind in KINDS}
+        findings.demand(seen == {str(EXTERNAL)}, f"in the end hosts are seen as {', '.join(sorted(seen))}")
+        return findings.end(lab, f"4 flushes, served again after {max(took):.2f} s at most; the download is whole")
+
+
+def _served_again(lab: Lab, findings: Findings, how: str) -> float:
+    def served() -> bool:
+        return address_seen(lab.topology.client1, SERVER2, patience=0.2) == str(EXTERNAL)
+
+    try:
+        return wait_until(served, "hosts to be served", WITHIN_S)
+    except TimeoutError:
+        findings.demand(False, f"{how}: hosts not served {WITHIN_S} s later")
+        return WITHIN_S
+
+
+NEIGHBOUR = Neighbour(
+    "flushed rules",
+    "after `nft flush ruleset` or `iptables -F` hosts are served again within a second, and running transfers end whole",
+    visit,
+)
