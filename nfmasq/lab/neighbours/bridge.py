@@ -57,6 +57,8 @@ def visit(masquerade: Masquerade) -> str:
         lab.topology.router.ip(f"address del {EXTERNAL}/24 dev {NAME}")
         alone = address_seen(box, SERVER2)
         findings.demand(alone == str(BOX), f"while the router has no address the box is seen as {alone}")
+        leaks = [leak for leak in lab.sentinel.take() if not leak.startswith("ARP")]
+        findings.demand(not leaks, f"{len(leaks)} leaks while the router has no address: {leaks[:1]}")
         _give_address(lab)
         try:
             wait_until(lambda: address_seen(client, SERVER2, patience=0.5) == str(EXTERNAL), "the LAN", 3)

@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 
 from nfmasq.lab.clients import Download
 from nfmasq.lab.lab import KERNEL_RULES, Lab
-from nfmasq.lab.neighbours.neighbour import Findings, Neighbour
+from nfmasq.lab.neighbours.neighbour import MEGABYTES, Findings, Neighbour
 from nfmasq.lab.probes import address_seen, seen_as
 from nfmasq.lab.programs import Servers
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1, Masquerade
@@ -46,10 +46,10 @@ def visit(masquerade: Masquerade) -> str:
         config=CONFIG,
         kernel_rules=KERNEL,
         also_external=(VIRTUAL,),
-        megabytes=50,
+        megabytes=MEGABYTES,
     ) as lab:
         net = lab.topology
-        running = Download(net.client2, SERVER1, "--limit-rate", "20M")
+        running = Download(net.client2, SERVER1, "--limit-rate", "1M")
         try:
             wait_until(lambda: running.received > 0, "the download to begin")
             _strangers(lab, "before it comes", findings)
