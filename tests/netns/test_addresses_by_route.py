@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from netns.conftest import MakeLab
 from support.situations import Call, have_addresses, nfmasq_only, until_seen_as
 
+from netns.conftest import MakeLab
 from nfmasq.lab.clients import ask
 from nfmasq.lab.lab import KERNEL_RULES, Lab
 from nfmasq.lab.probes import address_seen, seen_as
@@ -70,7 +70,10 @@ def test_a_preferred_source_of_a_route_is_followed(make_lab: MakeLab) -> None:
     net = make_lab(
         prepare=prepare,
         also_external=(SECOND,),
-        kernel_rules=(f"-t nat -A POSTROUTING -o wan0 -d 198.51.100.0/24 -j SNAT --to {SECOND}", *KERNEL_RULES),
+        kernel_rules=(
+            f"-t nat -A POSTROUTING -o wan0 -d 198.51.100.0/24 -j SNAT --to {SECOND}",
+            *KERNEL_RULES,
+        ),
     ).topology
     assert seen(net, SERVER1) == {str(EXTERNAL)}
     assert seen(net, SERVER2) == {str(SECOND)}
@@ -118,7 +121,12 @@ def test_a_forward_names_a_secondary_address(make_lab: MakeLab) -> None:
         prepare=prepare,
         config={
             "forward": [
-                {"protocol": "tcp", "external_address": str(SECOND), "external_port": 8080, "to": f"{CLIENT1}:80"}
+                {
+                    "protocol": "tcp",
+                    "external_address": str(SECOND),
+                    "external_port": 8080,
+                    "to": f"{CLIENT1}:80",
+                }
             ]
         },
         kernel_rules=(

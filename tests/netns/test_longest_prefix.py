@@ -3,7 +3,6 @@
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
-from netns.conftest import MakeLab
 from support.situations import (
     assert_served,
     have_addresses,
@@ -12,6 +11,7 @@ from support.situations import (
     renumber_uplink,
 )
 
+from netns.conftest import MakeLab
 from nfmasq.lab.clients import ask, ping
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.neighbours import public_network
@@ -80,7 +80,9 @@ def test_a_route_that_leads_nowhere_decides_nothing(make_lab: MakeLab, kind: str
     """As a routing daemon has it for its summary; the networks below it are behind the LAN."""
 
     def prepare(lab: Lab) -> None:
-        lab.topology.router.ip(f"route add {kind} 10.0.0.0/8", f"route add 10.9.0.0/16 via {CLIENT2} dev lan0")
+        lab.topology.router.ip(
+            f"route add {kind} 10.0.0.0/8", f"route add 10.9.0.0/16 via {CLIENT2} dev lan0"
+        )
         have_addresses(lab.topology.client2, [MESH_HOST], 32)
 
     lab = make_lab(prepare=prepare)
@@ -144,7 +146,12 @@ def test_an_icmp_error_of_a_session_is_believed_whoever_sent_it(make_lab: MakeLa
     mapped = ask(net.client1, (SERVER1, 53), b"who", source_port=5500).split()
     outside = (IPv4Address(mapped[0].decode()), int(mapped[1]))
     too_big = error(
-        IPv4Address(hop), EXTERNAL, udp(outside, (SERVER1, 53), b"x" * 64), UNREACHABLE, TOO_BIG, rest=LONGEST_FITTING
+        IPv4Address(hop),
+        EXTERNAL,
+        udp(outside, (SERVER1, 53), b"x" * 64),
+        UNREACHABLE,
+        TOO_BIG,
+        rest=LONGEST_FITTING,
     )
     with Wire(net.client1, "eth0") as wire, Wire(net.server1, "eth0", (net.router, "wan0")) as sender:
         sender.send_ip(too_big)

@@ -3,7 +3,6 @@
 from ipaddress import IPv4Address
 
 import pytest
-from netns.conftest import MakeLab
 from support.situations import (
     assert_served,
     change_address,
@@ -14,6 +13,7 @@ from support.situations import (
     until_seen_as,
 )
 
+from netns.conftest import MakeLab
 from nfmasq.lab.dial import Dial, prepare_dialling
 from nfmasq.lab.foreign import nft
 from nfmasq.lab.lab import Lab

@@ -4,9 +4,9 @@ import socket
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
-from netns.conftest import MakeLab
 from support.situations import assert_served, nfmasq_only, problems
 
+from netns.conftest import MakeLab
 from nfmasq.lab.clients import ping
 from nfmasq.lab.foreign import iptables, nft
 from nfmasq.lab.inner import Inner
@@ -138,9 +138,7 @@ def test_a_port_that_miniupnpd_leads_to_a_lan_host_works(make_lab: MakeLab, port
 @nfmasq_only("the kernel has no default host")
 def test_the_routers_own_tunnel_is_its_own_beside_a_default_host(make_lab: MakeLab) -> None:
     net = make_lab(config=DEFAULT_HOST).topology
-    tunnel: socket.socket = net.router.call(
-        socket.socket, socket.AF_INET, socket.SOCK_RAW, TUNNEL_PROTOCOL
-    )
+    tunnel: socket.socket = net.router.call(socket.socket, socket.AF_INET, socket.SOCK_RAW, TUNNEL_PROTOCOL)
     with tunnel, Wire(net.server1, "eth0", (net.router, "wan0")) as far, Wire(net.client1, "eth0") as lan:
         tunnel.settimeout(2)
         tunnel.sendto(b"\0\0\x08\0keepalive", (str(SERVER1), 0))

@@ -41,7 +41,9 @@ def daemon_of(lab: Lab) -> DaemonUnderLab:
 def problems(lab: Lab) -> str:
     """The status's problems, one after the other."""
     status = daemon_of(lab).api("/v1/status")
-    return "; ".join(map(str, (*status.get("problems", ()), *status.get("reasons", ()), *status.get("warnings", ()))))
+    return "; ".join(
+        map(str, (*status.get("problems", ()), *status.get("reasons", ()), *status.get("warnings", ())))
+    )
 
 
 def assert_served(lab: Lab, address: IPv4Address = EXTERNAL, *clients: Namespace) -> None:

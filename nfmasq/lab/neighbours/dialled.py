@@ -35,7 +35,9 @@ def visit(masquerade: Masquerade) -> str:
                 took.append(_try(lab, dial, f"dial {number}", findings))
                 strangers = {str(each) for each in dial.strangers}
                 findings.demand(not strangers, f"dial {number} let out {', '.join(sorted(strangers))}")
-        return findings.end(lab, f"served {took[0]:.2f} s after the first dial, {took[1]:.2f} s after the second")
+        return findings.end(
+            lab, f"served {took[0]:.2f} s after the first dial, {took[1]:.2f} s after the second"
+        )
 
 
 def _try(lab: Lab, dial: Dial, when: str, findings: Findings) -> float:

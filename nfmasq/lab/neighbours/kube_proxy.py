@@ -63,7 +63,9 @@ def visit(masquerade: Masquerade) -> str:
             lost += calls_lost(lab, 3)
             many_sessions(lab, SESSIONS)
         findings.demand(not lost, f"{lost} of 9 calls from the LAN to port {CALLED} lost")
-        return findings.end(lab, f"the node port reaches the pod; 9 calls from the LAN to port {CALLED} arrive")
+        return findings.end(
+            lab, f"the node port reaches the pod; 9 calls from the LAN to port {CALLED} arrive"
+        )
 
 
 NEIGHBOUR = Neighbour(

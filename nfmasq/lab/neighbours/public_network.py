@@ -43,7 +43,9 @@ def visit(masquerade: Masquerade) -> str:
                 findings.demand(seen == str(wanted), f"by {kind} seen as {seen}, not as {wanted}")
             called = seen_as(net.server1, HOST, kind)
             findings.demand(called, f"the public server is not reached by {kind}")
-        return findings.end(lab, f"private hosts seen as {EXTERNAL}, public ones as themselves, in both directions")
+        return findings.end(
+            lab, f"private hosts seen as {EXTERNAL}, public ones as themselves, in both directions"
+        )
 
 
 NEIGHBOUR = Neighbour(

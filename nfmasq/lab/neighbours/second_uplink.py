@@ -32,9 +32,15 @@ def visit(masquerade: Masquerade) -> str:
         uplink.plug_in(lab)
         back = _until_seen_as(lab, EXTERNAL, findings)
         leaks = other[0].take()
-        findings.demand(not leaks, f"{len(leaks)} leaks by {uplink.NAME}, the first: {leaks[0] if leaks else ''}")
-        findings.demand(max(first, over, back) <= WITHIN_S, f"over after {over:.2f} s, back after {back:.2f} s")
-        return findings.end(lab, f"seen as {uplink.ADDRESS} after {over:.2f} s, as {EXTERNAL} again after {back:.2f} s")
+        findings.demand(
+            not leaks, f"{len(leaks)} leaks by {uplink.NAME}, the first: {leaks[0] if leaks else ''}"
+        )
+        findings.demand(
+            max(first, over, back) <= WITHIN_S, f"over after {over:.2f} s, back after {back:.2f} s"
+        )
+        return findings.end(
+            lab, f"seen as {uplink.ADDRESS} after {over:.2f} s, as {EXTERNAL} again after {back:.2f} s"
+        )
 
 
 def _until_seen_as(lab: Lab, address: IPv4Address, findings: Findings) -> float:
@@ -42,7 +48,9 @@ def _until_seen_as(lab: Lab, address: IPv4Address, findings: Findings) -> float:
     client = lab.topology.client1
 
     def seen() -> bool:
-        return all(address_seen(client, SERVER2, kind, patience=0.25) == str(address) for kind in ("udp", "tcp"))
+        return all(
+            address_seen(client, SERVER2, kind, patience=0.25) == str(address) for kind in ("udp", "tcp")
+        )
 
     try:
         return wait_until(seen, f"hosts to be seen as {address}")
