@@ -1,7 +1,7 @@
-"""An uplink that is dialled: a point-to-point device without link header, as PPP, OpenVPN and WireGuard have it.
+"""A dialled uplink: a point-to-point device without link header, as PPP, OpenVPN and WireGuard have it.
 
-What is stored: a tun device on the router and one at isp, and a thread that carries packets between them, as pppd
-does. The thread writes `strangers`. The devices go when their descriptors close.
+What is stored: a tun device on the router and one at isp, and a thread that carries packets between them, as
+pppd does. The thread writes `strangers`. The devices go when their descriptors close.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Rules of others, on a namespace of the lab: as an administrator, a firewall or a container engine lays them."""
+"""Rules of others in a namespace of the lab, laid as an administrator or a container engine lays them."""
 
 import shlex
 import shutil

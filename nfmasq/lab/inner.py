@@ -1,4 +1,4 @@
-"""A network on the router itself: a bridge with one namespace behind it, as container engines and libvirt make it."""
+"""A network on the router itself: a bridge with one namespace behind it, as container engines make it."""
 
 from contextlib import AbstractContextManager
 from ipaddress import IPv4Interface

@@ -137,7 +137,7 @@ def test_a_private_network_that_the_provider_knows_is_not_translated(make_lab: M
 
 @pytest.mark.parametrize("hop", ["192.168.1.77", "10.9.1.1", "100.64.0.1"], ids=["LAN", "inside", "carrier"])
 def test_an_icmp_error_of_a_session_is_believed_whoever_sent_it(make_lab: MakeLab, hop: str) -> None:
-    """A hop on the way may bear the address of a network inside (RFC 4787 REQ-12a): its word makes path MTU."""
+    """A hop on the way may bear an address of a network inside (RFC 4787 REQ-12a); path MTU needs it."""
 
     def prepare(lab: Lab) -> None:
         lab.topology.router.ip(f"route add 10.9.0.0/16 via {CLIENT2} dev lan0")

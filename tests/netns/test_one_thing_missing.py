@@ -1,4 +1,4 @@
-"""One interface, network or route that is missing or odd: the others go on, and the status says what is wrong."""
+"""One interface, network or route that is missing or odd: the others go on, and the status names it."""
 
 from ipaddress import IPv4Address
 

@@ -131,7 +131,8 @@ def test_a_port_that_miniupnpd_leads_to_a_lan_host_works(make_lab: MakeLab, port
     lab = make_lab(prepare=prepare)
     for kind in KINDS:
         seen = seen_as(lab.topology.server1, EXTERNAL, kind, port=port)
-        assert seen is not None and seen[0] == SERVER1
+        assert seen is not None
+        assert seen[0] == SERVER1
     assert_served(lab)
 
 
@@ -167,14 +168,14 @@ def test_a_forgotten_rule_that_translates_the_same_is_told(make_lab: MakeLab, ru
 
 @nfmasq_only("the kernel has no status")
 def test_rules_that_translate_others_are_no_problem(make_lab: MakeLab) -> None:
-    lab = make_lab(prepare=lambda lab: containers.engine(lab))
+    lab = make_lab(prepare=containers.engine)
     assert "MASQUERADE" not in problems(lab)
     assert "DNAT" not in problems(lab)
 
 
 @nfmasq_only("the kernel answers for its own")
 def test_a_port_that_is_nobodys_is_still_refused(make_lab: MakeLab) -> None:
-    """A port of the range that no session, forward, rule or socket has: dropped with its reason, no answer."""
+    """A port of the range without session, forward, rule or socket: dropped with its reason, no answer."""
     lab = make_lab()
     net = lab.topology
     assert lab.daemon is not None

@@ -21,7 +21,6 @@ TAILSCALE = (
     "rule add fwmark 0x80000/0xff0000 lookup main pref 5210",
     "rule add fwmark 0x80000/0xff0000 unreachable pref 5250",
 )
-EXIT_NODE = "rule add fwmark {mark} unreachable pref 2100"
 OURS = 0x80000000
 """The bit of nat.mark, as it is by default."""
 
@@ -56,8 +55,8 @@ def test_a_blocklist_of_nft_in_raw_blocks(make_lab: MakeLab) -> None:
     net = lab.topology
     nft(
         net.router,
-        "table inet crowdsec { chain block { type filter hook prerouting priority raw;"
-        f" iifname wan0 ip saddr {SERVER2} drop; }} }}",
+        "table inet crowdsec {\nchain block {\ntype filter hook prerouting priority raw;\n"
+        f"iifname wan0 ip saddr {SERVER2} drop\n}}\n}}\n",
     )
     wait_until(lambda: seen_as(net.client1, SERVER2, patience=0.2) is None, "the blocklist to block")
     assert address_seen(net.client1, SERVER1) == str(EXTERNAL)
@@ -141,7 +140,8 @@ def test_bits_of_others_stay_as_they_came(make_lab: MakeLab) -> None:
         make_lab,
         f"-t mangle -A PREROUTING -j MARK --set-xmark {mark:#x}/{mask:#x}",
         *(
-            f"-t mangle -A POSTROUTING -o {out} -m mark --mark {mark:#x}/{mask:#x} -m comment --comment same-{out}"
+            f"-t mangle -A POSTROUTING -o {out} -m mark --mark {mark:#x}/{mask:#x}"
+            f" -m comment --comment same-{out}"
             for out in ("lan0", "wan0")
         ),
         *(

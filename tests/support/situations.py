@@ -1,7 +1,7 @@
 """Situations of real routers: what a test lays beside the router, and what hosts see then.
 
-ROUTER=kernel in the environment has the kernel's MASQUERADE translate: a situation that it fails too is wrong, or
-is one that the kernel cannot do, and then the test says so by `nfmasq_only`.
+ROUTER=kernel in the environment has the kernel's MASQUERADE translate: a situation that fails then is wrong.
+`nfmasq_only` says which tests the kernel cannot pass, and why.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A container engine, as Docker without its userland proxy: DNAT of published ports, MASQUERADE of containers.
+"""A container engine, as Docker without userland proxy: DNAT of published ports, MASQUERADE of containers.
 
 No socket on the router holds a published port, and what containers begin leaves by any port of the router.
 """
@@ -74,6 +74,6 @@ def visit(masquerade: Masquerade) -> str:
 
 NEIGHBOUR = Neighbour(
     "containers",
-    "published ports and node ports reach the container from outside and from the LAN, and what it begins is answered",
+    "published ports and node ports reach the container from outside and the LAN; what it begins is answered",
     visit,
 )

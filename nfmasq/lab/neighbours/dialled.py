@@ -66,6 +66,6 @@ def _try(lab: Lab, dial: Dial, when: str, findings: Findings) -> float:
 
 NEIGHBOUR = Neighbour(
     "dialled uplink",
-    "the uplink may be away at the start and come back with another address; hosts, path MTU and bulk work each time",
+    "the uplink may be away at the start and come back with another address; all traffic works each time",
     visit,
 )

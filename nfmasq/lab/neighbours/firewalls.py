@@ -1,4 +1,4 @@
-"""firewalld and ufw: stateful filters that see internal addresses, and let in what is allowed and nothing else."""
+"""firewalld and ufw: stateful filters that see internal addresses, and let in what is allowed."""
 
 from collections.abc import Callable
 

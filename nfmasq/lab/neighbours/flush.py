@@ -39,8 +39,8 @@ FLUSHES = (flush_nft, flush_iptables) * 2
 def visit(masquerade: Masquerade) -> str:
     """Each flush twice, each with a download of its own that runs meanwhile.
 
-    While no rule stands, packets leave untranslated, and the router resets a TCP session that receives. So leaks
-    and downloads that were cut are said and are no fault; hosts that are not served again are.
+    While no rule stands, packets leave untranslated, and the router's kernel resets a TCP session that
+    receives. Such leaks and cut downloads are counted and are no fault. A host not served again is one.
     """
     findings, took, whole = Findings(), [], 0
     with Lab(masquerade=masquerade, megabytes=MEGABYTES) as lab:

@@ -1,8 +1,8 @@
 """A neighbour, and how a visit to it goes.
 
-A visit makes a lab, lets the neighbour do on the router what the real program does, sends traffic and collects
-findings. With "kernel" the kernel's MASQUERADE translates in nfmasq's place: what fails there too is a fault of
-the lab.
+A visit makes a lab, lets the neighbour do on the router what the real program does, sends traffic and
+collects findings. With "kernel" the kernel's MASQUERADE translates in nfmasq's place: a neighbour that fails
+there too is a fault of the lab.
 """
 
 from collections.abc import Callable

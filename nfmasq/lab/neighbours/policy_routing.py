@@ -12,11 +12,14 @@ MASK = 0x3F00
 CALLS, BETWEEN = 20, 48
 """Between the calls so many sessions begin that the numbers walk through several values of the mask."""
 
+UNMARKED = f"-t mangle -A PREROUTING -m mark --mark 0/{MASK:#x}"
+SET = "-j MARK --set-xmark"
+
 RULES = (
     f"-t mangle -A PREROUTING -j CONNMARK --restore-mark --mask {MASK:#x}",
-    f"-t mangle -A PREROUTING -m mark --mark 0/{MASK:#x} -d {INTERNAL} -j MARK --set-xmark {MASK:#x}/{MASK:#x}",
-    f"-t mangle -A PREROUTING -m mark --mark 0/{MASK:#x} -d {EXTERNAL} -j MARK --set-xmark {MASK:#x}/{MASK:#x}",
-    f"-t mangle -A PREROUTING -m mark --mark 0/{MASK:#x} -i lan0 -j MARK --set-xmark 0x100/{MASK:#x}",
+    f"{UNMARKED} -d {INTERNAL} {SET} {MASK:#x}/{MASK:#x}",
+    f"{UNMARKED} -d {EXTERNAL} {SET} {MASK:#x}/{MASK:#x}",
+    f"{UNMARKED} -i lan0 {SET} 0x100/{MASK:#x}",
     f"-t mangle -A PREROUTING -j CONNMARK --save-mark --mask {MASK:#x}",
 )
 

@@ -1,4 +1,4 @@
-"""A public network inside: the provider routes a /28 here, and its servers share the LAN with private hosts."""
+"""A public network inside: the provider routes a /28 here, and private hosts share the LAN with it."""
 
 from ipaddress import IPv4Address, IPv4Network
 

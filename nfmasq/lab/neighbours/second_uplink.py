@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from nfmasq.lab import uplink
 from nfmasq.lab.lab import KERNEL_RULES, Lab
 from nfmasq.lab.neighbours.neighbour import MEGABYTES, Findings, Neighbour
-from nfmasq.lab.probes import address_seen
+from nfmasq.lab.probes import KINDS, address_seen
 from nfmasq.lab.sentinel import Sentinel
 from nfmasq.lab.topology import EXTERNAL, SERVER2, Masquerade
 from nfmasq.lab.waiting import wait_until
@@ -26,21 +26,16 @@ def visit(masquerade: Masquerade) -> str:
         kernel_rules=KERNEL,
         megabytes=MEGABYTES,
     ) as lab:
-        first = _until_seen_as(lab, EXTERNAL, findings)
+        _until_seen_as(lab, EXTERNAL, findings)
         uplink.pull(lab)
         over = _until_seen_as(lab, uplink.ADDRESS, findings)
         uplink.plug_in(lab)
         back = _until_seen_as(lab, EXTERNAL, findings)
         leaks = other[0].take()
-        findings.demand(
-            not leaks, f"{len(leaks)} leaks by {uplink.NAME}, the first: {leaks[0] if leaks else ''}"
-        )
-        findings.demand(
-            max(first, over, back) <= WITHIN_S, f"over after {over:.2f} s, back after {back:.2f} s"
-        )
-        return findings.end(
-            lab, f"seen as {uplink.ADDRESS} after {over:.2f} s, as {EXTERNAL} again after {back:.2f} s"
-        )
+        findings.demand(not leaks, f"{len(leaks)} leaks by {uplink.NAME}: {leaks[:1]}")
+        took = f"seen as {uplink.ADDRESS} after {over:.2f} s, as {EXTERNAL} again after {back:.2f} s"
+        findings.demand(max(over, back) <= WITHIN_S, took)
+        return findings.end(lab, took)
 
 
 def _until_seen_as(lab: Lab, address: IPv4Address, findings: Findings) -> float:
@@ -48,9 +43,7 @@ def _until_seen_as(lab: Lab, address: IPv4Address, findings: Findings) -> float:
     client = lab.topology.client1
 
     def seen() -> bool:
-        return all(
-            address_seen(client, SERVER2, kind, patience=0.25) == str(address) for kind in ("udp", "tcp")
-        )
+        return all(address_seen(client, SERVER2, kind, patience=0.25) == str(address) for kind in KINDS)
 
     try:
         return wait_until(seen, f"hosts to be seen as {address}")

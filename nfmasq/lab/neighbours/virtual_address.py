@@ -1,4 +1,4 @@
-"""keepalived: a virtual address, a /32 on the external interface, comes when this router is master, and goes."""
+"""keepalived: a virtual address, a /32 of the external interface, comes when this router is master."""
 
 from ipaddress import IPv4Address
 
@@ -78,6 +78,6 @@ def _strangers(lab: Lab, when: str, findings: Findings) -> None:
 
 NEIGHBOUR = Neighbour(
     "keepalived",
-    "a virtual address comes and goes: hosts keep the router's own, sessions go on, and a forward may name it",
+    "a virtual address comes and goes: hosts keep the router's own, sessions go on, a forward may name it",
     visit,
 )
