@@ -25,11 +25,16 @@ def iptables(namespace: Namespace, *rules: str, program: str = "iptables") -> No
 
 
 def nft(namespace: Namespace, ruleset: str) -> None:
-    """Load a ruleset in nft's language. Raises NotHere where nft or a part of the kernel is missing."""
+    """Load a ruleset in nft's language.
+
+    Raises NotHere where nft or a part of the kernel is missing, RuntimeError where nft cannot read it.
+    """
     _need("nft")
     try:
         namespace.run("nft", "-f", "-", input=ruleset)
     except RuntimeError as error:
+        if "Could not process rule" not in str(error):
+            raise
         raise NotHere(f"nft: {_complaint(error)}") from None
 
 

@@ -13,7 +13,7 @@ from support.situations import BY_KERNEL
 
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.router import DaemonUnderLab
-from nfmasq.lab.topology import Topology
+from nfmasq.lab.topology import Masquerade, Topology
 from nfmasq.lab.waiting import wait_until
 
 
@@ -50,7 +50,7 @@ def make_lab(as_root: None) -> Iterator[MakeLab]:
     made: list[Lab] = []
 
     def make(**arguments: Any) -> Lab:
-        masquerade = "kernel" if BY_KERNEL else "none"
+        masquerade: Masquerade = "kernel" if BY_KERNEL else "none"
         made.append(stack.enter_context(Lab(masquerade=masquerade, megabytes=2, **arguments)))
         return made[-1]
 

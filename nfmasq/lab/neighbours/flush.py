@@ -1,5 +1,7 @@
 """Somebody flushes the rules: `nft flush ruleset` of nftables.service, or `iptables -F` of a script."""
 
+from collections.abc import Callable
+
 from nfmasq.lab.clients import Download
 from nfmasq.lab.foreign import iptables, nft
 from nfmasq.lab.lab import Lab
@@ -47,9 +49,7 @@ def visit(masquerade: Masquerade) -> str:
         for flush in FLUSHES:
             running = Download(lab.topology.client2, SERVER1, "--limit-rate", "1M", "--speed-time", "3")
             try:
-                wait_until(lambda running=running: running.received > 0, "the download to begin")
-                flush(lab)
-                took.append(_served_again(lab, findings, flush.__name__))
+                took.append(_flushed(lab, flush, running, findings))
                 whole += running.wait().sha256 == lab.payload.sha256
             except ProgramError:
                 continue
@@ -64,6 +64,13 @@ def visit(masquerade: Masquerade) -> str:
             f"served again after {max(took):.2f} s at most; {whole} of {len(FLUSHES)} downloads whole; "
             f"{meanwhile} frames untranslated meanwhile",
         )
+
+
+def _flushed(lab: Lab, flush: Callable[[Lab], None], running: Download, findings: Findings) -> float:
+    """Flush while the download runs; the seconds until hosts are served."""
+    wait_until(lambda: running.received > 0, "the download to begin")
+    flush(lab)
+    return _served_again(lab, findings, flush.__name__)
 
 
 def _served_again(lab: Lab, findings: Findings, how: str) -> float:
