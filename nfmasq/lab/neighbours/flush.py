@@ -32,7 +32,7 @@ def flush_iptables(lab: Lab) -> None:
         nft(lab.topology.router, WITH_THE_KERNELS)
     else:
         for table in TABLES:
-            iptables(lab.topology.router, f"-t {table} -F", f"-t {table} -X")
+            iptables(lab.topology.router, f"-t {table} -F")
 
 
 FLUSHES = (flush_nft, flush_iptables) * 2
