@@ -7,12 +7,14 @@ from typing import NoReturn
 
 import click
 
+from nfmasq.cli.neighbours import visit_neighbours
 from nfmasq.cli.requirements import check_requirements
 from nfmasq.exits import Exit
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.programs import ProgramError, missing_programs, sbin_too
 from nfmasq.lab.router import DaemonError
 from nfmasq.lab.screen import watch
+from nfmasq.lab.topology import Masquerade
 from nfmasq.lab.tour import BETWEEN, FAR_MTU, STEPS, take, tour
 
 LIVE_TIMEOUTS = {"timeouts": {"tcp_transitory": "30s"}}
@@ -25,32 +27,41 @@ Examples:
   sudo nfmasq lab                  watch it live until Ctrl-C
   sudo nfmasq lab --once           the tour once, a line a step
   sudo nfmasq lab --rfc            the requirements of the RFCs, checked one by one
+  sudo nfmasq lab --neighbours     what else runs on routers: containers, firewalls, a second uplink …
 
 Next: `sudo nfmasq doctor` checks this machine for real use."""
 )
 @click.option("--once", is_flag=True, help="Take the tour once, print the results, end with 0 or 1.")
 @click.option("--kernel", is_flag=True, help="Let the kernel's MASQUERADE translate instead, to compare.")
 @click.option("--rfc", is_flag=True, help="Check the requirements of the RFCs instead, end with 0 or 1.")
-@click.option("--json", "as_json", is_flag=True, help="With --rfc: print JSON when all are checked.")
-def lab(once: bool, kernel: bool, rfc: bool, as_json: bool) -> None:
+@click.option("--neighbours", is_flag=True, help="Visit ten neighbours instead, end with 0 or 1.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="With --rfc or --neighbours: print JSON when all are checked."
+)
+def lab(once: bool, kernel: bool, rfc: bool, neighbours: bool, as_json: bool) -> None:
     """Watch real traffic between clients, a router with nfmasq and servers, all on this machine.
 
     Everything runs in network namespaces without a name. This machine's own network is not touched. Nothing
     stays behind, however the lab ends.
     """
-    if rfc and (once or kernel):
-        raise click.UsageError("--rfc goes with neither --once nor --kernel")
-    if as_json and not rfc:
-        raise click.UsageError("--json goes with --rfc")
+    if rfc and (once or kernel or neighbours):
+        raise click.UsageError("--rfc goes with none of --once, --kernel, --neighbours")
+    if neighbours and once:
+        raise click.UsageError("--neighbours does not go with --once")
+    if as_json and not (rfc or neighbours):
+        raise click.UsageError("--json goes with --rfc or --neighbours")
     _require_root()
     _require_programs()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    masquerade: Masquerade = "kernel" if kernel else "none"
     live = not once and sys.stdout.isatty()
     try:
         if rfc:
             sys.exit(Exit.OK if check_requirements(as_json) else Exit.FAILED)
+        if neighbours:
+            sys.exit(Exit.OK if visit_neighbours(masquerade, as_json) else Exit.FAILED)
         with Lab(
-            masquerade="kernel" if kernel else "none",
+            masquerade=masquerade,
             config=LIVE_TIMEOUTS if live else None,
             far_mtu=FAR_MTU,
         ) as made:
@@ -62,7 +73,7 @@ def lab(once: bool, kernel: bool, rfc: bool, as_json: bool) -> None:
                 _print_the_tour(made)
             sys.exit(Exit.OK if passed else Exit.FAILED)
     except KeyboardInterrupt:
-        sys.exit(Exit.FAILED if once or rfc else Exit.OK)
+        sys.exit(Exit.FAILED if once or rfc or neighbours else Exit.OK)
     except PermissionError as error:
         _stop(Exit.NOT_PERMITTED, f"this machine does not let us make network namespaces: {error}")
     except (DaemonError, ProgramError, RuntimeError, OSError) as error:

@@ -76,7 +76,7 @@ class DaemonUnderLab:
             one = isinstance(values, Mapping)
             for each in [values] if one else values:
                 lines.append(f"[{section}]" if one else f"[[{section}]]")
-                lines += [*(f"{key} = {json.dumps(value)}" for key, value in each.items()), ""]
+                lines += [*(f"{key} = {_as_toml(value)}" for key, value in each.items()), ""]
         self.config_path.write_text("\n".join(lines), encoding="utf-8")
 
     @property
@@ -189,3 +189,10 @@ class DaemonUnderLab:
 
     def _tail(self) -> str:
         return "\n".join(self.log.splitlines()[-20:])
+
+
+def _as_toml(value: Any) -> str:
+    """A value on one line, as TOML has it."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_as_toml(each)}" for key, each in value.items()) + " }"
+    return json.dumps(value)

@@ -1,15 +1,19 @@
 """End-to-end tests: one lab a module, and after each test what must hold whatever was tested.
 
-A module says how its lab is made in `LAB`, the arguments of `nfmasq.lab.lab.Lab`.
+A module says how its lab is made in `LAB`, the arguments of `nfmasq.lab.lab.Lab`. A test that lays addresses,
+routes or rules of its own makes its lab by `make_lab`.
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any, Protocol
 
 import pytest
+from support.situations import BY_KERNEL
 
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.router import DaemonUnderLab
-from nfmasq.lab.topology import Topology
+from nfmasq.lab.topology import Masquerade, Topology
 from nfmasq.lab.waiting import wait_until
 
 
@@ -33,6 +37,37 @@ def daemon(lab: Lab) -> DaemonUnderLab:
     return lab.daemon
 
 
+class MakeLab(Protocol):
+    """Makes a lab from the arguments of `nfmasq.lab.lab.Lab`."""
+
+    def __call__(self, **arguments: Any) -> Lab:
+        """The lab, which ends with the test."""
+
+
+@pytest.fixture
+def make_lab(as_root: None) -> Iterator[MakeLab]:
+    """Make a lab of this test alone; when it ends, what must hold after every test is checked."""
+    made: list[Lab] = []
+
+    def make(**arguments: Any) -> Lab:
+        masquerade: Masquerade = "kernel" if BY_KERNEL else "none"
+        made.append(stack.enter_context(Lab(masquerade=masquerade, megabytes=2, **arguments)))
+        return made[-1]
+
+    with ExitStack() as stack:
+        yield make
+        for lab in made:
+            _check(lab)
+
+
+def _check(lab: Lab) -> None:
+    assert not lab.sentinel.take(), "the router let internal addresses out"
+    if lab.daemon is not None:
+        daemon = lab.daemon
+        assert daemon.running, f"the daemon is gone\n{daemon.log}"
+        wait_until(lambda: daemon.waiting() == 0, "the queues to be empty")
+
+
 @pytest.fixture(autouse=True)
 def _nothing_leaks_and_nothing_waits(request: pytest.FixtureRequest) -> Iterator[None]:
     """After each test: no internal address on the WAN, the daemon alive, every packet answered."""
@@ -41,8 +76,5 @@ def _nothing_leaks_and_nothing_waits(request: pytest.FixtureRequest) -> Iterator
         return
     lab: Lab = request.getfixturevalue("lab")
     yield
-    leaks = lab.sentinel.take()
-    assert not leaks, "the router let internal addresses out"
     assert lab.daemon is not None
-    assert lab.daemon.running, f"the daemon is gone\n{lab.daemon.log}"
-    wait_until(lambda: lab.daemon is not None and lab.daemon.waiting() == 0, "the queues to be empty")
+    _check(lab)

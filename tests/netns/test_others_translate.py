@@ -1,0 +1,187 @@
+"""Others translate on the same router, by conntrack: what is theirs goes by."""
+
+import socket
+from ipaddress import IPv4Address, IPv4Interface
+
+import pytest
+from support.situations import assert_served, nfmasq_only, problems
+
+from netns.conftest import MakeLab
+from nfmasq.lab.clients import ping
+from nfmasq.lab.foreign import iptables, nft
+from nfmasq.lab.inner import Inner
+from nfmasq.lab.lab import Lab
+from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.neighbours import containers
+from nfmasq.lab.neighbours.neighbour import Findings
+from nfmasq.lab.packets import ip
+from nfmasq.lab.probes import KINDS, seen_as
+from nfmasq.lab.programs import Servers
+from nfmasq.lab.topology import CLIENT1, EXTERNAL, ROUTER_INTERNAL, SERVER1, SERVER2
+from nfmasq.lab.waiting import wait_until
+from nfmasq.lab.wire import Wire
+
+PODMAN = """
+table inet netavark {
+    chain dnat_prerouting {
+        type nat hook prerouting priority dstnat; policy accept;
+        fib daddr type local tcp dport { 8080, 30080 } dnat ip to 10.88.0.2:80
+    }
+    chain postrouting {
+        type nat hook postrouting priority srcnat; policy accept;
+        ip saddr 10.88.0.0/16 ip daddr != 10.88.0.0/16 masquerade
+    }
+}
+"""
+LIBVIRT = tuple(
+    f"-t nat -A POSTROUTING -s 192.168.122.0/24 ! -d 192.168.122.0/24 {ports}"
+    for ports in (
+        "-p tcp -j MASQUERADE --to-ports 1024-65535",
+        "-p udp -j MASQUERADE --to-ports 1024-65535",
+        "-j MASQUERADE",
+    )
+)
+WIREGUARD = ("-t nat -A POSTROUTING -s 10.8.0.0/24 -o wan0 -j MASQUERADE",)
+TUNNEL_PROTOCOL = 47
+"""GRE, as a raw socket of the router sends it."""
+DEFAULT_HOST = {"forward": [{"to": str(CLIENT1)}]}
+
+
+def guest_of(lab: Lab, bridge: str, own: str, address: str) -> Namespace:
+    """What is behind a bridge of others, with the lab's servers in it."""
+    inner = lab.enter(Inner(lab.topology.router, bridge, IPv4Interface(own), IPv4Interface(address)))
+    lab.enter(Servers((inner.guest,), lab.payload))
+    return inner.guest
+
+
+def assert_answered(guest: Namespace) -> None:
+    """What a guest begins is answered, from low and high ports, and its pings."""
+    silent = [
+        (kind, port)
+        for port in (5060, 20000, 40000)
+        for kind in KINDS
+        if not seen_as(guest, SERVER2, kind, source_port=port)
+    ]
+    assert not silent
+    assert ping(guest, SERVER2, count=2).received == 2
+
+
+@pytest.mark.parametrize("default_host", [False, True], ids=["", "beside a default host"])
+def test_a_container_engine_works(make_lab: MakeLab, default_host: bool) -> None:
+    made: list[Inner] = []
+    lab = make_lab(
+        prepare=lambda lab: made.append(containers.engine(lab)), config=DEFAULT_HOST if default_host else None
+    )
+    findings = Findings()
+    containers.check(lab, made[0], findings)
+    assert findings.wrong == []
+    assert_served(lab)
+
+
+def test_podmans_nft_table_works(make_lab: MakeLab) -> None:
+    guests: list[Namespace] = []
+
+    def prepare(lab: Lab) -> None:
+        guests.append(guest_of(lab, "podman0", "10.88.0.1/16", "10.88.0.2/16"))
+        nft(lab.topology.router, PODMAN)
+
+    lab = make_lab(prepare=prepare)
+    for port in (8080, 30080):
+        assert seen_as(lab.topology.server1, EXTERNAL, "tcp", port=port) is not None
+        assert seen_as(lab.topology.client1, EXTERNAL, "tcp", port=port) is not None
+    assert_answered(guests[0])
+    assert_served(lab)
+
+
+@pytest.mark.parametrize(
+    ("bridge", "own", "address", "rules"),
+    [
+        ("virbr0", "192.168.122.1/24", "192.168.122.5/24", LIBVIRT),
+        ("wg0", "10.8.0.1/24", "10.8.0.2/24", WIREGUARD),
+    ],
+    ids=["libvirt", "WireGuard"],
+)
+def test_another_masqueraded_network_works(
+    make_lab: MakeLab, bridge: str, own: str, address: str, rules: tuple[str, ...]
+) -> None:
+    guests: list[Namespace] = []
+
+    def prepare(lab: Lab) -> None:
+        guests.append(guest_of(lab, bridge, own, address))
+        iptables(lab.topology.router, *rules)
+
+    lab = make_lab(prepare=prepare)
+    assert_answered(guests[0])
+    assert seen_as(lab.topology.client1, IPv4Address(address.partition("/")[0]), "tcp") is not None
+    assert_served(lab)
+
+
+@pytest.mark.parametrize("port", [8080, 30000], ids=["low port", "port of the range"])
+def test_a_port_that_miniupnpd_leads_to_a_lan_host_works(make_lab: MakeLab, port: int) -> None:
+    def prepare(lab: Lab) -> None:
+        iptables(
+            lab.topology.router,
+            "-t nat -N MINIUPNPD",
+            "-t nat -A PREROUTING -i wan0 -j MINIUPNPD",
+            f"-t nat -A MINIUPNPD -p tcp --dport {port} -j DNAT --to-destination {CLIENT1}:80",
+            f"-t nat -A MINIUPNPD -p udp --dport {port} -j DNAT --to-destination {CLIENT1}:53",
+        )
+        lab.enter(Servers((lab.topology.client1,), lab.payload))
+
+    lab = make_lab(prepare=prepare)
+    for kind in KINDS:
+        seen = seen_as(lab.topology.server1, EXTERNAL, kind, port=port)
+        assert seen is not None
+        assert seen[0] == SERVER1
+    assert_served(lab)
+
+
+@nfmasq_only("the kernel has no default host")
+def test_the_routers_own_tunnel_is_its_own_beside_a_default_host(make_lab: MakeLab) -> None:
+    net = make_lab(config=DEFAULT_HOST).topology
+    tunnel: socket.socket = net.router.call(socket.socket, socket.AF_INET, socket.SOCK_RAW, TUNNEL_PROTOCOL)
+    with tunnel, Wire(net.server1, "eth0", (net.router, "wan0")) as far, Wire(net.client1, "eth0") as lan:
+        tunnel.settimeout(2)
+        tunnel.sendto(b"\0\0\x08\0keepalive", (str(SERVER1), 0))
+        far.expect(lambda packet: packet[9] == TUNNEL_PROTOCOL)
+        far.send_ip(ip(SERVER1, EXTERNAL, TUNNEL_PROTOCOL, b"\0\0\x08\0answer"))
+        assert tunnel.recv(100).endswith(b"answer")
+        assert not [packet for packet in lan.seen() if packet[9] == TUNNEL_PROTOCOL]
+        far.send_ip(ip(IPv4Address("203.0.113.11"), EXTERNAL, TUNNEL_PROTOCOL, b"\0\0\x08\0stranger"))
+        lan.expect(lambda packet: packet[9] == TUNNEL_PROTOCOL)
+
+
+@nfmasq_only("it is the kernel's own rule")
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "-t nat -A POSTROUTING -o wan0 -j MASQUERADE",
+        f"-t nat -A POSTROUTING -s 192.168.0.0/16 -j SNAT --to {EXTERNAL}",
+    ],
+    ids=["MASQUERADE", "SNAT"],
+)
+def test_a_forgotten_rule_that_translates_the_same_is_told(make_lab: MakeLab, rule: str) -> None:
+    lab = make_lab(prepare=lambda lab: iptables(lab.topology.router, rule))
+    wait_until(lambda: rule.split()[-1 if "MASQ" in rule else -3] in problems(lab), "the status to name it")
+    assert_served(lab)
+
+
+@nfmasq_only("the kernel has no status")
+def test_rules_that_translate_others_are_no_problem(make_lab: MakeLab) -> None:
+    lab = make_lab(prepare=containers.engine)
+    assert "MASQUERADE" not in problems(lab)
+    assert "DNAT" not in problems(lab)
+
+
+@nfmasq_only("the kernel answers for its own")
+def test_a_port_that_is_nobodys_is_still_refused(make_lab: MakeLab) -> None:
+    """A port of the range without session, forward, rule or socket: dropped with its reason, no answer."""
+    lab = make_lab()
+    net = lab.topology
+    assert lab.daemon is not None
+    before = sum(lab.daemon.drops().values())
+    with Wire(net.server1, "eth0") as wire:
+        assert seen_as(net.server1, EXTERNAL, "udp", port=20000, patience=0.5) is None
+        own = ROUTER_INTERNAL.packed
+        assert not [packet for packet in wire.seen() if own in packet]
+    assert sum(lab.daemon.drops().values()) > before

@@ -1,0 +1,163 @@
+"""Port ranges as providers give them, and low ports for clients that need them."""
+
+import socket
+from collections.abc import Iterable
+
+import pytest
+from support.situations import BY_KERNEL, nfmasq_only
+
+from netns.conftest import MakeLab
+from nfmasq.lab.lab import Lab
+from nfmasq.lab.packets import Endpoint
+from nfmasq.lab.probes import KINDS, Kind, seen_as
+from nfmasq.lab.programs import Servers
+from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1, SERVER2
+from nfmasq.lab.waiting import wait_until
+
+MAP_E = [(4096 * n + 0x120, 4096 * n + 0x12F) for n in range(1, 16)]
+"""Fifteen sets of sixteen ports: a PSID of eight bits behind an offset of four (RFC 7597, appendix B)."""
+THREE = [(2000, 2099), (5000, 5063), (40000, 40099)]
+LOW = range(600, 1024)
+
+
+def text(ranges: Iterable[tuple[int, int]]) -> str:
+    """The ranges as nat.ports has them."""
+    return ", ".join(f"{low}-{high}" for low, high in ranges)
+
+
+def kernel_rules(ranges: list[tuple[int, int]]) -> tuple[str, ...]:
+    """What router firmwares do: a rule for each range, taken in turns."""
+    return tuple(
+        f"-t nat -A POSTROUTING -o wan0 -p {kind}"
+        f" -m statistic --mode nth --packet 0 --every {len(ranges) - nth}"
+        f" -j MASQUERADE --to-ports {low}-{high}"
+        for kind in KINDS
+        for nth, (low, high) in enumerate(ranges)
+    )
+
+
+def ports_of(lab: Lab, count: int, kind: Kind = "udp", first: int = 20_000) -> list[int]:
+    """The external ports of this many sessions of client1, each from an endpoint of its own."""
+    seen: list[Endpoint | None] = [
+        seen_as(lab.topology.client1, SERVER1, kind, source_port=first + number, patience=0.5)
+        for number in range(count)
+    ]
+    assert None not in seen
+    return [each[1] for each in seen if each]
+
+
+def ranges_of(ports: Iterable[int], ranges: list[tuple[int, int]]) -> set[tuple[int, int] | None]:
+    """In which ranges the ports lie; None: in none of them."""
+    return {next((each for each in ranges if each[0] <= port <= each[1]), None) for port in ports}
+
+
+@pytest.mark.parametrize("ranges", [MAP_E, THREE], ids=["MAP-E", "three ranges"])
+def test_sessions_use_all_ranges_and_no_other_port(make_lab: MakeLab, ranges: list[tuple[int, int]]) -> None:
+    lab = make_lab(config={"nat": {"ports": text(ranges)}}, kernel_rules=kernel_rules(ranges))
+    for kind in KINDS:
+        used = ranges_of(ports_of(lab, 60, kind), ranges)
+        assert None not in used
+        assert len(used) > 1
+
+
+@nfmasq_only("the kernel shares a port among remote endpoints")
+def test_the_last_port_of_every_range_is_handed_out(make_lab: MakeLab) -> None:
+    ranges = [(2000, 2003), (5000, 5003), (40000, 40003)]
+    lab = make_lab(config={"nat": {"ports": text(ranges), "low_ports": ""}})
+    ports = ports_of(lab, 12)
+    assert sorted(ports) == [port for low, high in ranges for port in range(low, high + 1)]
+    assert seen_as(lab.topology.client2, SERVER1, patience=0.5) is None
+
+
+def test_forwards_inside_and_outside_of_the_ranges(make_lab: MakeLab) -> None:
+    """Inside of one its port is set apart; between two and below them nothing is handed out."""
+    forwarded = (22, 3000, 5003, 50000)
+    lab = make_lab(
+        prepare=lambda lab: lab.enter(Servers((lab.topology.client1,), lab.payload)) and None,
+        config={
+            "nat": {"ports": text(THREE)},
+            "forward": [
+                {"protocol": "tcp", "external_port": port, "to": f"{CLIENT1}:80"} for port in forwarded
+            ],
+        },
+        kernel_rules=(
+            *kernel_rules(THREE),
+            *(
+                f"-t nat -A PREROUTING -d {EXTERNAL} -p tcp --dport {port} -j DNAT --to {CLIENT1}:80"
+                for port in forwarded
+            ),
+        ),
+    )
+    net = lab.topology
+    assert [port for port in forwarded if not seen_as(net.server2, EXTERNAL, "tcp", port=port)] == []
+    ports = ports_of(lab, 60, "tcp")
+    if not BY_KERNEL:
+        assert 5003 not in ports
+    assert None not in ranges_of(ports, THREE)
+
+
+def test_ranges_change_by_a_reload(make_lab: MakeLab) -> None:
+    if BY_KERNEL:
+        pytest.skip("the kernel reads no configuration")
+    lab = make_lab(config={"nat": {"ports": text(THREE)}})
+    assert lab.daemon is not None
+    before = ports_of(lab, 10)
+    lab.daemon.write_config({"nat": {"ports": text(MAP_E)}})
+    assert lab.daemon.api("/v1/reload", "POST")["reloaded"]
+    wait_until(
+        lambda: ranges_of(ports_of(lab, 5, first=30_000), MAP_E) <= set(MAP_E), "ports of the new ranges", 3
+    )
+    assert None not in ranges_of(before, THREE)
+    assert None not in ranges_of(ports_of(lab, 20, first=31_000), MAP_E)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_client_that_sends_from_a_low_port_gets_one(make_lab: MakeLab, kind: Kind) -> None:
+    """NFS and rsh servers believe ports below 1024 alone (RFC 4787 REQ-3a)."""
+    lab = make_lab()
+    for client in (lab.topology.client1, lab.topology.client2):
+        seen = seen_as(client, SERVER2, kind, source_port=700)
+        assert seen is not None
+        assert seen[0] == EXTERNAL
+        assert seen[1] in LOW
+        high = seen_as(client, SERVER2, kind, source_port=7000)
+        assert high is not None
+        assert high[1] >= 1024
+
+
+@nfmasq_only("the kernel does not spare the router's own ports")
+def test_a_low_port_of_a_local_service_is_spared(make_lab: MakeLab) -> None:
+    """All of a small range but one port are bound on the router."""
+    lab = make_lab(config={"nat": {"low_ports": "600-603"}})
+    net = lab.topology
+    bound: list[socket.socket] = []
+    try:
+        for port in (600, 601, 603):
+            sock: socket.socket = net.router.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
+            sock.bind(("", port))
+            bound.append(sock)
+
+        def port_seen() -> int | None:
+            seen = seen_as(net.client1, SERVER2, source_port=700 + len(tried), patience=0.5)
+            tried.append(seen)
+            return seen[1] if seen else None
+
+        tried: list[Endpoint | None] = []
+        wait_until(lambda: port_seen() == 602, "the one free low port", 4, 0.5)
+        second = seen_as(net.client2, SERVER2, source_port=700)
+        assert second is not None
+        assert second[1] >= 1024, "no low port is left"
+    finally:
+        for sock in bound:
+            sock.close()
+
+
+@nfmasq_only("the kernel reads no configuration")
+@pytest.mark.parametrize(
+    "nat", [{"low_ports": ""}, {"ports": "2000-2999"}], ids=["none", "none beside ranges of one's own"]
+)
+def test_without_low_ports_a_low_client_gets_another_port(make_lab: MakeLab, nat: dict[str, str]) -> None:
+    lab = make_lab(config={"nat": nat})
+    seen = seen_as(lab.topology.client1, SERVER2, source_port=700)
+    assert seen is not None
+    assert seen[1] >= 1024
