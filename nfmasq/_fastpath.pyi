@@ -1,4 +1,4 @@
-"""The compiled core: everything that happens per packet, and the table it happens to.
+"""The compiled core: the way of every packet, and the table of sessions.
 
 Addresses are `ipaddress.IPv4Address` at this edge and network-order 32-bit words inside; ports and ICMP
 query identifiers are host-order integers; times are whole seconds.
@@ -7,16 +7,38 @@ query identifiers are host-order integers; times are whole seconds.
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 
+from typing_extensions import disjoint_base
+
 from nfmasq.core.policy import Policy
 from nfmasq.core.rows import Counters as Counters
 from nfmasq.core.rows import Expected as Expected
 from nfmasq.core.rows import Gauges as Gauges
-from nfmasq.core.rows import Held as Held
 from nfmasq.core.rows import MappingRow as MappingRow
 from nfmasq.core.rows import QueueCounters as QueueCounters
 from nfmasq.core.rows import Refusal as Refusal
 from nfmasq.core.rows import SessionRow as SessionRow
+from nfmasq.core.rows import SetAside as SetAside
 from nfmasq.core.rows import TableLock as TableLock
+
+__all__ = [
+    "REASONS",
+    "TCP_STATES",
+    "Counters",
+    "Expected",
+    "Gauges",
+    "MappingRow",
+    "Queue",
+    "QueueCounters",
+    "Refusal",
+    "SessionRow",
+    "SetAside",
+    "Table",
+    "TableLock",
+    "checksum",
+    "finish",
+    "layout",
+    "limits",
+]
 
 REASONS: tuple[str, ...]
 """The name of every reason a packet can be dropped for, in the order of its counter."""
@@ -36,7 +58,7 @@ class Table:
     def __init__(self, path: str | None, capacity: int) -> None: ...
     @property
     def recovered(self) -> int:
-        """Sessions found again in the file at the start."""
+        """Sessions that the file had at the start."""
     @property
     def warning(self) -> str:
         """Why the file was not taken over, or "" when it was, or was new."""
@@ -48,10 +70,12 @@ class Table:
         """From now on measure what workers spend at the table's lock: two looks at the clock a batch."""
     def lock_times(self) -> TableLock:
         """What was measured so far."""
-    def next_held(self, timeout_s: float) -> Held | None:
+    def next_set_aside(self, timeout_s: float) -> SetAside | None:
         """The next packet that was set aside for a helper; None when none came in time."""
-    def release(self, held: Held, packet: bytes | bytearray | None) -> None:
-        """The verdict on a held packet, once: send on these bytes, or None: drop it. From any thread."""
+    def release(self, waiting: SetAside, packet: bytes | bytearray | None) -> None:
+        """The verdict on a packet that was set aside, once: send these bytes on, or with None drop it.
+
+        From any thread."""
     def let_go(self, session: int, serial: int) -> None:
         """The session's packets are set aside no more."""
     def expect(
@@ -72,14 +96,14 @@ class Table:
         Raises ExpectationRefused when the parent has ended, or for want of room or of that port.
         """
     def withdraw(self, session: int, serial: int, now: int | None = None) -> bool:
-        """End an expectation nobody has come to; False when there is none of this name."""
+        """End an expectation that no packet has fulfilled; False when there is none of this name."""
     def seen(self, session: int, serial: int) -> SessionRow | None:
         """The session as it stands, None when it has ended."""
     def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None:
         """Tell by how many bytes longer (shorter: negative) what either side sent has become for the other.
 
-        Kept with the session, over a restart too. Sequence windows and ICMP errors are checked by it at once;
-        once the session is let go, its segments are corrected by it, and they alone.
+        Kept with the session, over a restart too. Sequence windows and ICMP errors are checked by it.
+        Once the session is let go, its segments are corrected by it, and they alone.
         """
     def keep(self, session: int, serial: int, seconds: int, now: int | None = None) -> bool:
         """Let a session live for so many seconds at least; False when it has ended."""
@@ -149,19 +173,20 @@ class Table:
     def hairpin(self, packet: bytes, *, now: int | None = None) -> tuple[str, bytes]:
         """Take a packet from inside to an external address through both its passes; as `translate`."""
     def refusals(self, now: int | None = None) -> list[Refusal]:
-        """Take out the refusals that are due: whom to tell by ICMP that a packet was refused, and what.
+        """Take out the refusals that are due: ICMP errors to send, and to which hosts.
 
-        Refusals to internal hosts are due at once, those of SYNs nobody asked for six seconds later (RFC 5382
+        Refusals to internal hosts are due immediately, those of unsolicited SYNs six seconds later (RFC 5382
         REQ-4): look at both, `refusal_fd` and the clock.
         """
     @property
     def refusal_fd(self) -> int:
-        """An eventfd, readable when a refusal became due at once; -1 when closed."""
+        """An eventfd, readable when a refusal to an internal host became due; -1 when closed."""
     def close(self) -> None:
         """Write nothing more, let the file go. The sessions stay in the file."""
 
+@disjoint_base
 class Queue:
-    """Netfilter queues of one worker, bound at once to one socket, served by `serve`.
+    """Netfilter queues of one worker, bound to one socket and served by `serve`.
 
     number, count: of the first, and how many; to "accept" there can be but one.
 
@@ -172,7 +197,7 @@ class Queue:
     super-packets go that the kernel must cut up first (inbound UDP, whose checksum could not be kept right
     otherwise); no rule needs to point at it. -1: such packets are dropped.
     Raises PermissionError without CAP_NET_ADMIN or when another program holds a queue (the kernel answers
-    both with EPERM), OSError for the rest.
+    both with EPERM), OSError for all else.
     """
 
     def __init__(
@@ -204,6 +229,9 @@ def finish(packet: bytearray) -> None:
 
 def checksum(data: bytes | bytearray | memoryview, initial: int = 0) -> int:
     """The Internet checksum of `data` (RFC 1071), not complemented, folded to 16 bits."""
+
+def limits() -> dict[str, int]:
+    """What the core can hold: the numbers of nfmasq.core.limits, by their names."""
 
 def layout() -> Sequence[tuple[str, int]]:
     """Names and sizes in bytes of the records of the table, for docs and benches."""

@@ -4,58 +4,27 @@ Worker threads live in `serve` and never hold the GIL there. They share one NatT
 once a batch. What Python sees of the table and of a queue is in the files included at the end.
 """
 
-import mmap
-import os
-from contextlib import suppress
-
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
-from netfilterqueue._impl cimport NetfilterQueue
-from posix.unistd cimport close
+from libc.stdint cimport uint32_t, uint64_t
 
-from nfmasq.core.arena import TOP_OFFSET, Arena
-from nfmasq.core.queue_socket import COPY_RANGE, QUEUE_LENGTH, RECEIVE_BUFFER, bind, prepare
-from nfmasq.core.rows import Expected, ExpectationRefused, MappingRow, QueueCounters, TableLock
-
-from nfmasq._hot.way.account cimport account
-from nfmasq._hot.calls.announce cimport announce, keep, let_go, named, note_correction, withdraw
-from nfmasq._hot.way.admit cimport admit
-from nfmasq._hot.state.aside cimport Aside, close_aside, hand_over, take_aside
-from nfmasq._hot.wire.checksum cimport fold, sum_words
-from nfmasq._hot.base.clock cimport clock_seconds, processor_nanoseconds
+from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.state.critical cimport enter, leave
-from nfmasq._hot.calls.dump cimport Filter, copy_sessions, flush_some, next_mapping
-from nfmasq._hot.calls.finish cimport finish_packet
-from nfmasq._hot.calls.govern cimport govern
-from nfmasq._hot.way.hairpin cimport MOST_SESSIONS, finish_hairpin, is_second_pass, turn_back
-from nfmasq._hot.base.locks cimport (
-    await_post, make_lock, pthread_mutex_destroy, pthread_mutex_lock, pthread_mutex_unlock, sem_init,
-)
+from nfmasq._hot.state.packet cimport ASIDE, CONTINUE, DROP, HAIRPIN, PASS, SEGMENT, TRANSLATE, Packet
+from nfmasq._hot.state.sessions cimport advance_wheel
+from nfmasq._hot.state.table cimport NatTable
+from nfmasq._hot.way.account cimport account
+from nfmasq._hot.way.admit cimport admit
+from nfmasq._hot.way.hairpin cimport finish_hairpin, is_second_pass, start_hairpin
 from nfmasq._hot.way.lookup cimport lookup
-from nfmasq._hot.state.packet cimport (
-    ASIDE, CLASS_TCP, CLASS_UDP, CONTINUE, DROP, HAIRPIN, INBOUND, OUTBOUND, PASS, SEGMENT, TRANSLATE, Packet,
-)
 from nfmasq._hot.way.parse cimport orient, parse
-from nfmasq._hot.state.ports cimport PortPool
 from nfmasq._hot.way.prefetch cimport prefetch
-from nfmasq._hot.way.receive cimport BATCH, MOST_EACH, SLOT, Batch, QueueStats, lay_out, receive
-from nfmasq._hot.way.refuse cimport next_refusal, refuse
-from nfmasq._hot.calls.restore cimport restore
+from nfmasq._hot.way.receive cimport Batch, receive
+from nfmasq._hot.way.refuse cimport refuse
 from nfmasq._hot.way.rewrite cimport rewrite
-from nfmasq._hot.state.rules cimport MOST_EXTERNAL, Rules
 from nfmasq._hot.way.screen cimport screen_error
-from nfmasq._hot.state.sessions cimport name_session, turn_wheel
-from nfmasq._hot.state.table cimport (
-    HOST_SHARE, PEER_SHARE, WHEEL, Host, LockTimes, Mapping, NatTable, Session,
-)
 from nfmasq._hot.way.set_aside cimport set_aside
 from nfmasq._hot.way.track cimport track
-from nfmasq._hot.state.traffic cimport bytes_of, packets_of
-from nfmasq._hot.way.verdict cimport accept_batch, send_one, send_verdicts
-from nfmasq._hot.wire.wire cimport SYN, htonl, htons, ntohl, ntohs
+from nfmasq._hot.way.verdict cimport accept_batch, send_verdicts
 
 cdef extern from "<sys/eventfd.h>" nogil:
     int eventfd_write(int fd, uint64_t value)
@@ -67,10 +36,10 @@ cdef enum:
 # The way of a packet ------------------------------------------------------------------------------------
 
 cdef inline bint decide(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
-    """What becomes of one packet. True: it is refused, and its sender to be told at once."""
+    """The stages of one packet under the lock. True: it is refused, and its sender's answer is due."""
     if packet.verdict == CONTINUE:
         if packet.direction == HAIRPIN:
-            turn_back(table, packet, now)
+            start_hairpin(table, packet, now)
         elif is_second_pass(&table.rules, packet):
             finish_hairpin(table, packet)
         elif screen_error(&table.rules, packet) and (lookup(table, packet) or admit(table, packet, now)):
@@ -92,7 +61,7 @@ cdef void translate(NatTable* table, Packet* packets, int count, uint32_t now) n
     enter(table)
     for i in range(count):
         refused |= decide(table, &packets[i], now)
-    turn_wheel(table, now, WHEEL_STEP if count else WHEEL_STEP_IDLE)
+    advance_wheel(table, now, WHEEL_STEP if count else WHEEL_STEP_IDLE)
     leave(table)
 
     for i in range(count):
@@ -118,7 +87,7 @@ cdef enum Mode:
     MODE_REWRITE
 
 cdef int serve(Batch* batch, NatTable* table, Mode mode, const volatile bint* stopping) noexcept nogil:
-    """Answer batches of packets until told to stop; 0, or the errno the socket failed with."""
+    """Answer batches of packets until `stopping` is set; 0, or the errno the socket failed with."""
     while not stopping[0]:
         batch.stats.beats += 1
         if receive(batch) < 0:
@@ -139,25 +108,32 @@ cdef int serve(Batch* batch, NatTable* table, Mode mode, const volatile bint* st
 
 # What Python sees of it ------------------------------------------------------------------------------------
 
-include "_hot/face/edge.pxi"
+__all__ = [
+    "REASONS",
+    "TCP_STATES",
+    "Counters",
+    "Expected",
+    "Gauges",
+    "MappingRow",
+    "Queue",
+    "QueueCounters",
+    "Refusal",
+    "SessionRow",
+    "SetAside",
+    "Table",
+    "TableLock",
+    "checksum",
+    "finish",
+    "layout",
+    "limits",
+]
+
+include "_hot/face/policy.pxi"
+include "_hot/face/rows.pxi"
+include "_hot/face/lists.pxi"
+include "_hot/face/expectations.pxi"
+include "_hot/face/stand.pxi"
+include "_hot/face/memory.pxi"
 include "_hot/face/table.pxi"
 include "_hot/face/queue.pxi"
-
-
-def finish(packet) -> None:
-    cdef uint8_t[::1] view = packet
-    cdef Packet state
-    memset(&state, 0, sizeof(Packet))
-    state.data = &view[0]
-    state.length = <uint32_t>len(packet)
-    if not finish_packet(&state):
-        raise ValueError("no TCP segment and no UDP datagram that could be finished")
-
-
-def checksum(data, initial=0) -> int:
-    cdef const uint8_t[::1] view = data if len(data) else b"\0"
-    return ntohs(fold(sum_words(&view[0], <uint32_t>len(data)) + htons(initial)))
-
-
-def layout() -> tuple:
-    return (("session", sizeof(Session)), ("mapping", sizeof(Mapping)), ("host", sizeof(Host)))
+include "_hot/face/functions.pxi"

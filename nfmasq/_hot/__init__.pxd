@@ -1,0 +1,46 @@
+# The compiled core, in order. nfmasq/_fastpath.pyx is the flow; a line here is a file.
+#
+# A packet's way (way/)
+#   receive       a batch of messages is read from the netfilter queues
+#   parse         from bytes to endpoints; all lengths are checked here
+#     options       IP options: checked, later rid of internal addresses
+#   prefetch      the batch's records are asked for, before the table's lock is taken
+#   lookup        the session that the packet belongs to
+#   hairpin       a packet from inside to an external address: out and in again, in two passes
+#   admit         a packet of no session begins one
+#     screen        which addresses may come in, or go out
+#     begin         which packet may begin a session
+#     limits        is there room for one more, in all and for its host
+#     admit_out     from inside: by the mapping of its internal endpoint
+#     pairing       the mapping of an internal endpoint, and its external endpoint
+#     admit_in      from outside: by an expectation, a forward, or a mapping that lets it in
+#     expect        the expectation that a packet fulfils
+#     forwards      the forward that claims a packet, and its target
+#     attach        the helper that reads the session
+#   track         the session learns from the packet; the packet learns its new endpoint
+#     identify      an IP identification of the router's own
+#     correct       sequence numbers, where a helper made messages longer or shorter
+#   set_aside     a packet of a session with a helper is copied for it
+#   account       each packet is counted once
+#   refuse        the sender of a dropped packet gets an ICMP error, if the reason says so
+#   rewrite       the new endpoint is written, with every checksum over it
+#   verdict       the answers of the batch go to the kernel in one send
+#
+# What the stages share (state/)
+#   packet        one packet on its way
+#   reasons       why a packet is dropped
+#   rules         the policy
+#   capacity      how much the core can hold
+#   table         sessions, mappings, hosts and their indexes: the records
+#   sessions mappings ports timers    their lives: begun and ended
+#   index         how sessions are found
+#   sequence tcpstate traffic         what a session knows of its packets
+#   refusals aside                    queues to the control path and to the helpers
+#   critical      the table's lock around a batch
+#
+# Formats on the wire (wire/)                wire icmp tcpoptions checksum netlink
+# What the control path asks for (calls/)    govern announce dump finish recover
+# Foundations (base/)                        clock locks siphash
+# What Python sees (face/)                   policy rows lists expectations stand memory table queue functions
+#
+# A file may cimport its own shelf and those after it: calls, way, state, wire, base.

@@ -1,9 +1,9 @@
 """The configuration file: what may be in it, what it means, and what is wrong with it.
 
-A file goes this way: `file` reads it, `models` says which keys there are, `values`, `addresses` and
-`protocols` how each is written, `explain` words what is wrong, `across` and `forwards` find what clashes,
-`warnings` what is odd but taken, and `policy` makes of it what the core decides by. `added` judges a forward
-that is in no file.
+A file goes this way. `file` reads it. `models` and `sections` name its keys; `values`, `addresses` and
+`protocols` parse them. `explain` words what is wrong. `across`, `forwards` and `helpers` find what clashes;
+`warnings`, what is odd but taken. `policy` makes the core's policy of it. `added` judges a forward that is in
+no file.
 """
 
 from nfmasq.config.added import added_forward

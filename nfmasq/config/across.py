@@ -1,4 +1,4 @@
-"""What no key is to blame for alone: values that are good each by itself and clash with another.
+"""Clashes: values that are good each by itself, and not together.
 
 Works on the document and not on a Config, so that these errors come together with those of single keys.
 A value that is wrong by itself is passed over: it has its own error already.
@@ -14,17 +14,15 @@ from nfmasq.config.errors import ConfigError, key_of, quoted
 from nfmasq.config.forwards import misfits
 from nfmasq.config.helpers import helper_errors
 from nfmasq.config.lenient import Document, as_list, as_table, good, good_items
-from nfmasq.config.models import (
-    LAST_QUEUE,
-    MOST_ADDRESSES,
-    MOST_EXEMPT,
-    MOST_NETWORKS,
-    MOST_QUEUES,
-    Control,
-    Engine,
-)
+from nfmasq.config.sections.control import Control
+from nfmasq.config.sections.engine import LAST_QUEUE, MOST_WORKERS, Engine
+from nfmasq.config.sections.nat import MOST_EXEMPT
 from nfmasq.config.values import path, whole
+from nfmasq.core.limits import MOST_BEHAVIOURS, MOST_EXTERNAL_ADDRESSES
 from nfmasq.core.queue_socket import QUEUES_EACH
+
+MOST_NETWORKS = MOST_BEHAVIOURS - 1
+"""[[network]] tables: each is a behaviour, and [nat] is the one for everywhere."""
 
 
 class Span(NamedTuple):
@@ -84,8 +82,8 @@ def _addresses(document: Document) -> Iterator[ConfigError]:
         both = f"{quoted(written[other.place])} overlaps {quoted(written[one.place])}"
         yield ConfigError(key, f"{both}, nat.addresses[{one.place}]; each address once")
     count = sum(addresses.num_addresses for _, addresses in pools)
-    if count > MOST_ADDRESSES:
-        yield ConfigError("nat.addresses", f"{count} addresses in all; at most {MOST_ADDRESSES}")
+    if count > MOST_EXTERNAL_ADDRESSES:
+        yield ConfigError("nat.addresses", f"{count} addresses in all; at most {MOST_EXTERNAL_ADDRESSES}")
 
 
 def _exempt(document: Document) -> Iterator[ConfigError]:
@@ -134,8 +132,10 @@ def _forwards(document: Document) -> Iterator[ConfigError]:
 def _queues(document: Document) -> Iterator[ConfigError]:
     engine = as_table(document.get("engine"))
     first = good(whole(0, LAST_QUEUE), engine.get("first_queue", Engine().first_queue))
-    wanted = engine.get("queues", "auto")
-    count = Engine().queues if wanted == "auto" else good(whole(1, MOST_QUEUES), wanted)
+    if "workers" in engine and "queues" in engine:
+        yield ConfigError("engine.queues", "is the older name of engine.workers; take it out")
+    wanted = engine.get("workers", engine.get("queues", "auto"))
+    count = Engine().workers if wanted == "auto" else good(whole(1, MOST_WORKERS), wanted)
     if first is not None and count is not None and first + count * QUEUES_EACH > LAST_QUEUE:
         all_of_them = f"{count * QUEUES_EACH} queues and one more"
         queues = f"{all_of_them} from {first} on end at {first + count * QUEUES_EACH}"

@@ -15,7 +15,7 @@ from nfmasq.config.models import Forward
 def added_forward(
     table: dict[str, Any], others: Sequence[Forward] = (), pool: Sequence[IPv4Network] = ()
 ) -> Forward:
-    """The forward that `table`, with the keys of [[forward]], means beside `others`.
+    """The forward that `table`, with the keys of [[forward]], means together with `others`.
 
     pool: the external addresses that are configured.
     Raises ConfigInvalid with everything that is wrong; the keys are those of `table`.

@@ -32,7 +32,7 @@ class Declared(NamedTuple):
 
 
 def names() -> list[str]:
-    """Every helper there is: those that come with nfmasq, and those installed beside it."""
+    """Every helper there is: nfmasq's own, and installed ones of others."""
     return sorted(registry.installed())
 
 

@@ -13,11 +13,11 @@ _LONGEST_SAID = 200
 
 @dataclass(frozen=True)
 class ConfigError:
-    """One thing to mend.
+    """One thing to correct.
 
     key: where, as `nat.external`, `forward[0].to` or `nat.internal[1]` (lists count from 0); the file's name
     when the file as a whole cannot be read.
-    reason: why, and the mend; one line.
+    reason: why, and what to write; one line.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Turns what pydantic found into ConfigErrors: a key as it is written in the file, a reason, and the mend."""
+"""Makes ConfigErrors of what pydantic found: the key as the file has it, the reason, and what to write."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, get_args, get_origin
@@ -19,7 +19,7 @@ def explained(
 ) -> list[ConfigError]:
     """Every error found in `document`, in the order of the tables.
 
-    above: the place of `document` if it is one table of a configuration; the keys told are below it.
+    above: the place of `document` if it is one table of a configuration; the keys of the errors are below it.
     """
     return [
         ConfigError(key_of(_as_written(error["loc"], document)), _reason(error, (*above, *error["loc"])))
@@ -95,7 +95,8 @@ def keys_at(place: Place) -> list[str]:
 
 
 def _keys(table: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in table.model_fields.items()]
+    """All but those that are older names of others."""
+    return [field.alias or name for name, field in table.model_fields.items() if not field.json_schema_extra]
 
 
 def _tables(model: type[BaseModel], above: str = "") -> Iterator[tuple[str, list[str]]]:

@@ -41,7 +41,7 @@ def load(path: Path) -> Config:
 
 def parse(document: dict[str, Any]) -> Config:
     """The configuration in a document, as tomllib gives it. Raises ConfigInvalid as `load` does."""
-    # An absent [nat] shall be told as what is missing in it.
+    # For an absent [nat], the error names the keys that are missing in it.
     document = {"nat": {}, **document}
     clashing = clashes(document)
     try:

@@ -1,27 +1,21 @@
-"""How forwards fit: each one's keys with one another, and all of them beside each other.
+"""How forwards fit: each one's keys with one another, and all of them together.
 
 Two forwards may claim the same packet when one is the more specific: it is for one external address, its
 ports lie inside the other's, or it names its protocol. If neither is, that is an error. Works on tables as
-they are written, so that the file's errors come all at once, and so that a forward added while the daemon
+they are written, so that the file's errors come all together, and so that a forward added while the daemon
 runs is judged by the same code.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, NamedTuple
 
 from nfmasq.config.addresses import PortRange, Target, host_address, port_range, target
+from nfmasq.config.claims import ALL, Claim, crossing
 from nfmasq.config.errors import quoted
 from nfmasq.config.lenient import as_list, as_table, good, good_items
-from nfmasq.config.protocols import ANY, BOTH, BY_PORT, numbers_of, protocol, protocol_name
-from nfmasq.core.policy import ALL_PORTS
-
-# What the compiled core can hold.
-MOST_FORWARDS = 1024
-MOST_TARGETS = 4096
-
-ALL = PortRange(*ALL_PORTS)
+from nfmasq.config.protocols import ANY, BOTH, BY_PORT, numbers_of, protocol
+from nfmasq.core.limits import MOST_FORWARD_TARGETS, MOST_FORWARDS
 
 
 class Misfit(NamedTuple):
@@ -30,20 +24,6 @@ class Misfit(NamedTuple):
     place: int | None
     key: tuple[str | int, ...]
     reason: str
-
-
-class Claim(NamedTuple):
-    """The packets one forward takes of one protocol. external: None for every external address."""
-
-    external: IPv4Address | None
-    protocol: int
-    ports: PortRange
-    place: int
-
-    def __str__(self) -> str:
-        address = f"{self.external} " if self.external else ""
-        name = protocol_name(self.protocol) if self.protocol else "everything"
-        return f"{address}{name}" if self.ports == ALL else f"{address}{name} {self.ports}"
 
 
 class Written(NamedTuple):
@@ -61,7 +41,7 @@ class Written(NamedTuple):
 
     @property
     def claims(self) -> Iterator[Claim]:
-        """What it claims; nothing if that cannot be told."""
+        """What it claims; nothing if that is not known."""
         unknown = {"external_address": self.external, "external_port": self.ports}
         if self.protocol and not any(key in self.given and value is None for key, value in unknown.items()):
             for number in numbers_of(self.protocol):
@@ -152,38 +132,18 @@ def _in_pool(forward: Written, pool: Sequence[IPv4Network]) -> Iterator[Misfit]:
             yield Misfit(forward.place, key, reason)
 
 
-def crossing(claims: Iterable[Claim]) -> Iterator[tuple[Claim, Claim]]:
-    """Pairs of claims neither of which is the more specific, the one first in its list first.
-
-    Those for other addresses or protocols never are a pair; ports may lie inside others, and are not to be
-    the same or to overlap otherwise. At least one pair for each knot.
-    """
-    alike: dict[object, list[Claim]] = defaultdict(list)
-    for claim in claims:
-        alike[claim.external, claim.protocol].append(claim)
-    for group in alike.values():
-        around: list[Claim] = []  # those the next one may lie in, the narrowest last
-        for claim in sorted(group, key=lambda each: (each.ports.first, -each.ports.last, each.place)):
-            while around and around[-1].ports.last < claim.ports.first:
-                around.pop()
-            if around and (around[-1].ports == claim.ports or claim.ports.last > around[-1].ports.last):
-                one, other = sorted((around[-1], claim), key=lambda each: each.place)
-                yield one, other
-            around.append(claim)
-
-
 def _clashes(written: list[Written], name: Callable[[int], str]) -> Iterator[Misfit]:
-    told: set[tuple[int, int]] = set()
+    seen: set[tuple[int, int]] = set()
     for one, other in crossing(claim for forward in written for claim in forward.claims):
-        if (one.place, other.place) in told:
+        if (one.place, other.place) in seen:
             continue
-        told.add((one.place, other.place))
+        seen.add((one.place, other.place))
         first, last = max(one.ports.first, other.ports.first), min(one.ports.last, other.ports.last)
         shared = other._replace(ports=PortRange(first, last))
         late = written[other.place]
         key = next((key for key in ("external_port", "external_address") if key in late.given), "protocol")
-        mend = "take one out" if one.ports == other.ports else "take what they share out of one"
-        reason = f"{shared} is forwarded already, by {name(one.place)}; {mend}"
+        advice = "take one out" if one.ports == other.ports else "take what they share out of one"
+        reason = f"{shared} is forwarded already, by {name(one.place)}; {advice}"
         yield Misfit(other.place, (key,), reason)
 
 
@@ -222,6 +182,9 @@ def _too_many(written: list[Written]) -> Iterator[Misfit]:
     counts = [len(numbers_of(forward.protocol)) if forward.protocol else 1 for forward in written]
     forwards = sum(counts)
     targets = sum(count * len(forward.to) for count, forward in zip(counts, written, strict=True))
-    for what, there, most in (("forwards", forwards, MOST_FORWARDS), ("targets", targets, MOST_TARGETS)):
+    for what, there, most in (
+        ("forwards", forwards, MOST_FORWARDS),
+        ("targets", targets, MOST_FORWARD_TARGETS),
+    ):
         if there > most:
             yield Misfit(None, (), f"{there} {what} in all, {BOTH} counted twice; at most {most}")

@@ -12,9 +12,7 @@ from nfmasq.config.declared import Declared, declared, names
 from nfmasq.config.errors import ConfigError, did_you_mean, key_of, on_one_line, quoted
 from nfmasq.config.lenient import Document, as_list, as_table, good_items
 from nfmasq.config.values import whole
-
-MOST_PORTS = 256
-"""What the compiled core can hold, over all helpers."""
+from nfmasq.core.limits import MOST_HELPER_PORTS
 
 OWN_KEYS = ("enabled", "ports")
 """What the table of any helper takes."""
@@ -37,13 +35,13 @@ def helper_errors(document: Document) -> Iterator[ConfigError]:
 
 
 def unknown(name: str, known: list[str]) -> str:
-    """What to say of a helper there is none of."""
-    mend = did_you_mean(name, known) or f"; there are: {', '.join(known)}"
-    return f"there is no helper {quoted(name)}{mend}"
+    """The error about a helper that does not exist."""
+    advice = did_you_mean(name, known) or f"; there are: {', '.join(known)}"
+    return f"there is no helper {quoted(name)}{advice}"
 
 
 def ports_of(name: str, written: Any) -> dict[int, int]:
-    """The ports a helper minds, as its table says or else as it declares, and where they are written."""
+    """The ports of a helper, as its table says or else as it declares, and where they are written."""
     own = declared(name)
     listed = as_list(as_table(written).get("ports"))
     if not listed:
@@ -79,7 +77,7 @@ def _option(own: Declared, key: str, value: Any) -> Any:
 
 
 def _shared_ports(document: Document, known: list[str]) -> Iterator[ConfigError]:
-    """A session has one helper: no two that are on for somebody may mind one port."""
+    """A session has one helper: no two that are enabled for any host may share a port."""
     written = as_table(document.get("helpers"))
     holders: dict[tuple[str, int], str] = {}
     count = 0
@@ -87,7 +85,7 @@ def _shared_ports(document: Document, known: list[str]) -> Iterator[ConfigError]
         own = declared(name)
         ports = ports_of(name, written.get(name))
         count += len(ports)
-        if own is None or not _on_somewhere(name, own.enabled_by_default, document):
+        if own is None or not _enabled_somewhere(name, own.enabled_by_default, document):
             continue
         for port, place in ports.items():
             other = holders.setdefault((own.transport, port), name)
@@ -95,11 +93,11 @@ def _shared_ports(document: Document, known: list[str]) -> Iterator[ConfigError]
                 key = ("helpers", name, *(("ports", place) if place >= 0 else ()))
                 both = f"{own.transport} port {port} is the {other} helper's already"
                 yield ConfigError(key_of(key), f"{both}; give each ports of its own")
-    if count > MOST_PORTS:
-        yield ConfigError("helpers", f"{count} ports for all helpers together; at most {MOST_PORTS}")
+    if count > MOST_HELPER_PORTS:
+        yield ConfigError("helpers", f"{count} ports for all helpers together; at most {MOST_HELPER_PORTS}")
 
 
-def _on_somewhere(name: str, by_default: bool, document: Document) -> bool:
+def _enabled_somewhere(name: str, by_default: bool, document: Document) -> bool:
     written = as_table(document.get("helpers")).get(name, by_default)
     everywhere = as_table(written).get("enabled") if isinstance(written, dict) else written
     networks = (

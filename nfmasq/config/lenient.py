@@ -1,6 +1,6 @@
-"""Looks into a document that may be wrong anywhere: what is wrong by itself is passed over.
+"""Looks into a document that may be wrong anywhere: values that are wrong by themselves are passed over.
 
-It has its own error already; what clashes with it cannot be told before it is mended.
+Such a value has its own error already; its clashes are found once it is corrected.
 """
 
 from collections.abc import Callable

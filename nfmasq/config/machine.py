@@ -1,4 +1,4 @@
-"""What is wrong with a good configuration on this machine, as it is now."""
+"""Errors of a good configuration on this machine, as the machine is now."""
 
 import socket
 
@@ -17,5 +17,5 @@ def machine_errors(config: Config) -> list[ConfigError]:
 
 
 def _missing(name: str, existing: set[str]) -> str:
-    mend = did_you_mean(name, sorted(existing)) or f"; there are: {', '.join(sorted(existing)) or 'none'}"
-    return f"no interface {quoted(name)} here{mend}"
+    advice = did_you_mean(name, sorted(existing)) or f"; there are: {', '.join(sorted(existing)) or 'none'}"
+    return f"no interface {quoted(name)} here{advice}"

@@ -1,11 +1,13 @@
-"""From the configuration and what the machine is now to what the core decides by."""
+"""The core's policy, made of the configuration and of what the machine is now."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from itertools import chain
+from typing import Any
 
 from nfmasq.config.addresses import covered
 from nfmasq.config.models import Behaviour as Written
-from nfmasq.config.models import Config, Nat
+from nfmasq.config.models import Config, Nat, Table
 from nfmasq.config.models import Forward as WrittenForward
 from nfmasq.config.protocols import PROTOCOL_NUMBERS, numbers_of
 from nfmasq.config.values import MOST_MSS
@@ -18,12 +20,13 @@ from nfmasq.core.policy import (
     Forward,
     ForwardTarget,
     HelperPort,
+    Limits,
     Mapping,
     NetworkBehaviour,
     Policy,
     Timeouts,
 )
-from nfmasq.machine.uplink import Uplink
+from nfmasq.machine.interfaces import Uplink
 
 HEADERS = 40
 """Bytes of the IPv4 and TCP headers, which a segment size leaves out."""
@@ -42,9 +45,9 @@ def policy_of(
 
     reserved_tcp, reserved_udp: ports that local sockets hold. Those of forwards join them: none of them is
     handed out. forwards: those for an external address that is not there are left out. helper_ports: as
-    the switchboard has them.
+    the helpers are enabled now.
     """
-    nat, limits, timeouts = config.nat, config.limits, config.timeouts
+    nat = config.nat
     in_force = sorted(
         (each for each in forwards if each.external is None or each.external in uplink.external),
         key=_most_specific_first,
@@ -56,27 +59,20 @@ def policy_of(
         behaviours=tuple(_behaviours(config)),
         forwards=tuple(in_force),
         helper_ports=helper_ports,
-        timeouts=Timeouts(
-            udp=timeouts.udp,
-            tcp_established=timeouts.tcp_established,
-            tcp_transitory=timeouts.tcp_transitory,
-            icmp=timeouts.icmp,
-            tcp_opening=timeouts.tcp_opening,
-            tcp_closing=timeouts.tcp_closing,
-        ),
-        sessions=limits.sessions,
-        half_open=limits.half_open,
-        new_per_second=limits.new_per_second,
-        sessions_per_host=limits.sessions_per_host,
-        ports_per_host=limits.ports_per_host,
-        half_open_per_host=limits.half_open_per_host,
-        new_per_second_per_host=limits.new_per_second_per_host,
+        limits=Limits(**_fields_of(config.limits, Limits)),
+        timeouts=Timeouts(**_fields_of(config.timeouts, Timeouts)),
         reserved_tcp=reserved_tcp.union(_forwarded(nat, in_force, PROTOCOL_NUMBERS["tcp"])),
         reserved_udp=reserved_udp.union(_forwarded(nat, in_force, PROTOCOL_NUMBERS["udp"])),
         external_interface=uplink.index if nat.hairpinning else 0,
         mss=_segment_size(nat, uplink.mtu),
         refusals=nat.refusals,
     )
+
+
+def _fields_of(written: Table, kind: type[Limits | Timeouts]) -> dict[str, Any]:
+    """The values of a table that the core's dataclass of this kind has too, by their names."""
+    names = {field.name for field in fields(kind)} & type(written).model_fields.keys()
+    return {name: getattr(written, name) for name in names}
 
 
 def forwards_of(written: Iterable[WrittenForward]) -> Iterator[Forward]:

@@ -1,7 +1,7 @@
 """How plain values of a configuration are written: one function a kind of value.
 
 Here and in `addresses`, each function takes what TOML gave, of whatever type, and returns the value meant, or
-raises ValueError with the reason it is not one and the mend.
+raises ValueError with the reason and what to write.
 """
 
 import re
@@ -96,7 +96,7 @@ def count_or_auto(first: int, last: int) -> Callable[[Any], int | None]:
 def segment_size(value: Any) -> int | None:
     """The largest TCP segment let through, in bytes; 0: any; "auto", which comes out as None.
 
-    The bounds are those of Linux: less would leave no room beside the options.
+    The bounds are those of Linux: less would leave no room for the options.
     """
     if value != "auto" and (isinstance(value, bool) or not isinstance(value, int)):
         raise ValueError(f'must be "auto" or a number of bytes, not {described(value)}')

@@ -1,4 +1,4 @@
-"""What a configuration may say, but whoever wrote it should hear about."""
+"""What is odd about a good configuration: it is taken, with a warning."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 from nfmasq.config.addresses import covered
 from nfmasq.config.errors import key_of
 from nfmasq.config.models import Behaviour, Config, Nat
+from nfmasq.core.limits import MOST_HELPERS
 from nfmasq.helpers import registry
 
 
@@ -35,6 +36,7 @@ def warnings_of(config: Config) -> list[str]:
     return [
         *_other_mappings(config),
         *_no_hairpinning(config),
+        *_older_names(config),
         *_ports_all_forwarded(config),
         *_below_minimum(config),
         *_broken_helpers(),
@@ -65,6 +67,11 @@ def _no_hairpinning(config: Config) -> Iterator[str]:
         yield "nat.hairpinning: false is taken, but RFC 4787 REQ-9 and RFC 5382 REQ-8 ask for it"
 
 
+def _older_names(config: Config) -> Iterator[str]:
+    if "written_queues" in config.engine.model_fields_set:
+        yield "engine.queues counts workers: name it engine.workers"
+
+
 def _ports_all_forwarded(config: Config) -> Iterator[str]:
     """Ports that are forwarded are never handed out."""
     for protocol in ("tcp", "udp"):
@@ -90,4 +97,7 @@ def _broken_helpers() -> Iterator[str]:
         try:
             registry.kind(name)
         except registry.Unusable as error:
-            yield f"{key_of(('helpers', name))}: {error}; it stays off"
+            yield f"{key_of(('helpers', name))}: {error}; it stays disabled"
+    if registry.beyond():
+        names = ", ".join(registry.beyond())
+        yield f"helpers: {names}: left out: the core holds {MOST_HELPERS} helpers at most"

@@ -1,8 +1,8 @@
-"""The file that sessions live in, so that a daemon that is killed finds them again when it starts.
+"""The file that sessions live in: a daemon that was killed recovers them when it starts.
 
 What is stored: a page of header, then a record for every session the table may hold (`_hot/table.pxd`). The
 file is sparse: what was never used takes no memory, so a large capacity costs nothing.
-Who may write: the one process that holds the lock on the file. What ends it: a reboot, for the times inside
+Who may write: the one process that has the file locked. What ends it: a reboot, for the times inside
 are of that boot; it belongs on a tmpfs.
 """
 

@@ -1,15 +1,15 @@
-"""What the core must know of the configuration, as plain data.
+"""The policy: all that the core must know of the configuration, as plain data.
 
 The daemon makes a Policy out of the config file and of what the uplink is now, and hands it to
 `Table.configure`, which takes it over between two batches of packets. Nothing here is per packet.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv4Network
 
 TRANSPORTS = ("tcp", "udp", "icmp", "other")
-"""The protocol classes nfmasq tells apart, in the order of their numbers in the core and in metrics."""
+"""The protocol classes of nfmasq, in the order of their numbers in the core and in metrics."""
 
 ANY_PROTOCOL = 0
 ALL_PORTS = (0, 65535)
@@ -92,7 +92,9 @@ class HelperPort:
 class Timeouts:
     """Idle seconds after which a session ends (RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2).
 
-    tcp_opening, tcp_closing: None: as tcp_transitory.
+    tcp_opening: of a TCP session whose handshake is not over (RFC 7857 section 2.1). tcp_closing: of one that
+    was closed or reset. None: as tcp_transitory.
+    The core copies all fields by their names into its struct of this name (`_hot/state/rules.pxd`).
     """
 
     udp: int = 300
@@ -103,15 +105,26 @@ class Timeouts:
     tcp_opening: int | None = None
     tcp_closing: int | None = None
 
-    @property
-    def opening(self) -> int:
-        """Of a TCP session whose handshake is not over (RFC 7857 section 2.1)."""
-        return self.tcp_transitory if self.tcp_opening is None else self.tcp_opening
+    def seconds(self) -> dict[str, int]:
+        """Every timeout by its name; tcp_transitory in place of None."""
+        return {name: self.tcp_transitory if value is None else value for name, value in asdict(self).items()}
 
-    @property
-    def closing(self) -> int:
-        """Of one that was closed or reset."""
-        return self.tcp_transitory if self.tcp_closing is None else self.tcp_closing
+
+@dataclass(frozen=True)
+class Limits:
+    """The most of each; 0: no limit.
+
+    half_open: TCP sessions whose handshake is not over. new_per_second: sessions begun within one second.
+    The core copies all fields by their names into its struct of this name (`_hot/state/rules.pxd`).
+    """
+
+    sessions: int = 1_000_000
+    half_open: int = 0
+    new_per_second: int = 0
+    sessions_per_host: int = 0
+    ports_per_host: int = 0
+    half_open_per_host: int = 0
+    new_per_second_per_host: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,13 +138,11 @@ class Policy:
     behaviours: narrowest network first, the last one EVERYWHERE.
     forwards: most specific first; the first that fits a packet counts, but a default host's (all ports, not
         one to one) only where no mapping lets the packet in. External addresses they name are of `external`.
-    sessions, ports_per_host …: the most of each; 0: no limit of its own. half_open: TCP sessions whose
-        handshake is not over yet; new_per_second: sessions begun within one second.
-    reserved_tcp, reserved_udp: ports of that range which a local socket holds: never handed out.
+    reserved_tcp, reserved_udp: ports of that range that a local socket uses: never handed out.
     external_interface: its index; packets that come in by another one to an external address are hairpinned.
         0: no hairpinning.
     mss: the largest TCP MSS let through, or 0: any (RFC 4459 section 3.2).
-    refusals: tell by ICMP that a session was refused (RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11).
+    refusals: answer a refused session by ICMP (RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11).
     """
 
     external: tuple[IPv4Address, ...]
@@ -141,13 +152,7 @@ class Policy:
     forwards: tuple[Forward, ...] = ()
     helper_ports: tuple[HelperPort, ...] = ()
     timeouts: Timeouts = Timeouts()
-    sessions: int = 1_000_000
-    half_open: int = 0
-    new_per_second: int = 0
-    sessions_per_host: int = 0
-    ports_per_host: int = 0
-    half_open_per_host: int = 0
-    new_per_second_per_host: int = 0
+    limits: Limits = Limits()
     reserved_tcp: frozenset[int] = frozenset()
     reserved_udp: frozenset[int] = frozenset()
     external_interface: int = 0

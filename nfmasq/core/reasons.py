@@ -1,50 +1,214 @@
-"""Why packets are dropped: the name of each reason, as metrics and the command line show it, and a sentence.
+"""Why packets are dropped: one row a reason, and all that nfmasq knows of it.
 
-The order is that of the core's enum (`_hot/reasons.pxd`): the position of a name is the index of its counter.
+The order is that of the core's enum (`_hot/state/reasons.pxd`): a row's position is the index of its counter.
+A new reason is a line there and a row here.
 """
 
-SENTENCES: dict[str, str] = {
-    "message_invalid": "The kernel's message about the packet could not be read.",
-    "oversized": "The packet is longer than a netfilter queue can hand back (65531 bytes).",
-    "truncated": "The packet is shorter than its own headers say.",
-    "not_ipv4": "The packet is not IPv4.",
-    "ip_header_invalid": "The IP header's lengths contradict each other.",
-    "ip_options_invalid": "The IP options run past the header or into each other.",
-    "source_routed": "The packet asks for a route of its own choice (loose or strict source routing).",
-    "fragment": "A fragment arrived that the kernel had not put together.",
-    "tcp_header_invalid": "The TCP header is longer than the segment, or shorter than 20 bytes.",
-    "tcp_flags_invalid": "The TCP flags make no sense together (none, SYN with FIN, FIN without ACK …).",
-    "udp_length_invalid": "The UDP length is below 8 or past the end of the packet.",
-    "port_zero": "A TCP or UDP port is 0, so nothing could be answered.",
-    "icmp_checksum_wrong": "An ICMP error whose checksum is wrong (RFC 5508 REQ-3).",
-    "icmp_type_unsupported": "An ICMP message that is no query and no error a NAT passes on (RFC 5508).",
-    "icmp_quote_truncated": "An ICMP error that quotes too little to tell which session it is about.",
-    "icmp_quote_invalid": "An ICMP error whose quoted packet is damaged, or not from whom it was sent to.",
-    "protocol_untranslatable": "The protocol authenticates the addresses (AH), so no NAT can pass it.",
-    "no_external_address": "The external interface has no address at the moment.",
-    "source_not_internal": "The source is in no network behind the router: spoofed, or a route is missing.",
-    "source_martian": "The source can belong to no host (loopback, multicast, this network).",
-    "source_internal": "A packet from outside claims an internal source.",
-    "source_ours": "A packet from outside claims the router's own external address as its source.",
-    "destination_martian": "The destination can be no host outside (loopback, multicast, broadcast).",
-    "destination_internal": "A packet from outside, or about to go there, is addressed to an internal host.",
-    "no_mapping": "Nothing behind the router uses this external endpoint.",
-    "filtered": "The external endpoint is in use, but its host never spoke to this remote (filtering).",
-    "tcp_no_session": "A TCP segment of a connection that was never seen to begin, or is forgotten.",
-    "tcp_out_of_window": "A TCP segment whose sequence numbers do not belong to its connection as it stands.",
-    "icmp_no_session": "An ICMP reply to a query that was never seen, or is forgotten.",
-    "icmp_error_unmatched": "An ICMP error about a packet of no session.",
-    "icmp_quote_out_of_window": "An ICMP error about a TCP segment that is not under way: forged, or late.",
-    "hairpin_lost": "A hairpinned packet's session ended between its two passes through the router.",
-    "helpers_busy": "The helpers have not read what came before it; the sender will send it again.",
-    "sessions_full": "The session table is full (limits.sessions); nothing live is ended to make room.",
-    "half_open_full": "As many TCP handshakes are under way as may be (limits.half_open).",
-    "rate_exceeded": "Sessions begin faster than they may (limits.new_per_second).",
-    "host_sessions_full": "The internal host has as many sessions as it may (limits.sessions_per_host).",
-    "host_half_open_full": "The internal host has too many half-open sessions (limits.half_open_per_host).",
-    "host_rate_exceeded": "The internal host begins sessions too fast (limits.new_per_second_per_host).",
-    "host_ports_full": "The internal host has as many external ports as it may (limits.ports_per_host).",
-    "ports_exhausted": "No external port is free (nat.ports, nat.addresses).",
-    "portless_remote_taken": "Another internal host speaks this portless protocol with this remote host.",
-    "session_clash": "The two endpoints speak with each other already, by another external endpoint.",
-}
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+
+
+class Kind(StrEnum):
+    """What an administrator should think of a reason; `class` in the API and in metrics."""
+
+    NOISE = "noise"
+    """Any router on the Internet sees such packets. Nothing is to be done."""
+    REFUSED = "refused"
+    """A rule of the configuration, or of an RFC, forbids the packet."""
+    LIMIT = "limit"
+    """A limit is reached: raise it, or look for the host that uses it up."""
+    FAULT = "fault"
+    """Something is broken on the router: look at the status and at `nfmasq doctor`."""
+
+
+class Icmp(IntEnum):
+    """The ICMP decision of a reason: the code of destination unreachable that answers the packet (RFC 1812).
+
+    The core reads these numbers (`_hot/state/refusals.pxd`).
+    """
+
+    NONE = 255
+    """The sender gets no answer."""
+    HOST_UNREACHABLE = 1
+    """To internal hosts: the router lacks something (RFC 6888 REQ-11 B)."""
+    PROHIBITED = 13
+    """To internal hosts: a limit of the host is reached (RFC 5508 REQ-8)."""
+    PORT_UNREACHABLE = 3
+    """To an unsolicited SYN, six seconds later, unless its session has begun (RFC 5382 REQ-4)."""
+
+
+class Reason(NamedTuple):
+    """One reason. name: in metrics and on the command line. sentence: for people, 100 characters at most."""
+
+    name: str
+    kind: Kind
+    sentence: str
+    icmp: Icmp = Icmp.NONE
+
+
+NOISE, REFUSED, LIMIT, FAULT = Kind
+
+ROWS: tuple[Reason, ...] = (
+    # The packet's own shape.
+    Reason("message_invalid", FAULT, "The kernel's message about the packet could not be read."),
+    Reason("oversized", FAULT, "The packet is longer than a netfilter queue can hand back (65531 bytes)."),
+    Reason("truncated", NOISE, "The packet is shorter than its own headers say."),
+    Reason("not_ipv4", NOISE, "The packet is not IPv4."),
+    Reason("ip_header_invalid", NOISE, "The IP header's lengths contradict each other."),
+    Reason("ip_options_invalid", NOISE, "The IP options run past the header or into each other."),
+    Reason(
+        "source_routed",
+        REFUSED,
+        "The packet asks for a route of its own choice (loose or strict source routing).",
+    ),
+    Reason("fragment", FAULT, "A fragment arrived that the kernel had not reassembled."),
+    Reason(
+        "tcp_header_invalid", NOISE, "The TCP header is longer than the segment, or shorter than 20 bytes."
+    ),
+    Reason(
+        "tcp_flags_invalid",
+        NOISE,
+        "The TCP flags make no sense together (none, SYN with FIN, FIN without ACK …).",
+    ),
+    Reason("udp_length_invalid", NOISE, "The UDP length is below 8 or past the end of the packet."),
+    Reason("port_zero", NOISE, "A TCP or UDP port is 0, so no answer could be sent."),
+    Reason("icmp_checksum_wrong", NOISE, "An ICMP error has a wrong checksum (RFC 5508 REQ-3)."),
+    Reason(
+        "icmp_type_unsupported",
+        REFUSED,
+        "An ICMP message is no query and no error that a NAT passes on (RFC 5508).",
+    ),
+    Reason(
+        "icmp_quote_truncated", NOISE, "An ICMP error quotes too little of its packet to find the session."
+    ),
+    Reason(
+        "icmp_quote_invalid",
+        NOISE,
+        "An ICMP error quotes a damaged packet, or one that its receiver did not send.",
+    ),
+    Reason(
+        "protocol_untranslatable",
+        REFUSED,
+        "The protocol authenticates the addresses (AH), so no NAT can pass it.",
+    ),
+    # Where the packet comes from and goes to.
+    Reason(
+        "no_external_address",
+        FAULT,
+        "The external interface has no address at the moment.",
+        Icmp.HOST_UNREACHABLE,
+    ),
+    Reason(
+        "source_not_internal",
+        REFUSED,
+        "The source is in no network behind the router: spoofed, or a route is missing.",
+    ),
+    Reason("source_martian", NOISE, "No host can have the source (loopback, multicast, this network)."),
+    Reason("source_internal", REFUSED, "A packet from outside claims an internal source."),
+    Reason(
+        "source_ours",
+        REFUSED,
+        "A packet from outside claims the router's own external address as its source.",
+    ),
+    Reason(
+        "destination_martian",
+        NOISE,
+        "No host outside can have the destination (loopback, multicast, broadcast).",
+    ),
+    Reason(
+        "destination_internal",
+        REFUSED,
+        "A packet from outside, or about to go there, is addressed to an internal host.",
+    ),
+    # What is known of its session.
+    Reason("no_mapping", NOISE, "No internal host uses this external endpoint.", Icmp.PORT_UNREACHABLE),
+    Reason(
+        "filtered",
+        REFUSED,
+        "The mapping's filtering does not let in this remote endpoint: its host never sent to it.",
+        Icmp.PORT_UNREACHABLE,
+    ),
+    Reason(
+        "tcp_no_session",
+        NOISE,
+        "A TCP segment belongs to a connection whose beginning was not seen, or that has expired.",
+    ),
+    Reason(
+        "tcp_out_of_window", NOISE, "A TCP segment's sequence numbers lie outside its connection's window."
+    ),
+    Reason(
+        "icmp_no_session", NOISE, "An ICMP reply belongs to a query that was not seen, or that has expired."
+    ),
+    Reason("icmp_error_unmatched", NOISE, "An ICMP error is about a packet of no session."),
+    Reason(
+        "icmp_quote_out_of_window",
+        NOISE,
+        "An ICMP error quotes a TCP segment that is not under way: it is forged, or late.",
+    ),
+    Reason(
+        "hairpin_lost",
+        FAULT,
+        "A hairpinned packet's session ended between its two passes through the router.",
+    ),
+    Reason(
+        "helpers_busy", LIMIT, "The helpers have not read earlier packets yet; the sender will retransmit."
+    ),
+    # What room is left for a new session.
+    Reason(
+        "sessions_full",
+        LIMIT,
+        "The session table is full (limits.sessions); no live session is ended to make room.",
+        Icmp.HOST_UNREACHABLE,
+    ),
+    Reason(
+        "half_open_full",
+        LIMIT,
+        "Too many TCP handshakes are under way (limits.half_open).",
+        Icmp.HOST_UNREACHABLE,
+    ),
+    Reason("rate_exceeded", LIMIT, "Sessions begin too fast (limits.new_per_second).", Icmp.HOST_UNREACHABLE),
+    Reason(
+        "host_sessions_full",
+        LIMIT,
+        "The internal host has too many sessions (limits.sessions_per_host).",
+        Icmp.PROHIBITED,
+    ),
+    Reason(
+        "host_half_open_full",
+        LIMIT,
+        "The internal host has too many half-open sessions (limits.half_open_per_host).",
+        Icmp.PROHIBITED,
+    ),
+    Reason(
+        "host_rate_exceeded",
+        LIMIT,
+        "The internal host begins sessions too fast (limits.new_per_second_per_host).",
+        Icmp.PROHIBITED,
+    ),
+    Reason(
+        "host_ports_full",
+        LIMIT,
+        "The internal host has too many external ports (limits.ports_per_host).",
+        Icmp.PROHIBITED,
+    ),
+    Reason(
+        "ports_exhausted",
+        LIMIT,
+        "No external port is free (nat.ports, nat.addresses).",
+        Icmp.HOST_UNREACHABLE,
+    ),
+    Reason(
+        "portless_remote_taken",
+        LIMIT,
+        "Another internal host has a session of this portless protocol with this remote host.",
+        Icmp.HOST_UNREACHABLE,
+    ),
+    Reason(
+        "session_clash",
+        REFUSED,
+        "The two endpoints have a session already, by another external endpoint.",
+        Icmp.HOST_UNREACHABLE,
+    ),
+)
+
+BY_NAME: dict[str, Reason] = {row.name: row for row in ROWS}

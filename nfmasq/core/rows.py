@@ -1,4 +1,4 @@
-"""The rows in which the core tells what its table holds and what it has counted."""
+"""The rows that the core makes of its table and of its counters."""
 
 from ipaddress import IPv4Address
 from typing import NamedTuple
@@ -10,7 +10,7 @@ Endpoint = tuple[IPv4Address, int]
 class SessionRow(NamedTuple):
     """One session as it stands. `number` is where to go on: pass it as `after`.
 
-    state: of TCP, or "expected" while nobody has come to what a helper announced. helper: its number, or 0.
+    state: of TCP, or "expected" of an expectation that no packet has fulfilled. helper: its number, or 0.
     """
 
     number: int
@@ -40,7 +40,7 @@ class MappingRow(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """An ICMP destination unreachable to be sent: somebody's packet was refused.
+    """An ICMP destination unreachable to be sent: a packet was refused.
 
     source: the external address it is sent from, or None: the router's own towards that internal host.
     code: of ICMP type 3. quote: the refused packet's IP header and what follows it, eight bytes at least.
@@ -52,7 +52,7 @@ class Refusal(NamedTuple):
     quote: bytes
 
 
-class Held(NamedTuple):
+class SetAside(NamedTuple):
     """A packet of a session that has a helper, set aside for it.
 
     session, serial: the session, for ever; helper: its number. packet: the whole IP packet, translated
@@ -76,7 +76,7 @@ class ExpectationRefused(Exception):
 
 
 class Expected(NamedTuple):
-    """A session that a helper announced, and the external endpoint it may arrive at."""
+    """An expectation, and the external endpoint that its packet may arrive at."""
 
     session: int
     serial: int
@@ -123,7 +123,7 @@ class TableLock(NamedTuple):
 
 class QueueCounters(NamedTuple):
     """One worker's dealings with the kernel. lost: gaps in the packet ids; overruns: ENOBUFS seen;
-    refused: verdicts the kernel answered with an error; beats: turns of its loop, for a watchdog."""
+    refused: rejected verdicts; beats: rounds of its loop, for a watchdog."""
 
     packets: int
     batches: int

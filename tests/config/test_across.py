@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from config.documents import document, reason, unhurried
 from nfmasq.config import ConfigInvalid, parse
-from nfmasq.config.across import Span, _overlapping
-from nfmasq.config.models import MOST_NETWORKS
+from nfmasq.config.across import MOST_NETWORKS, Span, _overlapping
 
 
 def test_an_interface_is_not_internal_and_external() -> None:
@@ -87,11 +86,19 @@ def test_there_are_as_many_networks_as_the_core_holds() -> None:
     ("first", "count", "good"), [(65503, 2, True), (65504, 2, False), (65519, 1, True), (65520, 1, False)]
 )
 def test_the_last_queue_is_one_there_can_be(first: int, count: int, good: bool) -> None:
-    tried = document(engine={"first_queue": first, "queues": count})
+    tried = document(engine={"first_queue": first, "workers": count})
     if good:
-        assert parse(tried).engine.queues == count
+        assert parse(tried).engine.workers == count
     else:
         assert "the last there can be is 65535" in reason(tried, "engine.first_queue")
+
+
+def test_the_older_name_of_workers_counts_as_well_but_not_beside_the_new_one() -> None:
+    assert "the last there can be" in reason(
+        document(engine={"first_queue": 65504, "queues": 2}), "engine.first_queue"
+    )
+    both = document(engine={"workers": 2, "queues": 2})
+    assert reason(both, "engine.queues") == "is the older name of engine.workers; take it out"
 
 
 def test_the_first_queue_is_a_16_bit_number() -> None:

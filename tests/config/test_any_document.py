@@ -19,7 +19,7 @@ from nfmasq.config import (
     warnings_of,
 )
 from nfmasq.config.explain import keys_at
-from nfmasq.machine.uplink import Uplink
+from nfmasq.machine.interfaces import Uplink
 from nfmasq.runtime.helpers import Switchboard
 
 UPLINK = Uplink((IPv4Address("198.51.100.7"),), ())
@@ -117,7 +117,7 @@ def assert_usable(config: Config) -> None:
     policy = policy_of(
         config, UPLINK, frozenset(), frozenset(), forwards_of(config.forward), helper_ports=helped
     )
-    assert policy.sessions > 0
+    assert policy.limits.sessions > 0
     for forward in config.forward:
         assert added_forward(forward.written()) == forward
 

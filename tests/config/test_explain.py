@@ -13,7 +13,7 @@ def test_a_wrong_key_names_the_nearest_right_one() -> None:
         == 'unknown key; did you mean "hairpinning"?'
     )
     assert reason(document(timeout={}), "timeout") == 'unknown key; did you mean "timeouts"?'
-    assert reason(document(engine={"que": 1}), "engine.que") == 'unknown key; did you mean "queues"?'
+    assert reason(document(engine={"worker": 1}), "engine.worker") == 'unknown key; did you mean "workers"?'
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_a_wrong_key_names_the_nearest_right_one() -> None:
         ({"helpers": {"irc": {"enabled": True, "prots": []}}}, "helpers.irc.prots", "ports"),
         ({"network": [{"cidr": "10.0.0.0/8", "maping": "x"}]}, "network[0].maping", "mapping"),
         ({"timeouts": {"tcp-established": 1}}, "timeouts.tcp-established", "tcp_established"),
-        ({"engine": {"Queues": 1}}, "engine.Queues", "queues"),
+        ({"engine": {"Workers": 1}}, "engine.Workers", "workers"),
     ],
 )
 def test_a_wrong_key_is_found_in_every_table(wrong: dict[str, Any], key: str, right: str) -> None:
@@ -31,7 +31,7 @@ def test_a_wrong_key_is_found_in_every_table(wrong: dict[str, Any], key: str, ri
 
 
 def test_a_key_in_the_wrong_table_names_the_right_one() -> None:
-    assert reason(document(queues=2), "queues") == "unknown key here; it belongs in [engine]"
+    assert reason(document(workers=2), "workers") == "unknown key here; it belongs in [engine]"
     assert (
         reason(document(limits={"cidr": 2}), "limits.cidr") == "unknown key here; it belongs in [[network]]"
     )
@@ -42,8 +42,8 @@ def test_a_key_near_no_other_gets_a_list_of_all() -> None:
 
 
 def test_the_names_inside_the_program_are_not_keys() -> None:
-    assert set(reasons(document(engine={"chosen_queues": 1}, written_helpers={}))) == {
-        "engine.chosen_queues",
+    assert set(reasons(document(engine={"written_workers": 1}, written_helpers={}))) == {
+        "engine.written_workers",
         "written_helpers",
     }
 
@@ -98,7 +98,7 @@ def test_every_error_is_told_at_once_those_across_keys_too() -> None:
             {"protocol": "tcp", "external_port": 80, "to": "x"},
             {"protocol": "tcp", "external_port": 80, "to": "192.168.1.10:80"},
         ],
-        engine={"queues": 2, "first_queue": 65535, "diversion": "nftable"},
+        engine={"workers": 2, "first_queue": 65535, "diversion": "nftable"},
     )
     assert set(reasons(wrong)) == {
         "nat.internal[2]",

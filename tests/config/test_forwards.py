@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from config.documents import document, reason, reasons, unhurried
 from nfmasq.config import ConfigInvalid, Forward, PortRange, Target, added_forward, parse
-from nfmasq.config.forwards import MOST_FORWARDS, MOST_TARGETS, Claim, crossing
+from nfmasq.config.claims import Claim, crossing
+from nfmasq.core.limits import MOST_FORWARD_TARGETS, MOST_FORWARDS
 
 HOST, OTHER_HOST = "192.168.1.10", "192.168.1.11"
 EXTERNAL, OTHER_EXTERNAL = "198.51.100.7", "198.51.100.8"
@@ -213,9 +214,9 @@ def test_there_are_as_many_forwards_as_the_core_holds() -> None:
 
 
 def test_there_are_as_many_targets_as_the_core_holds() -> None:
-    hosts = [f"10.0.{number >> 8}.{number & 255}" for number in range(MOST_TARGETS)]
+    hosts = [f"10.0.{number >> 8}.{number & 255}" for number in range(MOST_FORWARD_TARGETS)]
     assert forwards(web(80, to=hosts))
-    told = f"{MOST_TARGETS + 1} targets in all, tcp+udp counted twice; at most {MOST_TARGETS}"
+    told = f"{MOST_FORWARD_TARGETS + 1} targets in all, tcp+udp counted twice; at most {MOST_FORWARD_TARGETS}"
     assert reason(document(forward=[web(80, to=hosts), web(81)]), "forward") == told
 
 

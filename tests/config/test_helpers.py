@@ -52,7 +52,7 @@ def test_a_helper_that_cannot_be_loaded_is_a_warning_and_not_an_error(others: Pa
     (told,) = warnings_of(config)
     assert told == (
         "helpers.broken: cannot be loaded: ModuleNotFoundError: No module named 'nothing_of_this_name'; "
-        "it stays off"
+        "it stays disabled"
     )
 
 

@@ -122,16 +122,18 @@ def test_an_empty_listen_address_is_none() -> None:
     assert parse(document(metrics={"listen": "0.0.0.0:80"})).metrics.listen == ("0.0.0.0", 80)
 
 
-@pytest.mark.parametrize(("processors", "queues"), [(1, 1), (2, 1), (3, 1), (4, 2), (1000, 64)])
-def test_auto_queues_are_one_every_two_usable_processors(
-    processors: int, queues: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("processors", "workers"), [(1, 1), (2, 1), (3, 1), (4, 2), (1000, 64)])
+def test_auto_workers_are_one_every_two_usable_processors(
+    processors: int, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(processors))
-    assert parse(document(engine={"queues": "auto"})).engine.queues == queues
+    assert parse(document(engine={"workers": "auto"})).engine.workers == workers
 
 
-def test_a_number_of_queues_is_taken_as_written() -> None:
-    assert parse(document(engine={"queues": 3})).engine.queues == 3
+@pytest.mark.parametrize("key", ["workers", "queues"])
+def test_a_number_of_workers_is_taken_as_written_by_either_name(key: str) -> None:
+    engine = parse(document(engine={key: 3})).engine
+    assert (engine.workers, engine.chosen_workers) == (3, 3)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """From a configuration to what the core decides by."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -8,8 +8,8 @@ import pytest
 
 from config.documents import document
 from nfmasq.config import forwards_of, parse, policy_of
-from nfmasq.config.models import MOST_ADDRESSES, MOST_SESSIONS
 from nfmasq.config.values import LONGEST_TIMEOUT
+from nfmasq.core.limits import MOST_EXTERNAL_ADDRESSES, MOST_SESSIONS
 from nfmasq.core.policy import (
     ALL_PORTS,
     ANY_PROTOCOL,
@@ -17,13 +17,14 @@ from nfmasq.core.policy import (
     Behaviour,
     Filtering,
     ForwardTarget,
+    Limits,
     Mapping,
     NetworkBehaviour,
     Policy,
     Timeouts,
 )
 from nfmasq.core.policy import Forward as ForwardTo
-from nfmasq.machine.uplink import Uplink
+from nfmasq.machine.interfaces import Uplink
 
 EXTERNAL = IPv4Address("198.51.100.7")
 HOST = IPv4Address("192.168.1.10")
@@ -75,13 +76,15 @@ def test_every_value_arrives_in_its_place() -> None:
         timeouts=Timeouts(
             udp=121, tcp_established=7441, tcp_transitory=241, icmp=61, tcp_opening=50, tcp_closing=245
         ),
-        sessions=7,
-        sessions_per_host=8,
-        ports_per_host=9,
-        half_open=10,
-        new_per_second=11,
-        half_open_per_host=12,
-        new_per_second_per_host=13,
+        limits=Limits(
+            sessions=7,
+            sessions_per_host=8,
+            ports_per_host=9,
+            half_open=10,
+            new_per_second=11,
+            half_open_per_host=12,
+            new_per_second_per_host=13,
+        ),
         reserved_tcp=frozenset({2022}),
         external_interface=3,
         reserved_udp=frozenset({2053}),
@@ -90,11 +93,21 @@ def test_every_value_arrives_in_its_place() -> None:
     )
 
 
+def test_every_limit_and_timeout_of_the_core_has_a_key_with_its_default() -> None:
+    config = parse(document())
+    written = {"limits": config.limits, "timeouts": config.timeouts}
+    for kind, table, without_key in ((Limits, "limits", set()), (Timeouts, "timeouts", {"other"})):
+        own = {field.name: getattr(kind(), field.name) for field in fields(kind)}
+        keys = own.keys() & type(written[table]).model_fields.keys()
+        assert own.keys() - keys == without_key
+        assert {name: getattr(written[table], name) for name in keys} == {name: own[name] for name in keys}
+
+
 def test_the_core_holds_what_a_configuration_may_ask_for_and_no_more() -> None:
     core = pytest.importorskip("nfmasq._fastpath", reason="the compiled core is not built")
     config = parse(document(nat={"addresses": ["10.0.0.0/24"]}, timeouts={"udp": LONGEST_TIMEOUT}))
     pool = tuple(config.nat.addresses[0])
-    assert len(pool) == MOST_ADDRESSES
+    assert len(pool) == MOST_EXTERNAL_ADDRESSES
 
     table = core.Table(None, 1000)
     try:

@@ -91,6 +91,12 @@ def test_forwards_that_leave_no_port_to_hand_out_are_told() -> None:
     assert warnings(nat=nat, forward=[forward("tcp", "2000-2998")]) == []
 
 
+@pytest.mark.parametrize("count", [2, "auto"])
+def test_the_older_name_of_workers_is_taken_with_a_warning(count: int | str) -> None:
+    assert warnings(engine={"queues": count}) == ["engine.queues counts workers: name it engine.workers"]
+    assert warnings(engine={"workers": count}) == []
+
+
 @pytest.mark.parametrize(
     "tables",
     [

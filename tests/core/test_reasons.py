@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from support.packets import read
 from support.router import Router
-from core.provocations import CASES, ELSEWHERE, Case
 
 import nfmasq
+from core.provocations import CASES, ELSEWHERE, Case
 from nfmasq._fastpath import REASONS
-from nfmasq.core.reasons import SENTENCES
+from nfmasq.core.reasons import BY_NAME, ROWS, Icmp, Kind, Reason
 
 
 def name_of(case: Case) -> str:
@@ -42,7 +42,7 @@ def test_a_packet_is_dropped_for_its_reason_and_counted_under_it(case: Case) -> 
 
 
 def test_every_reason_is_provoked() -> None:
-    assert {case.reason for case in CASES} == set(SENTENCES) - ELSEWHERE
+    assert {case.reason for case in CASES} == set(BY_NAME) - ELSEWHERE
 
 
 def test_the_names_are_in_the_order_of_the_core() -> None:
@@ -50,11 +50,17 @@ def test_the_names_are_in_the_order_of_the_core() -> None:
     numbered = re.findall(r"^    ([A-Z][A-Z0-9_]*)", source, re.MULTILINE)
     assert numbered[0] == "NO_REASON"
     assert numbered[-1] == "REASON_COUNT"
-    assert tuple(name.lower() for name in numbered[1:-1]) == tuple(SENTENCES) == REASONS
+    assert tuple(name.lower() for name in numbered[1:-1]) == tuple(BY_NAME) == REASONS
 
 
-@pytest.mark.parametrize("name", SENTENCES)
-def test_every_reason_has_one_sentence_for_people(name: str) -> None:
-    assert re.fullmatch(r"[A-Z].*\.", SENTENCES[name])
-    assert len(SENTENCES[name]) <= 100
-    assert list(SENTENCES.values()).count(SENTENCES[name]) == 1
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_every_reason_has_one_sentence_for_people(row: Reason) -> None:
+    assert re.fullmatch(r"[A-Z].*\.", row.sentence)
+    assert len(row.sentence) <= 100
+    assert [other.sentence for other in ROWS].count(row.sentence) == 1
+
+
+def test_a_limit_that_is_reached_is_answered_by_icmp() -> None:
+    """RFC 5508 REQ-8, RFC 6888 REQ-11. The helpers' delay is none: TCP sends again."""
+    silent = {row.name for row in ROWS if row.kind is Kind.LIMIT and row.icmp is Icmp.NONE}
+    assert silent == {"helpers_busy"}

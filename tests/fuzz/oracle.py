@@ -7,7 +7,7 @@ from typing import NamedTuple
 from support.packets import CHECK_AT, ICMP, TCP, UDP, l4_at, sums_are_right
 from support.router import EXTERNAL, LAN, Router
 
-from nfmasq.core.reasons import SENTENCES
+from nfmasq.core.reasons import BY_NAME
 
 ERRORS = (3, 11, 12)
 PORTED = (TCP, UDP)
@@ -98,7 +98,7 @@ def judge(router: Router, packet: bytes, how: How) -> str:
     reason, sent = router.table.translate(packet, now=router.now, **how._asdict())
     case = f"{how} {packet.hex()} -> {reason} {sent.hex()}"
     if reason:
-        assert reason in SENTENCES, case
+        assert reason in BY_NAME, case
         assert sent == b"", case
         return reason
     assert len(sent) == len(packet), case

@@ -9,7 +9,7 @@ from support.packets import ACK, HEADER, RST, START, SYN, TCP, error, put, sums_
 from support.router import CLIENT, EXTERNAL, HOP, SERVER, Router, policy
 
 from hot.restarting import restarted
-from nfmasq._fastpath import Held
+from nfmasq._fastpath import SetAside
 from nfmasq.core.policy import Filtering, HelperPort
 
 FTP = HelperPort(3, TCP, 21)
@@ -40,12 +40,12 @@ class Connection:
         self.near = self.name.external[1]
         self.router.try_in(self.from_server(flags=SYN | ACK, sequence=START))
         self.router.try_out(self.from_client())
-        while self.router.table.next_held(0):
+        while self.router.table.next_set_aside(0):
             pass
 
-    def held(self) -> Held:
+    def held(self) -> SetAside:
         """The packet that was set aside."""
-        packet = self.router.table.next_held(0.5)
+        packet = self.router.table.next_set_aside(0.5)
         assert packet is not None
         return packet
 

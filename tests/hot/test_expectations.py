@@ -9,7 +9,7 @@ from support.packets import ACK, RST, SYN, TCP, UDP, error, put, read, sums_are_
 from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
 from hot.restarting import restarted
-from nfmasq._fastpath import Held, finish
+from nfmasq._fastpath import SetAside, finish
 from nfmasq.core.policy import ALL_PORTS, ANY_PROTOCOL, Filtering, Forward, ForwardTarget, HelperPort
 from nfmasq.core.rows import ExpectationRefused, Expected
 
@@ -23,21 +23,25 @@ def helped(**changes: Any) -> Router:
     return Router(policy(helper_ports=(FTP,), **changes))
 
 
-def held(router: Router) -> Held:
+def held(router: Router) -> SetAside:
     """The packet that was set aside."""
-    packet = router.table.next_held(0.5)
+    packet = router.table.next_set_aside(0.5)
     assert packet is not None
     return packet
 
 
-def control(router: Router) -> Held:
+def control(router: Router) -> SetAside:
     """CLIENT's session with SERVER's port 21, its first packet set aside."""
     router.try_out(CONTROL)
     return held(router)
 
 
 def announce(
-    router: Router, parent: Held, remote: IPv4Address | None = SERVER, from_port: int = 0, port: int = 5000
+    router: Router,
+    parent: SetAside,
+    remote: IPv4Address | None = SERVER,
+    from_port: int = 0,
+    port: int = 5000,
 ) -> Expected:
     """CLIENT is going to be called at `port`."""
     return router.table.expect(
@@ -55,7 +59,7 @@ def test_the_packets_of_a_session_with_a_helper_are_set_aside_translated() -> No
     answer = held(router)
     assert (answer.session, answer.serial, answer.outbound) == (packet.session, packet.serial, False)
     assert read(answer.packet)[2:] == (CLIENT, 40000)
-    assert router.table.next_held(0) is None
+    assert router.table.next_set_aside(0) is None
 
 
 def test_other_sessions_and_errors_are_not() -> None:
@@ -64,7 +68,7 @@ def test_other_sessions_and_errors_are_not() -> None:
     router.out(tcp(CLIENT, 40000, SERVER, 22))
     router.out(udp(CLIENT, 40000, SERVER, 21))
     router.into(error(SERVER, EXTERNAL, tcp(EXTERNAL, near, SERVER, 21)))
-    assert router.table.next_held(0) is None
+    assert router.table.next_set_aside(0) is None
 
 
 def test_a_helper_may_be_for_some_networks_alone() -> None:
@@ -116,7 +120,7 @@ def test_more_than_can_wait_is_dropped_with_a_reason() -> None:
     router = helped()
     reasons = [router.try_out(CONTROL)[0] for _ in range(4097)]
     assert reasons == [""] * 4096 + ["helpers_busy"]
-    while router.table.next_held(0):
+    while router.table.next_set_aside(0):
         pass
 
 

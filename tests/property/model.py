@@ -139,9 +139,9 @@ class Model:
             return "tcp_no_session"
         if reply:
             return "icmp_no_session"
-        if len(self.sessions) >= self.policy.sessions:
+        if len(self.sessions) >= self.policy.limits.sessions:
             return "sessions_full"
-        if 0 < self.policy.sessions_per_host <= self.of_host(host)[0]:
+        if 0 < self.policy.limits.sessions_per_host <= self.of_host(host)[0]:
             return "host_sessions_full"
         return ""
 
@@ -168,7 +168,7 @@ class Model:
             yield "portless_remote_taken"
         elif mapped:
             yield mapped
-        elif 0 < self.policy.ports_per_host <= self.of_host(internal[0])[1]:
+        elif 0 < self.policy.limits.ports_per_host <= self.of_host(internal[0])[1]:
             yield "host_ports_full"
         elif protocol not in WITH_PORTS:
             yield (address, 0)

@@ -188,7 +188,7 @@ class TableMachine(RuleBasedStateMachine):
         self.asked = self.asked | changes
         rules = policy(**self.asked)
         ended = self.router.table.configure(rules)
-        capped = policy(**self.asked | {"sessions": min(rules.sessions, CAPACITY)})
+        capped = policy(**self.asked | {"sessions": min(rules.limits.sessions, CAPACITY)})
         assert ended == self.model.configure(capped, self.router.now)
 
     @invariant()

@@ -5,12 +5,12 @@ backwards.
 """
 
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from nfmasq._fastpath import SessionRow, Table
-from nfmasq.core.policy import EVERYWHERE, Behaviour, NetworkBehaviour, Policy
+from nfmasq.core.policy import EVERYWHERE, Behaviour, Limits, NetworkBehaviour, Policy
 
 LAN = IPv4Network("192.168.1.0/24")
 CLIENT = IPv4Address("192.168.1.10")
@@ -23,7 +23,7 @@ OTHER_SERVER = IPv4Address("198.51.100.2")
 HOP = IPv4Address("198.51.100.99")
 """A router on the way to the servers."""
 
-POLICY = Policy(external=(EXTERNAL,), internal=(LAN,), sessions=64)
+POLICY = Policy(external=(EXTERNAL,), internal=(LAN,), limits=Limits(sessions=64))
 
 CLOCK_MONOTONIC_COARSE = 6
 """Of linux/time.h; Python's time lacks it."""
@@ -33,12 +33,14 @@ def policy(**changes: Any) -> Policy:
     """The policy of these tests, with some of it changed.
 
     filtering, filtering_tcp, filtering_udp, and likewise mapping: the behaviour of all or of one protocol.
+    Limits go by their own names: sessions, ports_per_host …
     """
+    limits = {field.name: changes.pop(field.name) for field in fields(Limits) if field.name in changes}
     tcp, udp = _take(changes, "tcp"), _take(changes, "udp")
     changes.pop("mapping", None)
     changes.pop("filtering", None)
     changes.setdefault("behaviours", (NetworkBehaviour(EVERYWHERE, tcp, udp),))
-    return replace(POLICY, **changes)
+    return replace(POLICY, limits=replace(POLICY.limits, **limits), **changes)
 
 
 def _take(changes: dict[str, Any], protocol: str) -> Behaviour:

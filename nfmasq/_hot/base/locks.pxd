@@ -32,7 +32,7 @@ cdef inline void make_lock(pthread_mutex_t* lock) noexcept nogil:
     pthread_mutex_init(lock, &attributes)
 
 cdef inline void await_post(sem_t* semaphore, uint64_t nanoseconds) noexcept nogil:
-    """Wait until somebody posts, but no longer than this."""
+    """Wait until the semaphore is posted, but no longer than this."""
     cdef uint64_t end = clock_nanoseconds() + nanoseconds
     cdef timespec until
     until.tv_sec, until.tv_nsec = <long>(end // 1_000_000_000), <long>(end % 1_000_000_000)

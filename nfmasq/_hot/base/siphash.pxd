@@ -1,5 +1,5 @@
 # SipHash-1-3 of exactly sixteen bytes (Aumasson, Bernstein 2012): the keyed hash of the table's indexes,
-# so that nobody can choose tuples that fall into one bucket, and the source of unpredictable ports.
+# so that no attacker can choose tuples that fall into one bucket; and the source of unpredictable ports.
 
 from libc.stdint cimport uint64_t
 

@@ -1,17 +1,18 @@
 # Announce: what the helpers' thread asks of the table: expectations made and withdrawn, sessions let go.
 #
-# Every call names a session by its number and its serial, so that one that has ended meanwhile is never taken
-# for the next in its record. All of it is called with the table's lock held.
+# Every call names a session by its number and its serial, so that a session that has ended meanwhile is never
+# taken for the next in its record. The caller of each function holds the table's lock.
 
 from libc.stdint cimport int32_t, uint16_t, uint32_t
 
-from nfmasq._hot.way.admit cimport admit_mapping, want_outbound
+from nfmasq._hot.way.pairing cimport admit_mapping, want_outbound
 from nfmasq._hot.way.limits cimport within_limits
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.ports cimport PortPool, take_port
 from nfmasq._hot.state.rules cimport is_assignable
-from nfmasq._hot.state.sessions cimport begin_session, end_session, find_by_internal
+from nfmasq._hot.state.index cimport find_by_internal
+from nfmasq._hot.state.sessions cimport begin_session, end_session
 from nfmasq._hot.state.table cimport EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of
 from nfmasq._hot.state.timers cimport set_timer
 from nfmasq._hot.wire.wire cimport ntohs
@@ -25,7 +26,7 @@ cdef inline Session* named(NatTable* table, uint32_t number, uint32_t serial) no
     return &table.sessions[number]
 
 cdef inline void let_go(NatTable* table, uint32_t number, uint32_t serial) noexcept nogil:
-    """Its packets need no helper any more."""
+    """From now on its packets are set aside no more."""
     cdef Session* session = named(table, number, serial)
     if session != NULL:
         session.helper = 0
@@ -48,7 +49,7 @@ cdef inline bint keep(
     return session != NULL
 
 cdef inline bint withdraw(NatTable* table, uint32_t number, uint32_t serial, uint32_t now) noexcept nogil:
-    """End an expectation that nobody has come to."""
+    """End an expectation that no packet has fulfilled."""
     cdef Session* session = named(table, number, serial)
     if session == NULL or not session.flags & EXPECTED:
         return False
@@ -75,7 +76,7 @@ cdef inline uint32_t announce(
 ) noexcept nogil:
     """An expectation for the packet's internal and remote endpoint; 0 and a reason when there can be none.
 
-    `port`, if not 0, is the external port it must have (network order). One that stands is told again.
+    `port`, if not 0, is the external port it must have (network order). One that stands is renewed.
     """
     cdef uint32_t host = find_host(table, packet.near_address)
     cdef uint32_t mapping = 0

@@ -1,4 +1,6 @@
-# Dump: sessions and mappings copied out for people, and ended at their word, the lock never held for long.
+# Dump: sessions and mappings are copied out for the control path, or ended for it.
+#
+# The table's lock is never held for long.
 
 from libc.stdint cimport uint16_t, uint32_t
 
@@ -7,7 +9,7 @@ from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
 from nfmasq._hot.state.table cimport Mapping, NatTable, Session
 
 cdef enum:
-    AT_ONCE = 4096           # records gone through while the lock is held
+    AT_ONCE = 4096           # records looked at under one holding of the lock
 
 cdef struct Filter:
     uint32_t host            # 0: any

@@ -29,7 +29,7 @@ cdef inline uint32_t end_lost_sessions(NatTable* table, uint32_t now) noexcept n
     return ended
 
 cdef inline void fill_pools(NatTable* table) noexcept nogil:
-    """Make every pool anew from the port range less what mappings hold."""
+    """Make every pool anew from the port range less the mappings' own."""
     cdef Mapping* mapping
     cdef uint32_t number
     cdef int external
@@ -69,7 +69,7 @@ cdef inline uint32_t govern(NatTable* table, const Rules* rules, uint32_t now) n
     if not pools_stay:
         for number in range(1, table.mapping_top + 1):
             table.mappings[number].pool = NO_POOL     # a port goes back to no pool that is being made anew
-        if rules.external_count:        # else nobody knows yet whether the old address comes back
+        if rules.external_count:        # else the old address may still come back
             ended = end_lost_sessions(table, now)
         fill_pools(table)
     return ended

@@ -1,5 +1,20 @@
 # The queue's Python face: see _fastpath.pyi. A part of _fastpath.pyx.
 
+import mmap
+import os
+
+from libc.errno cimport errno
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from netfilterqueue._impl cimport NetfilterQueue
+
+from nfmasq.core.queue_socket import COPY_RANGE, QUEUE_LENGTH, RECEIVE_BUFFER, bind, prepare
+from nfmasq.core.rows import QueueCounters
+
+from nfmasq._hot.state.capacity cimport MOST_WORKER_QUEUES
+from nfmasq._hot.state.table cimport NatTable
+from nfmasq._hot.way.receive cimport BATCH, SLOT, Batch, QueueStats, lay_out
+from nfmasq._hot.way.verdict cimport send_one
+
 cdef dict MODES = {"translate": MODE_TRANSLATE, "accept": MODE_ACCEPT, "rewrite": MODE_REWRITE}
 
 cdef int verdict_of_one(int fd, uint16_t queue, uint32_t id, object packet) except -1:
@@ -35,8 +50,10 @@ cdef class Queue:
     ) -> None:
         if mode not in MODES or (mode == "translate" and table is None):
             raise ValueError(f"mode {mode!r}: one of {', '.join(MODES)}; to translate needs a table")
-        if not 1 <= count <= (1 if mode == "accept" else MOST_EACH):
-            raise ValueError(f"{count} queues: from 1 to {MOST_EACH}, and one alone to accept its batches")
+        if not 1 <= count <= (1 if mode == "accept" else MOST_WORKER_QUEUES):
+            raise ValueError(
+                f"{count} queues: from 1 to {MOST_WORKER_QUEUES}, and one alone to accept its batches"
+            )
         self.mode = MODES[mode]
         self.table = table
         self.batch.first_queue = number
@@ -52,7 +69,7 @@ cdef class Queue:
 
     cdef int _bind(self, object numbers, int length) except -1:
         # What comes before the first batch is read, while libnetfilter_queue waits for its acknowledgements,
-        # can only be dropped: it is told of no buffer large enough. The other queues are bound before, for
+        # can only be dropped: it knows of no buffer large enough. The other queues are bound before, for
         # they hand up nothing until they are prepared.
         cdef int number = numbers[0]
         try:

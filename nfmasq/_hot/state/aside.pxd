@@ -1,9 +1,9 @@
-# Aside: packets of sessions that have a helper, on their way to the thread that runs the helpers.
+# Set aside: packets of sessions that have a helper, on their way to the helpers' thread.
 #
 # What is stored: one list, oldest first, of copies: each packet as translated, and where its verdict belongs.
 # Who writes: set_aside makes an entry under the table's lock, hand_over fills it in and appends it after the
-# batch, both by workers; take, by the helpers' thread. What ends an entry: being taken; close_aside frees the
-# rest. The list has a lock of its own, for the helpers' thread must never hold up a batch.
+# batch, both by workers; take, by the helpers' thread. What ends an entry: being taken; close_aside frees
+# all others. The list has a lock of its own: the helpers' thread must never delay a batch.
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
@@ -11,12 +11,9 @@ from libc.string cimport memcpy
 
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, sem_post, sem_t
 
-cdef enum:
-    MOST_ASIDE = 4096        # packets waiting for the helpers' thread
-
 cdef struct Aside:
     Aside* next
-    int fd                   # of the queue; -1: it came from a test
+    int fd                   # of the queue; -1: the packet came from the stand
     uint16_t queue
     uint32_t id
     uint32_t session
@@ -79,7 +76,7 @@ cdef inline Aside* take_aside(AsideQueue* queue) noexcept nogil:
     return entry
 
 cdef inline void close_aside(AsideQueue* queue) noexcept nogil:
-    """Free what nobody took."""
+    """Free every entry that was not taken."""
     cdef Aside* entry = take_aside(queue)
     while entry != NULL:
         free(entry)

@@ -1,6 +1,7 @@
-# Critical: the part of a batch's way that one worker at a time goes, the table's lock around it.
+# Critical: the part of a batch's way that only one worker at a time may be in, under the table's lock.
 #
-# How long workers wait for it and hold it tells how far more of them would help; it is measured when asked.
+# The time that workers wait for the lock and hold it shows how far more workers would help. It is measured
+# only when asked for: that costs two looks at the clock a batch.
 
 from libc.stdint cimport uint64_t
 

@@ -97,7 +97,7 @@ cdef inline uint32_t find_mapping(const NatTable* table, const Mapping* wanted) 
 cdef inline uint32_t find_mapping_by_external(
     const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port, bint forwarded
 ) noexcept nogil:
-    """The mapping that holds this external endpoint; `forwarded`: or one of those a forward has there."""
+    """The mapping with this external endpoint; `forwarded`: or one that a forward has there."""
     cdef uint32_t number = table.mapping_by_external[endpoint_bucket(table, protocol, address, port)]
     cdef const Mapping* mapping
     while number:
@@ -113,7 +113,7 @@ cdef inline uint32_t find_mapping_by_external(
 cdef inline uint32_t begin_mapping(
     NatTable* table, const Mapping* wanted, uint32_t host, uint32_t now
 ) noexcept nogil:
-    """A mapping without sessions; the caller begins its first at once. Its pool accounts for its port."""
+    """A mapping without sessions; the caller begins its first. Its pool accounts for its port."""
     cdef uint32_t number = table.mapping_free
     cdef Mapping* mapping
     cdef uint32_t* head
@@ -130,7 +130,7 @@ cdef inline uint32_t begin_mapping(
     head = internal_bucket(table, mapping)
     mapping.by_internal_next = head[0]
     head[0] = number
-    if mapping.transport != CLASS_OTHER:    # a portless one is told apart by its sessions' remote addresses
+    if mapping.transport != CLASS_OTHER:    # of portless ones only the sessions' remote addresses differ
         head = external_bucket(table, mapping)
         mapping.by_external_next = head[0]
         head[0] = number

@@ -15,7 +15,7 @@ cdef enum:            # direction
     HAIRPIN = 2
     DIRECTION_COUNT = 3
 
-# The classes of protocol that policy, counters and metrics tell apart; the order of policy.TRANSPORTS.
+# The classes of protocol that policy, counters and metrics have apart; the order of policy.TRANSPORTS.
 cdef enum:
     CLASS_TCP = 0
     CLASS_UDP = 1
@@ -51,7 +51,7 @@ cdef struct Packet:
     uint8_t checksum_ready      # 0: its L4 checksum is the pseudo-header sum only (CHECKSUM_PARTIAL)
     uint8_t gso                 # a super-packet the kernel will cut up
     uint8_t marked              # the verdict sets the mark
-    uint8_t turned              # hairpinned, and its destination is rewritten already: the second pass
+    uint8_t second_pass         # hairpinned, and its destination is rewritten already
     # parse
     uint8_t kind
     uint8_t transport

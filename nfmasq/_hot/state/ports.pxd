@@ -1,15 +1,15 @@
 # The external ports that are free, for one external address and one transport.
 #
 # What is stored: four bags of free ports, the privileged ones (below 1024) apart from the others and the
-# even ones from the odd ones (RFC 4787 REQ-3a, REQ-4), and a queue of ports held back for HOLD_DOWN seconds
-# after their mapping ended (RFC 6888 REQ-8), oldest first. A port in neither belongs to a mapping, or lies
-# outside the configured range.
+# even ones from the odd ones (RFC 4787 REQ-3a, REQ-4), and a queue of ports in hold-down: for HOLD_DOWN
+# seconds after their mapping ended (RFC 6888 REQ-8) they are not given out. The oldest comes first. A port
+# in neither belongs to a mapping, or lies outside the configured range.
 # Who writes: allocate_port, give_back and release_port, under the table's lock; renew_pool when the policy
-# changes or the process starts, after which the mappings that stand mark their ports as taken.
+# changes or the process starts, after which the live mappings mark their ports as taken.
 # What ends it: nothing.
 #
-# A pool is filled when it is first asked for a port: a range of external addresses is many pools, few of them
-# used at once, and to fill them all would keep every worker waiting.
+# A pool is filled when it is first asked for a port. A range of external addresses is many pools, and few of
+# them are used at a time; to fill them all would stop every worker.
 #
 # Taking any random element of a bag is taking an array's element and moving the last one into its place, so
 # both calls cost the same with one port left as with all of them. ICMP query identifiers are ports here.
@@ -30,15 +30,15 @@ cdef struct PortPool:
     uint32_t address                    # external, network order
     uint16_t first
     uint16_t last
-    uint32_t held_head                  # ring positions, counting on for ever
-    uint32_t held_tail
+    uint32_t hold_down_head                  # ring positions, which only grow
+    uint32_t hold_down_tail
     uint32_t[BAGS] free_count
     uint32_t in_use
     uint8_t filled                      # 0: the bags are still to be made of what is not taken
     uint8_t marked                      # something is taken
     uint16_t[65536] free_ports          # the bags one after the other, at bag_start
-    uint16_t[RING] held_port
-    uint32_t[RING] held_since
+    uint16_t[RING] hold_down_port
+    uint32_t[RING] hold_down_since
     uint8_t[BITMAP_BYTES] taken         # until it is filled: the mappings' own
 
 cdef extern from *:
@@ -55,15 +55,15 @@ cdef inline void put_free(PortPool* pool, uint16_t port) noexcept nogil:
     pool.free_ports[bag_start[bag] + pool.free_count[bag]] = port
     pool.free_count[bag] += 1
 
-cdef inline void hold(PortPool* pool, uint16_t port, uint32_t now) noexcept nogil:
-    pool.held_port[pool.held_tail % RING] = port
-    pool.held_since[pool.held_tail % RING] = now
-    pool.held_tail += 1
+cdef inline void hold_down(PortPool* pool, uint16_t port, uint32_t now) noexcept nogil:
+    pool.hold_down_port[pool.hold_down_tail % RING] = port
+    pool.hold_down_since[pool.hold_down_tail % RING] = now
+    pool.hold_down_tail += 1
 
 cdef inline void renew_pool(PortPool* pool, uint32_t address, uint16_t first, uint16_t last) noexcept nogil:
-    """Let it be this address's and have this range, nothing taken; fill_pool does the rest."""
+    """Make the pool this address's, with this range and nothing taken; fill_pool fills it."""
     if pool.address != address:
-        pool.held_head = pool.held_tail = 0      # they were another address's
+        pool.hold_down_head = pool.hold_down_tail = 0      # the hold-downs were another address's
     if pool.marked:
         memset(pool.taken, 0, sizeof(pool.taken))
     pool.address, pool.first, pool.last = address, first, last
@@ -81,27 +81,27 @@ cdef inline void take_mapped(PortPool* pool, uint16_t port) noexcept nogil:
     mark_taken(pool, port)
     pool.in_use += 1
 
-cdef inline void keep_held(PortPool* pool) noexcept nogil:
-    """Let held ports of the range stay held, marked as taken; forget the others."""
-    cdef uint32_t at = pool.held_head
-    cdef uint32_t end = pool.held_tail
+cdef inline void keep_hold_downs(PortPool* pool) noexcept nogil:
+    """Keep the hold-downs of ports in the range, marked as taken; forget the others."""
+    cdef uint32_t at = pool.hold_down_head
+    cdef uint32_t end = pool.hold_down_tail
     cdef uint16_t port
-    pool.held_tail = at         # what is kept is written behind what is still to be read
+    pool.hold_down_tail = at         # what is kept is written behind what is still to be read
     while at != end:
-        port = pool.held_port[at % RING]
+        port = pool.hold_down_port[at % RING]
         if pool.first <= port <= pool.last and not is_taken(pool, port):
-            hold(pool, port, pool.held_since[at % RING])
+            hold_down(pool, port, pool.hold_down_since[at % RING])
             mark_taken(pool, port)
         at += 1
 
 cdef inline void fill_pool(PortPool* pool) noexcept nogil:
-    """Free every port of the range that is neither taken nor held back, unless that was done."""
+    """Free every port of the range that is neither taken nor in hold-down, unless that was done."""
     cdef uint32_t port
     if pool.filled:
         return
     pool.filled = True
     memset(pool.free_count, 0, sizeof(pool.free_count))
-    keep_held(pool)
+    keep_hold_downs(pool)
     for port in range(pool.first, <uint32_t>pool.last + 1):
         if not is_taken(pool, <uint16_t>port):
             put_free(pool, <uint16_t>port)
@@ -110,14 +110,14 @@ cdef inline uint32_t free_ports(PortPool* pool) noexcept nogil:
     fill_pool(pool)
     return pool.free_count[0] + pool.free_count[1] + pool.free_count[2] + pool.free_count[3]
 
-cdef inline void free_held(PortPool* pool, uint32_t now) noexcept nogil:
-    """Free what was held long enough: at most as many as were held, each once."""
+cdef inline void end_hold_downs(PortPool* pool, uint32_t now) noexcept nogil:
+    """Free every port whose hold-down is over, each once."""
     while (
-        pool.held_head != pool.held_tail
-        and now - pool.held_since[pool.held_head % RING] >= HOLD_DOWN
+        pool.hold_down_head != pool.hold_down_tail
+        and now - pool.hold_down_since[pool.hold_down_head % RING] >= HOLD_DOWN
     ):
-        put_free(pool, pool.held_port[pool.held_head % RING])
-        pool.held_head += 1
+        put_free(pool, pool.hold_down_port[pool.hold_down_head % RING])
+        pool.hold_down_head += 1
 
 cdef inline uint16_t take(PortPool* pool, int bag, uint64_t random) noexcept nogil:
     """Any free port of this bag; there must be one."""
@@ -129,7 +129,7 @@ cdef inline uint16_t take(PortPool* pool, int bag, uint64_t random) noexcept nog
     return port
 
 cdef inline bint take_port(PortPool* pool, uint16_t port) noexcept nogil:
-    """Take this very port if it is free; it is looked for."""
+    """Take this very port if it is free."""
     cdef int bag = bag_of(port)
     cdef uint16_t* ports = &pool.free_ports[bag_start[bag]]
     cdef uint32_t i
@@ -164,31 +164,31 @@ cdef inline uint16_t allocate_port(
 ) noexcept nogil:
     """A random free port for an internal one (host order), 0 when there is none (RFC 6056 section 3.3.1).
 
-    Ports that a local socket has taken meanwhile go to the held ones and come up again later.
+    A port that a local socket has taken meanwhile goes into hold-down and is looked at again later.
     """
     cdef uint16_t port
     cdef int bag
     if transport == CLASS_ICMP:
         internal |= PRIVILEGED            # no identifier is privileged
     fill_pool(pool)
-    free_held(pool, now)
+    end_hold_downs(pool, now)
     bag = choose_bag(pool, internal)
     while bag >= 0:
         port = take(pool, bag, random)
         if not is_reserved(rules, transport, port):
             pool.in_use += 1
             return port
-        hold(pool, port, now)
+        hold_down(pool, port, now)
         bag = choose_bag(pool, internal)
     return 0
 
 cdef inline void give_back(PortPool* pool, uint16_t port) noexcept nogil:
-    """Free a port at once that was just allocated, and used by nobody."""
+    """Free a port that was just allocated and never used."""
     pool.in_use -= 1
     put_free(pool, port)
 
 cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, uint32_t now) noexcept nogil:
-    """Give a mapping's port back. TCP's is free at once: its state machine saw the end (RFC 6888 REQ-8 A)."""
+    """Give a mapping's port back. TCP's needs no hold-down: its end was seen (RFC 6888 REQ-8 A)."""
     fill_pool(pool)
     pool.in_use -= 1
     if not pool.first <= port <= pool.last:
@@ -196,4 +196,4 @@ cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, 
     if transport == CLASS_TCP:
         put_free(pool, port)
     else:
-        hold(pool, port, now)
+        hold_down(pool, port, now)

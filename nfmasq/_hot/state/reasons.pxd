@@ -1,6 +1,6 @@
 # Why a packet is dropped: one number a reason, the index of its counter.
 #
-# Names and sentences for people are in nfmasq/core/reasons.py, in this order; a test holds the two together.
+# All else about a reason is its row in nfmasq/core/reasons.py, in this order; a test compares the two.
 
 cdef enum Reason:
     NO_REASON = 0

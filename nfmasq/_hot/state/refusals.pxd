@@ -1,13 +1,19 @@
-# Refusals: packets whose sender is to be told by ICMP that they were refused.
+# Refusals: ICMP errors to be sent, because a packet was refused.
 #
 # What is stored: two queues of them, each oldest first. `soon`: sessions refused to internal hosts (RFC 5508
-# REQ-8, RFC 6888 REQ-11). `later`: SYNs from outside that nobody asked for, to be answered after PATIENCE
+# REQ-8, RFC 6888 REQ-11). `later`: unsolicited SYNs from outside, to be answered after PATIENCE
 # seconds unless the same session has begun by then (RFC 5382 REQ-4).
 # Who writes: refuse, under the table's lock; Table.refusals takes them out. What ends one: being taken, or a
-# full queue, in which the newcomer is forgotten. So the rates are bounded: silence is always allowed.
+# full queue, in which the newcomer is forgotten. So the rates are bounded; silence is always allowed.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy
+
+from nfmasq._hot.state.reasons cimport REASON_COUNT
+
+cdef enum:                   # of Icmp in core/reasons.py; the other codes are only handed through
+    PORT_UNREACHABLE = 3
+    NO_ICMP = 0xFF
 
 cdef enum:
     PATIENCE = 7             # seconds of a clock that counts whole ones, so that six pass in any case
@@ -16,7 +22,7 @@ cdef enum:
     MOST_QUOTED = 68         # the longest IP header, and eight bytes
 
 cdef struct Refusal:
-    uint32_t due             # second from which on it may be told
+    uint32_t due             # second from which on it may be sent
     uint32_t near_address    # of the packet, network order
     uint32_t remote_address
     uint16_t near_port
@@ -33,10 +39,11 @@ cdef struct RefusalQueue:
     Refusal[MOST_WAITING] waiting
 
 cdef struct Refusals:
+    uint8_t[REASON_COUNT] code    # of each reason: the ICMP code its sender is answered with, or NO_ICMP
     RefusalQueue soon
     RefusalQueue later
-    uint32_t second          # the last second in which an internal host was told
-    uint32_t told            # how many were then
+    uint32_t second          # the last second in which an internal host got one
+    uint32_t sent            # how many were sent in that second
 
 cdef inline Refusal* enqueue(RefusalQueue* queue) noexcept nogil:
     """A place at the end, or NULL when there is none."""

@@ -1,20 +1,17 @@
-# The policy as the hot path reads it: nfmasq.core.policy.Policy turned into words and bits.
+# Rules: the policy as the hot path reads it, nfmasq.core.policy.Policy as words and bits.
 #
 # Written by Table.configure alone, under the table's lock; read under the lock by every stage that decides.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from nfmasq._hot.state.capacity cimport (
+    MOST_BEHAVIOURS, MOST_EXTERNAL_ADDRESSES, MOST_FORWARDS, MOST_FORWARD_TARGETS, MOST_HELPER_NETWORKS,
+    MOST_HELPER_PORTS, MOST_INTERNAL_NETWORKS,
+)
 from nfmasq._hot.state.packet cimport CLASS_TCP, CLASS_UDP, TRANSPORT_COUNT
 from nfmasq._hot.wire.wire cimport ntohl
 
 cdef enum:
-    MOST_EXTERNAL = 256      # addresses of a pool
-    MOST_NETWORKS = 64       # internal networks
-    MOST_BEHAVIOURS = 257    # internal networks with a behaviour of their own, and everywhere
-    MOST_FORWARDS = 1024
-    MOST_TARGETS = 4096      # of all forwards together
-    MOST_HELPER_PORTS = 256
-    MOST_HELPER_NETWORKS = 1024    # of all of them together
     BITMAP_BYTES = 8192      # one bit a port
 
 cdef enum Dependence:        # of mapping and of filtering
@@ -54,35 +51,49 @@ cdef struct HelperPort:
     uint16_t first_network
     uint16_t network_count                     # 0: for every internal host
 
-cdef struct Rules:
-    uint32_t external_count
-    uint32_t pooled_count                      # those before are handed out; the others are one host's each
-    uint32_t network_count
-    uint32_t behaviour_count
-    uint32_t forward_count
-    uint32_t helper_port_count
-    uint32_t[MOST_EXTERNAL] external           # network order
-    Network[MOST_NETWORKS] networks
-    Behaviour[MOST_BEHAVIOURS] behaviours      # narrowest first, the last is for everybody
-    Forward[MOST_FORWARDS] forwards            # the first that fits counts
-    Target[MOST_TARGETS] targets
-    HelperPort[MOST_HELPER_PORTS] helper_ports
-    Network[MOST_HELPER_NETWORKS] helper_networks
-    uint16_t first_port                        # host order, both included
-    uint16_t last_port
-    uint16_t mss                               # the largest TCP MSS to let through; 0: any
-    uint8_t refusals                           # tell by ICMP that a session was refused
-    uint32_t external_interface                # its index; 0: nothing is hairpinned
-    uint32_t[TRANSPORT_COUNT] timeout          # seconds; TCP has three
-    uint32_t[3] tcp_timeout                    # opening, open, over: see tcpstate
-    uint32_t sessions                          # this and the following: the most of each; 0: no limit
+# Limits and Timeouts have the fields of the classes of these names in nfmasq.core.policy, and are copied from
+# them by name.
+
+cdef struct Limits:                            # the most of each; 0: no limit
+    uint32_t sessions
     uint32_t half_open
     uint32_t new_per_second
     uint32_t sessions_per_host
     uint32_t ports_per_host
     uint32_t half_open_per_host
     uint32_t new_per_second_per_host
-    uint8_t[2][BITMAP_BYTES] reserved          # TCP, UDP ports that a local socket or a forward holds
+
+cdef struct Timeouts:                          # seconds; timers reads them
+    uint32_t udp
+    uint32_t tcp_established
+    uint32_t tcp_transitory                    # what the next two are where the policy leaves them open
+    uint32_t tcp_opening
+    uint32_t tcp_closing
+    uint32_t icmp
+    uint32_t other
+
+cdef struct Rules:
+    uint32_t external_count
+    uint32_t pooled_count                      # the first so many are shared; each other is one host's
+    uint32_t network_count
+    uint32_t behaviour_count
+    uint32_t forward_count
+    uint32_t helper_port_count
+    uint32_t[MOST_EXTERNAL_ADDRESSES] external           # network order
+    Network[MOST_INTERNAL_NETWORKS] networks
+    Behaviour[MOST_BEHAVIOURS] behaviours      # narrowest first, the last is for every host
+    Forward[MOST_FORWARDS] forwards            # the first that fits counts
+    Target[MOST_FORWARD_TARGETS] targets
+    HelperPort[MOST_HELPER_PORTS] helper_ports
+    Network[MOST_HELPER_NETWORKS] helper_networks
+    uint16_t first_port                        # host order, both included
+    uint16_t last_port
+    uint16_t mss                               # the largest TCP MSS to let through; 0: any
+    uint8_t refusals                           # send ICMP errors about refused sessions
+    uint32_t external_interface                # its index; 0: nothing is hairpinned
+    Limits limits
+    Timeouts timeouts
+    uint8_t[2][BITMAP_BYTES] reserved          # TCP, UDP ports of a local socket or a forward
 
 cdef inline bint lies_in(uint32_t address, const Network* network) noexcept nogil:
     return address & network.mask == network.address
@@ -129,12 +140,12 @@ cdef inline uint8_t helper_of(
     return 0
 
 cdef inline bint is_martian(uint32_t address) noexcept nogil:
-    """Addresses no host outside can have: 0/8, 127/8, 224/4 and 240/4 (RFC 6890)."""
+    """Addresses that no host outside can have: 0/8, 127/8, 224/4 and 240/4 (RFC 6890)."""
     cdef uint32_t top = ntohl(address) >> 24
     return top == 0 or top == 127 or top >= 224
 
 cdef inline bint is_reserved(const Rules* rules, uint8_t transport, uint16_t port) noexcept nogil:
-    """Does a local socket or a forward hold this port (host order)?"""
+    """Is this port (host order) a local socket's or a forward's?"""
     if transport == CLASS_TCP or transport == CLASS_UDP:
         return (rules.reserved[transport][port >> 3] >> (port & 7)) & 1
     return False

@@ -1,11 +1,11 @@
 # Sequence numbers: does a TCP segment belong to its connection as it stands?
 #
 # What is stored, in the session: for each side (OUTBOUND: the internal one) how far it has sent, what it
-# expects next and how large a window it ever offered; all in the numbers of who sends, whatever a helper has
+# expects next and how large a window it ever offered; all in the sender's own numbers, whatever a helper has
 # made of them for the other side. Who writes: follow, for every segment that fits.
 # What ends it: a SYN that begins the connection anew.
 #
-# Strict enough that who does not see the connection cannot hit it, tolerant of all that correct ends do:
+# Strict enough that an attacker who does not see the connection cannot hit it, tolerant of correct ends:
 # keepalives, window probes, retransmissions of what was acknowledged long since, acknowledgments out of
 # order, challenge ACKs. An RST counts only with exactly the sequence number its receiver expects, as at
 # the receiver itself (RFC 5961 section 3); within the window it passes and changes nothing.
@@ -18,7 +18,7 @@ from nfmasq._hot.wire.tcpoptions cimport TCP_OPTION_SCALE, TCP_OPTION_SCALE_LENG
 from nfmasq._hot.state.tcpstate cimport (
     TCP_CLOSING, TCP_ESTABLISHED, TCP_EXTERNAL_SYN, TCP_INTERNAL_SYN, TCP_NONE, TCP_RESET,
 )
-from nfmasq._hot.wire.wire cimport ACK, FIN, RST, SYN, TcpHeader, ntohl, ntohs
+from nfmasq._hot.wire.wire cimport ACK, FIN, RST, SYN, TcpHeader, ntohl, ntohs, tcp_header_length
 
 cdef enum:
     LEAST_REACH = 1 << 16    # the window taken for granted: a late segment is no attack
@@ -32,7 +32,7 @@ cdef enum:
 
 cdef enum Fit:
     OUTSIDE                  # of the window: no part of the connection
-    PASSING                  # harmless, and tells nothing
+    PASSING                  # harmless, and of no meaning to the state
     COUNTING                 # a part of the connection
 
 cdef struct Segment:
@@ -64,7 +64,7 @@ cdef inline Segment read_segment(const Session* session, int side, const Packet*
     cdef Segment segment
     segment.flags = tcp.flags
     segment.sequence = ntohl(tcp.sequence)
-    segment.end = segment.sequence + packet.l4_length - <uint32_t>(tcp.data_offset >> 4) * 4
+    segment.end = segment.sequence + packet.l4_length - tcp_header_length(tcp)
     segment.end += (1 if tcp.flags & SYN else 0) + (1 if tcp.flags & FIN else 0)
     segment.acked = ntohl(tcp.acknowledgment)
     if not is_about_syn(session, side, segment.flags, segment.acked):
@@ -81,7 +81,7 @@ cdef inline uint32_t slack_of(const Session* session) noexcept nogil:
     return HELPER_SLACK if session.helper else 0
 
 cdef inline bint is_heard(const Session* session) noexcept nogil:
-    """Have both sides told their sequence numbers?"""
+    """Are both sides' sequence numbers known?"""
     return session.streams[OUTBOUND].window != 0 and session.streams[INBOUND].window != 0
 
 cdef inline bint is_in_window(

@@ -1,18 +1,18 @@
 # The table: sessions, the mappings and hosts they add up to, and the indexes that find them.
 #
 # What is stored.
-#   Session: one internal endpoint speaking with one remote endpoint, by way of one external endpoint. It
-#     lies in the arena, a file that outlives the process, and holds all that is needed to make the rest
-#     again.
+#   Session: one internal endpoint's packets with one remote endpoint, by one external endpoint. It lies in
+#     the arena, a file that outlives the process. All other records can be made again from it.
 #   Mapping: an internal endpoint and the external endpoint it appears as (RFC 4787 section 4), for the
 #     sessions in its scope. In this process's memory, and there as long as it has sessions.
 #   Host: an internal address, with how much it uses and which address of the pool it is paired with
 #     (RFC 4787 REQ-2). It is there as long as it has mappings.
 #   Indexes: hash tables of record numbers, chained through the records; rebuilt at the start.
-# Who writes: one thread at a time, holding `lock`; workers take it once a batch. Nobody who holds it takes
-# the GIL. What ends a session: its timer, a flush, or the loss of its external address. Never want of room.
+# Who writes: one thread at a time, holding `lock`; workers take it once a batch. A thread that holds it never
+# waits for the GIL. What ends a session: its timer, a flush, or the loss of its external address, but never
+# want of room.
 #
-# Records are named by their number, not by pointers; number 0 is nobody. A session counts only while `live`
+# Records are named by their number, not by pointers; number 0 is none. A session counts only while `live`
 # is set, which is written last when it begins and first when it ends: a process killed between two
 # instructions leaves either the whole session or none.
 
@@ -36,16 +36,16 @@ cdef enum:
 cdef struct Stream:          # one direction of a TCP connection; numbers in host order
     uint32_t end             # the sequence number after the last it sent
     uint32_t acked           # the sequence number it expects next: its highest acknowledgment
-    uint32_t window          # the largest window it offered, in bytes; 0: it was not heard yet
+    uint32_t window          # the largest window it offered, in bytes; 0: it is not known yet
 
-cdef struct Traffic:         # [direction] in 48 bits each, which a session does not live to use up; traffic
+cdef struct Traffic:         # [direction] in 48 bits each, which no session lives to use up; see traffic
     uint32_t[2] packets      # the low 32
     uint32_t[2] bytes
     uint16_t[2] more_packets     # and the high 16
     uint16_t[2] more_bytes
 
 cdef enum SessionFlags:
-    EXPECTED = 1             # announced by a helper, and nobody has come yet; what is 0 of the remote is open
+    EXPECTED = 1             # an expectation: no packet has come yet; a remote address or port of 0 is open
     BEGUN_OUTSIDE = 2
     NAMED = 4                # has a serial
 
@@ -132,7 +132,7 @@ cdef struct Counters:
 
 cdef struct LockTimes:       # nanoseconds, of all workers together, while `watched`
     bint watched
-    uint64_t entered         # when the one inside came in; 0: it was not looked at
+    uint64_t entered         # when the one inside came in; 0: the clock was not read
     uint64_t batches
     uint64_t waited
     uint64_t held
@@ -160,14 +160,14 @@ cdef struct NatTable:
     uint32_t* mapping_by_external
     uint32_t* host_by_address
     uint32_t* wheel                  # [WHEEL] first session due in that second
-    uint32_t wheel_now               # the second up to which the wheel has turned
+    uint32_t wheel_now               # the second up to which the wheel has advanced
     PortPool* pools                  # [external address][TCP, UDP, ICMP]
     uint32_t[TRANSPORT_COUNT] session_count
     uint32_t[TRANSPORT_COUNT] mapping_count
     uint32_t static_mappings         # of SCOPE_STATIC and SCOPE_SHARED
     uint32_t half_open               # TCP sessions whose handshake is not over
-    uint32_t unanswered              # sessions in which nobody inside has sent anything
-    uint32_t expected                # sessions that nobody has come to yet
+    uint32_t unanswered              # sessions without a packet from inside
+    uint32_t expected                # expectations
     uint32_t serial                  # the last one given
     uint32_t* serials                # of sessions helpers know: [number]
     uint32_t second                  # the last second in which a session began

@@ -1,6 +1,6 @@
 # The TCP state machine of RFC 6146 section 3.5.2, as a table.
 #
-# A session's state tells which of its two timers runs. Nothing here ends a session: only a timer does, so a
+# A session's state tells which of its three timers runs. Nothing here ends a session: only a timer does, so a
 # forged RST costs no more than the longer timer (RFC 7857 section 2.2). Which segments count here at all is
 # decided by their sequence numbers (sequence).
 
@@ -37,14 +37,14 @@ cdef extern from *:
     /* Over: last ACKs and retransmissions pass; a SYN begins the next connection. */
     [TCP_CLOSING]      = { TCP_INTERNAL_SYN, TCP_CLOSING,      TCP_CLOSING,      TCP_CLOSING,
                            TCP_EXTERNAL_SYN, TCP_CLOSING,      TCP_CLOSING,      TCP_CLOSING },
-    /* If anybody goes on talking, the RST was not believed: neither is it here. A SYN counts only where the
+    /* If either side goes on sending, the RST was not believed, and is not here. A SYN counts only where the
        RST was the answer to one. */
     [TCP_RESET]        = { TCP_INTERNAL_SYN, TCP_ESTABLISHED,  TCP_RESET,        TCP_ESTABLISHED,
                            TCP_EXTERNAL_SYN, TCP_ESTABLISHED,  TCP_RESET,        TCP_ESTABLISHED },
     };
 
-    /* Which timer runs (RFC 7857 section 2.1): an index of Rules.tcp_timeout. */
-    enum { TCP_OPENING, TCP_OPEN, TCP_OVER, TCP_TIMER_COUNT };
+    /* Which of its timers runs (RFC 7857 section 2.1). */
+    enum { TCP_OPENING, TCP_OPEN, TCP_OVER };
     static const uint8_t tcp_timer[TCP_STATE_COUNT] = {
         [TCP_NONE] = TCP_OPENING, [TCP_INTERNAL_SYN] = TCP_OPENING, [TCP_EXTERNAL_SYN] = TCP_OPENING,
         [TCP_ESTABLISHED] = TCP_OPEN, [TCP_INTERNAL_FIN] = TCP_OPEN, [TCP_EXTERNAL_FIN] = TCP_OPEN,
@@ -78,6 +78,9 @@ cdef extern from *:
         TCP_CLOSING
         TCP_RESET
         TCP_STATE_COUNT
+        TCP_OPENING
+        TCP_OPEN
+        TCP_OVER
     const uint8_t tcp_next[8][8]
     const uint8_t tcp_timer[8]
     const uint8_t tcp_refreshed[8]

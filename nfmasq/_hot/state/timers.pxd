@@ -1,13 +1,28 @@
-# When sessions end: a wheel with a slot a second.
+# Timers: when sessions end. How long each may be idle, and a wheel with a slot for every second.
 #
 # A packet only writes its session's `expires`; the session stays in the slot it was put in, and when the
 # wheel comes to that slot it either ends or moves on to where it is due now. So a busy session costs the
 # wheel nothing per packet and an idle one nothing at all. Only a timer that becomes shorter moves a
-# session at once.
+# session in the wheel.
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_UDP
+from nfmasq._hot.state.rules cimport Timeouts
 from nfmasq._hot.state.table cimport WHEEL, NatTable, Session
+from nfmasq._hot.state.tcpstate cimport TCP_OPEN, TCP_OVER, tcp_timer
+
+cdef inline uint32_t tcp_timeout(const Timeouts* timeouts, uint8_t state) noexcept nogil:
+    """Seconds that a TCP session in this state may be idle (RFC 7857 section 2.1)."""
+    if tcp_timer[state] == TCP_OPEN:
+        return timeouts.tcp_established
+    return timeouts.tcp_closing if tcp_timer[state] == TCP_OVER else timeouts.tcp_opening
+
+cdef inline uint32_t timeout_of(const Timeouts* timeouts, uint8_t transport) noexcept nogil:
+    """Seconds that a session of any transport but TCP may be idle."""
+    if transport == CLASS_UDP:
+        return timeouts.udp
+    return timeouts.icmp if transport == CLASS_ICMP else timeouts.other
 
 cdef inline void wheel_insert(NatTable* table, uint32_t number) noexcept nogil:
     cdef Session* session = &table.sessions[number]

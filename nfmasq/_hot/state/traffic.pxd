@@ -18,5 +18,5 @@ cdef inline uint64_t bytes_of(const Traffic* traffic, uint8_t direction) noexcep
     return <uint64_t>traffic.more_bytes[direction] << 32 | traffic.bytes[direction]
 
 cdef inline bint is_answered(const Session* session) noexcept nogil:
-    """Has anybody inside sent anything in it?"""
+    """Has a packet from inside been in it?"""
     return packets_of(&session.traffic, OUTBOUND) != 0

@@ -6,7 +6,7 @@ from nfmasq._hot.state.table cimport NatTable
 cdef inline void account(NatTable* table, const Packet* packet) noexcept nogil:
     """A super-packet sent to be cut up counts when its parts come, a hairpinned packet once."""
     if packet.verdict == TRANSLATE or packet.verdict == ASIDE:
-        if packet.turned:
+        if packet.second_pass:
             return
         table.counters.packets[packet.direction][packet.transport] += 1
         table.counters.bytes[packet.direction][packet.transport] += packet.length

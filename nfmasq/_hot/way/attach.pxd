@@ -10,7 +10,7 @@ from nfmasq._hot.wire.wire cimport ntohs
 cdef inline void attach_helper(NatTable* table, const Packet* packet) noexcept nogil:
     """By the remote port where the packet leaves, by the internal one of a forward where it comes in.
 
-    What a helper announced has none, nor has what is hairpinned.
+    An expectation has none, nor has a hairpinned session.
     """
     cdef Session* session = &table.sessions[packet.session]
     cdef uint16_t port = session.remote_port if packet.direction == OUTBOUND else session.internal_port
@@ -21,7 +21,7 @@ cdef inline void attach_helper(NatTable* table, const Packet* packet) noexcept n
     session.helper = helper_of(&table.rules, session.protocol, ntohs(port), session.internal_address)
 
 cdef inline void attach_anew(NatTable* table, const Packet* packet) noexcept nogil:
-    """The packet's SYN begins the session anew: who reads it is asked again, for the side that begins now."""
+    """The packet's SYN begins the session anew: its helper is chosen again, for the side that begins now."""
     cdef Session* session = &table.sessions[packet.session]
     session.helper = 0
     session.flags &= <unsigned char>~BEGUN_OUTSIDE

@@ -1,17 +1,17 @@
 # Correct: the sequence numbers of a connection in which a helper has made messages longer or shorter.
 #
-# While the helper reads, its own record of every correction tells what each number becomes. Once all of them
+# While the helper reads, its own record of every correction says what each number becomes. Once all of them
 # have been acknowledged, one difference a side is exact: a segment of before is old to its receiver whatever
 # its text. That difference is in the session, so that it outlives the helper and the process.
 
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from nfmasq._hot.wire.checksum cimport update_check
+from nfmasq._hot.wire.checksum cimport lane, update_check
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.sequence cimport is_about_syn
 from nfmasq._hot.state.table cimport Session
-from nfmasq._hot.wire.tcpoptions cimport ANY_LENGTH, TCP_OPTION_SACK, find_option, lane
+from nfmasq._hot.wire.tcpoptions cimport ANY_LENGTH, TCP_OPTION_SACK, find_option
 from nfmasq._hot.wire.wire cimport ACK, TcpHeader, htonl, ntohl
 
 cdef enum:
@@ -20,7 +20,7 @@ cdef enum:
     SACK_EDGES = 2           # bytes of the option before the first edge
 
 cdef inline void learn_correction(Packet* packet, const Session* session) noexcept nogil:
-    """Copy from the session what the packet's numbers, or those of the segment it quotes, are off by."""
+    """Copy from the session the difference for the packet's numbers, or for its quoted segment's."""
     cdef int side = INBOUND if packet.direction == INBOUND else OUTBOUND
     cdef uint32_t own = <uint32_t>session.correction[side]
     cdef uint32_t other = <uint32_t>session.correction[1 - side]

@@ -1,26 +1,27 @@
-# Expectations: sessions that a helper announced, and that one packet may turn into real ones.
+# Expect: a packet from outside may fulfil an expectation, a session that a helper asked for in advance.
 #
 # An expectation is a session with EXPECTED set: it keeps its mapping and its port, is counted, has a timer
-# and is found again after a restart. Of its remote endpoint the port, or address and port, may be open (0).
+# and is recovered after a restart. Of its remote endpoint the port, or address and port, may be open (0).
 # The first packet that fits takes its place in it, and the next one finds nothing: single use.
 
 from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.packet cimport CLASS_TCP, OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport Rules
-from nfmasq._hot.state.sessions cimport (
-    count_half_open, find_by_external, index_session, unindex_session,
-)
+from nfmasq._hot.state.index cimport find_by_external, index_session, unindex_session
+from nfmasq._hot.state.sessions cimport count_half_open
 from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, EXPECTED, NatTable, Session
-from nfmasq._hot.state.tcpstate cimport TCP_NONE, tcp_timer
-from nfmasq._hot.state.timers cimport set_timer
+from nfmasq._hot.state.tcpstate cimport TCP_NONE
+from nfmasq._hot.state.timers cimport set_timer, tcp_timeout, timeout_of
 
 cdef inline uint32_t first_timer(const Rules* rules, uint8_t transport) noexcept nogil:
     """Seconds a session has until its second packet."""
-    return rules.tcp_timeout[tcp_timer[TCP_NONE]] if transport == CLASS_TCP else rules.timeout[transport]
+    if transport == CLASS_TCP:
+        return tcp_timeout(&rules.timeouts, TCP_NONE)
+    return timeout_of(&rules.timeouts, transport)
 
 cdef inline uint32_t find_expected(const NatTable* table, const Packet* packet) noexcept nogil:
-    """The narrowest expectation that what comes in fulfils, or 0."""
+    """The narrowest expectation that the packet fulfils, or 0."""
     cdef uint32_t number
     if packet.expected or not table.expected:
         return packet.expected
@@ -34,7 +35,7 @@ cdef inline uint32_t find_expected(const NatTable* table, const Packet* packet) 
     return number
 
 cdef inline void arrive(NatTable* table, Packet* packet, uint32_t number, uint32_t now) noexcept nogil:
-    """Let the packet's remote endpoint be the one that was expected."""
+    """Fulfil the expectation: the packet's remote endpoint is its own from now on."""
     cdef Session* session = &table.sessions[number]
     unindex_session(table, number)
     session.remote_address, session.remote_port = packet.remote_address, packet.remote_port

@@ -9,9 +9,9 @@ from nfmasq._hot.state.table cimport NatTable, random_word
 from nfmasq._hot.wire.wire cimport ICMP, htons, ntohs
 
 cdef inline bint claims(const Forward* forward, const Packet* packet) noexcept nogil:
-    """Is what comes in with this near endpoint for the forward's target?
+    """Is a packet with this near endpoint for the forward's target?
 
-    An answer is its session's affair. Queries are the router's own unless all that comes to the address, or
+    An answer belongs to its session. Queries are the router's own unless all that comes to the address, or
     ICMP by name, is forwarded.
     """
     cdef uint16_t port = ntohs(packet.near_port)
@@ -26,7 +26,7 @@ cdef inline bint claims(const Forward* forward, const Packet* packet) noexcept n
     return forward.first <= port <= forward.last
 
 cdef inline bint is_for_default_host(const Forward* forward) noexcept nogil:
-    """Does it lead all that nobody else claims to its target?"""
+    """Is its target the default host, which gets all that no other forward or mapping claims?"""
     return forward.all_ports and not forward.one_to_one
 
 cdef inline const Forward* find_forward(const Rules* rules, const Packet* packet) noexcept nogil:

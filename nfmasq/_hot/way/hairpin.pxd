@@ -1,14 +1,15 @@
 # Hairpinning: internal hosts that reach each other by their external endpoints (RFC 4787 REQ-9).
 #
-# It is what would happen if the packet went out and came back in: the sender's session takes it out, the
+# The packet is treated as if it went out and came back in: the sender's session takes it out, the
 # receiver's takes it in, with the sender's external endpoint as the remote one (REQ-9a). The kernel routes in
-# between, and takes nothing from a source that is an address of its own. So the packet comes twice: in
+# between, and takes no packet whose source is an address of its own. So the packet comes twice: in
 # PREROUTING its destination is rewritten, in POSTROUTING its source. Its mark carries the number of the
 # sender's session from the first pass to the second. No loop: what is rewritten is for a host inside.
 
 from libc.stdint cimport uint32_t
 
-from nfmasq._hot.way.admit cimport admit_inbound, admit_outbound
+from nfmasq._hot.way.admit_in cimport admit_inbound
+from nfmasq._hot.way.admit_out cimport admit_outbound
 from nfmasq._hot.way.forwards cimport find_forward
 from nfmasq._hot.way.lookup cimport lookup
 from nfmasq._hot.state.mappings cimport find_mapping_by_external
@@ -26,8 +27,7 @@ from nfmasq._hot.way.track cimport track
 
 cdef enum:
     MARK_BITS = 0xFC000000
-    MARK = 0x80000000        # in those bits; the others are a session's number
-    MOST_SESSIONS = 0x03FFFFFF
+    MARK = 0x80000000        # in those bits; the others are a session's number, up to MOST_SESSIONS
 
 cdef inline bint is_second_pass(const Rules* rules, const Packet* packet) noexcept nogil:
     """Does it carry our mark, and leave by another interface than the external one?"""
@@ -52,7 +52,7 @@ cdef inline void cross(NatTable* table, Packet* packet) noexcept nogil:
     packet.direction = INBOUND
 
 cdef inline bint leads_inside(NatTable* table, const Packet* packet) noexcept nogil:
-    """Is there anybody inside at the external endpoint that the packet is sent to?"""
+    """Does the external endpoint that the packet is sent to lead to an internal host?"""
     cdef Packet coming = packet[0]
     coming.near_address, coming.near_port = packet.remote_address, packet.remote_port
     if find_forward(&table.rules, &coming) != NULL:
@@ -62,7 +62,7 @@ cdef inline bint leads_inside(NatTable* table, const Packet* packet) noexcept no
     ) != 0
 
 cdef inline bint begin(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
-    """A session for the sender, unless nobody inside can receive what it sends."""
+    """A session for the sender, unless no internal host can receive what it sends."""
     if packet.kind == ICMP_ERROR:
         return drop(packet, ICMP_ERROR_UNMATCHED)
     if packet.kind == ICMP_REPLY:
@@ -90,7 +90,7 @@ cdef inline bint come_in(NatTable* table, Packet* packet, uint32_t now) noexcept
         return drop(packet, ICMP_ERROR_UNMATCHED)
     return admit_inbound(table, packet, now) and track(table, packet, now)
 
-cdef inline void turn_back(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
+cdef inline void start_hairpin(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """The first pass: both sessions, and the destination."""
     packet.direction = OUTBOUND
     if go_out(table, packet, now):
@@ -110,7 +110,7 @@ cdef inline void finish_hairpin(NatTable* table, Packet* packet) noexcept nogil:
     ):
         drop(packet, HAIRPIN_LOST)
         return
-    packet.turned = True
+    packet.second_pass = True
     packet.marked = True
     packet.mark = 0
     packet.verdict = TRANSLATE

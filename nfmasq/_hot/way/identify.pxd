@@ -3,7 +3,7 @@
 # Behind one address the identifications of many hosts would meet, and fragments of two datagrams be joined
 # into one (RFC 6864 section 5.3.1, RFC 7857 section 10). One with DF is never cut up and keeps its own.
 # Numbers count on for each group of remote addresses, from a random start; the groups are keyed, so that
-# nobody can read another's numbers from his own (RFC 7739).
+# no host can infer another's numbers from its own (RFC 7739).
 
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 

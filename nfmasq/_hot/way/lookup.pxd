@@ -2,15 +2,15 @@
 
 from nfmasq._hot.way.expect cimport find_expected
 from nfmasq._hot.state.packet cimport CLASS_TCP, INBOUND, Packet
-from nfmasq._hot.state.sessions cimport find_by_external_at, find_by_internal_at
+from nfmasq._hot.state.index cimport find_by_external_at, find_by_internal_at
 from nfmasq._hot.state.table cimport EXPECTED, NatTable
 from nfmasq._hot.state.tcpstate cimport is_over
 from nfmasq._hot.wire.wire cimport ACK, SYN
 
-cdef inline bint is_announced_anew(const NatTable* table, const Packet* packet) noexcept nogil:
-    """Does a SYN from outside find a connection that is over, and one that a helper has announced?
+cdef inline bint is_expected_anew(const NatTable* table, const Packet* packet) noexcept nogil:
+    """Does a SYN from outside find a connection that is over, and an expectation too?
 
-    A server that always calls from the same port meets its endpoints of before sooner or later.
+    A server that always calls from the same port uses its earlier endpoints again.
     """
     return (
         packet.direction == INBOUND and packet.transport == CLASS_TCP
@@ -21,7 +21,7 @@ cdef inline bint is_announced_anew(const NatTable* table, const Packet* packet) 
 cdef inline bint lookup(const NatTable* table, Packet* packet) noexcept nogil:
     """False: there is none, and the packet may ask to be admitted. Its bucket is known already.
 
-    While the uplink has no address no session is of any use, but they wait for it to come back.
+    While the uplink has no address no session is of use; they wait for the address to come back.
     """
     if table.rules.external_count == 0:
         return False
@@ -37,8 +37,8 @@ cdef inline bint lookup(const NatTable* table, Packet* packet) noexcept nogil:
         )
     if table.expected and packet.session:
         if table.sessions[packet.session].flags & EXPECTED:
-            packet.expected = packet.session     # the one it was announced as: admitted, or not, like a first
+            packet.expected = packet.session     # admitted, or not, like a first packet
             packet.session = 0
-        elif is_announced_anew(table, packet):
+        elif is_expected_anew(table, packet):
             packet.session = 0
     return packet.session != 0

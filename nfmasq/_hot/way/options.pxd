@@ -6,17 +6,17 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from nfmasq._hot.wire.checksum cimport update_check
+from nfmasq._hot.wire.checksum cimport lane, update_check
 from nfmasq._hot.state.packet cimport Packet, drop
 from nfmasq._hot.state.reasons cimport IP_OPTIONS_INVALID, SOURCE_ROUTED
 from nfmasq._hot.state.rules cimport Rules, is_internal
 from nfmasq._hot.wire.wire cimport (
     OPTION_END, OPTION_LOOSE_SOURCE_ROUTE, OPTION_NOP, OPTION_RECORD_ROUTE, OPTION_STRICT_SOURCE_ROUTE,
-    OPTION_TIMESTAMP, IpHeader,
+    OPTION_TIMESTAMP, IpHeader, header_length,
 )
 
 cdef inline bint check_options(Packet* packet, uint32_t end) noexcept nogil:
-    """Walk the options up to the header's end; each turn moves on by one byte at least."""
+    """Walk the options up to the header's end; each step moves on by one byte at least."""
     cdef uint32_t at = sizeof(IpHeader)
     cdef uint8_t option, length
     while at < end:
@@ -39,27 +39,23 @@ cdef inline bint check_options(Packet* packet, uint32_t end) noexcept nogil:
 cdef inline void hide_addresses(
     const Rules* rules, IpHeader* ip, uint8_t* at, uint8_t* end, uint32_t step, uint32_t external
 ) noexcept nogil:
-    """Replace every internal address of a list, and keep the header's checksum right.
-
-    The list may start at an odd byte of the header: there the two bytes of each word are summed swapped,
-    which in one's complement is the same as multiplying by 256.
-    """
+    """Replace every internal address of a list, and keep the header's checksum right."""
     cdef uint32_t address
-    cdef uint64_t shift = 256 if (at - <uint8_t*>ip) & 1 else 1
+    cdef uint64_t times = lane(ip, at)
     while end - at >= 4:
         memcpy(&address, at, 4)
         if is_internal(rules, address):
-            ip.check = update_check(ip.check, address * shift, external * shift)
+            ip.check = update_check(ip.check, address * times, external * times)
             memcpy(at, &external, 4)
         at += step
 
 cdef inline void hide_in_options(const Rules* rules, IpHeader* ip, uint32_t external) noexcept nogil:
     """Write `external` over the internal addresses in a header's record-route and timestamp options.
 
-    For a quoted header too, whose options nobody checked: it stops at the first that makes no sense.
+    For a quoted header too, whose options are unchecked: it stops at the first that makes no sense.
     """
     cdef uint8_t* at = <uint8_t*>ip + sizeof(IpHeader)
-    cdef uint8_t* end = <uint8_t*>ip + <uint32_t>(ip.version_and_length & 15) * 4
+    cdef uint8_t* end = <uint8_t*>ip + header_length(ip)
     cdef uint8_t length
     while at < end and at[0] != OPTION_END:
         if at[0] == OPTION_NOP:

@@ -21,16 +21,13 @@ from nfmasq._hot.state.reasons cimport (
 from nfmasq._hot.state.tcpstate cimport flags_make_sense
 from nfmasq._hot.wire.wire cimport (
     AH, DCCP, FRAGMENT_OFFSET, ICMP, MORE_FRAGMENTS_OR_OFFSET, TCP, UDP, UDPLITE,
-    IcmpHeader, IpHeader, TcpHeader, UdpHeader, ntohs,
+    IcmpHeader, IpHeader, TcpHeader, UdpHeader, header_length, ntohs, tcp_header_length,
 )
-
-cdef inline uint32_t header_length(const IpHeader* ip) noexcept nogil:
-    return <uint32_t>(ip.version_and_length & 15) * 4
 
 cdef inline void set_endpoints(
     Packet* packet, uint32_t source, uint16_t source_port, uint32_t destination, uint16_t destination_port
 ) noexcept nogil:
-    """Which end is near: the source of what comes from inside, the destination of what comes in."""
+    """The near end is the source of a packet from inside, the destination of one from outside."""
     if packet.direction == INBOUND:
         packet.near_address, packet.near_port = destination, destination_port
         packet.remote_address, packet.remote_port = source, source_port
@@ -44,7 +41,7 @@ cdef inline bint parse_tcp(Packet* packet, IpHeader* ip) noexcept nogil:
     packet.transport = CLASS_TCP
     if packet.l4_length < sizeof(TcpHeader):
         return drop(packet, TRUNCATED)
-    length = <uint32_t>(tcp.data_offset >> 4) * 4
+    length = tcp_header_length(tcp)
     if length < sizeof(TcpHeader) or length > packet.l4_length:
         return drop(packet, TCP_HEADER_INVALID)
     if not flags_make_sense(tcp.flags):
@@ -82,7 +79,7 @@ cdef inline bint parse_portless(Packet* packet, IpHeader* ip) noexcept nogil:
     return True
 
 cdef inline bint parse_quoted_ports(Packet* packet, uint16_t* source, uint16_t* destination) noexcept nogil:
-    """The ports of the quoted packet; of a query, its identifier as the port of who asked; else 0."""
+    """The ports of the quoted packet; of a query, its identifier as the asking end's port; else 0."""
     cdef UdpHeader* ports = <UdpHeader*>packet.quoted_l4
     cdef IcmpHeader* query = <IcmpHeader*>packet.quoted_l4
     source[0] = destination[0] = 0
@@ -108,7 +105,7 @@ cdef inline bint parse_quoted_ports(Packet* packet, uint16_t* source, uint16_t* 
     return True
 
 cdef inline bint parse_quote(Packet* packet, IpHeader* ip) noexcept nogil:
-    """The packet inside an ICMP error (RFC 5508 REQ-3): turned round, it names the error's session.
+    """The packet inside an ICMP error (RFC 5508 REQ-3): its endpoints, swapped, name the error's session.
 
     Whatever follows the quoted headers, RFC 4884 extensions included, is left alone.
     """
@@ -152,8 +149,8 @@ cdef inline bint parse_icmp(Packet* packet, IpHeader* ip) noexcept nogil:
         packet.kind = ICMP_REPLY
     elif packet.direction != INBOUND or icmp.type == REDIRECT:
         return drop(packet, ICMP_TYPE_UNSUPPORTED)
-    # A query's identifier is the port of who asks; who is asked has none. What comes in and is neither query
-    # nor reply tells the router itself something: 0 is nobody's identifier.
+    # A query's identifier is the asking end's port; the other end has none. A message from outside that is
+    # neither query nor reply is for the router itself: no host has the identifier 0.
     if packet.kind == ICMP_QUERY:
         packet.near_identifier = packet.direction != INBOUND
         set_endpoints(packet, ip.source, icmp.identifier, ip.destination, 0)

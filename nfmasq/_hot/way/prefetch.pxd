@@ -1,8 +1,8 @@
 # Prefetch: have a batch's records on their way from memory before the lock is taken.
 #
-# In a large table nearly every packet's session lies outside the caches. One after the other each would be
-# waited for; asked for together they arrive together. What is read here without the lock only tells which
-# memory to ask for: if it changes meanwhile, the wrong memory was asked for, and nothing else.
+# In a large table nearly every packet's session lies outside the caches. Asked for one after the other,
+# each would be waited for; asked for together they arrive together. What is read here without the lock only
+# says which memory to ask for: if it changes meanwhile, the wrong memory was asked for, and nothing else.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -23,7 +23,7 @@ cdef inline void ask_for_session(const Session* session) noexcept nogil:
     ask_for(<const uint8_t*>session + LINE)
 
 cdef inline void ask_for_mapping(const NatTable* table, const Packet* packet) noexcept nogil:
-    """Nobody is in its bucket: it begins a session, and its endpoint-independent mapping is looked for."""
+    """Its bucket is empty: it begins a session, and its endpoint-independent mapping is looked for."""
     if packet.direction == INBOUND:
         ask_for(&table.mapping_by_external[
             endpoint_bucket(table, packet.protocol, packet.near_address, packet.near_port)

@@ -1,4 +1,4 @@
-# Receive: a batch of the queues' messages, each read into a slot of its own, and found out about.
+# Receive: a batch of the queues' messages, each read into a slot of its own, with a Packet that describes it.
 #
 # A worker serves several queues by one socket, and reads their packets in the order they came in.
 #
@@ -16,6 +16,7 @@ from nfmasq._hot.wire.netlink cimport (
     NFQA_SKB_INFO, NFQNL_MSG_PACKET, NLA_TYPE_MASK,
     aligned, iovec, mmsghdr, nfgenmsg, nfqnl_msg_packet_hdr, nlattr, nlmsghdr, recvmmsg,
 )
+from nfmasq._hot.state.capacity cimport MOST_WORKER_QUEUES
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet, drop
 from nfmasq._hot.state.reasons cimport MESSAGE_INVALID, OVERSIZED
 from nfmasq._hot.wire.wire cimport ntohl, ntohs
@@ -23,21 +24,20 @@ from nfmasq._hot.wire.wire cimport ntohl, ntohs
 cdef enum:
     BATCH = 64
     # Super-packets are copied four times on their way. So many of them stay in a processor's second-level
-    # cache meanwhile; and nobody waits long behind them.
+    # cache meanwhile; and no packet waits long behind them.
     BULK_BATCH = 4
     BULK = 8192              # bytes of a mean packet from which a batch is one of super-packets
     # The longest message and some room, for a verdict's mark among others, in an odd number of cache lines:
     # neighbouring slots start in different sets of the cache.
     SLOT = 1037 * 64
-    MOST_EACH = 64           # queues of one worker
 
 cdef struct QueueStats:
     uint64_t packets
     uint64_t batches
     uint64_t lost            # gaps in the kernel's packet numbers
     uint64_t overruns        # times the kernel said ENOBUFS
-    uint64_t refused         # verdicts the kernel answered with an error
-    uint64_t beats           # turns of the loop
+    uint64_t refused         # rejected verdicts: the kernel answered with an error
+    uint64_t beats           # rounds of the loop
 
 cdef struct Batch:
     int fd
@@ -45,7 +45,7 @@ cdef struct Batch:
     uint16_t queues          # so many from the first on
     AsideQueue* aside        # where packets for helpers go; NULL: nowhere
     int32_t segment_queue    # where super-packets are sent to be cut up; -1: nowhere
-    uint32_t[MOST_EACH] next_id    # of each queue: the number the next packet should have
+    uint32_t[MOST_WORKER_QUEUES] next_id    # of each queue: the number the next packet should have
     int count                # packets of this batch
     uint32_t size            # bytes of its messages
     uint8_t* slots
@@ -72,7 +72,7 @@ cdef enum:
     HEAD = 36                # bytes a verdict needs before its payload; a packet's message always has them
 
 cdef inline bint read_attributes(Packet* packet, uint8_t* at, uint8_t* end) noexcept nogil:
-    """What the kernel tells of a packet; False when it has no number, so it can have no verdict."""
+    """Read all that the kernel says of a packet; False when it has no number, so it can have no verdict."""
     cdef nlattr* attribute
     cdef nfqnl_msg_packet_hdr* header = NULL
     cdef uint32_t info = 0
@@ -124,7 +124,7 @@ cdef inline bint read_message(Batch* batch, int slot, uint32_t length, Packet* p
         batch.stats.refused += 1
         return False
     if message.nlmsg_type != (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET):
-        batch.stats.refused += 1     # NLMSG_ERROR: a verdict the kernel would not have
+        batch.stats.refused += 1     # NLMSG_ERROR: a rejected verdict
         return False
     memset(packet, 0, sizeof(Packet))
     packet.message = start
@@ -141,7 +141,7 @@ cdef inline void count_losses(Batch* batch, const Packet* packet) noexcept nogil
     batch.next_id[queue] = packet.id + 1
 
 cdef inline unsigned int most_at_once(const Batch* batch) noexcept nogil:
-    """What comes next is taken to be like what came last."""
+    """The next batch is expected to be like the last."""
     return BULK_BATCH if batch.size > <uint32_t>batch.count * BULK else BATCH
 
 cdef inline int receive(Batch* batch) noexcept nogil:

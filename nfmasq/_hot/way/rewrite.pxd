@@ -10,7 +10,9 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from nfmasq._hot.wire.checksum cimport pseudo_header, sum_words, update_check, update_sum, whole_check
+from nfmasq._hot.wire.checksum cimport (
+    never_zero, pseudo_header, sum_words, update_check, update_sum, whole_check,
+)
 from nfmasq._hot.way.correct cimport correct_quoted, correct_segment
 from nfmasq._hot.state.packet cimport ICMP_ERROR, OUTBOUND, Packet
 from nfmasq._hot.wire.tcpoptions cimport clamp_mss
@@ -29,10 +31,6 @@ cdef inline void set_identification(IpHeader* ip, uint16_t identification) noexc
 cdef inline void set_destination(IpHeader* ip, uint32_t address) noexcept nogil:
     ip.check = update_check(ip.check, ip.destination, address)
     ip.destination = address
-
-cdef inline uint16_t never_zero(uint16_t check) noexcept nogil:
-    """UDP sends a checksum of 0 as 0xFFFF: 0 says that there is none (RFC 768); UDP-Lite has no 0 at all."""
-    return check if check else 0xFFFF
 
 cdef inline void set_port(
     uint16_t* port, uint16_t* check, uint64_t before, uint64_t after, uint16_t new

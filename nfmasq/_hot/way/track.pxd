@@ -1,4 +1,4 @@
-# Track: what a packet tells about its session, and what the packet's near endpoint becomes.
+# Track: the session learns from the packet; the packet learns its new near endpoint.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -8,17 +8,15 @@ from nfmasq._hot.way.identify cimport identify
 from nfmasq._hot.way.options cimport hide_in_options
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
 from nfmasq._hot.state.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
-from nfmasq._hot.state.rules cimport Rules
 from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, follow, is_under_way
 from nfmasq._hot.state.sessions cimport count_unanswered, set_state
 from nfmasq._hot.state.table cimport NatTable, Session
-from nfmasq._hot.state.tcpstate cimport begins_anew, next_state, tcp_refreshed, tcp_timer
-from nfmasq._hot.state.timers cimport set_timer
+from nfmasq._hot.state.tcpstate cimport begins_anew, next_state, tcp_refreshed
+from nfmasq._hot.state.timers cimport set_timer, tcp_timeout, timeout_of
 from nfmasq._hot.state.traffic cimport count_packet, is_answered
 from nfmasq._hot.wire.wire cimport SYN, IpHeader, TcpHeader, ntohl
 
 cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, uint32_t now) noexcept nogil:
-    cdef const Rules* rules = &table.rules
     cdef uint8_t before = session.state
     cdef Fit fit = follow(session, packet.direction, packet)
     cdef uint8_t state
@@ -33,7 +31,7 @@ cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, ui
         attach_anew(table, packet)
     if state != session.state:
         set_state(table, session, state)
-    set_timer(table, packet.session, now + rules.tcp_timeout[tcp_timer[state]])
+    set_timer(table, packet.session, now + tcp_timeout(&table.rules.timeouts, state))
     return True
 
 cdef inline void count_session(NatTable* table, const Packet* packet, Session* session) noexcept nogil:
@@ -44,7 +42,7 @@ cdef inline void count_session(NatTable* table, const Packet* packet, Session* s
 cdef inline bint track_error(Packet* packet, const Session* session) noexcept nogil:
     """An ICMP error neither refreshes nor ends the session it is about (RFC 4787 REQ-12, RFC 5508 REQ-6).
 
-    One about TCP must quote a segment that may be under way: who forges it has not seen one (RFC 5927).
+    One about TCP must quote a segment that may be under way: a forger has not seen one (RFC 5927).
     """
     cdef TcpHeader* quoted = <TcpHeader*>packet.quoted_l4
     if packet.transport == CLASS_TCP and not is_under_way(
@@ -56,9 +54,9 @@ cdef inline bint track_error(Packet* packet, const Session* session) noexcept no
 cdef inline void refresh(
     NatTable* table, const Packet* packet, const Session* session, uint32_t now
 ) noexcept nogil:
-    """What comes from outside refreshes only what the internal host takes part in (RFC 7857 section 7)."""
+    """A packet from outside refreshes only a session that has one from inside (RFC 7857 section 7)."""
     if packet.direction == OUTBOUND or is_answered(session):
-        set_timer(table, packet.session, now + table.rules.timeout[packet.transport])
+        set_timer(table, packet.session, now + timeout_of(&table.rules.timeouts, packet.transport))
 
 cdef inline void become(NatTable* table, Packet* packet, const Session* session) noexcept nogil:
     """Copy from the session all that rewriting needs."""

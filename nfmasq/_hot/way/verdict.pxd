@@ -87,7 +87,7 @@ cdef inline void send_answers(Batch* batch, iovec* first, size_t count) noexcept
             return
 
 cdef inline void send_verdicts(Batch* batch) noexcept nogil:
-    """Answer all but what was set aside, each in its turn."""
+    """Answer all packets but those set aside, in their order."""
     cdef iovec* answer
     cdef int count = 0
     cdef size_t size = 0

@@ -18,7 +18,7 @@ cdef inline uint16_t fold(uint64_t total) noexcept nogil:
 
 cdef extern from *:
     """
-    /* 32-bit words into a 64-bit total: the compiler turns the loop into vector code, and 2**32 words fit. */
+    /* 32-bit words into a 64-bit total: the compiler makes vector code of the loop, and 2**32 words fit. */
     static inline uint64_t nfmasq_add_words(const uint8_t *data, uint32_t words) {
         uint64_t total = 0;
         for (uint32_t i = 0; i < words; i++) {
@@ -69,6 +69,18 @@ cdef inline uint64_t pseudo_header(
 cdef inline uint16_t whole_check(uint64_t total) noexcept nogil:
     """The checksum field for data with this sum (the field itself counted as 0)."""
     return <uint16_t>(~fold(total) & 0xFFFF)
+
+cdef inline uint16_t never_zero(uint16_t check) noexcept nogil:
+    """UDP sends a checksum of 0 as 0xFFFF: 0 says that there is none (RFC 768); UDP-Lite has no 0 at all."""
+    return check if check else 0xFFFF
+
+cdef inline uint64_t lane(const void* start, const uint8_t* field) noexcept nogil:
+    """How often a field's value counts in the sum of the header that begins at `start`.
+
+    At an odd byte the two bytes of each word are summed swapped, which in one's complement is the same as
+    multiplying by 256.
+    """
+    return 256 if (field - <const uint8_t*>start) & 1 else 1
 
 cdef inline uint16_t update_check(uint16_t check, uint64_t before, uint64_t after) noexcept nogil:
     """The checksum field once words summing to `before` have become words summing to `after`.

@@ -1,10 +1,10 @@
 # TCP options (RFC 9293 section 3.1): found one at a time, in a header whose length parse has checked.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t
 from libc.string cimport memcpy
 
-from nfmasq._hot.wire.checksum cimport update_check
-from nfmasq._hot.wire.wire cimport TcpHeader, htons, ntohs
+from nfmasq._hot.wire.checksum cimport lane, update_check
+from nfmasq._hot.wire.wire cimport TcpHeader, htons, ntohs, tcp_header_length
 
 cdef enum:
     TCP_OPTION_END = 0
@@ -17,12 +17,12 @@ cdef enum:
     ANY_LENGTH = 0
 
 cdef inline uint8_t* find_option(TcpHeader* tcp, uint8_t kind, uint8_t length) noexcept nogil:
-    """The first option of this kind if it has this length, else NULL; each turn moves on by a byte.
+    """The first option of this kind if it has this length, else NULL; each step moves on by a byte at least.
 
     ANY_LENGTH: whatever it has.
     """
     cdef uint8_t* at = <uint8_t*>tcp + sizeof(TcpHeader)
-    cdef uint8_t* end = <uint8_t*>tcp + <uint32_t>(tcp.data_offset >> 4) * 4
+    cdef uint8_t* end = <uint8_t*>tcp + tcp_header_length(tcp)
     while at < end and at[0] != TCP_OPTION_END:
         if at[0] == TCP_OPTION_NOP:
             at += 1
@@ -33,14 +33,6 @@ cdef inline uint8_t* find_option(TcpHeader* tcp, uint8_t kind, uint8_t length) n
             return at if at[1] == length or length == ANY_LENGTH else NULL
         at += at[1]
     return NULL
-
-cdef inline uint64_t lane(const TcpHeader* tcp, const uint8_t* field) noexcept nogil:
-    """What a field's value counts times in a sum of the header.
-
-    At an odd byte the two bytes of each word are summed swapped, which in one's complement is the same as
-    multiplying by 256.
-    """
-    return 256 if (field - <const uint8_t*>tcp) & 1 else 1
 
 cdef inline void clamp_mss(TcpHeader* tcp, uint16_t most, bint summed) noexcept nogil:
     """Let the MSS option say no more than `most`; `summed`: the checksum covers it and is kept right."""

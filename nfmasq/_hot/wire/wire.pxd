@@ -1,7 +1,7 @@
 # IPv4, TCP, UDP and ICMP headers as they lie on the wire (RFC 791, 9293, 768, 792).
 #
 # Every field is in network byte order; addresses and ports stay so throughout the hot path and are only
-# turned round where arithmetic is done on them. Pointers to these structs are made in parse alone, which has
+# swapped where arithmetic is done on them. Pointers to these structs are made in parse alone, which has
 # checked the lengths.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
@@ -53,6 +53,10 @@ cdef struct IpHeader:
     uint32_t source
     uint32_t destination
 
+cdef inline uint32_t header_length(const IpHeader* ip) noexcept nogil:
+    """Bytes of the IP header, options included, as it says; parse has checked it."""
+    return <uint32_t>(ip.version_and_length & 15) * 4
+
 cdef struct TcpHeader:
     uint16_t source
     uint16_t destination
@@ -63,6 +67,10 @@ cdef struct TcpHeader:
     uint16_t window
     uint16_t check
     uint16_t urgent
+
+cdef inline uint32_t tcp_header_length(const TcpHeader* tcp) noexcept nogil:
+    """Bytes of the TCP header, options included, as it says; parse has checked it."""
+    return <uint32_t>(tcp.data_offset >> 4) * 4
 
 cdef struct UdpHeader:
     uint16_t source

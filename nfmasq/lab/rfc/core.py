@@ -4,13 +4,13 @@ What is stored: a table in memory, and the time, which only `wait` moves on, nev
 """
 
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from nfmasq._fastpath import Table
-from nfmasq.core.policy import EVERYWHERE, Behaviour, Filtering, Mapping, NetworkBehaviour, Policy
-from nfmasq.lab.rfc.packets import read
+from nfmasq.core.policy import EVERYWHERE, Behaviour, Filtering, Limits, Mapping, NetworkBehaviour, Policy
+from nfmasq.lab.packets import read
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, Way
 
 POLICY = Policy(external=(EXTERNAL,), internal=(IPv4Network("192.168.1.0/24"),))
@@ -29,14 +29,15 @@ class Core(Way):
 
     def __init__(self, capacity: int = 4096, **changes: Any) -> None:
         self.table = Table(None, capacity)
-        self.policy = replace(POLICY, sessions=capacity)
+        self.policy = replace(POLICY, limits=Limits(capacity))
         self.now = int(time.monotonic()) + 1
         self.said = ""
         self.configure(**changes)
 
     def configure(self, **changes: Any) -> int:
         """Take over this policy, with some of it changed; return how many sessions that ended."""
-        self.policy = replace(self.policy, **changes)
+        limits = {field.name: changes.pop(field.name) for field in fields(Limits) if field.name in changes}
+        self.policy = replace(self.policy, limits=replace(self.policy.limits, **limits), **changes)
         return self.table.configure(self.policy)
 
     def wait(self, seconds: int) -> int:

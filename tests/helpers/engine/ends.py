@@ -13,7 +13,7 @@ from support.packets import ACK, FIN, PSH, l4_at, sums_are_right, tcp
 
 from helpers.engine.bed import Bed, Connection, flags_of, numbers_of, payload_of, signed
 from helpers.engine.test_stream import Plan
-from nfmasq._fastpath import Held
+from nfmasq._fastpath import SetAside
 
 CWR = 0x80
 STAMP = bytes([1, 1, 8, 10]) + b"in time!"
@@ -114,7 +114,7 @@ class End:
         assert all(acked < start < end <= self.next for start, end in self.sacked)
 
 
-class Talk:
+class TwoEnds:
     """The connection. told: what each end was told, with what the other had said: acknowledged and blocks."""
 
     def __init__(
@@ -124,7 +124,7 @@ class Talk:
         self.chance = chance
         self.ends = End(0, speeches[0], self.chance), End(1, speeches[1], self.chance)
         self.near: list[tuple[int, bytes]] = []  # on their way to the router, by who sent them
-        self.waiting: list[tuple[int, Held]] = []  # before the engine
+        self.waiting: list[tuple[int, SetAside]] = []  # before the engine
         self.far: list[tuple[int, bytes]] = []  # on their way from it
         self.told: list[tuple[int, int, int, list[tuple[int, int]], list[tuple[int, int]], int]] = []
         self.newest = [0, 0]
@@ -206,22 +206,22 @@ class Talk:
         """A packet comes to the router."""
         reason, sent = self.bed.table.translate(packet, inbound=side == 1)
         assert not reason
-        held = self.bed.table.next_held(0)
-        if held is None:
+        aside = self.bed.table.next_set_aside(0)
+        if aside is None:
             self.note(side, packet, sent)
         else:
-            self.waiting.append((side, held))
+            self.waiting.append((side, aside))
 
     def answer(self) -> None:
         """The engine answers the oldest packet."""
-        side, held = self.waiting.pop(0)
+        side, aside = self.waiting.pop(0)
         self.bed.table.verdicts.clear()
-        self.bed.rest.packets.clear()
-        self.bed.engine.answer(held)
-        sent = [*self.bed.table.verdicts, *self.bed.rest.packets]
+        self.bed.remainder.packets.clear()
+        self.bed.engine.answer(aside)
+        sent = [*self.bed.table.verdicts, *self.bed.remainder.packets]
         assert None not in sent
         for each in sent:
-            self.note(side, held.packet, each or b"")
+            self.note(side, aside.packet, each or b"")
 
     def note(self, side: int, came: bytes, goes: bytes) -> None:
         """Remember what its acknowledgment became, and send it on."""
@@ -258,7 +258,7 @@ class Talk:
 
 
 def rewritten_lines(said: bytes, heard: bytes, texts: Iterable[tuple[bytes, bytes]]) -> Plan:
-    """The plan by which `heard` came of `said`: in each line a text became the one beside it, or none did.
+    """The plan that makes `heard` of `said`: in each line one text of a pair became the other, or stayed.
 
     Raises AssertionError where there is no such plan.
     """

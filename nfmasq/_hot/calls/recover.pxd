@@ -1,0 +1,132 @@
+# Recover: the sessions that an earlier process left in the arena are linked into the table.
+#
+# The file is not trusted: a record that contradicts itself or another one is given up, and no other.
+
+from libc.stdint cimport uint32_t
+from libc.string cimport memset
+
+from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, INBOUND, OUTBOUND
+from nfmasq._hot.state.mappings cimport (
+    begin_host, begin_mapping, find_host, find_mapping, find_mapping_by_external, set_scope,
+)
+from nfmasq._hot.state.sequence cimport REOPENING
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal
+from nfmasq._hot.state.sessions cimport link_session
+from nfmasq._hot.state.table cimport (
+    EXPECTED, NAMED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session,
+)
+from nfmasq._hot.state.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
+from nfmasq._hot.wire.wire cimport ICMP, TCP, UDP
+
+cdef enum:
+    LONGEST_TIMER = 30 * 86400
+
+cdef inline bint has_sound_port(const Session* session) noexcept nogil:
+    """Portless protocols have none, and queries that came by a forward."""
+    if session.transport == CLASS_OTHER:
+        return session.external_port == 0
+    return session.external_port != 0 or session.transport == CLASS_ICMP and session.scope >= SCOPE_STATIC
+
+cdef inline bint has_sound_state(const Session* session) noexcept nogil:
+    """No connection is begun anew that is just beginning, and no counter has come near its end."""
+    if session.traffic.more_packets[OUTBOUND] > 0x7FFF:
+        return False
+    if session.transport != CLASS_TCP:
+        return session.state == TCP_NONE
+    return session.state < TCP_STATE_COUNT and not (
+        tcp_half_open[session.state] and (session.scale[OUTBOUND] | session.scale[INBOUND]) & REOPENING
+    )
+
+cdef inline bint is_sound(const Session* session, uint32_t now) noexcept nogil:
+    """Does the record make sense by itself?"""
+    cdef int transport = CLASS_OTHER
+    if session.protocol == TCP:
+        transport = CLASS_TCP
+    elif session.protocol == UDP:
+        transport = CLASS_UDP
+    elif session.protocol == ICMP:
+        transport = CLASS_ICMP
+    return (
+        session.live == 1 and session.transport == transport and has_sound_state(session)
+        and session.internal_address != 0 and session.external_address != 0
+        and (session.remote_address != 0 or session.flags & EXPECTED)
+        and session.scope <= SCOPE_SHARED and has_sound_port(session)
+        and <int>(now - session.created) >= 0 and 0 < <int>(session.expires - now) < LONGEST_TIMER
+    )
+
+cdef inline bint is_mapping_of(const Mapping* mapping, const Session* session) noexcept nogil:
+    """Its remote endpoint may be another: filtering may let in more than the mapping was made for."""
+    return (
+        mapping.internal_address == session.internal_address
+        and mapping.internal_port == session.internal_port
+        and mapping.external_address == session.external_address
+        and mapping.external_port == session.external_port and mapping.scope == session.scope
+    )
+
+cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) noexcept nogil:
+    """The session's mapping, found or made again; 0 when another record claims either of its endpoints."""
+    cdef uint32_t host = find_host(table, session.internal_address)
+    cdef uint32_t number
+    cdef Mapping wanted
+    cdef Mapping* mapping
+    memset(&wanted, 0, sizeof(Mapping))
+    wanted.protocol = session.protocol
+    wanted.transport = session.transport
+    wanted.internal_address, wanted.internal_port = session.internal_address, session.internal_port
+    wanted.external_address, wanted.external_port = session.external_address, session.external_port
+    wanted.pool = NO_POOL
+    set_scope(&wanted, <Scope>session.scope, session.remote_address, session.remote_port)
+    if session.transport != CLASS_OTHER and session.scope < SCOPE_STATIC:
+        number = find_mapping_by_external(
+            table, session.protocol, session.external_address, session.external_port, False
+        )
+    else:
+        number = find_mapping(table, &wanted)
+    if number:
+        mapping = &table.mappings[number]
+        if not is_mapping_of(mapping, session):
+            return 0
+        mapping.created = min(mapping.created, session.created)
+        return number
+    if find_mapping(table, &wanted):
+        return 0
+    if not host:
+        host = begin_host(table, session.internal_address)
+    if session.scope < SCOPE_STATIC:
+        table.hosts[host].external_address = session.external_address
+    return begin_mapping(table, &wanted, host, session.created)
+
+cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
+    cdef Session* session = &table.sessions[number]
+    cdef uint32_t mapping = 0
+    if is_sound(session, now) and not find_by_internal(
+        table, session.protocol, session.internal_address, session.internal_port,
+        session.remote_address, session.remote_port,
+    ) and not find_by_external(
+        table, session.protocol, session.external_address, session.external_port,
+        session.remote_address, session.remote_port,
+    ):
+        mapping = recover_mapping(table, session)
+    if mapping:
+        session.flags &= <unsigned char>~NAMED       # serials are of this process, and so are helpers, which
+        session.helper = 0                           # read from the first byte or not at all
+        link_session(table, number, mapping)
+    return mapping != 0
+
+cdef inline uint32_t recover(NatTable* table, uint32_t now) noexcept nogil:
+    """Link what the arena holds; return how many sessions live on. All other records are free.
+
+    The lowest numbers first: they are the oldest as a rule, and a mapping is for what its first session was.
+    """
+    cdef uint32_t recovered = 0
+    cdef uint32_t number
+    for number in range(1, table.top[0] + 1):
+        if recover_session(table, number, now):
+            recovered += 1
+        else:
+            table.sessions[number].live = 0
+    for number in range(table.top[0], 0, -1):
+        if not table.sessions[number].live:
+            table.sessions[number].by_internal_next = table.session_free
+            table.session_free = number
+    return recovered

@@ -1,0 +1,106 @@
+# Rows out: where the core's records become rows that Python reads.
+#
+# A part of _fastpath.pyx, called with the GIL and never per packet.
+
+from ipaddress import IPv4Address
+
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+from nfmasq.core.reasons import ROWS
+from nfmasq.core.rows import Counters, Gauges, MappingRow, Refusal, SessionRow, SetAside
+
+from nfmasq._hot.state.aside cimport Aside
+from nfmasq._hot.state.packet cimport DIRECTION_COUNT, DROP, INBOUND, OUTBOUND, TRANSPORT_COUNT, Packet
+from nfmasq._hot.state.reasons cimport REASON_COUNT
+from nfmasq._hot.state.refusals cimport Refusal as RefusalRecord
+from nfmasq._hot.state.table cimport EXPECTED, HOST_SHARE, PEER_SHARE, Host, Mapping, NatTable, Session
+from nfmasq._hot.state.tcpstate cimport TCP_STATE_COUNT
+from nfmasq._hot.state.traffic cimport bytes_of, packets_of
+from nfmasq._hot.wire.wire cimport ntohl, ntohs
+
+REASONS = tuple([row.name for row in ROWS])
+TCP_STATES = ("-", "syn-out", "syn-in", "established", "fin-out", "fin-in", "closing", "reset")
+
+if len(REASONS) != REASON_COUNT - 1 or len(TCP_STATES) != TCP_STATE_COUNT:
+    raise ImportError("nfmasq.core.reasons and the compiled core differ in version: build nfmasq again")
+
+cdef object endpoint(uint32_t address, uint16_t port):
+    return (IPv4Address(ntohl(address)), ntohs(port))
+
+cdef object session_row(uint32_t number, const Session* session, uint32_t now):
+    return SessionRow(
+        number, session.protocol, endpoint(session.internal_address, session.internal_port),
+        endpoint(session.external_address, session.external_port),
+        endpoint(session.remote_address, session.remote_port),
+        "expected" if session.flags & EXPECTED else TCP_STATES[session.state],
+        packets_of(&session.traffic, OUTBOUND), packets_of(&session.traffic, INBOUND),
+        bytes_of(&session.traffic, OUTBOUND), bytes_of(&session.traffic, INBOUND),
+        now - session.created, max(0, <int>(session.expires - now)), session.helper,
+    )
+
+cdef object mapping_row(uint32_t number, const Mapping* mapping, uint32_t now):
+    return MappingRow(
+        number, mapping.protocol, endpoint(mapping.internal_address, mapping.internal_port),
+        endpoint(mapping.external_address, mapping.external_port), mapping.sessions, now - mapping.created,
+    )
+
+cdef object refusal_row(const RefusalRecord* refusal):
+    """To an internal host the router speaks for itself, to one outside as the endpoint it had asked."""
+    if refusal.to_inside:
+        destination, source = refusal.near_address, None
+    else:
+        destination, source = refusal.remote_address, IPv4Address(ntohl(refusal.near_address))
+    return Refusal(IPv4Address(ntohl(destination)), source, refusal.code, refusal.quote[:refusal.length])
+
+cdef object set_aside_row(const Aside* entry):
+    return SetAside(
+        entry.session, entry.serial, entry.helper, entry.outbound,
+        endpoint(entry.internal_address, entry.internal_port),
+        endpoint(entry.external_address, entry.external_port),
+        endpoint(entry.remote_address, entry.remote_port),
+        entry.inside_began, entry.data[:entry.length],
+        (entry.fd, <uint64_t>entry.queue << 32 | entry.id),
+    )
+
+cdef tuple answer(const Packet* packet):
+    """The result of Table.translate: the reason the packet is dropped for, or its bytes."""
+    if packet.verdict == DROP:
+        return REASONS[packet.reason - 1], b""
+    return "", (<char*>packet.data)[:packet.length]
+
+cdef tuple by_transport(const uint64_t* totals):
+    return tuple([totals[i] for i in range(TRANSPORT_COUNT)])
+
+cdef object counters_of(const NatTable* table):
+    return Counters(
+        packets=tuple([by_transport(table.counters.packets[d]) for d in range(DIRECTION_COUNT)]),
+        bytes=tuple([by_transport(table.counters.bytes[d]) for d in range(DIRECTION_COUNT)]),
+        dropped=tuple([table.counters.dropped[i] for i in range(1, REASON_COUNT)]),
+        created=by_transport(table.counters.created),
+        expired=by_transport(table.counters.expired),
+        passed=table.counters.passed,
+        allocation_failures=by_transport(table.counters.allocation_failures),
+    )
+
+cdef uint32_t ports_in_use(const NatTable* table, int transport) noexcept:
+    cdef uint32_t total = 0
+    for external in range(table.rules.pooled_count):
+        total += table.pools[3 * external + transport].in_use
+    return total
+
+cdef uint64_t index_bytes(const NatTable* table) noexcept:
+    """Four indexes with a bucket for every session, and the two smaller ones."""
+    cdef uint64_t buckets = table.mask + 1
+    return 4 * (4 * buckets + buckets // PEER_SHARE + buckets // HOST_SHARE)
+
+cdef object gauges_of(const NatTable* table):
+    """TCP, UDP and ICMP have ports; portless protocols have none."""
+    capacity = table.rules.pooled_count * (table.rules.last_port - table.rules.first_port + 1)
+    return Gauges(
+        sessions=tuple([table.session_count[i] for i in range(TRANSPORT_COUNT)]),
+        mappings=tuple([table.mapping_count[i] for i in range(TRANSPORT_COUNT)]),
+        ports_in_use=(ports_in_use(table, 0), ports_in_use(table, 1), ports_in_use(table, 2), 0),
+        ports_capacity=(capacity, capacity, capacity, 0),
+        memory=table.top[0] * sizeof(Session) + table.mapping_top * sizeof(Mapping)
+        + table.host_top * sizeof(Host) + index_bytes(table),
+    )

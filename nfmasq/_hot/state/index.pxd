@@ -1,0 +1,120 @@
+# Index: the hash tables that find a session by its endpoints, or by its mapping and remote address.
+#
+# What is stored: record numbers, chained through the records. Who writes: sessions, when one begins or ends;
+# expect, when an expectation gets its remote endpoint. What ends an entry: the end of its session.
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+
+from nfmasq._hot.state.table cimport EXPECTED, NatTable, Session, peer_bucket, tuple_bucket
+
+cdef inline uint32_t find_by_internal_at(
+    const NatTable* table, uint32_t bucket, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """find_by_internal, in the tuple's bucket."""
+    cdef uint32_t number = table.by_internal[bucket]
+    cdef const Session* session
+    while number:
+        session = &table.sessions[number]
+        if (
+            session.internal_address == address and session.remote_address == remote_address
+            and session.internal_port == port and session.remote_port == remote_port
+            and session.protocol == protocol
+        ):
+            return number
+        number = session.by_internal_next
+    return 0
+
+cdef inline uint32_t find_by_internal(
+    const NatTable* table, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """The session of an internal with a remote endpoint, or 0."""
+    cdef uint32_t bucket = tuple_bucket(table, protocol, address, port, remote_address, remote_port)
+    return find_by_internal_at(table, bucket, protocol, address, port, remote_address, remote_port)
+
+cdef inline uint32_t find_by_external_at(
+    const NatTable* table, uint32_t bucket, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """find_by_external, in the tuple's bucket."""
+    cdef uint32_t number = table.by_external[bucket]
+    cdef const Session* session
+    while number:
+        session = &table.sessions[number]
+        if (
+            session.external_address == address and session.remote_address == remote_address
+            and session.external_port == port and session.remote_port == remote_port
+            and session.protocol == protocol
+        ):
+            return number
+        number = session.by_external_next
+    return 0
+
+cdef inline uint32_t find_by_external(
+    const NatTable* table, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """The session of an external with a remote endpoint, or 0."""
+    cdef uint32_t bucket = tuple_bucket(table, protocol, address, port, remote_address, remote_port)
+    return find_by_external_at(table, bucket, protocol, address, port, remote_address, remote_port)
+
+cdef inline bint has_peer(const NatTable* table, uint32_t mapping, uint32_t remote_address) noexcept nogil:
+    """Has this mapping a session with any port of the remote address?"""
+    cdef uint32_t number = table.by_peer[peer_bucket(table, mapping, remote_address)]
+    cdef const Session* session
+    while number:
+        session = &table.sessions[number]
+        if (
+            session.mapping == mapping and session.remote_address == remote_address
+            and not session.flags & EXPECTED
+        ):
+            return True
+        number = session.by_peer_next
+    return False
+
+cdef inline void index_session(NatTable* table, uint32_t number) noexcept nogil:
+    """Let a session be found by its endpoints and its mapping."""
+    cdef Session* session = &table.sessions[number]
+    cdef uint32_t* head = &table.by_internal[tuple_bucket(
+        table, session.protocol, session.internal_address, session.internal_port,
+        session.remote_address, session.remote_port,
+    )]
+    session.by_internal_next = head[0]
+    head[0] = number
+    head = &table.by_external[tuple_bucket(
+        table, session.protocol, session.external_address, session.external_port,
+        session.remote_address, session.remote_port,
+    )]
+    session.by_external_next = head[0]
+    head[0] = number
+    head = &table.by_peer[peer_bucket(table, session.mapping, session.remote_address)]
+    session.by_peer_previous = 0
+    session.by_peer_next = head[0]
+    if head[0]:
+        table.sessions[head[0]].by_peer_previous = number
+    head[0] = number
+
+cdef inline void unindex_session(NatTable* table, uint32_t number) noexcept nogil:
+    """Let it be found no more."""
+    cdef Session* session = &table.sessions[number]
+    cdef uint32_t* link = &table.by_internal[tuple_bucket(
+        table, session.protocol, session.internal_address, session.internal_port,
+        session.remote_address, session.remote_port,
+    )]
+    while link[0] != number:
+        link = &table.sessions[link[0]].by_internal_next
+    link[0] = session.by_internal_next
+    link = &table.by_external[tuple_bucket(
+        table, session.protocol, session.external_address, session.external_port,
+        session.remote_address, session.remote_port,
+    )]
+    while link[0] != number:
+        link = &table.sessions[link[0]].by_external_next
+    link[0] = session.by_external_next
+    if session.by_peer_previous:
+        table.sessions[session.by_peer_previous].by_peer_next = session.by_peer_next
+    else:
+        table.by_peer[peer_bucket(table, session.mapping, session.remote_address)] = session.by_peer_next
+    if session.by_peer_next:
+        table.sessions[session.by_peer_next].by_peer_previous = session.by_peer_previous

@@ -1,0 +1,123 @@
+# Admit in: a session for a packet from outside that belongs to none, or the reason why not.
+#
+# Three ways lead in, in this order: an expectation of a helper; a forward; a mapping whose filtering lets
+# this remote endpoint in (RFC 4787 REQ-8). The default host comes after the mappings.
+
+from libc.stdint cimport uint8_t, uint32_t
+
+from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external, set_scope
+from nfmasq._hot.state.packet cimport (
+    CLASS_ICMP, CLASS_OTHER, CLASS_UDP, ICMP_REPLY, Packet, drop, let_pass,
+)
+from nfmasq._hot.state.reasons cimport FILTERED, NO_MAPPING, SESSION_CLASH
+from nfmasq._hot.state.rules cimport (
+    ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Target, behaviour_of,
+)
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal, has_peer
+from nfmasq._hot.state.sessions cimport end_session
+from nfmasq._hot.state.table cimport EXPECTED, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable
+from nfmasq._hot.way.begin cimport admit_session, may_begin
+from nfmasq._hot.way.expect cimport arrive, find_expected
+from nfmasq._hot.way.forwards cimport choose_target, find_forward, is_for_default_host, target_port
+from nfmasq._hot.way.limits cimport within_limits
+from nfmasq._hot.way.pairing cimport admit_mapping, want_internal
+
+cdef inline bint passes_filter(const NatTable* table, Packet* packet, uint32_t mapping) noexcept nogil:
+    cdef uint8_t filtering = behaviour_of(
+        &table.rules, table.mappings[mapping].internal_address
+    ).filtering[packet.transport]
+    return filtering == ENDPOINT_INDEPENDENT or (
+        filtering == ADDRESS_DEPENDENT and has_peer(table, mapping, packet.remote_address)
+    )
+
+cdef inline bint is_internal_clash(NatTable* table, Packet* packet, const Mapping* mapping) noexcept nogil:
+    """Has the internal endpoint a session with the remote one already, by another external endpoint?"""
+    return find_by_internal(
+        table, packet.protocol, mapping.internal_address, mapping.internal_port,
+        packet.remote_address, packet.remote_port,
+    ) != 0
+
+cdef inline bint admit_by_mapping(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
+    """Let in what comes to a mapping that stands. The answer to another's query may have no session yet."""
+    cdef uint32_t mapping = find_mapping_by_external(
+        table, packet.protocol, packet.near_address, packet.near_port, False
+    )
+    if packet.transport == CLASS_ICMP and not (mapping and passes_filter(table, packet, mapping)):
+        return let_pass(packet)          # an answer to the router's own ping
+    if not mapping:
+        return drop(packet, NO_MAPPING)
+    if not passes_filter(table, packet, mapping):
+        return drop(packet, FILTERED)
+    if packet.kind != ICMP_REPLY and not may_begin(packet):
+        return False
+    if not within_limits(table, packet, table.mappings[mapping].host, now):
+        return False
+    if is_internal_clash(table, packet, &table.mappings[mapping]):
+        return drop(packet, SESSION_CLASH)
+    admit_session(table, packet, mapping, now)
+    return True
+
+cdef inline bint admit_by_forward(
+    NatTable* table, Packet* packet, const Forward* forward, uint32_t now
+) noexcept nogil:
+    """Let in what a forward claims, to its target."""
+    cdef const Target* target = choose_target(table, forward)
+    cdef uint32_t host = find_host(table, target.address)
+    cdef uint32_t number = 0
+    cdef Mapping wanted
+    want_internal(packet, &wanted)
+    wanted.internal_address = target.address
+    wanted.internal_port = target_port(forward, target, packet)
+    wanted.external_address = packet.near_address
+    wanted.external_port = packet.near_port
+    set_scope(&wanted, SCOPE_STATIC if forward.two_way else SCOPE_SHARED, 0, 0)
+    if not may_begin(packet) or not within_limits(table, packet, host, now):
+        return False
+    if is_internal_clash(table, packet, &wanted):
+        return drop(packet, SESSION_CLASH)
+    if host:
+        number = find_mapping(table, &wanted)
+    if not number:
+        number = admit_mapping(table, packet, host, &wanted, now)
+        if not number:
+            return False
+    admit_session(table, packet, number, now)
+    return True
+
+cdef inline bint is_mapped(const NatTable* table, Packet* packet) noexcept nogil:
+    """Is there a mapping at the packet's external endpoint, no forward's, that lets it in?"""
+    cdef uint32_t mapping = 0
+    if packet.transport <= CLASS_UDP:
+        mapping = find_mapping_by_external(
+            table, packet.protocol, packet.near_address, packet.near_port, False
+        )
+    return mapping != 0 and passes_filter(table, packet, mapping)
+
+cdef inline void end_predecessor(NatTable* table, const Packet* packet, uint32_t now) noexcept nogil:
+    """End a connection that is over and has the endpoints of the expected one; lookup let it by."""
+    cdef uint32_t number = find_by_external(
+        table, packet.protocol, packet.near_address, packet.near_port,
+        packet.remote_address, packet.remote_port,
+    )
+    if number and not table.sessions[number].flags & EXPECTED:
+        end_session(table, number, now)
+
+cdef inline bint admit_inbound(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
+    cdef const Forward* forward
+    cdef uint32_t expected = find_expected(table, packet)
+    if expected:
+        if not may_begin(packet):
+            return False
+        end_predecessor(table, packet, now)
+        if packet.expected == 0 and is_internal_clash(table, packet, &table.mappings[
+            table.sessions[expected].mapping
+        ]):
+            return drop(packet, SESSION_CLASH)
+        arrive(table, packet, expected, now)
+        return True
+    forward = find_forward(&table.rules, packet)
+    if forward != NULL and not (is_for_default_host(forward) and is_mapped(table, packet)):
+        return admit_by_forward(table, packet, forward, now)
+    if packet.transport == CLASS_OTHER or packet.transport == CLASS_ICMP and packet.kind != ICMP_REPLY:
+        return let_pass(packet)          # a ping of the router, a tunnel of its own
+    return admit_by_mapping(table, packet, now)

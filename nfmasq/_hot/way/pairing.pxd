@@ -1,0 +1,151 @@
+# Pairing: the mapping of an internal endpoint, and the external endpoint that the mapping gets.
+#
+# An internal host is paired with one address of the pool (RFC 4787 REQ-2). A forward gives its target the
+# forward's own external endpoint. Every other mapping gets a port of the paired address that is free.
+
+from libc.stdint cimport uint16_t, uint32_t
+from libc.string cimport memset
+
+from nfmasq._hot.state.mappings cimport begin_host, begin_mapping, find_mapping_by_external, set_scope
+from nfmasq._hot.state.packet cimport CLASS_OTHER, Packet, drop
+from nfmasq._hot.state.ports cimport PortPool, allocate_port, free_ports, give_back
+from nfmasq._hot.state.reasons cimport NO_EXTERNAL_ADDRESS, PORTS_EXHAUSTED
+from nfmasq._hot.state.rules cimport Forward, Target, behaviour_of
+from nfmasq._hot.state.index cimport find_by_external
+from nfmasq._hot.state.table cimport (
+    NO_POOL, SCOPE_STATIC, Mapping, NatTable, Scope,
+    ask_for, endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
+)
+from nfmasq._hot.way.forwards cimport find_static, static_port
+from nfmasq._hot.way.limits cimport may_have_port
+from nfmasq._hot.wire.wire cimport htons, ntohs
+
+cdef enum:
+    TRIES = 16               # at finding a port of a pool, where forwards' mappings have some
+
+cdef inline int paired_external(NatTable* table, Packet* packet, uint32_t host) noexcept nogil:
+    """Which of the pool's addresses an internal host appears as: the one it has (RFC 4787 REQ-2), or -1.
+
+    A host that has none yet gets one by its hash, or the next that still has a free port.
+    """
+    cdef uint32_t count = table.rules.pooled_count
+    cdef uint32_t first = endpoint_bucket(table, 0, packet.near_address, 0)
+    cdef uint32_t i
+    if count == 0:
+        return -1
+    if host and table.hosts[host].external_address:
+        for i in range(count):
+            if table.rules.external[i] == table.hosts[host].external_address:
+                return <int>i
+    elif packet.transport != CLASS_OTHER:
+        for i in range(count):
+            if free_ports(pool_of(table, <uint16_t>((first + i) % count), packet.transport)):
+                return <int>((first + i) % count)
+    return <int>(first % count)
+
+cdef inline void want_internal(Packet* packet, Mapping* wanted) noexcept nogil:
+    """A mapping of the packet's internal endpoint, its scope and its external endpoint still open."""
+    memset(wanted, 0, sizeof(Mapping))
+    wanted.protocol = packet.protocol
+    wanted.transport = packet.transport
+    wanted.internal_address = packet.near_address
+    wanted.internal_port = packet.near_port
+    wanted.pool = NO_POOL
+
+cdef inline bint want_outbound(
+    NatTable* table, Packet* packet, uint32_t host, Mapping* wanted
+) noexcept nogil:
+    """The mapping by which a session goes that an internal endpoint begins. False: the packet is dropped."""
+    cdef const Forward* forward = find_static(&table.rules, packet)
+    cdef const Target* target
+    cdef int paired = paired_external(table, packet, host)
+    want_internal(packet, wanted)
+    if forward != NULL:
+        target = &table.rules.targets[forward.first_target]
+        set_scope(wanted, SCOPE_STATIC, 0, 0)
+        wanted.external_address = forward.external
+        if packet.transport != CLASS_OTHER:
+            wanted.external_port = static_port(forward, target, packet)
+    else:
+        set_scope(
+            wanted,
+            <Scope>behaviour_of(&table.rules, packet.near_address).mapping[packet.transport],
+            packet.remote_address, packet.remote_port,
+        )
+    if wanted.external_address == 0:
+        if paired < 0:
+            return drop(packet, NO_EXTERNAL_ADDRESS)
+        wanted.external_address = table.rules.external[paired]
+        if forward == NULL and packet.transport != CLASS_OTHER:
+            wanted.pool = <uint16_t>paired
+    return True
+
+cdef inline bint is_forwards_port(
+    const NatTable* table, const Packet* packet, const Mapping* wanted, bint with_this_remote
+) noexcept nogil:
+    """Has a forward's mapping the wanted external endpoint, or at least a session of this very remote one?
+
+    It is in no pool: the default host has mappings at any port it was ever sent to.
+    """
+    if table.static_mappings == 0:
+        return False
+    if with_this_remote:
+        return find_by_external(
+            table, packet.protocol, wanted.external_address, wanted.external_port,
+            packet.remote_address, packet.remote_port,
+        ) != 0
+    return find_mapping_by_external(
+        table, packet.protocol, wanted.external_address, wanted.external_port, True
+    ) != 0
+
+cdef inline bint give_port(NatTable* table, Packet* packet, Mapping* wanted, uint32_t now) noexcept nogil:
+    """A port of the wanted mapping's pool, one that no forward's mapping has if that is soon found.
+
+    Else one at which this remote endpoint has no session: a remote host that sends to every port of the
+    default host must not use them all up for the others.
+    """
+    cdef PortPool* pool = pool_of(table, wanted.pool, packet.transport)
+    cdef uint16_t port
+    cdef int i
+    for i in range(TRIES):
+        port = allocate_port(
+            pool, &table.rules, packet.transport, ntohs(packet.near_port), random_word(table), now
+        )
+        if port == 0:
+            break
+        wanted.external_port = htons(port)
+        if not is_forwards_port(table, packet, wanted, i >= TRIES // 2):
+            return True
+        give_back(pool, port)
+    table.counters.allocation_failures[packet.transport] += 1
+    return drop(packet, PORTS_EXHAUSTED)
+
+cdef inline void ask_for_links(
+    const NatTable* table, const Packet* packet, const Mapping* wanted
+) noexcept nogil:
+    """Ask for all buckets that a new session is linked into, so that they come together."""
+    cdef uint32_t number = table.mapping_free or table.mapping_top + 1
+    ask_for(&table.mappings[number])
+    ask_for(&table.by_peer[peer_bucket(table, number, packet.remote_address)])
+    ask_for(&table.mapping_by_external[endpoint_bucket(
+        table, wanted.protocol, wanted.external_address, wanted.external_port
+    )])
+    ask_for(&table.by_external[tuple_bucket(
+        table, wanted.protocol, wanted.external_address, wanted.external_port,
+        packet.remote_address, packet.remote_port,
+    )])
+
+cdef inline uint32_t admit_mapping(
+    NatTable* table, Packet* packet, uint32_t host, Mapping* wanted, uint32_t now
+) noexcept nogil:
+    """A new mapping as wanted, or 0 and the packet is dropped."""
+    if not may_have_port(table, packet, host):
+        return 0
+    if wanted.pool != NO_POOL and wanted.external_port == 0 and not give_port(table, packet, wanted, now):
+        return 0
+    ask_for_links(table, packet, wanted)
+    if not host:
+        host = begin_host(table, wanted.internal_address)
+    if table.hosts[host].external_address == 0 and wanted.scope < SCOPE_STATIC:
+        table.hosts[host].external_address = wanted.external_address
+    return begin_mapping(table, wanted, host, now)

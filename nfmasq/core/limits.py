@@ -1,0 +1,37 @@
+"""What the core can hold: every such number, once, and the error for more.
+
+The compiled core has the same numbers (`_hot/state/capacity.pxd`); a test compares all of them.
+"""
+
+MOST_SESSIONS = (1 << 26) - 1
+"""A hairpinned packet's mark has 26 bits for the session's number."""
+MOST_EXTERNAL_ADDRESSES = 256
+"""Of all pools together, or of the external interface."""
+MOST_INTERNAL_NETWORKS = 64
+"""Networks behind the router. The core looks at each of them for every new session."""
+MOST_BEHAVIOURS = 257
+"""Networks with a mapping or filtering of their own, and everywhere."""
+MOST_FORWARDS = 1024
+"""A forward for two protocols counts twice."""
+MOST_FORWARD_TARGETS = 4096
+"""Of all forwards together."""
+MOST_HELPERS = 31
+"""Helpers are numbered from 1."""
+MOST_HELPER_PORTS = 256
+"""Of all helpers together."""
+MOST_HELPER_NETWORKS = 1024
+"""Of all helpers together; a network counts once for every port of its helper."""
+MOST_WORKER_QUEUES = 64
+"""Netfilter queues of one worker."""
+MOST_SET_ASIDE = 4096
+"""Packets that wait for the helpers."""
+
+
+class TooMany(ValueError):
+    """More than the core can hold; the message is one line with the number there is and the most."""
+
+
+def require_room(what: str, count: int, most: int) -> None:
+    """Raise TooMany if `count` of `what` are more than `most`."""
+    if count > most:
+        raise TooMany(f"{count} {what}: the core holds {most} at most")
