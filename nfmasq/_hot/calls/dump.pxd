@@ -4,8 +4,8 @@
 
 from libc.stdint cimport uint16_t, uint32_t
 
-from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
+from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.state.table cimport Mapping, NatTable, Session
 
 cdef enum:
