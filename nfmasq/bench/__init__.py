@@ -1,7 +1,7 @@
-"""How fast is it? nfmasq beside its upper bounds and its alternatives, on this machine, in one run.
+"""The bench: how fast is nfmasq on this machine, against its upper bounds and its alternatives?
 
 Every variant gets a bed of its own: a client, a router and a server in namespaces of their own, joined by two
-cables, all beds alike. What differs is only what the router does with packets:
+cables, all beds alike. The variants differ only in the router's treatment of packets:
 
     plain            forwards them; the server knows the way back
     masquerade       the kernel's MASQUERADE
@@ -10,9 +10,9 @@ cables, all beds alike. What differs is only what the router does with packets:
     nfmasq           the same loop with the table
     scapy            a NetfilterQueue callback that translates with scapy
 
-The queue programs are diverted to by the daemon's own rules, and run in a process of their own on the router.
-All beds stand from the first to the last second. In every round each measure is taken of each variant, one
-straight after the other, and who comes first changes from round to round; so whatever else the machine does
-meets all of them alike. A figure is the median of its rounds. What exactly it counts is said where it is
-taken: `datagrams`, `bulk`, `segments`, `connections`, `pingpong`, `overload`, `memory`, `instructions`.
+The daemon's own rules divert packets to the queue programs, each of which runs in a process of its own on the
+router. All beds stand from the first to the last second. In every round each measure is taken of each
+variant, one straight after the other, and the variant that comes first changes from round to round. So
+whatever else the machine does meets all of them alike. A figure is the median of its rounds. Each measure's
+module says what it counts: `datagrams`, `bulk`, `segments`, `connections`, `pingpong`.
 """

@@ -11,14 +11,14 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from nfmasq.bench import programs, taps
+from nfmasq.bench import programs
 from nfmasq.bench.family import family_of
 from nfmasq.bench.reading import BenchError
-from nfmasq.bench.variants import QUEUES, TAPS, Variant
-from nfmasq.core.worker import kernel_queues
+from nfmasq.bench.variants import Variant
 from nfmasq.lab.namespace import Namespace, join
 from nfmasq.lab.waiting import wait_until
 from nfmasq.lab.wire import hardware_address
+from nfmasq.machine.queues import kernel_queues
 
 INTERNAL = IPv4Network("192.168.1.0/24")
 CLIENT = IPv4Address("192.168.1.2")
@@ -28,17 +28,6 @@ SERVER = IPv4Address("198.51.100.9")
 
 CLIENT_PORTS = "32768 49151"
 """Ports a client's connections begin at: fewer than nfmasq has to hand out, and taken again and again."""
-
-TAYGA_EXTERNAL = EXTERNAL + 1
-"""tayga leaves ports alone, so its client has an external address to itself; nobody else answers for it."""
-
-MODULES = {
-    "scapy": "nfmasq.bench.scapy_nat",
-    "callback": "nfmasq.bench.callback",
-    "loop": "nfmasq.bench.loop",
-    "tayga": "nfmasq.bench.tayga",
-}
-"""The programs that take nothing but their place on the router."""
 
 RECEIVED_BYTES, RECEIVED_PACKETS, SENT_PACKETS = 0, 1, 9
 """Columns of /proc/net/dev."""
@@ -53,16 +42,16 @@ class Bed:
     The client sends by `client_interface` as `client_address`; where the variant translates, the server sees
     `external`.
 
-    queues: how many workers the variant's program has, where it can have several.
+    workers: how many of them a program that counts has, unless its variant says how many.
     senders: how many processes send small packets.
     """
 
-    def __init__(self, variant: Variant, queues: int, senders: int) -> None:
+    def __init__(self, variant: Variant, workers: int, senders: int) -> None:
         self.variant = variant
         self.senders = senders
         self.client_interface, self.client_address = "eth0", CLIENT
-        self.external = TAYGA_EXTERNAL if variant.program == "tayga" else EXTERNAL
-        self._queues = (variant.workers or queues) if variant.many_queues else 1
+        self.external = variant.external or EXTERNAL
+        self._workers = variant.workers or workers
         self._program: programs.Program | None = None
         self._open = ExitStack()
 
@@ -92,7 +81,9 @@ class Bed:
             f"address add {ROUTER_INTERNAL}/24 dev lan0",
             f"address add {EXTERNAL}/24 dev wan0",
         )
-        self.server.ip(f"address add {SERVER}/24 dev eth0", f"route add {TAYGA_EXTERNAL} via {EXTERNAL}")
+        self.server.ip(f"address add {SERVER}/24 dev eth0")
+        if self.external != EXTERNAL:
+            self.server.ip(f"route add {self.external} via {EXTERNAL}")
         if not self.variant.translates:
             self.server.ip(f"route add {INTERNAL} via {EXTERNAL}")
 
@@ -104,22 +95,21 @@ class Bed:
         self.server.sysctl("ipv4/tcp_max_tw_buckets", MOST_TIME_WAIT)
 
     def _set_the_router_up(self) -> None:
-        program = self.variant.program
-        if program in QUEUES:
-            arguments = (program, str(self._queues), str(self.variant.sessions))
-            self._program = programs.start(self.router, "nfmasq.bench.router", *arguments)
-        elif program in MODULES:
-            self._program = programs.start(self.router, MODULES[program])
-        elif program in TAPS:
+        variant = self.variant
+        if variant.tap is not None:
             self.router.ip(f"route add default via {SERVER}")
-            self._program = taps.start(program, self.router, self.client)
-            self.client_interface, self.client_address = taps.DEVICE, taps.CLIENT
-        elif self.variant.translates:
+            self._program = variant.tap.start(self.router, self.client)
+            self.client_interface, self.client_address = variant.tap.device, variant.tap.client
+        elif variant.program is not None:
+            workers = (str(self._workers),) if variant.counts else ()
+            self._program = programs.start(self.router, variant.program, *variant.arguments, *workers)
+        elif variant.translates:
             self.router.run("iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "wan0", "-j", "MASQUERADE")
 
     def next_hop(self) -> bytes:
         """The hardware address the client's frames go to, once it has sent something."""
-        return taps.next_hop(self.client) if self.variant.tap else hardware_address(self.router, "lan0")
+        tap = self.variant.tap
+        return hardware_address(self.router, "lan0") if tap is None else tap.next_hop(self.client)
 
     def offered(self) -> tuple[int, float]:
         """Packets the client has sent so far, and when that was, in seconds of the monotonic clock."""
@@ -185,7 +175,7 @@ class Bed:
 
     def finish(self) -> dict[str, Any]:
         """End the router's program and return what it counted; nothing where it counts nothing."""
-        if self._program is None or not self.variant.many_queues:
+        if self._program is None or not self.variant.counts:
             return {}
         program, self._program = self._program, None
         return programs.answer_of(program)

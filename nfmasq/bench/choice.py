@@ -1,84 +1,48 @@
-"""From what was asked for on the command line to what is measured."""
+"""From the options of the command to what is measured."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from nfmasq.bench.measures import EXTRA as EXTRA_MEASURES
 from nfmasq.bench.measures import MEASURES
-from nfmasq.bench.memory import SESSIONS
-from nfmasq.bench.neighbours import QUICK_ROUNDS, ROUNDS
 from nfmasq.bench.rounds import Plan
-from nfmasq.bench.variants import EXTRA as EXTRA_VARIANTS
 from nfmasq.bench.variants import SCAPY, VARIANTS
-from nfmasq.bench.whole import Wanted
 
-PLACE = Path("docs/performance.md")
-"""Where a report goes."""
-
-MEMORY, INSTRUCTIONS, HELPERS = "memory", "instructions", "helpers"
-
-_MEASURES = (*MEASURES, *EXTRA_MEASURES)
-_VARIANTS = (*VARIANTS, *EXTRA_VARIANTS)
-_TAKEN = {MEMORY, INSTRUCTIONS, HELPERS, *(measure.name for measure in _MEASURES)}
-_WAYS = {variant.name for variant in _VARIANTS}
-_EXTRA = {*(measure.name for measure in EXTRA_MEASURES), *(variant.name for variant in EXTRA_VARIANTS)}
-
-NAMES = [
-    *(measure.name for measure in _MEASURES),
-    MEMORY,
-    INSTRUCTIONS,
-    HELPERS,
-    *(variant.name for variant in _VARIANTS),
-]
+NAMES = [*(measure.name for measure in MEASURES), *(variant.name for variant in VARIANTS)]
 """All that can be asked for by its name, in the order in which it is shown."""
 
-SIZES = (1_000, 10_000, 100_000, SESSIONS)
-QUICK_SIZES = (1_000, 100_000)
-"""Sessions in the tables of a report."""
+ROUNDS, QUICK_ROUNDS = 5, 1
+SECONDS, QUICK_SECONDS = 3.0, 0.5
 
 
 @dataclass(frozen=True)
 class Choice:
-    """report: everything is wanted; quick: the short form; core: only what needs no network.
+    """The options. quick: the short form.
 
-    only: names; those of a kind exclude the others of that kind. rounds, seconds: None: as it fits the rest.
+    only: names; those of measures exclude all other measures, those of variants all other variants.
+    rounds, seconds: None: those of the form.
     """
 
-    report: bool
     quick: bool
-    core: bool
     only: frozenset[str]
     rounds: int | None
     seconds: float | None
     senders: int
 
-    def wants(self, name: str) -> bool:
-        """Is it named, or nothing of its kind, and then no extra or everything is wanted?"""
-        kind = _WAYS if name in _WAYS else _TAKEN
-        return name in self.only or (not self.only & kind and (self.report or name not in _EXTRA))
 
-
-def choose(choice: Choice, queues: int, *, with_scapy: bool) -> tuple[Plan, Wanted]:
-    """What is measured."""
-    rounds = choice.rounds or (1 if choice.quick else 5)
-    seconds = choice.seconds or (0.5 if choice.quick else 2 if choice.report else 3)
-    sizes = (QUICK_SIZES if choice.quick else SIZES) if choice.report else (SESSIONS,)
-    several = QUICK_ROUNDS if choice.quick else ROUNDS
-    wanted = Wanted(
-        tables=sizes if choice.core or choice.wants(MEMORY) else (),
-        daemon=not choice.core and choice.wants(MEMORY),
-        instructions=choice.core or choice.wants(INSTRUCTIONS),
-        helper=choice.core or choice.wants(HELPERS),
-        neighbours=several if choice.wants(HELPERS) and not choice.core else 0,
-    )
-    if choice.core:
-        return Plan((), (), rounds, seconds, queues, choice.senders), wanted
-    variants = (variant for variant in _VARIANTS if choice.wants(variant.name))
+def choose(choice: Choice, workers: int, *, with_scapy: bool) -> Plan:
+    """What is measured. workers: of each queue program."""
+    ways = set(_named(choice.only, [variant.name for variant in VARIANTS]))
+    taken = set(_named(choice.only, [measure.name for measure in MEASURES]))
     return Plan(
-        tuple(variant for variant in variants if with_scapy or variant is not SCAPY),
-        tuple(measure for measure in _MEASURES if choice.wants(measure.name)),
-        rounds,
-        seconds,
-        queues,
+        tuple(each for each in VARIANTS if each.name in ways and (with_scapy or each is not SCAPY)),
+        tuple(each for each in MEASURES if each.name in taken),
+        choice.rounds or (QUICK_ROUNDS if choice.quick else ROUNDS),
+        choice.seconds or (QUICK_SECONDS if choice.quick else SECONDS),
+        workers,
         choice.senders,
-    ), wanted
+    )
+
+
+def _named(only: frozenset[str], names: Sequence[str]) -> Sequence[str]:
+    """Those of the names that were asked for; all where none was."""
+    return [name for name in names if name in only] or names

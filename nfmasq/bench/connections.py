@@ -1,10 +1,10 @@
-"""TCP connections a second: connect, wait for the server to close, close; many clients at once.
+"""TCP connections a second: connect, wait for the server to close, close; many clients side by side.
 
-The server closes first, as a web server without keep-alive does, so the wait after the end (TIME-WAIT) is
-its own and the client's ports are free again at once. Clients take their ports from a range smaller than what
-nfmasq has to hand out, again and again, and go round many server addresses: the same port to another
-server is another session. So every variant meets new sessions mostly, known internal endpoints mostly, and
-runs out of nothing.
+The server closes first, as a web server without keep-alive does. So the wait after the end (TIME-WAIT) is the
+server's, and the client's ports are free again immediately. Clients take their ports again and again from a
+range smaller than what nfmasq has to hand out, and go round many server addresses: the same port to another
+server is another session. So every variant meets new sessions and known internal endpoints mostly, and runs
+out of nothing.
 
 A connection counts when the client has seen its end, within the time. Both programs make their system calls
 through ctypes: Python's sockets would take a third of all processor time, and blur the differences.
@@ -74,11 +74,11 @@ def _connect(seconds: float) -> None:
 
     def connect(number: int) -> None:
         targets = [_sockaddr(address) for address in ADDRESSES]
-        turn = number * len(targets) // CLIENTS
+        place = number * len(targets) // CLIENTS
         time.sleep(max(0.0, begin - time.monotonic()))
         while True:
-            turn = (turn + 1) % len(targets)
-            good = _one(targets[turn])
+            place = (place + 1) % len(targets)
+            good = _one(targets[place])
             if time.monotonic() >= end:
                 return
             counts[2 * number + (not good)] += 1

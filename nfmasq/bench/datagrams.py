@@ -1,12 +1,13 @@
 """Small packets: 64-byte UDP datagrams, outbound, faster than the router can forward them.
 
 The senders hand complete frames to the client's cable, many a system call: that costs less than UDP sockets,
-and none of it falls on the router's program. They are counted where the server's cable ends, over a window
-within which the senders never pause, and thrown away there. The rate is what the router delivers when it is
-offered too much. Where it delivers all it is offered, the senders set the pace and the router could do more:
-`extra` holds what was offered. They are of few flows or of many. The few are between one client and one
-server, and the kernel picks among several queues by the addresses: this is the rate of one queue. The many go
-to several addresses of the server, so by many queues, and come in no order, so that caches help little.
+and none of it falls on the router's program. The packets are counted where the server's cable ends, over a
+window in which the senders never pause, and thrown away there. The rate is that of the packets the router
+delivers when it is offered too many. Where it delivers all packets, the senders set the pace and the router
+could do more: `extra` holds the rate offered. The packets are of few flows or of many. The few are between
+one client and one server, and the kernel picks among several queues by the addresses: this is the rate of one
+queue. The many go to several addresses of the server, so by many queues, and come in no order, so that caches
+help little.
 
 The second figure is the processor time, its work in the kernel included, that the router's program took for
 each packet delivered. It does not depend on who set the pace, and little on what else the machine does.
@@ -23,10 +24,10 @@ from ipaddress import IPv4Address
 
 from nfmasq.bench.bed import SERVER, Bed
 from nfmasq.bench.family import fork_each
-from nfmasq.bench.packets import Endpoint, datagram
 from nfmasq.bench.programs import running
 from nfmasq.bench.reading import BenchError, Figure, Reading
 from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.packets import Endpoint, udp
 from nfmasq.lab.wire import hardware_address
 
 FLOWS = 64
@@ -104,7 +105,7 @@ def _take(flows: int, figures: tuple[Figure, Figure], bed: Bed, seconds: float) 
         raise BenchError("no small packet arrived")
     rate, each = figures
     values = {rate.name: count / (seen_then - seen_at)}
-    if bed.variant.program:
+    if bed.variant.serves:
         values[each.name] = (used_then - used) / count
     return Reading(values, {"offered": (offered_then - offered) / (sent_then - sent_at)})
 
@@ -150,7 +151,7 @@ def main() -> None:
     interface, own, router, address, senders, flows = sys.argv[1:]
     header = bytes.fromhex(router) + bytes.fromhex(own) + _ETH_P_IP.to_bytes(2)
     source = IPv4Address(address)
-    frames = [header + datagram((source, port), target, PAYLOAD) for port, target in _endpoints(int(flows))]
+    frames = [header + udp((source, port), target, bytes(PAYLOAD)) for port, target in _endpoints(int(flows))]
     buffers = [ctypes.create_string_buffer(frame, len(frame)) for frame in frames]
     pieces = [_Piece(ctypes.addressof(buffer), len(buffer)) for buffer in buffers]
     batches = [(_Message * _FRAMES)() for _ in range(max(1, len(frames) // _FRAMES))]

@@ -4,20 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from nfmasq.bench import bulk, connections, datagrams, flooded, overload, pingpong, segments
+from nfmasq.bench import bulk, connections, datagrams, pingpong, segments
 from nfmasq.bench.bed import Bed
 from nfmasq.bench.reading import Figure, Reading
-from nfmasq.bench.variants import (
-    CALLBACK,
-    FLOOR,
-    LOOP,
-    MASQUERADE,
-    NFMASQ,
-    PLAIN,
-    REWRITING_FLOOR,
-    SCAPY,
-    Variant,
-)
+from nfmasq.bench.variants import Variant
 
 
 @dataclass(frozen=True)
@@ -37,9 +27,6 @@ class Measure:
         return not self.only or variant in self.only
 
 
-ONE_BY_ONE = (FLOOR, REWRITING_FLOOR, NFMASQ, LOOP, CALLBACK, SCAPY)
-"""Those that a queue stands before, in which packets wait or are lost."""
-
 MEASURES = (
     Measure("small-packets", datagrams.FIGURES, datagrams.take),
     *(Measure(figure.name, (figure,), partial(bulk.take, figure)) for figure in bulk.OPTIONS),
@@ -49,10 +36,3 @@ MEASURES = (
     Measure("round-trip", pingpong.FIGURES, pingpong.take),
 )
 """Taken unless others are asked for."""
-
-EXTRA = (
-    Measure("small-packets-many", datagrams.MANY_FIGURES, datagrams.take_many),
-    Measure("overload", overload.FIGURES, overload.take, only=ONE_BY_ONE, lasts=5),
-    Measure("beside-flood", flooded.FIGURES, flooded.take, only=(PLAIN, MASQUERADE, *ONE_BY_ONE)),
-)
-"""Taken for a report, and when asked for."""

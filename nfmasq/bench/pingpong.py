@@ -1,8 +1,8 @@
 """Round trip: one small UDP datagram to the server and back, the next when it has come; nothing else moves.
 
-The time is the client's, from before the send to after the receive, so it holds what two Python programs and
-two cables cost, the same for every variant. The same programs prove that a variant does what its name
-says: the server tells the client as whom it sees it.
+The client takes the time, from before the send to after the receive. So the time holds the cost of two Python
+programs and two cables, the same for every variant. The same programs prove that a variant does what its name
+says: the server sends the client the address it sees.
 """
 
 import json
@@ -86,7 +86,7 @@ def _who() -> dict[str, object]:
                 return {"seen": str(IPv4Address(sock.recv(64).decode()))}
             except BlockingIOError:
                 continue
-    return {"seen": "nobody: nothing came back"}
+    return {"seen": "no address: nothing came back"}
 
 
 def _ask(seconds: float, server: str) -> dict[str, object]:

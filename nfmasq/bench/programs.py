@@ -1,8 +1,8 @@
-"""The bench's own programs, `python -m nfmasq.bench.…`, each started in a namespace.
+"""The bench's own programs, `python -m MODULE`, each started in a namespace.
 
-Those that serve print "ready" when they do, and what they have to say once their input has ended, no sooner:
-whoever read the first line may hold the next one in a buffer. They get no signal from the terminal, and die
-with the thread that started them.
+A program that serves prints "ready" when it does. It prints its answer only when its input has ended: the
+reader of the first line may have the next one in a buffer already. The programs get no signal from the
+terminal, and die with the thread that started them.
 """
 
 import json
@@ -22,7 +22,7 @@ Program = subprocess.Popen[str]
 
 
 def start(where: Namespace, module: str, *arguments: str) -> Program:
-    """Start a program that runs until it is told to end, and wait until it is ready; the caller ends it.
+    """Start a program that runs until its input ends, and wait until it is ready; the caller ends it.
 
     Raises BenchError, with the last line it said, when it ends instead.
     """
@@ -42,12 +42,17 @@ def _started(where: Namespace, module: str, *arguments: str) -> Program:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        env=python_environment(),
+        env=_environment(module),
     )  # fmt: skip
 
 
+def _environment(module: str) -> dict[str, str]:
+    """Our environment, in which the child finds the module where we found its package."""
+    return python_environment(module.partition(".")[0])
+
+
 def kill(program: Program) -> None:
-    """End a program at once. Harmless when it has ended."""
+    """Kill a program. Harmless when it has ended."""
     program.kill()
     program.communicate()
 
@@ -63,7 +68,7 @@ def running(where: Namespace, module: str, *arguments: str) -> Iterator[None]:
 
 
 def answer(where: Namespace, module: str, *arguments: str, patience: float = 0) -> dict[str, Any]:
-    """What a program that ends by itself, after about `patience` seconds, prints."""
+    """The answer of a program that ends by itself, after about `patience` seconds."""
     return answer_of(_started(where, module, *arguments), patience)
 
 
@@ -76,13 +81,13 @@ def alone(module: str, *arguments: str, patience: float) -> dict[str, Any]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        env=python_environment(),
+        env=_environment(module),
     ) as program:
         return answer_of(program, patience)
 
 
 def answer_of(program: Program, patience: float = 0) -> dict[str, Any]:
-    """Close the program's input, wait for its end, read the JSON it printed. Raises BenchError without."""
+    """Close the program's input, wait for its end, read the JSON it printed. Raises BenchError."""
     try:
         said, complaint = program.communicate(timeout=ANSWER_WITHIN_S + patience)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What taking a measure gives: its figures, and how each is meant."""
+"""A reading of a measure: its figures, and the meaning of each."""
 
 from dataclasses import dataclass, field
 
@@ -13,13 +13,13 @@ class Unavailable(BenchError):
 
 @dataclass(frozen=True)
 class Figure:
-    """What a number says. `name` as in JSON, `title` and `unit` as in tables; value = number x unit."""
+    """The meaning of a number. `name` as in JSON, `title` and `unit` as in tables; value = number x unit."""
 
     name: str
     title: str
     unit: str
     scale: float = 1
-    """One unit is so many of what readings hold: packets, bits or connections a second, or seconds."""
+    """One unit in the units of readings: packets, bits or connections a second, or seconds."""
     more_is_better: bool = True
 
     @property

@@ -1,26 +1,26 @@
-"""What came out, for programs: everything, in base units."""
+"""The results for programs: everything, in base units."""
 
 import os
 import platform
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict
 
-from nfmasq.bench.helped import as_data
-from nfmasq.bench.outcome import Outcome
-from nfmasq.bench.results import AGAINST
-from nfmasq.bench.targets import Judgement, judge
+from nfmasq.bench.results import AGAINST, Results
+from nfmasq.bench.rounds import Plan
+from nfmasq.bench.targets import Judgement
 
 
-def as_json(outcome: Outcome) -> dict[str, object]:
+def as_json(plan: Plan, results: Results, judgements: Iterable[Judgement]) -> dict[str, object]:
     """Packets, bits and connections a second, seconds, bytes; a reading that failed is null."""
-    plan, results, memory = outcome.plan, outcome.results, outcome.memory
     return {
         "schema": 1,
         "machine": machine(),
         "method": {
             "rounds": plan.rounds,
             "seconds": plan.seconds,
-            "queues": plan.queues,
+            "workers": plan.workers,
+            "queues": plan.workers,  # the older name
             "senders": plan.senders,
         },
         "figures": [
@@ -40,25 +40,15 @@ def as_json(outcome: Outcome) -> dict[str, object]:
             for against in AGAINST
             if (found := results.ratio(figure, against)) is not None
         ],
-        "targets": [_target(judgement) for judgement in judge(outcome)],
-        "memory": {
-            "idle_bytes": memory.idle,
-            "table": asdict(memory.table) if memory.table else None,
-            "tables": [asdict(cost) for cost in outcome.curve],
-        },
-        "instructions": asdict(outcome.counts) if outcome.counts else None,
-        "helpers": {
-            "cost": asdict(outcome.helper) if outcome.helper else None,
-            "neighbours": as_data(outcome.neighbours) if outcome.neighbours else None,
-        },
+        "targets": [_target(judgement) for judgement in judgements],
         "counted": results.counted,
         "skipped": results.skipped,
-        "notes": [*results.notes(), *outcome.notes],
+        "notes": results.notes(),
     }
 
 
 def machine() -> dict[str, object]:
-    """What it was measured on."""
+    """The machine that was measured."""
     return {
         "kernel": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
@@ -69,7 +59,7 @@ def machine() -> dict[str, object]:
 
 
 def _processor() -> str:
-    """What the processor calls itself; where it says nothing, its architecture."""
+    """The processor's name; its architecture where it has none."""
     with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         for line in file:
             name, _, value = line.partition(":")

@@ -1,23 +1,21 @@
-"""What came out: readings, their medians and ratios.
+"""The results: readings, their medians and ratios.
 
-What is stored: every reading of every round. `rounds.run` alone adds to it; the rest is arithmetic.
+What is stored: every reading of every round. `rounds.run` alone adds to it; all else is arithmetic.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from nfmasq.bench import datagrams, overload
+from nfmasq.bench import datagrams
 from nfmasq.bench.reading import Figure, Reading
 from nfmasq.bench.variants import FLOOR, MASQUERADE, NFMASQ, REWRITING_FLOOR, SCAPY, Variant
 
 AGAINST = (FLOOR, REWRITING_FLOOR, MASQUERADE, SCAPY)
-"""What nfmasq is compared with."""
+"""The variants that nfmasq is compared with."""
 
 UNPACED = 0.98
 """A queue program that delivers this much of what it is offered was not offered enough."""
-
-MOST = overload.TIMES[-1]
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Results:
     why: dict[tuple[str, str], str] = field(default_factory=dict)
     """The last reason for which a figure could not be read, by its name and the variant's."""
     counted: dict[str, dict[str, object]] = field(default_factory=dict)
-    """What the routers' programs counted, by the name of their variant."""
+    """The counters of the routers' programs, by the name of their variant."""
     _readings: dict[tuple[str, str], list[Reading | None]] = field(default_factory=dict)
 
     def add(self, figures: Sequence[Figure], variant: Variant, reading: Reading | None) -> None:
@@ -93,19 +91,15 @@ class Results:
         }
 
     def notes(self) -> list[str]:
-        """What a reader of the figures must know."""
+        """Notes that a reader of the figures needs."""
         said = []
         for variant in self.variants:
             delivered, extra = self.median(datagrams.RATE, variant), self.extra(datagrams.RATE, variant)
-            if variant.program and delivered and delivered >= UNPACED * extra["offered"]:
+            if variant.serves and delivered and delivered >= UNPACED * extra["offered"]:
                 said.append(
                     f"{variant.title}: all small packets offered were delivered, so the senders set the pace "
                     "and the router can do more"
                 )
-        for variant in self.variants:
-            most = self.extra(overload.KEPT, variant).get("most offered", MOST)
-            if most < overload.ENOUGH * MOST:
-                said.append(f"{variant.title}: the machine could offer only {most:.2g} times its capacity")
         titles = {variant.name: variant.title for variant in self.variants}
         said += [f"{titles[name]}: left out: {reason}" for name, reason in self.skipped.items()]
         return list(dict.fromkeys(said + self.failures))

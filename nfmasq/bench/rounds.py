@@ -1,4 +1,4 @@
-"""The run: all beds at once, every round through all measures, every measure through all variants."""
+"""The run: all beds side by side, every round through all measures, every measure through all variants."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from nfmasq.bench.bed import Bed
 from nfmasq.bench.measures import Measure
 from nfmasq.bench.reading import BenchError, Reading
 from nfmasq.bench.results import Results
-from nfmasq.bench.variants import EXTRA, Variant
+from nfmasq.bench.variants import Variant
 
 AROUND_S = 0.8
 """Starting and ending the programs of one measurement takes about so long."""
@@ -18,14 +18,14 @@ AROUND_S = 0.8
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure. seconds: of each measurement; queues: of each queue program that can serve
+    """What to measure. seconds: of each measurement; workers: of each queue program that can have
     several; senders: processes that send small packets."""
 
     variants: tuple[Variant, ...]
     measures: tuple[Measure, ...]
     rounds: int
     seconds: float
-    queues: int
+    workers: int
     senders: int
 
     @property
@@ -40,17 +40,17 @@ class Plan:
         return self.rounds * sum(one_round)
 
 
-def rotated(variants: Sequence[Variant], turn: int) -> list[Variant]:
-    """The variants in a circle, beginning with another one each turn."""
-    first = turn % len(variants) if variants else 0
+def rotated(variants: Sequence[Variant], number: int) -> list[Variant]:
+    """The variants in a circle, beginning with another one for each number."""
+    first = number % len(variants) if variants else 0
     return [*variants[first:], *variants[:first]]
 
 
 def run(plan: Plan, progress: Callable[[str], None]) -> Results:
     """Measure. progress: gets one line before each thing done.
 
-    Raises BenchError when a bed cannot be set up or does not do what its variant says; the beds of extra
-    variants are left out instead, and the results say why.
+    Raises BenchError when a bed cannot be set up or does not do what its variant says. A bed of an optional
+    variant is left out instead, and the results say why.
     """
     results = Results(plan.variants, tuple(figure for measure in plan.measures for figure in measure.figures))
     begin = time.monotonic()
@@ -59,9 +59,9 @@ def run(plan: Plan, progress: Callable[[str], None]) -> Results:
         for variant in plan.variants if plan.measures else ():
             progress(f"making the bed for {variant.title}")
             try:
-                beds[variant] = _made(Bed(variant, plan.queues, plan.senders), stack)
+                beds[variant] = _made(Bed(variant, plan.workers, plan.senders), stack)
             except (BenchError, RuntimeError) as error:
-                if variant not in EXTRA:
+                if not variant.optional:
                     raise
                 results.skipped[variant.name] = str(error)
         for number in range(plan.rounds):

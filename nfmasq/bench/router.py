@@ -1,7 +1,7 @@
-"""The program on the router of a bed: `python -m nfmasq.bench.router MODE QUEUES SESSIONS`.
+"""The program on the router of a bed: `python -m nfmasq.bench.router MODE WORKERS`.
 
-MODE is accept, rewrite or translate. It fills its table with so many sessions, binds its queues, lays the
-daemon's own rules, prints "ready", and serves until its input ends; then it prints what it counted, as JSON.
+MODE is accept, rewrite or translate. The program binds its queues, lays the daemon's own rules, prints
+"ready", and serves until its input ends. Then it prints what it counted, as JSON.
 """
 
 import json
@@ -11,19 +11,26 @@ import threading
 
 from nfmasq._fastpath import REASONS, Queue, QueueCounters, Table
 from nfmasq.bench.bed import EXTERNAL, INTERNAL
-from nfmasq.bench.filling import LONG, fill
-from nfmasq.core.policy import Limits, Policy
+from nfmasq.core.policy import Limits, Policy, Timeouts
 from nfmasq.core.queue_socket import QUEUES_EACH
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable, probe
 
 FIRST_QUEUE = 100
 CAPACITY = 1_000_000
+LONG = Timeouts(udp=86_400)
+"""No session ends during a run, whatever the run lasts."""
 
 
 def main() -> None:
     """Serve one bed's router."""
+    mode = sys.argv[1]
+    run(mode, int(sys.argv[2]), new_table() if mode == "translate" else None)
+
+
+def run(mode: str, workers: int, table: Table | None) -> None:
+    """Serve until the input ends; where that is impossible, end with one line that says why."""
     try:
-        _serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+        _serve(mode, workers, table)
     except (OSError, DiversionUnavailable) as error:
         print(error, file=sys.stderr, flush=True)
         os._exit(1)  # threads may be serving queues, and nothing is left to tidy
@@ -49,27 +56,27 @@ def lay_rules(queues: int) -> None:
     probe().install(plan)
 
 
-def _table(sessions: int) -> Table:
-    """A table with so many sessions, in which as many more find room."""
-    table = Table(None, CAPACITY + sessions)
-    policy = Policy((EXTERNAL,), (INTERNAL,), limits=Limits(CAPACITY + sessions), timeouts=LONG)
-    table.configure(policy)
-    fill(table, sessions)
-    table.watch_lock()
+def new_table(sessions: int = CAPACITY) -> Table:
+    """A table with room for so many sessions."""
+    table = Table(None, sessions)
+    table.configure(Policy((EXTERNAL,), (INTERNAL,), limits=Limits(sessions), timeouts=LONG))
     return table
 
 
-def _serve(mode: str, count: int, sessions: int) -> None:
-    table = _table(sessions) if mode == "translate" else None
+def _serve(mode: str, workers: int, table: Table | None) -> None:
+    if table is not None:
+        table.watch_lock()
     each = 1 if mode == "accept" else QUEUES_EACH
-    last = FIRST_QUEUE + count * each  # as in the daemon: what the kernel must cut up first comes by this one
+    last = (
+        FIRST_QUEUE + workers * each
+    )  # as in the daemon: what the kernel must cut up first comes by this one
     numbers = range(FIRST_QUEUE, last, each)
     queues = [Queue(number, table, mode=mode, count=each, segment_queue=last) for number in numbers]
     queues.append(Queue(last, table, mode=mode, gso=False))
     threads = [threading.Thread(target=queue.serve) for queue in queues]
     for thread in threads:
         thread.start()
-    divert(count * each)
+    divert(workers * each)
     sys.stdin.read()
     for queue in queues:
         queue.stop()

@@ -32,8 +32,8 @@ class ScapyNat:
         """Translate one packet of the queue, or drop it."""
         ip = IP(packet.get_payload())
         layer = ip.payload
-        turn = self._inbound if packet.hook == PRE_ROUTING else self._outbound
-        if not isinstance(layer, TCP | UDP) or not turn(ip, layer):
+        translate = self._inbound if packet.hook == PRE_ROUTING else self._outbound
+        if not isinstance(layer, TCP | UDP) or not translate(ip, layer):
             packet.drop()
             return
         del ip.chksum, layer.chksum

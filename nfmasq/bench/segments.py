@@ -1,10 +1,11 @@
 """UDP with GSO: super-packets of many datagrams, as QUIC and WireGuard send them, up and down.
 
-One socket sends SIZE bytes at a time (UDP_SEGMENT), as fast as it can; what arrives is counted where the
-cable ends and thrown away. Cables carry super-packets whole, so the router meets them whole too; where it
-wants single datagrams the kernel cuts them up. The rate is that of whole frames, in bits a second.
+One socket sends SIZE bytes at a time (UDP_SEGMENT), as fast as it can. Arriving bytes are counted where the
+cable ends, and thrown away. Cables carry super-packets whole, so the router gets them whole too. Where the
+router wants single datagrams, the kernel cuts the super-packets up. The rate is that of whole frames, in bits
+a second.
 
-Down, the client says a word first: from behind a translator it must.
+Down, the client sends first: a translator lets in only what a host behind it has asked for.
 """
 
 import errno

@@ -1,94 +1,76 @@
-"""What is measured: the ways a router can treat packets."""
+"""The variants: ways in which a router can treat packets."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from ipaddress import IPv4Address
+from subprocess import Popen
 
-from nfmasq.core.queue_socket import QUEUES_EACH
+from nfmasq.lab.namespace import Namespace
 
-Program = Literal[
-    "accept", "rewrite", "translate", "scapy", "callback", "loop", "slirp4netns", "pasta", "tayga"
-]
 
-QUEUES = ("accept", "rewrite", "translate")
-TAPS = ("slirp4netns", "pasta")
+@dataclass(frozen=True)
+class Tap:
+    """A device in the client's namespace by which its packets reach the program, in place of the cable.
+
+    client: the client's address on that device. start: given the router and the client, starts the program.
+    next_hop: given the client, the hardware address its frames go to, once it has sent something.
+    """
+
+    device: str
+    client: IPv4Address
+    start: Callable[[Namespace, Namespace], "Popen[str]"]
+    next_hop: Callable[[Namespace], bytes]
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One way. `name` as on the command line, `title` as in tables, `about` as in the report.
+    """One way. `name` as on the command line, `title` as in tables, `about` as in a report.
 
-    translates: the server sees another address than the client's. program: what serves the router.
-    workers: how many queues it serves, None: as many as the run says. sessions: the table holds these before
-    the traffic begins.
+    translates: the server sees `external` in place of the client's address; None: the router's own address.
+    program: the module of the program that serves the router; `arguments`: its first arguments.
+    counts: the program takes the number of workers, `workers` or else the run's, and prints what it counted.
+    tap: starts the program, where it takes packets from a device of its own.
+    optional: a run goes on without it where this machine does not have it.
     """
 
     name: str
     title: str
     about: str
     translates: bool
-    program: Program | None = None
+    program: str | None = None
+    arguments: tuple[str, ...] = ()
+    counts: bool = False
     workers: int | None = None
-    sessions: int = 0
+    external: IPv4Address | None = None
+    tap: Tap | None = None
+    optional: bool = False
 
     @property
-    def many_queues(self) -> bool:
-        """Can its program serve several queues, and count?"""
-        return self.program in QUEUES
+    def serves(self) -> bool:
+        """Does a program treat the packets, not the kernel alone?"""
+        return self.program is not None or self.tap is not None
 
-    @property
-    def tap(self) -> bool:
-        """Does its program take the client's packets from a device of its own, in place of the cable?"""
-        return self.program in TAPS
 
+QUEUE_PROGRAM = "nfmasq.bench.router"
 
 PLAIN = Variant("plain", "plain", "forwards; the server knows the way back", translates=False)
 MASQUERADE = Variant("masquerade", "MASQUERADE", "the kernel's own translator", translates=True)
 FLOOR = Variant(
     "floor", "floor", "accepts each batch unchanged: the least any queue program can cost",
-    translates=False, program="accept",
+    translates=False, program=QUEUE_PROGRAM, arguments=("accept",), counts=True,
 )  # fmt: skip
 REWRITING_FLOOR = Variant(
     "rewriting-floor", "rewriting floor", "rewrites each packet to what it is, without a table",
-    translates=False, program="rewrite",
+    translates=False, program=QUEUE_PROGRAM, arguments=("rewrite",), counts=True,
 )  # fmt: skip
-NFMASQ = Variant("nfmasq", "nfmasq", "the same loop with the table", translates=True, program="translate")
+NFMASQ = Variant(
+    "nfmasq", "nfmasq", "the same loop with the table",
+    translates=True, program=QUEUE_PROGRAM, arguments=("translate",), counts=True,
+)  # fmt: skip
 SCAPY = Variant(
     "scapy", "scapy", "a NetfilterQueue callback in Python that translates with scapy",
-    translates=True, program="scapy",
+    translates=True, program="nfmasq.bench.scapy_nat",
 )  # fmt: skip
 
 VARIANTS = (PLAIN, MASQUERADE, FLOOR, REWRITING_FLOOR, NFMASQ, SCAPY)
 """Measured unless others are asked for."""
-
-MILLION = Variant(
-    "nfmasq-million", "nfmasq, 1 M", "nfmasq with a million other sessions in its table",
-    translates=True, program="translate", sessions=1_000_000,
-)  # fmt: skip
-WORKERS = tuple(
-    Variant(
-        f"nfmasq-{count}", f"nfmasq, {title}", f"nfmasq with {title}, a thread and {QUEUES_EACH} queues each",
-        translates=True, program="translate", workers=count,
-    )
-    for count, title in ((1, "1 worker"), (2, "2 workers"), (4, "4 workers"))
-)  # fmt: skip
-ONE_WORKER, TWO_WORKERS, _ = WORKERS
-LOOP = Variant(
-    "libnetfilter-queue", "libnetfilter_queue", "a loop in C that accepts a packet at a time",
-    translates=False, program="loop",
-)  # fmt: skip
-CALLBACK = Variant(
-    "callback", "callback", "a NetfilterQueue callback in Python that accepts each packet",
-    translates=False, program="callback",
-)  # fmt: skip
-SLIRP4NETNS = Variant(
-    "slirp4netns", "slirp4netns", "sockets of its own for what a tap device brings, as containers have it",
-    translates=True, program="slirp4netns",
-)  # fmt: skip
-PASTA = Variant("pasta", "pasta", "the same, as newer containers have it", translates=True, program="pasta")
-TAYGA = Variant(
-    "tayga", "tayga", "a stateless translator between IPv4 and IPv6, twice: to IPv6 and back",
-    translates=True, program="tayga",
-)  # fmt: skip
-
-EXTRA = (*WORKERS, MILLION, LOOP, CALLBACK, SLIRP4NETNS, PASTA, TAYGA)
-"""Measured for a report, and when asked for."""

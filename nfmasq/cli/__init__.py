@@ -6,39 +6,41 @@ from typing import NamedTuple
 import click
 
 from nfmasq import __version__
+from nfmasq.control.listings import LISTINGS
 
 
 class Entry(NamedTuple):
-    """Where a subcommand is (the name of its object is its own), and its line in the list of commands."""
+    """A subcommand: the module that has it, by its name or in COMMANDS; its line in the list of commands."""
 
     module: str
     about: str
 
 
+_GROUPS = {"forwards": "nfmasq.cli.forwards", "helpers": "nfmasq.cli.helpers"}
+"""Lists with subcommands of their own."""
+
 SECTIONS: dict[str, dict[str, Entry]] = {
     "Set up and run": {
-        "doctor": Entry("nfmasq.cli.doctor", "Can this machine do it? A line a check, with the mend."),
-        "check": Entry("nfmasq.cli.check", "Is this configuration good? Every error at once."),
-        "run": Entry("nfmasq.cli.run", "The daemon, in the foreground."),
+        "doctor": Entry("nfmasq.cli.doctor", "Check this machine; each failed check names its remedy."),
+        "check": Entry("nfmasq.cli.check", "Check a configuration; every error in one run."),
+        "run": Entry("nfmasq.cli.run", "Run the daemon, in the foreground."),
     },
     "See what it does": {
         "status": Entry("nfmasq.cli.status", "State, addresses, counts; exit 6 when degraded."),
-        "sessions": Entry("nfmasq.cli.lists", "Who talks to whom."),
-        "mappings": Entry("nfmasq.cli.lists", "Which external endpoint stands for which internal one."),
-        "hosts": Entry("nfmasq.cli.lists", "The internal hosts, the busiest first."),
-        "forwards": Entry("nfmasq.cli.forwards", "What is led to internal hosts; add and remove."),
-        "helpers": Entry("nfmasq.cli.helpers", "What reads payloads, and for whom; enable and disable."),
-        "drops": Entry("nfmasq.cli.lists", "Why packets were dropped, and how many."),
+        **{
+            name: Entry(_GROUPS.get(name, "nfmasq.cli.lists"), listing.about)
+            for name, listing in LISTINGS.items()
+        },
         "top": Entry("nfmasq.cli.top", "Rates and the busiest sessions, live."),
     },
     "Change it while it runs": {
         "reload": Entry("nfmasq.cli.change", "Let the daemon read its configuration again."),
-        "withdraw": Entry("nfmasq.cli.withdraw", "Take out the rules a stopped daemon left."),
         "flush": Entry("nfmasq.cli.change", "End the sessions of one host, or all."),
+        "withdraw": Entry("nfmasq.cli.withdraw", "Remove the rules that a stopped daemon left."),
     },
     "Try and measure": {
-        "lab": Entry("nfmasq.cli.lab", "A private network on this machine, real traffic through it."),
-        "bench": Entry("nfmasq.cli.bench", "Measure it against the kernel's MASQUERADE and a floor."),
+        "lab": Entry("nfmasq.cli.lab", "Try it: a private network on this machine, with real traffic."),
+        "bench": Entry("nfmasq.cli.bench", "Measure it against the kernel's MASQUERADE."),
     },
 }
 
@@ -51,10 +53,11 @@ class Commands(click.Group):
         return [name for section in SECTIONS.values() for name in section]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command's object, imported now; None for a name that is none."""
+        """The command's object, imported now; None for an unknown name."""
         for section in SECTIONS.values():
             if cmd_name in section:
-                command = getattr(import_module(section[cmd_name].module), cmd_name)
+                module = import_module(section[cmd_name].module)
+                command = getattr(module, "COMMANDS", vars(module))[cmd_name]
                 assert isinstance(command, click.Command)
                 return command
         return None
@@ -70,12 +73,12 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="""\b
-Begin here:
-  sudo nfmasq lab --once                   see it work, without touching your network
-  sudo nfmasq doctor                       what this machine still lacks
-  nfmasq check /etc/nfmasq/nfmasq.toml     then edit it until this says it is good
-  sudo nfmasq run --config /etc/nfmasq/nfmasq.toml
-  sudo nfmasq status
+In this order:
+  1. sudo nfmasq lab --once                    see it work, without touching your network
+  2. sudo nfmasq doctor                        find what this machine still lacks
+  3. nfmasq check /etc/nfmasq/nfmasq.toml      edit the file until it is good
+  4. sudo nfmasq run --config /etc/nfmasq/nfmasq.toml
+  5. sudo nfmasq status                        from another terminal; then sessions, drops, top
 
 \b
 Exit codes: 0 ok, 1 failed or a negative answer, 2 usage, 3 daemon not reachable,
@@ -85,5 +88,5 @@ Exit codes: 0 ok, 1 failed or a negative answer, 2 usage, 3 daemon not reachable
 def main() -> None:
     """Lets the hosts behind this router share its one external address (RFC 4787 NAT).
 
-    Every command has its own --help with an example. Those that ask the daemon take --json for scripts.
+    Every command has its own --help with an example. Commands that ask the daemon take --json for scripts.
     """

@@ -1,4 +1,4 @@
-"""What the commands that ask the daemon have in common: their options, their errors, their output."""
+"""The common part of the commands that ask the daemon: options, errors, output."""
 
 import functools
 import json
@@ -45,7 +45,7 @@ def client_command(command: Command) -> Callable[..., Any]:
 
 
 def print_json(answer: object) -> None:
-    """One object, indented, as people read it too."""
+    """Print one object, indented, so that people can read it too."""
     click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 

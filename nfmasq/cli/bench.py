@@ -3,18 +3,19 @@
 import os
 import shutil
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
+from typing import Any
 
 import click
 
-from nfmasq.bench.choice import NAMES, PLACE, Choice, choose
-from nfmasq.bench.outcome import Outcome
-from nfmasq.bench.page import write
+from nfmasq.bench.choice import NAMES, Choice, choose
 from nfmasq.bench.reading import BenchError
 from nfmasq.bench.report import as_json
-from nfmasq.bench.tables import as_text, in_short
-from nfmasq.bench.whole import take
+from nfmasq.bench.rounds import run
+from nfmasq.bench.tables import as_text
+from nfmasq.bench.targets import judge
 from nfmasq.cli.ask import end, fail, print_json
 from nfmasq.cli.progress import Progress
 from nfmasq.config.models import Engine
@@ -31,99 +32,113 @@ PACKAGES = {
 """The programs the bench runs, and the Debian package each is in."""
 
 
+def _for_developers(_: click.Context, option: click.Parameter, value: object) -> None:
+    """An option that was here once says where it went."""
+    if value:
+        raise click.UsageError(
+            f"{option.opts[0]} needs the source tree: in its tests directory, python -m perf {option.opts[0]}"
+        )
+
+
+def plan_options(names: list[str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The options that say what is measured, and for how long; names: of what --only takes."""
+    options = (
+        click.option("--quick", is_flag=True, help="The short form: one round, half a second a measurement."),
+        click.option("--rounds", type=click.IntRange(min=1), show_default="5", help="Rounds to take."),
+        click.option(
+            "--seconds",
+            type=click.FloatRange(min=0.5, max=60),
+            show_default="3",
+            help="Length of each measurement.",
+        ),
+        click.option(
+            "--workers",
+            "--queues",
+            "workers",
+            type=click.IntRange(min=1, max=64),
+            show_default="as the daemon: one for every two processors",
+            help="Workers of nfmasq and of the floors.",
+        ),
+        click.option(
+            "--senders",
+            type=click.IntRange(min=1, max=64),
+            default=2,
+            show_default=True,
+            help="Processes that send small packets.",
+        ),
+        click.option(
+            "--only",
+            type=click.Choice(names),
+            multiple=True,
+            metavar="NAME",
+            help="Take only this measure, or only this variant; repeatable. A wrong name lists all names.",
+        ),
+        click.option("--json", "for_programs", is_flag=True, help="JSON, for scripts."),
+    )
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
 @click.command(
     epilog="""\b
 Examples:
   sudo nfmasq bench
-  sudo nfmasq bench --quick --report /tmp/performance.md
+  sudo nfmasq bench --quick
   sudo nfmasq bench --rounds 3 --only small-packets --only floor --only nfmasq
   sudo nfmasq bench --json > figures.json
-  nfmasq bench --core
 
-Run it on a machine that has nothing else to do. Everything happens in network namespaces of its own;
-nothing of this machine's network is touched and nothing stays. A report compares all ways there are and
-takes the better part of an hour, --quick some minutes; what is not installed is left out and named."""
+Run it on a machine that has nothing else to do. All of it happens in network namespaces of its own. The bench
+leaves this machine's network alone, and nothing stays."""
 )
-@click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    is_flag=False,
-    flag_value=str(PLACE),
-    metavar="[FILE]",
-    help=f"Measure everything and write it, with plots beside it, as Markdown.  [default file: {PLACE}]",
-)
-@click.option("--quick", is_flag=True, help="The short form: one round, half a second a measurement.")
-@click.option("--rounds", type=click.IntRange(min=1), show_default="5", help="Rounds to take.")
-@click.option(
-    "--seconds",
-    type=click.FloatRange(min=0.5, max=60),
-    show_default="3, for a report 2",
-    help="Length of each measurement.",
-)
-@click.option(
-    "--queues",
-    type=click.IntRange(min=1, max=64),
-    show_default="as the daemon, one every two processors",
-    help="Workers of nfmasq and of the floors.",
-)
-@click.option(
-    "--senders",
-    type=click.IntRange(min=1, max=64),
-    default=2,
-    show_default=True,
-    help="Processes that send small packets.",
-)
-@click.option(
-    "--only",
-    type=click.Choice(NAMES),
-    multiple=True,
-    metavar="NAME",
-    help="Take only this measure, or only this variant; may be repeated. A wrong name lists them all.",
-)
-@click.option("--core", is_flag=True, help="Measure only the table, without a network and without root.")
-@click.option("--json", "for_programs", is_flag=True, help="JSON, for scripts.")
-def bench(
-    *,
-    report: Path | None,
-    quick: bool,
-    rounds: int | None,
-    seconds: float | None,
-    queues: int | None,
-    senders: int,
-    only: tuple[str, ...],
-    core: bool,
-    for_programs: bool,
-) -> None:
+@plan_options(NAMES)
+@click.option("--report", is_flag=False, flag_value="here", hidden=True, callback=_for_developers)
+@click.option("--core", is_flag=True, hidden=True, callback=_for_developers)
+def bench(*, workers: int | None, for_programs: bool, only: tuple[str, ...], **options: Any) -> None:
     """Measure nfmasq against plain forwarding, the kernel's MASQUERADE, bare queue programs and a scapy loop.
 
-    One run, interleaved, medians; a table of figures, one of ratios, and the targets they are held against.
+    One run, interleaved, medians. The output is a table of figures, one of ratios, and the targets of each.
     """
-    choice = Choice(report is not None, quick, core, frozenset(only), rounds, seconds, senders)
-    if not core:
-        _require_root()
-        _require_programs()
-    if report is not None:
-        _require_place(report)
-    outcome = _measured(choice, queues or Engine().workers)
-    if report is not None:
-        write(outcome, report)
+    del options["report"], options["core"]
+    need_privilege_and_programs()
+    with_scapy = has_scapy()
+    plan = choose(Choice(only=frozenset(only), **options), workers_of(workers), with_scapy=with_scapy)
+    with measuring() as progress:
+        results = run(plan, progress)
+    judgements = list(judge(results))
     if for_programs:
-        print_json(as_json(outcome))
+        print_json(as_json(plan, results, judgements))
     else:
-        for line in as_text(outcome) if report is None else in_short(outcome, report):
+        for line in as_text(plan, results, judgements):
             click.echo(line)
-    if outcome.results.failures:
+    if results.failures:
         end(Exit.FAILED)
 
 
-def _measured(choice: Choice, queues: int) -> Outcome:
+def workers_of(asked_for: int | None) -> int:
+    """How many workers each queue program gets: as many as the daemon has, unless others are asked for."""
+    return asked_for or Engine().workers
+
+
+def has_scapy() -> bool:
+    """Is scapy installed? If not, say on stderr that its loop is left out."""
+    if find_spec("scapy") is not None:
+        return True
+    click.echo("nfmasq: bench: no scapy, so no scapy loop: apt-get install python3-scapy", err=True)
+    return False
+
+
+@contextmanager
+def measuring() -> Iterator[Callable[[str], None]]:
+    """Show progress meanwhile; end with one line that says why where something cannot be measured."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with_scapy = find_spec("scapy") is not None
-    if not with_scapy and not choice.core:
-        click.echo("nfmasq: bench: no scapy, so no scapy loop: apt-get install python3-scapy", err=True)
     try:
         with Progress() as progress:
-            return take(*choose(choice, queues, with_scapy=with_scapy), progress)
+            yield progress
     except KeyboardInterrupt:
         fail("bench: stopped")
     except PermissionError as error:
@@ -132,24 +147,12 @@ def _measured(choice: Choice, queues: int) -> Outcome:
         fail(f"bench: {error}")
 
 
-def _require_root() -> None:
+def need_privilege_and_programs() -> None:
+    """End with one line where the user is not root, or a program the bench runs is not installed."""
     if os.geteuid() != 0:
         fail("bench: needs root, to make network namespaces: sudo nfmasq bench", Exit.NOT_PERMITTED)
-
-
-def _require_programs() -> None:
     os.environ["PATH"] = sbin_too()
     missing = [name for name in PACKAGES if not shutil.which(name)]
     if missing:
         packages = " ".join(sorted({PACKAGES[name] for name in missing}))
         fail(f"bench: {', '.join(missing)} not found: apt-get install {packages}")
-
-
-def _require_place(report: Path) -> None:
-    """Nobody waits an hour to hear that the report cannot be written."""
-    if not report.suffix:
-        fail(f"bench: {report}: plots go to a directory named like the report: give it a suffix, {report}.md")
-    if not report.parent.is_dir():
-        fail(f"bench: {report.parent}: no such directory; name another file: --report FILE")
-    if not os.access(report if report.exists() else report.parent, os.W_OK):
-        fail(f"bench: {report}: may not be written; name another file: --report FILE")

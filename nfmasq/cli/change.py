@@ -1,4 +1,4 @@
-"""`nfmasq flush` and `nfmasq reload`: what changes a running daemon."""
+"""`nfmasq flush` and `nfmasq reload`: they change a running daemon."""
 
 import click
 
@@ -13,13 +13,13 @@ Examples:
   sudo nfmasq flush --host 192.168.1.10
   sudo nfmasq flush --all
 
-Next: `nfmasq sessions` shows what is there again."""
+Next: `nfmasq sessions` shows the sessions that begin again."""
 )
 @click.option("--host", metavar="ADDRESS", help="The internal host whose sessions end.")
 @click.option("--all", "everything", is_flag=True, help="All sessions end.")
 @client_command
 def flush(client: Client, as_json: bool, host: str | None, everything: bool) -> None:
-    """End the sessions of one internal host, or all. Their connections break and have to be made anew."""
+    """End the sessions of one internal host, or all. Their connections break."""
     if (host is None) == (not everything):
         raise click.UsageError("say which: --host ADDRESS or --all")
     answer = client.post("/v1/flush", {"all": True} if everything else {"host": host})
@@ -34,7 +34,7 @@ def flush(client: Client, as_json: bool, host: str | None, everything: bool) -> 
 Example:
   nfmasq check /etc/nfmasq/nfmasq.toml && sudo nfmasq reload
 
-Exit code 5 when the configuration is not good; the old one is then still in force.
+Exit code 5 when the configuration is wrong; the old one is then still in force.
 A change of engine.*, limits.sessions, control.socket or metrics.listen needs a restart."""
 )
 @client_command

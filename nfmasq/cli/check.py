@@ -1,4 +1,4 @@
-"""`nfmasq check`: is this configuration good?"""
+"""`nfmasq check`: checks a configuration."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,18 +17,16 @@ DEFAULT_CONFIG = "/etc/nfmasq/nfmasq.toml"
 Example:
   nfmasq check /etc/nfmasq/nfmasq.toml
 
-Next: `sudo nfmasq doctor --config FILE` for the machine, then `sudo nfmasq run --config FILE`,
-or `sudo nfmasq reload` where it runs."""
+Next: `sudo nfmasq doctor --config FILE` for the machine, then `sudo nfmasq run --config FILE`;
+if the daemon runs already, `sudo nfmasq reload`."""
 )
 @click.argument("file", type=click.Path(path_type=Path), default=DEFAULT_CONFIG)
-@click.option(
-    "--here", is_flag=True, help="An interface this machine does not have is an error, not a warning."
-)
+@click.option("--here", is_flag=True, help="An interface that this machine lacks is an error, not a warning.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
 def check(file: Path, here: bool, as_json: bool) -> None:
-    """Is the configuration in FILE good? Prints every error at once, each with its key and the mend.
+    """Check the configuration in FILE. Every error is printed in one run, each with its key and what to do.
 
-    Exit code 0 when good, 5 when not. Values below an RFC's minimum are taken, with a warning.
+    Exit code 0 when it is good, 5 when not. A value below an RFC's minimum is taken, with a warning.
     """
     errors: list[ConfigError] = []
     warnings: list[str] = []

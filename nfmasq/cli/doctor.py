@@ -1,4 +1,4 @@
-"""`nfmasq doctor`: can this machine do it?"""
+"""`nfmasq doctor`: checks the machine."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -19,21 +19,21 @@ Examples:
   sudo nfmasq doctor
   sudo nfmasq doctor --config /etc/nfmasq/nfmasq.toml --json
 
-Exit code 1 when a check fails. Next: mend what it names, then `nfmasq check FILE`."""
+Exit code 1 when a check fails. Next: do what it says, then `nfmasq check FILE`."""
 )
 @click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Check what this configuration needs too.",
+    help="Check the needs of this configuration too.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.")
 def doctor(config_path: Path | None, as_json: bool) -> None:
-    """Can this machine masquerade? A line a check: ok, warn or fail, why, and the mend.
+    """Check whether this machine can masquerade. A line a check: ok, warn or fail, why, and what to do.
 
-    Looks at the kernel, the programs and the privileges; with a configuration also at the router it makes.
-    Changes nothing that stays.
+    It looks at the kernel, the programs and the privileges. With a configuration it also looks at the router.
+    It changes nothing that stays.
     """
     found = checks(_config(config_path) if config_path else None)
     if as_json:
@@ -59,4 +59,4 @@ def _print(check: Check) -> None:
     mark = click.style(f"{check.status:<4}", fg=_COLOURS[check.status])
     click.echo(f"{mark}  {check.name}: {check.why}")
     if check.mend:
-        click.echo(f"      mend: {check.mend}")
+        click.echo(f"      fix: {check.mend}")

@@ -1,4 +1,4 @@
-"""`nfmasq helpers`: which there are and what they did; switching them while it runs."""
+"""`nfmasq helpers`: the list of helpers, and the commands that enable and disable one."""
 
 from typing import Any
 from urllib.parse import quote
@@ -6,58 +6,46 @@ from urllib.parse import quote
 import click
 
 from nfmasq.cli.ask import client_command, print_json
-from nfmasq.cli.columns import Column, heading, lines
+from nfmasq.cli.lists import help_of, options_of, show
 from nfmasq.control.client import Answer, Client
-from nfmasq.control.readable import si
+from nfmasq.control.listings import HELPERS
 
-COLUMNS = (
-    Column("name", "HELPER", 10),
-    Column("on", "ON", 4),
-    Column("served", "PORTS", 14),
-    Column("sessions", "SESSIONS", 8, right=True),
-    Column("seen", "SEEN", 6, right=True),
-    Column("rewritten", "REWRITTEN", 9, right=True),
-    Column("refused", "REFUSED", 7, right=True),
-    Column("error", "ERRORS", 6, right=True),
-    Column("exceptions", "OTHERWISE", 0),
-)
+_COLUMNS = """
+
+\b
+SEEN: messages that carry an endpoint.
+REWRITTEN: messages in which the endpoint was replaced.
+REFUSED: messages not acted on; --json names the reasons.
+ERRORS: sessions that lost their helper by a fault of it.
+OTHERWISE: networks whose setting differs from ON."""
+
+_help = help_of(HELPERS)
 
 _internal = click.option(
     "--internal",
     metavar="CIDR",
-    help="Only for internal hosts of this network; default: for all, everywhere.",
+    help="Only for internal hosts of this network; default: for all hosts, without exceptions.",
 )
 
 
-@click.group(
-    invoke_without_command=True,
-    epilog="""\b
-Examples:
-  nfmasq helpers
-  sudo nfmasq helpers enable irc
-  sudo nfmasq helpers disable ftp --internal 192.168.2.0/24
-
-SEEN are messages that carry an endpoint; REWRITTEN those in which it was replaced, REFUSED those
-left as they were, for a reason that --json names. ERRORS are sessions that a fault of the helper cost it.
-OTHERWISE are networks for whose hosts it is not as under ON.
-
-Next: `nfmasq sessions --helper ftp` for who uses one.""",
-)
+@click.group(invoke_without_command=True, help=_help.text + _COLUMNS, epilog=_help.epilog)
+@options_of(HELPERS)
 @client_command
-def helpers(client: Client, as_json: bool) -> None:
-    """Helpers translate the endpoints some protocols carry in their payload. Without a command: the list."""
+def helpers(client: Client, as_json: bool, **asked: Any) -> None:
+    """The list, unless a subcommand is given."""
     context = click.get_current_context()
     if context.invoked_subcommand is None:
-        _show(client, as_json)
+        show(HELPERS, client, as_json, **asked)
     else:  # `helpers --socket PATH enable …` is as good as `helpers enable --socket PATH …`
-        context.default_map = {context.invoked_subcommand: {"path": client.path, "as_json": as_json}}
+        context.default_map = {context.invoked_subcommand: {**asked, "path": client.path, "as_json": as_json}}
 
 
 @helpers.command(name="list")
+@options_of(HELPERS)
 @client_command
-def list_(client: Client, as_json: bool) -> None:
-    """The list, as without a command."""
-    _show(client, as_json)
+def list_(client: Client, as_json: bool, **asked: Any) -> None:
+    """The list, as without a subcommand."""
+    show(HELPERS, client, as_json, **asked)
 
 
 @helpers.command(
@@ -65,17 +53,17 @@ def list_(client: Client, as_json: bool) -> None:
 Example:
   sudo nfmasq helpers enable irc --internal 192.168.1.0/24
 
-Lasts until a reload or the daemon's end; [helpers] in the configuration says what is then.
-Connections that are open already are not helped.
+The setting lasts until a reload or the daemon's end; then [helpers] in the configuration counts again.
+Open sessions stay without the helper.
 
-Next: `nfmasq helpers` shows what it does."""
+Next: `nfmasq helpers` shows its counters."""
 )
 @click.argument("name")
 @_internal
 @client_command
 def enable(client: Client, as_json: bool, name: str, internal: str | None) -> None:
-    """Switch a helper on, at once, for connections that begin from now on."""
-    _switch(client, as_json, name, internal, True)
+    """Enable a helper for sessions that begin from now on."""
+    _set(client, as_json, name, internal, True)
 
 
 @helpers.command(
@@ -83,22 +71,22 @@ def enable(client: Client, as_json: bool, name: str, internal: str | None) -> No
 Example:
   sudo nfmasq helpers disable ftp
 
-Lasts until a reload or the daemon's end; [helpers] in the configuration says what is then.
+The setting lasts until a reload or the daemon's end; then [helpers] in the configuration counts again.
 
-Next: `nfmasq helpers` shows it off."""
+Next: `nfmasq helpers` shows it as off."""
 )
 @click.argument("name")
 @_internal
 @client_command
 def disable(client: Client, as_json: bool, name: str, internal: str | None) -> None:
-    """Switch a helper off, at once, on open connections too.
+    """Disable a helper immediately, on open sessions too.
 
-    It reads and replaces nothing more; connections in which it did so before go on unharmed.
+    It reads and replaces nothing more. Sessions in which it did so before go on unharmed.
     """
-    _switch(client, as_json, name, internal, False)
+    _set(client, as_json, name, internal, False)
 
 
-def _switch(client: Client, as_json: bool, name: str, internal: str | None, enabled: bool) -> None:
+def _set(client: Client, as_json: bool, name: str, internal: str | None, enabled: bool) -> None:
     asked: Answer = {"enabled": enabled}
     if internal is not None:
         asked["internal"] = internal
@@ -108,28 +96,3 @@ def _switch(client: Client, as_json: bool, name: str, internal: str | None, enab
     else:
         where = f" for {internal}" if internal else ""
         click.echo(f"helper {answer['name']} {'enabled' if enabled else 'disabled'}{where}")
-
-
-def _show(client: Client, as_json: bool) -> None:
-    answer = client.get("/v1/helpers")
-    if as_json:
-        print_json(answer)
-        return
-    click.echo(heading(COLUMNS))
-    for line in lines(COLUMNS, map(_for_people, answer["helpers"])):
-        click.echo(line)
-
-
-def _for_people(row: Answer) -> dict[str, Any]:
-    exceptions = (f"{each['cidr']} {_word(each['enabled'])}" for each in row["networks"])
-    return {
-        **row,
-        **{result: si(count) for result, count in row["messages"].items()},
-        "on": _word(row["enabled"]),
-        "served": f"{row['transport']} {','.join(map(str, row['ports']))}",
-        "exceptions": ", ".join(exceptions),
-    }
-
-
-def _word(enabled: bool) -> str:
-    return "on" if enabled else "off"

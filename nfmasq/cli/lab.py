@@ -1,4 +1,4 @@
-"""`nfmasq lab`: a network of our own on this machine, and a tour through it."""
+"""`nfmasq lab`: a private network on this machine, and a tour through it."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from nfmasq.lab.screen import watch
 from nfmasq.lab.tour import BETWEEN, FAR_MTU, STEPS, take, tour
 
 LIVE_TIMEOUTS = {"timeouts": {"tcp_transitory": "30s"}}
-"""A thousand connections a round would fill the screen with the closed ones for four minutes."""
+"""Without these a thousand closed connections a round would fill the screen for four minutes."""
 
 
 @click.command(
@@ -24,17 +24,19 @@ LIVE_TIMEOUTS = {"timeouts": {"tcp_transitory": "30s"}}
 Examples:
   sudo nfmasq lab                  watch it live until Ctrl-C
   sudo nfmasq lab --once           the tour once, a line a step
-  sudo nfmasq lab --rfc            what the RFCs ask of a NAT, checked one by one"""
+  sudo nfmasq lab --rfc            the requirements of the RFCs, checked one by one
+
+Next: `sudo nfmasq doctor` checks this machine for real use."""
 )
-@click.option("--once", is_flag=True, help="Take the tour once, print what passed, end with 0 or 1.")
+@click.option("--once", is_flag=True, help="Take the tour once, print the results, end with 0 or 1.")
 @click.option("--kernel", is_flag=True, help="Let the kernel's MASQUERADE translate instead, to compare.")
 @click.option("--rfc", is_flag=True, help="Check the requirements of the RFCs instead, end with 0 or 1.")
 @click.option("--json", "as_json", is_flag=True, help="With --rfc: print JSON when all are checked.")
 def lab(once: bool, kernel: bool, rfc: bool, as_json: bool) -> None:
-    """Clients, a router with nfmasq on it and servers, all on this machine: real traffic, watched live.
+    """Watch real traffic between clients, a router with nfmasq and servers, all on this machine.
 
-    Everything is in network namespaces without a name: nothing of this machine's own network is touched, and
-    nothing is left behind, however it ends.
+    Everything runs in network namespaces without a name. This machine's own network is not touched. Nothing
+    stays behind, however the lab ends.
     """
     if rfc and (once or kernel):
         raise click.UsageError("--rfc goes with neither --once nor --kernel")
@@ -94,5 +96,5 @@ def _print_the_tour(made: Lab) -> bool:
         failed += not outcome.passed
     click.echo(f"{len(STEPS) - failed} of {len(STEPS)} passed")
     if failed and made.daemon is not None:
-        click.echo(f"what the daemon said last:\n{made.daemon.log[-2000:]}", err=True)
+        click.echo(f"the end of the daemon's log:\n{made.daemon.log[-2000:]}", err=True)
     return failed == 0

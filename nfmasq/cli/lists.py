@@ -1,202 +1,121 @@
-"""`nfmasq sessions`, `mappings`, `hosts` and `drops`: the lists the daemon keeps."""
+"""The commands that print a list: one for each row of `nfmasq.control.listings`."""
 
 import json
 from collections.abc import Callable
+from inspect import cleandoc
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from nfmasq.cli.ask import client_command, print_json
-from nfmasq.cli.columns import Column, heading, lines
-from nfmasq.control.client import Answer, Client
-from nfmasq.control.readable import si, span
+from nfmasq.cli.columns import heading, lines
+from nfmasq.control.client import Answer, Client, Part
+from nfmasq.control.listings import LISTINGS, Filter, Listing
 
-_ENDPOINT = 21
-
-SESSION_COLUMNS = (
-    Column("protocol", "PROTO", 5),
-    Column("internal", "INTERNAL", _ENDPOINT),
-    Column("external", "EXTERNAL", _ENDPOINT),
-    Column("remote", "REMOTE", _ENDPOINT),
-    Column("state", "STATE", 11),
-    Column("packets_out", "PKT OUT", 7, right=True),
-    Column("packets_in", "PKT IN", 7, right=True),
-    Column("bytes_out", "OUT", 6, right=True),
-    Column("bytes_in", "IN", 6, right=True),
-    Column("age_s", "AGE", 6, right=True),
-    Column("expires_s", "EXPIRES", 7, right=True),
-    Column("helper", "HELPER", 0),
-)
-MAPPING_COLUMNS = (
-    Column("protocol", "PROTO", 5),
-    Column("internal", "INTERNAL", _ENDPOINT),
-    Column("external", "EXTERNAL", _ENDPOINT),
-    Column("sessions", "SESSIONS", 8, right=True),
-    Column("age_s", "AGE", 6, right=True),
-)
-HOST_COLUMNS = (
-    Column("host", "HOST", 15),
-    Column("sessions", "SESSIONS", 8, right=True),
-    Column("mappings", "MAPPINGS", 8, right=True),
-)
-DROP_COLUMNS = (
-    Column("count", "PACKETS", 9, right=True),
-    Column("reason", "REASON", 22),
-    Column("sentence", "WHY", 0),
+_TYPES = {"port": click.IntRange(1, 65535), "number": click.IntRange(0)}
+_LIMIT = click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="At most so many rows; 0: all.",
 )
 
-_FOR_PEOPLE: dict[str, Callable[[Any], str]] = {
-    "packets_out": si,
-    "packets_in": si,
-    "bytes_out": si,
-    "bytes_in": si,
-    "age_s": span,
-    "expires_s": span,
-}
+
+class Help(NamedTuple):
+    """The text before the options, and the text behind them."""
+
+    text: str
+    epilog: str
 
 
-def _filters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that choose a part of a list."""
-    for option in (
-        click.option(
-            "--after", type=click.IntRange(0), metavar="N", help='Go on where a list ended: its "next".'
-        ),
-        click.option(
-            "--limit",
-            type=click.IntRange(0),
-            default=0,
-            show_default=True,
-            metavar="N",
-            help="At most so many rows; 0: all.",
-        ),
-        click.option(
-            "--protocol", metavar="NAME", help="Only this protocol: tcp, udp, icmp, gre … or its number."
-        ),
-        click.option(
-            "--port",
-            type=click.IntRange(1, 65535),
-            metavar="N",
-            help="Only with this port (or ICMP id) on any side.",
-        ),
-        click.option("--host", metavar="ADDRESS", help="Only with this address on any side."),
-    ):
-        command = option(command)
-    return command
+def help_of(listing: Listing) -> Help:
+    """The help of a list's command."""
+    title = "Example:" if len(listing.examples) == 1 else "Examples:"
+    examples = "\n".join([title, *(f"  {each}" for each in listing.examples)])
+    return Help(
+        text=f"{listing.about}\n\n{cleandoc(listing.more)}",
+        epilog=f"\b\n{examples}\n\nNext: {listing.next}",
+    )
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  nfmasq sessions --host 192.168.1.10 --protocol tcp
-  nfmasq sessions --json | jq '[.sessions[].bytes_in] | add'
+def options_of(listing: Listing) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of a list's command, in the order of its filters."""
+    options = [_option(each) for each in listing.filters]
+    if listing.after:
+        options += [_LIMIT, _option(listing.after)]
+    if listing.idle:
+        options.append(click.option("--all", "everything", is_flag=True, help=listing.idle_are))
 
-Next: `nfmasq top` for the busiest, `nfmasq flush --host A` to end those of one host."""
-)
-@click.option("--helper", metavar="NAME", help="Only those this helper reads.")
-@_filters
-@client_command
-def sessions(client: Client, as_json: bool, **filters: Any) -> None:
-    """Who talks to whom: one line a session.
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
 
-    INTERNAL is the host behind the router, EXTERNAL what it appears as, REMOTE whom it talks to. OUT and IN
-    are bytes. With ICMP queries the number after the address is their identifier. HELPER is who reads the
-    payload, "-" for nobody.
-    """
-    _list("sessions", SESSION_COLUMNS, client, as_json, filters)
+    return decorated
 
 
-@click.command(
-    epilog="""\b
-Example:
-  nfmasq mappings --port 5060 --protocol udp
-
-Next: `nfmasq sessions --host A` for whom a mapping is used with."""
-)
-@_filters
-@client_command
-def mappings(client: Client, as_json: bool, **filters: Any) -> None:
-    """Which external endpoint stands for which internal one.
-
-    A mapping is endpoint-independent (RFC 4787 REQ-1): all sessions of one internal endpoint share it.
-    """
-    _list("mappings", MAPPING_COLUMNS, client, as_json, filters)
-
-
-@click.command(
-    epilog="""\b
-Example:
-  nfmasq hosts --json | jq -r '.hosts[] | select(.sessions > 1000) | .host'
-
-Next: `nfmasq sessions --host A`."""
-)
-@click.option("--host", metavar="ADDRESS", help="Only this host.")
-@click.option(
-    "--limit", type=click.IntRange(0), default=0, show_default=True, metavar="N", help="At most; 0: all."
-)
-@click.option("--after", metavar="ADDRESS", help='Go on where a list ended: its "next".')
-@client_command
-def hosts(client: Client, as_json: bool, limit: int, **filters: Any) -> None:
-    """The internal hosts with a mapping, those with the most sessions first."""
-    found: list[Answer] = []
-    following = None
-    for part in client.rows("hosts", limit, **filters):
-        found += part.rows
-        following = part.following
-    if as_json:
-        print_json({"schema": 1, "hosts": found, "next": following})
+def show(
+    listing: Listing, client: Client, as_json: bool, everything: bool = False, limit: int = 0, **filters: Any
+) -> None:
+    """Print a list, or the part of it that is asked for. everything: the idle rows too."""
+    if listing.long:
+        _show_long(listing, client, as_json, limit, filters)
         return
-    found.sort(key=lambda row: -row["sessions"])
-    _print(HOST_COLUMNS, found)
-
-
-@click.command(
-    epilog="""\b
-Example:
-  watch nfmasq drops
-
-Next: `nfmasq doctor` when a reason speaks of the router itself."""
-)
-@click.option("--all", "everything", is_flag=True, help="Reasons that never happened too.")
-@client_command
-def drops(client: Client, as_json: bool, everything: bool) -> None:
-    """Why packets were dropped since the start, the most frequent reason first."""
-    answer = client.get("/v1/drops")
+    answer = _whole(listing, client, limit, filters)
     if as_json:
         print_json(answer)
         return
-    chosen = [row for row in answer["drops"] if row["count"] or everything]
-    if not chosen:
-        click.echo("No packet was dropped.")
+    rows = [row for row in answer[listing.name] if everything or not (listing.idle and listing.idle(row))]
+    if not rows and listing.empty:
+        click.echo(listing.empty)
         return
-    chosen.sort(key=lambda row: -row["count"])
-    _print(DROP_COLUMNS, chosen)
+    if (key := listing.busiest) is not None:
+        rows.sort(key=lambda row: -row[key])
+    click.echo(heading(listing.columns))
+    _print_rows(listing, rows)
+    _say_more(answer.get("next"))
 
 
-def _list(
-    name: str, columns: tuple[Column, ...], client: Client, as_json: bool, filters: dict[str, Any]
-) -> None:
-    if as_json:
-        _stream_json(name, client, filters)
-        return
-    following, shown = None, 0
-    for part in client.rows(name, **filters):
-        if not shown:
-            click.echo(heading(columns))
-        shown += len(part.rows)
+def _option(parameter: Filter) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    kind = _TYPES.get(parameter.kind)
+    return click.option(f"--{parameter.name}", type=kind, metavar=parameter.metavar, help=parameter.about)
+
+
+def _whole(listing: Listing, client: Client, limit: int, filters: dict[str, Any]) -> Answer:
+    """The answer with all rows that are asked for, fetched part by part where the list has parts."""
+    if listing.after is None:
+        return client.get(f"/v1/{listing.name}", **filters)
+    rows: list[Answer] = []
+    following = None
+    for part in client.rows(listing.name, limit, **filters):
+        rows += part.rows
         following = part.following
-        _print_rows(columns, part.rows)
-    if following is not None:
-        click.echo(f"There are more: --after {following}", err=True)
+    return {"schema": 1, listing.name: rows, "next": following}
 
 
-def _stream_json(name: str, client: Client, filters: dict[str, Any]) -> None:
-    """One object, printed as its rows arrive."""
-    parts = client.rows(name, **filters)
+def _show_long(listing: Listing, client: Client, as_json: bool, limit: int, filters: dict[str, Any]) -> None:
+    """Print a list as it arrives."""
+    parts = client.rows(listing.name, limit, **filters)
     first = next(parts)  # before any output, so that an error stands alone
-    click.echo(f'{{"schema": 1, "{name}": [', nl=False)
-    following, separator = None, "\n"
+    if as_json:
+        _print_json(listing, chain([first], parts))
+        return
+    click.echo(heading(listing.columns))
+    following = None
     for part in chain([first], parts):
+        _print_rows(listing, part.rows)
+        following = part.following
+    _say_more(following)
+
+
+def _print_json(listing: Listing, parts: "chain[Part]") -> None:
+    """One object, printed as its rows arrive."""
+    click.echo(f'{{"schema": 1, "{listing.name}": [', nl=False)
+    following, separator = None, "\n"
+    for part in parts:
         if part.rows:
             click.echo(separator + ",\n".join(map(json.dumps, part.rows)), nl=False)
             separator = ",\n"
@@ -204,15 +123,27 @@ def _stream_json(name: str, client: Client, filters: dict[str, Any]) -> None:
     click.echo(f'\n], "next": {json.dumps(following)}}}')
 
 
-def _print(columns: tuple[Column, ...], rows: list[Answer]) -> None:
-    click.echo(heading(columns))
-    _print_rows(columns, rows)
-
-
-def _print_rows(columns: tuple[Column, ...], rows: list[Answer]) -> None:
+def _print_rows(listing: Listing, rows: list[Answer]) -> None:
     if rows:
-        click.echo("\n".join(lines(columns, ({**row, **_for_people(row)} for row in rows))))
+        click.echo("\n".join(lines(listing.columns, rows)))
 
 
-def _for_people(row: Answer) -> dict[str, str]:
-    return {key: shown(row[key]) for key, shown in _FOR_PEOPLE.items() if key in row}
+def _say_more(following: object) -> None:
+    if following is not None:
+        click.echo(f"There are more: --after {following}", err=True)
+
+
+def _command(listing: Listing) -> click.Command:
+    about = help_of(listing)
+
+    @click.command(name=listing.name, help=about.text, epilog=about.epilog)
+    @options_of(listing)
+    @client_command
+    def command(client: Client, as_json: bool, **asked: Any) -> None:
+        show(listing, client, as_json, **asked)
+
+    return command
+
+
+COMMANDS = {name: _command(listing) for name, listing in LISTINGS.items()}
+"""A command for each list. Two are groups of their own instead: see `forwards` and `helpers`."""

@@ -1,4 +1,4 @@
-"""Saying on stderr what a long command is doing."""
+"""The progress of a long command, on stderr."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import click
 
 
 class Progress:
-    """On a terminal one line that is written over and gone at the end, else a line each."""
+    """On a terminal one line that is overwritten and erased at the end, else a line each."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()

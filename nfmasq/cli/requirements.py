@@ -26,7 +26,7 @@ MARKS = {
 
 
 def check_requirements(as_json: bool) -> bool:
-    """Check all of them and print what came of it, each as soon as it is known; False when one is not met."""
+    """Check all requirements, print each result as soon as it is known; False when one is not met."""
     counts: Counter[str] = Counter()
     told = []
     with Ground() as ground:
@@ -47,7 +47,7 @@ def check_requirements(as_json: bool) -> bool:
 
 
 def word(outcome: Outcome) -> str:
-    """What came of a requirement, in a word of MARKS."""
+    """The result of a requirement, in a word of MARKS."""
     standing = outcome.requirement.standing
     if outcome.met is None:
         return "departure" if standing is Standing.DEPARTURE else "not applicable"

@@ -14,9 +14,9 @@ from nfmasq.cli.check import DEFAULT_CONFIG
 Example:
   sudo nfmasq run --config /etc/nfmasq/nfmasq.toml
 
-SIGTERM ends it: the rules go first, exit code 0. SIGHUP reads the configuration again.
-A daemon that dies otherwise leaves its rules and its guard: nothing leaves untranslated,
-and one that starts again finds every session.
+SIGTERM ends it: the rules go first, exit code 0. SIGHUP makes it read the configuration again.
+A daemon that dies leaves its rules and its guard, so nothing leaves untranslated. The next daemon
+recovers every session.
 
 Next: `nfmasq status` from another terminal."""
 )
@@ -32,8 +32,8 @@ Next: `nfmasq status` from another terminal."""
 @click.option(
     "--keep-rules",
     is_flag=True,
-    help="At the end leave the rules: nothing passes, and no connection is reset.",
+    help="Leave the rules at the end: nothing passes, and no connection is reset.",
 )
 def run(config_path: Path, keep_rules: bool) -> None:
-    """The daemon, in the foreground: masquerades for the internal networks until SIGTERM."""
+    """Run the daemon in the foreground. It masquerades for the internal networks until SIGTERM."""
     sys.exit(daemon.run(config_path, keep_rules))

@@ -1,10 +1,11 @@
-"""`nfmasq status`: how the daemon fares."""
+"""`nfmasq status`: the state of the daemon."""
 
 from collections.abc import Iterator
 
 import click
 
 from nfmasq.cli.ask import client_command, end, print_json
+from nfmasq.cli.columns import titled
 from nfmasq.control.client import Answer, Client
 from nfmasq.control.readable import si, span
 from nfmasq.exits import Exit
@@ -25,23 +26,23 @@ def status(client: Client, as_json: bool) -> None:
     if as_json:
         print_json(now)
     else:
-        for title, text in _lines(now):
-            click.echo(f"{title:<11}{text}")
+        for line in titled(_pairs(now)):
+            click.echo(line)
     if now["state"] != "ok":
         end(Exit.DEGRADED)
 
 
-def _lines(now: Answer) -> Iterator[tuple[str, str]]:
+def _pairs(now: Answer) -> Iterator[tuple[str, str]]:
     yield "state", f"{now['state']}, nfmasq {now['version']}, pid {now['pid']}, up {span(now['uptime_s'])}"
-    for reason in now["reasons"]:
-        yield "", f"! {reason}"
+    for problem in now["problems"]:
+        yield "", f"! {problem}"
     for warning in now["warnings"]:
         yield "", f"warning: {warning}"
     yield "external", _side(now["external_addresses"], [now["external_interface"]], "no address")
     yield "internal", _side(now["internal_networks"], now["internal_interfaces"], "no network")
     in_place = "in place" if now["rules"]["in_place"] else "NOT in place"
-    yield "rules", f"{now['diversion']}, {in_place}, put back {now['rules']['restored']} times"
-    yield "sessions", f"{_counts(now['sessions'])}; {now['recovered_sessions']} found again at the start"
+    yield "rules", f"{now['diversion']}, {in_place}, reinstalled {now['rules']['reinstalled']} times"
+    yield "sessions", f"{_counts(now['sessions'])}; {now['recovered_sessions']} recovered at the start"
     yield "mappings", _counts(now["mappings"])
     ports = (f"{name} {p['in_use']} of {p['capacity']}" for name, p in now["ports"].items() if p["capacity"])
     yield "ports", ", ".join(ports) or "none"

@@ -14,20 +14,21 @@ from rich.live import Live
 from rich.text import Text
 
 from nfmasq.cli.ask import client_command
-from nfmasq.cli.columns import Column, heading, lines
-from nfmasq.cli.lists import SESSION_COLUMNS
+from nfmasq.cli.columns import heading, lines, titled
 from nfmasq.control.client import Answer, Client
+from nfmasq.control.columns import rounded
+from nfmasq.control.listings import SESSIONS
 from nfmasq.control.readable import si
 
 SESSIONS_READ = 5000
 """More than a screen could show, and few enough to read every second."""
 
-COLUMNS = (*SESSION_COLUMNS[:5], Column("rate", "BIT/S", 8, right=True))
+COLUMNS = (*SESSIONS.columns[:5], rounded("bits_per_s", "BIT/S", 8))
 _HEADER_LINES = 8
 
 
 class Reading(NamedTuple):
-    """What the daemon said at one moment (seconds of the monotonic clock)."""
+    """The daemon's answers at one moment (seconds of the monotonic clock)."""
 
     at: float
     status: Answer
@@ -48,10 +49,10 @@ Ctrl-C ends it. Next: `nfmasq sessions --host A` for one host's sessions."""
 @click.option("--count", type=click.IntRange(0), default=0, metavar="N", help="End after so many; 0: never.")
 @client_command
 def top(client: Client, as_json: bool, every: float, count: int) -> None:
-    """Packets, bits and sessions a second, and the busiest sessions, renewed every second.
+    """Packets and bits a second, and the busiest sessions, renewed every second.
 
-    The busiest are sought among the 5000 sessions listed first. With --json, or when the output is no
-    terminal, each reading is printed below the one before.
+    Only the first 5000 sessions of the list are compared. With --json, or when the output is no terminal,
+    each reading is printed below the one before.
     """
     try:
         if as_json or not sys.stdout.isatty():
@@ -140,20 +141,24 @@ def busiest(before: Reading, now: Reading, most: int) -> list[Answer]:
 
 def _screen(before: Reading, now: Reading, height: int) -> list[str]:
     status = now.status
-    shown = [
-        f"nfmasq {status['state']}  {', '.join(status['external_addresses']) or 'no address'} "
-        f"on {status['external_interface']}  {'; '.join(status['reasons'])}"
-    ]
-    for direction, rate in rates(before, now).items():
-        shown.append(
-            f"{direction:<9} {si(rate['bits_per_s']):>7}bit/s {si(rate['packets_per_s']):>7} packets/s"
-        )
     counts = ", ".join(f"{count} {name}" for name, count in status["sessions"].items())
-    fell = status["dropped"] - before.status["dropped"]
-    shown += [f"sessions  {counts}", f"dropped   {status['dropped']} packets, {fell} of them just now", ""]
+    dropped = status["dropped"] - before.status["dropped"]
     rows = busiest(before, now, max(height - _HEADER_LINES - 1, 5))
     return [
-        *shown,
+        f"nfmasq {status['state']}  {', '.join(status['external_addresses']) or 'no address'} "
+        f"on {status['external_interface']}  {'; '.join(status['problems'])}",
+        *titled(
+            [
+                *((direction, _rate(rate)) for direction, rate in rates(before, now).items()),
+                ("sessions", counts),
+                ("dropped", f"{status['dropped']} packets, {dropped} of them just now"),
+            ]
+        ),
+        "",
         heading(COLUMNS),
-        *lines(COLUMNS, ({**row, "rate": si(row["bits_per_s"])} for row in rows)),
+        *lines(COLUMNS, rows),
     ]
+
+
+def _rate(rate: dict[str, float]) -> str:
+    return f"{si(rate['bits_per_s']):>7}bit/s {si(rate['packets_per_s']):>7} packets/s"

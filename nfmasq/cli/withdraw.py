@@ -1,4 +1,4 @@
-"""`nfmasq withdraw`: what a daemon that is gone has left behind."""
+"""`nfmasq withdraw`: removes the rules that a stopped daemon left."""
 
 import click
 
@@ -13,18 +13,18 @@ from nfmasq.exits import Exit
 Example:
   sudo systemctl stop nfmasq && sudo nfmasq withdraw
 
-Next: the router forwards as it would without nfmasq. If it should not forward
+Next: the router forwards as it would without nfmasq. To stop it from forwarding
 untranslated packets: sysctl -w net.ipv4.ip_forward=0"""
 )
 @click.option(
     "--socket", "path", default=DEFAULT_SOCKET, show_default=True, metavar="PATH",
-    help="The control socket of the daemon that must be gone.",
+    help="The control socket of the stopped daemon.",
 )  # fmt: skip
 def withdraw(path: str) -> None:
-    """Take out the rules and the guard that a stopped or dead daemon left.
+    """Remove the rules and the guard that a stopped or dead daemon left.
 
-    A service that stops, and any daemon that dies, leaves them in place, so that nothing passes
-    untranslated until it starts again.
+    A service that stops, and a daemon that dies, leaves them in place. So nothing passes untranslated until
+    nfmasq starts again.
     """
     if _runs(path):
         fail("the daemon runs; stop it first (systemctl stop nfmasq)")

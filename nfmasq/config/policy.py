@@ -26,7 +26,7 @@ from nfmasq.core.policy import (
     Policy,
     Timeouts,
 )
-from nfmasq.machine.uplink import Uplink
+from nfmasq.machine.interfaces import Uplink
 
 HEADERS = 40
 """Bytes of the IPv4 and TCP headers, which a segment size leaves out."""

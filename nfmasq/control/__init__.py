@@ -1,5 +1,6 @@
 """The control API: HTTP and JSON on a unix socket.
 
-`schemas` says what is asked and answered, `api` answers, `client` asks for the command line, `socket` is
-where both meet; `page` serves the metrics and a page for people on a TCP port.
+`listings` has a row for each list; the module of a list's name reads it. `operations` are the routes with
+their descriptions, `api` serves them and `openapi` makes the document of them. `running` names the parts of a
+running daemon that they ask. `client` asks for the command line; `socket` is where client and daemon meet.
 """

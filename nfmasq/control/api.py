@@ -1,97 +1,47 @@
-"""The handlers of the control API (HTTP/1.1 and JSON on the unix socket).
+"""The control API: HTTP/1.1 and JSON on the unix socket.
 
-Long lists are read in steps, each in a thread of the pool, so that neither the event loop nor the packets
-wait for a dump of a million sessions.
+The operations of each subject are collected here and become routes. Errors become JSON objects.
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from collections.abc import Mapping as MappingOf
-from functools import partial
-from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, TypedDict
 
 from aiohttp import web
 
-from nfmasq._fastpath import Table
-from nfmasq.control import forwards, helpers, report, rows
-from nfmasq.control.question import (
-    DEFAULT_LIMIT,
-    MOST_ROWS,
-    RUNNING,
-    BadRequest,
-    Filters,
-    address_of,
-    as_address,
-    body_of,
-    filters_of,
-    in_json,
-    number_of,
-    require_known,
-)
-from nfmasq.control.schemas import SCHEMA, Host, Running
-
-STEP = 1000
-"""Rows read under one hold of the table."""
+from nfmasq.control import forwards, helpers, lists, openapi, report
+from nfmasq.control.operations import Handler, operation
+from nfmasq.control.question import RUNNING, BadRequest, as_address, body_of, in_json
+from nfmasq.control.running import Running
+from nfmasq.control.schemas import SCHEMA, Flush, Flushed, Reloaded, Status
 
 log = logging.getLogger("nfmasq")
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+class Document(TypedDict):
+    """An OpenAPI document, version 3.1."""
+
+    openapi: str
+    info: dict[str, str]
+    paths: dict[str, Any]
+    components: dict[str, Any]
 
 
 def application(running: Running) -> web.Application:
     """The control API of a running daemon."""
     app = web.Application(middlewares=[_errors_as_json])
     app[RUNNING] = running
-    app.router.add_get("/v1/status", get_status)
-    app.router.add_get("/v1/sessions", get_sessions)
-    app.router.add_get("/v1/mappings", get_mappings)
-    app.router.add_get("/v1/hosts", get_hosts)
-    app.router.add_get("/v1/drops", get_drops)
-    app.router.add_post("/v1/flush", post_flush)
-    app.router.add_post("/v1/reload", post_reload)
-    forwards.add_routes(app)
-    helpers.add_routes(app)
+    for each in OPERATIONS:
+        if each.method == "GET":
+            app.router.add_get(each.path, each.handler)  # and HEAD
+        else:
+            app.router.add_route(each.method, each.path, each.handler)
     return app
 
 
 async def get_status(request: web.Request) -> web.Response:
     """The daemon at this moment."""
-    return in_json(dict(report.status(request.app[RUNNING])))
-
-
-async def get_sessions(request: web.Request) -> web.Response:
-    """Sessions in order of their index; "next" is the `after` of the following part, null at the end."""
-    running = request.app[RUNNING]
-    names = {entry.number: entry.name for entry in running.helpers().values()}
-    filters, number = filters_of(request, "helper"), _helper_of(request, names)
-    shown = partial(rows.session, helpers=names)
-    keep = None if number is None else (lambda row: row.helper == number)
-    return await _list("sessions", running.table.sessions, shown, filters, keep)
-
-
-async def get_mappings(request: web.Request) -> web.Response:
-    """Mappings, as sessions."""
-    return await _list("mappings", request.app[RUNNING].table.mappings, rows.mapping, filters_of(request))
-
-
-async def get_hosts(request: web.Request) -> web.Response:
-    """Internal hosts in order of their addresses; `after` is an address here."""
-    require_known(request, {"after", "limit", "host"})
-    after = address_of(request, "after")
-    only = address_of(request, "host")
-    limit = number_of(request, "limit", DEFAULT_LIMIT, 1, MOST_ROWS)
-    listed = await asyncio.to_thread(_hosts, request.app[RUNNING].table, after, only)
-    following = listed[limit - 1]["host"] if len(listed) > limit else None
-    return in_json({"schema": SCHEMA, "hosts": listed[:limit], "next": following})
-
-
-async def get_drops(request: web.Request) -> web.Response:
-    """Every reason for a drop with its count and its sentence."""
-    require_known(request, set())
-    return in_json({"schema": SCHEMA, "drops": rows.drops(request.app[RUNNING].table.counters())})
+    return in_json(report.status(request.app[RUNNING]))
 
 
 async def post_flush(request: web.Request) -> web.Response:
@@ -109,7 +59,7 @@ async def post_flush(request: web.Request) -> web.Response:
 
 
 async def post_reload(request: web.Request) -> web.Response:
-    """Read the configuration again. 422 with every error when it is not good; then the old one stays."""
+    """Read the configuration again, and adopt it when it is good."""
     outcome = await request.app[RUNNING].reload()
     errors = [{"key": error.key, "reason": error.reason} for error in outcome.errors]
     answer = {
@@ -121,69 +71,34 @@ async def post_reload(request: web.Request) -> web.Response:
     return in_json(answer, 422 if errors else 200)
 
 
-def _hosts(table: Table, after: IPv4Address | None, only: IPv4Address | None) -> list[Host]:
-    return rows.hosts(
-        {
-            address: numbers
-            for address, numbers in table.hosts().items()
-            if (after is None or address > after) and (only is None or address == only)
-        }
-    )
+async def get_openapi(request: web.Request) -> web.Response:
+    """This document."""
+    return in_json(openapi.document(OPERATIONS))
 
 
-def _helper_of(request: web.Request, names: MappingOf[int, str]) -> int | None:
-    """The parameter `helper` as a number; None if it is not there. Raises BadRequest."""
-    word = request.query.get("helper")
-    if word is None:
-        return None
-    for number, name in names.items():
-        if name == word:
-            return number
-    raise BadRequest(f"no such helper: {word!r}; there are: {', '.join(sorted(names.values())) or 'none'}")
-
-
-async def _list(
-    name: str,
-    read: Callable[..., Sequence[Any]],
-    shown: Callable[[Any], Any],
-    filters: Filters,
-    keep: Callable[[Any], bool] | None = None,
-) -> web.Response:
-    """keep: which rows are meant, of those that `read` gives for the filters; None: all."""
-    parts: list[str] = []
-    after, wanted = filters.after, filters.limit
-    while wanted > 0:
-        step = filters._replace(after=after, limit=STEP if keep else min(STEP, wanted))
-        page, after, more = await asyncio.to_thread(_part, read, shown, step, keep, wanted)
-        parts.extend(page)
-        wanted -= len(page)
-        if not more:
-            return _listed(name, parts, None)
-    return _listed(name, parts, after)
-
-
-def _part(
-    read: Callable[..., Sequence[Any]],
-    shown: Callable[[Any], Any],
-    filters: Filters,
-    keep: Callable[[Any], bool] | None,
-    wanted: int,
-) -> tuple[list[str], int, bool]:
-    """Rows as text, no more than are wanted; the number of the last one looked at; may more follow?"""
-    found = read(*filters)
-    meant = [row for row in found if keep is None or keep(row)]
-    more = len(found) == filters.limit or len(meant) > wanted
-    looked_at = meant[:wanted] if len(meant) > wanted else found
-    return (
-        [json.dumps(shown(row)) for row in meant[:wanted]],
-        looked_at[-1].number if looked_at else filters.after,
-        more,
-    )
-
-
-def _listed(name: str, parts: list[str], following: int | None) -> web.Response:
-    text = f'{{"schema": {SCHEMA}, "{name}": [{", ".join(parts)}], "next": {json.dumps(following)}}}\n'
-    return web.Response(text=text, content_type="application/json")
+OPERATIONS = (
+    operation("GET", "/v1/status", get_status, Status),
+    *lists.OPERATIONS,
+    *helpers.OPERATIONS,
+    *forwards.OPERATIONS,
+    operation(
+        "POST",
+        "/v1/flush",
+        post_flush,
+        Flushed,
+        body=Flush,
+        errors={400: "The body does not say which sessions."},
+    ),
+    operation(
+        "POST",
+        "/v1/reload",
+        post_reload,
+        Reloaded,
+        errors={422: "The configuration is wrong; the old one stays."},
+    ),
+    operation("GET", "/v1/openapi.json", get_openapi, Document),
+)
+"""All the API can be asked."""
 
 
 @web.middleware
@@ -197,7 +112,7 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
             {"schema": SCHEMA, "error": f"{request.method} {request.path}: {error.reason}"}, error.status
         )
     except ConnectionError:
-        return web.Response(status=400)  # nobody is there any more to read it
+        return web.Response(status=400)  # the client has gone
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         return in_json({"schema": SCHEMA, "error": "internal error; the daemon's log has it"}, 500)

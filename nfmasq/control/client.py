@@ -1,6 +1,6 @@
 """The command line's side of the control API: HTTP on a unix socket, with the standard library alone.
 
-It is imported by every client command, so it imports little.
+Every client command imports it, so it imports little.
 """
 
 import http.client
@@ -17,7 +17,7 @@ Answer = dict[str, Any]
 
 
 class Part(NamedTuple):
-    """Some rows of a list, and the `after` that gives those behind them; None at the end."""
+    """Some rows of a list, and the `after` that gives the next ones; None at the end."""
 
     rows: list[Answer]
     following: Any
@@ -110,7 +110,7 @@ class Client:
             ) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise NotReachable(
-                f"what answers on {self.path} is not nfmasq or just ended ({str(error).strip()})"
+                f"the program that answers on {self.path} is not nfmasq or just ended ({str(error).strip()})"
             ) from None
         finally:
             connection.close()

@@ -1,63 +1,80 @@
-"""The handlers of /v1/forwards: what is forwarded, more of it, less of it."""
+"""The list of forwards, and the operations that add and remove one."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address
+from typing import Required, TypedDict
 
 from aiohttp import web
 
-from nfmasq._fastpath import MappingRow, Table
+from nfmasq._fastpath import Table
 from nfmasq.config import ConfigInvalid, added_forward
 from nfmasq.config import Forward as Written
 from nfmasq.config.protocols import numbers_of
 from nfmasq.config.values import described
-from nfmasq.control.question import (
-    DEFAULT_LIMIT,
-    MOST_ROWS,
-    RUNNING,
-    BadRequest,
-    address_of,
-    body_of,
-    in_json,
-    number_of,
-    protocol_of,
-    require_known,
-)
-from nfmasq.control.schemas import SCHEMA, Forward
-from nfmasq.core.policy import ANY_PROTOCOL
+from nfmasq.control.forwarded import sessions_of
+from nfmasq.control.operations import operation
+from nfmasq.control.paging import Part
+from nfmasq.control.question import RUNNING, BadRequest, Question, body_of, in_json, require_known
+from nfmasq.control.running import Running
+from nfmasq.control.schemas import SCHEMA
 from nfmasq.runtime.forwards import Entry, ForwardRefused, NoSuchForward
 
-MOST_LOOKED_AT = 5_000_000
-"""Records of the table that may be gone through to count the sessions of forwards: some 20 ms."""
+
+class Forward(TypedDict):
+    """One forward: the keys of its table, None meaning all; its id; and its source: config, runtime or kept.
+
+    sessions: those that use the external endpoints of the forward now. None where others look the same,
+    or where counting them would take long.
+    """
+
+    id: str
+    source: str
+    protocol: str
+    external_address: str | None
+    external_port: str | None
+    to: list[str]
+    sessions: int | None
 
 
-def add_routes(app: web.Application) -> None:
-    """Serve /v1/forwards."""
-    app.router.add_get("/v1/forwards", get_forwards)
-    app.router.add_post("/v1/forwards", post_forwards)
-    app.router.add_delete("/v1/forwards/{id}", delete_forward)
+class NewForward(TypedDict, total=False):
+    """The forward to add: the keys of [[forward]] in the configuration. persist: keep it across restarts."""
+
+    protocol: str
+    external_address: str
+    external_port: str
+    to: Required[str | list[str]]
+    persist: bool
 
 
-async def get_forwards(request: web.Request) -> web.Response:
-    """Forwards in the order they were written and added; `after` is an id here."""
-    require_known(request, {"after", "limit", "host", "port", "protocol"})
-    limit = number_of(request, "limit", DEFAULT_LIMIT, 1, MOST_ROWS)
-    port, protocol = number_of(request, "port", 0, 0, 65535), protocol_of(request)
+class AddedForward(Forward):
+    """The forward as it was added, and what keeps it from working at the moment."""
+
+    schema: int
+    warnings: list[str]
+
+
+class RemovedForward(TypedDict):
+    """The id of the forward that was removed."""
+
+    schema: int
+    removed: str
+
+
+async def read(running: Running, asked: Question) -> Part:
+    """Forwards in the order they were written and added; `after` is an id. Raises BadRequest."""
     entries = [
         entry
-        for entry in _after(request.app[RUNNING].forwards(), request.query.get("after"))
-        if _matches(entry.forward, address_of(request, "host"), port, protocol)
+        for entry in _after(running.forwards.entries, asked.after)
+        if _matches(entry.forward, asked.host, asked.port, asked.protocol)
     ]
-    listed = await asyncio.to_thread(_rows, request.app[RUNNING].table, entries[:limit])
-    following = listed[-1]["id"] if len(entries) > limit else None
-    return in_json({"schema": SCHEMA, "forwards": listed, "next": following})
+    rows = await asyncio.to_thread(_rows, running.table, entries[: asked.limit])
+    return Part(rows, rows[-1]["id"] if len(entries) > asked.limit else None)
 
 
 async def post_forwards(request: web.Request) -> web.Response:
-    """Add a forward: the keys of [[forward]], and "persist": true to keep it across restarts.
-
-    400 when it is wrong by itself, 409 when it clashes with another or cannot be kept.
-    """
+    """Add a forward. It is in force when the answer comes."""
+    running = request.app[RUNNING]
     table = await body_of(request)
     persist = table.pop("persist", False)
     if not isinstance(persist, bool):
@@ -67,27 +84,49 @@ async def post_forwards(request: web.Request) -> web.Response:
     except ConfigInvalid as invalid:
         return _refused(invalid, 400)
     try:
-        entry = await request.app[RUNNING].add_forward(table, persist)
+        entry = await running.forwards.add(table, persist)
     except ConfigInvalid as invalid:
         return _refused(invalid, 409)
     except ForwardRefused as refused:
         return in_json({"schema": SCHEMA, "error": str(refused)}, 409)
-    (row,) = await asyncio.to_thread(_rows, request.app[RUNNING].table, [entry])
+    (row,) = await asyncio.to_thread(_rows, running.table, [entry])
     about = f"forward {entry.forward.id}: "
-    warnings = [line for line in request.app[RUNNING].situation().warnings if line.startswith(about)]
+    warnings = [line for line in running.situation().warnings if line.startswith(about)]
     return in_json({"schema": SCHEMA, **row, "warnings": warnings})
 
 
 async def delete_forward(request: web.Request) -> web.Response:
-    """End a forward that was added; its live sessions go on. 404 for an unknown one, 409 for the file's."""
+    """Remove a forward that was added while the daemon runs. Its sessions go on."""
     require_known(request, set())
     try:
-        entry = await request.app[RUNNING].remove_forward(request.match_info["id"])
+        entry = await request.app[RUNNING].forwards.remove(request.match_info["id"])
     except NoSuchForward as unknown:
         return in_json({"schema": SCHEMA, "error": str(unknown)}, 404)
     except ForwardRefused as refused:
         return in_json({"schema": SCHEMA, "error": str(refused)}, 409)
     return in_json({"schema": SCHEMA, "removed": entry.forward.id})
+
+
+OPERATIONS = (
+    operation(
+        "POST",
+        "/v1/forwards",
+        post_forwards,
+        AddedForward,
+        body=NewForward,
+        errors={
+            400: "The forward is wrong by itself.",
+            409: "It clashes with another forward, or cannot be kept.",
+        },
+    ),
+    operation(
+        "DELETE",
+        "/v1/forwards/{id}",
+        delete_forward,
+        RemovedForward,
+        errors={404: "No forward has this id.", 409: "The forward is in the configuration."},
+    ),
+)
 
 
 def _refused(invalid: ConfigInvalid, status: int) -> web.Response:
@@ -116,11 +155,8 @@ def _matches(forward: Written, host: IPv4Address | None, port: int, protocol: in
 
 
 def _rows(table: Table, entries: Sequence[Entry]) -> list[Forward]:
-    """The entries as the API shows them, with their sessions if those are counted in a moment."""
-    gauges = table.gauges()
-    hosts = {target.address for entry in entries if _countable(entry.forward) for target in entry.forward.to}
-    quick = len(hosts) * sum(gauges.mappings) <= MOST_LOOKED_AT
-    mappings = [row for host in hosts for row in _mappings(table, host)] if quick else []
+    """The entries as the API shows them."""
+    counted = sessions_of([entry.forward for entry in entries], table)
     return [
         {
             "id": forward.id,
@@ -129,36 +165,7 @@ def _rows(table: Table, entries: Sequence[Entry]) -> list[Forward]:
             "external_address": None if forward.external_address is None else str(forward.external_address),
             "external_port": None if forward.external_port is None else str(forward.external_port),
             "to": [str(target) for target in forward.to],
-            "sessions": _sessions(forward, mappings) if quick and _countable(forward) else None,
+            "sessions": sessions,
         }
-        for forward, source in entries
+        for (forward, source), sessions in zip(entries, counted, strict=True)
     ]
-
-
-def _countable(forward: Written) -> bool:
-    """A default host's own sessions look like those that were led to it."""
-    return forward.external_port is not None or forward.external_address is not None
-
-
-def _mappings(table: Table, host: IPv4Address) -> Iterator[MappingRow]:
-    after, step = 0, 1000
-    while True:
-        found = table.mappings(after, step, host)
-        yield from (row for row in found if row.internal[0] == host)
-        if len(found) < step:
-            return
-        after = found[-1].number
-
-
-def _sessions(forward: Written, mappings: Iterable[MappingRow]) -> int:
-    """Of these mappings, the sessions of those that stand on what the forward claims."""
-    hosts = {target.address for target in forward.to}
-    protocols, ports = numbers_of(forward.protocol), forward.external_port
-    return sum(
-        row.sessions
-        for row in mappings
-        if row.internal[0] in hosts
-        and (row.protocol in protocols or protocols == (ANY_PROTOCOL,))
-        and forward.external_address in {None, row.external[0]}
-        and (ports is None or ports.first <= row.external[1] <= ports.last)
-    )

@@ -1,70 +1,100 @@
-"""The handlers of /v1/helpers: which there are, for whom they are on, what they did; and the switch."""
+"""The list of helpers, and the operation that enables or disables one."""
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from aiohttp import web
 
 from nfmasq.config.addresses import network
 from nfmasq.config.values import described
-from nfmasq.control.question import (
-    DEFAULT_LIMIT,
-    MOST_ROWS,
-    RUNNING,
-    BadRequest,
-    body_of,
-    in_json,
-    number_of,
-    require_known,
-)
-from nfmasq.control.schemas import SCHEMA, Helper, Running
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.control.operations import operation
+from nfmasq.control.paging import Part, cut
+from nfmasq.control.question import RUNNING, BadRequest, Question, body_of, in_json, require_known
+from nfmasq.control.running import Running
+from nfmasq.control.schemas import SCHEMA
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.runtime.helpers import Entry, HelperRefused, NoSuchHelper
 
 
-def add_routes(app: web.Application) -> None:
-    """Serve /v1/helpers."""
-    app.router.add_get("/v1/helpers", get_helpers)
-    app.router.add_put("/v1/helpers/{name}", put_helper)
+class HelperNetwork(TypedDict):
+    """A network with a setting of its own, different from the helper's."""
+
+    cidr: str
+    enabled: bool
 
 
-async def get_helpers(request: web.Request) -> web.Response:
-    """Every helper that could be loaded, in order of the names; `after` is a name here."""
-    require_known(request, {"after", "limit", "helper"})
-    limit = number_of(request, "limit", DEFAULT_LIMIT, 1, MOST_ROWS)
-    after, only = request.query.get("after", ""), request.query.get("helper")
-    listed = [
-        row for row in rows(request.app[RUNNING]) if row["name"] > after and only in {None, row["name"]}
+class Helper(TypedDict):
+    """One helper. enabled: outside its networks, of which the first one counts: the narrowest.
+
+    sessions: those it reads now. messages: seen, rewritten, refused (not acted on), error. refused: the
+    messages not acted on, by reason. seconds: of processor time so far.
+    """
+
+    name: str
+    about: str
+    enabled: bool
+    networks: list[HelperNetwork]
+    transport: str
+    ports: list[int]
+    options: dict[str, str]
+    sessions: int
+    messages: dict[str, int]
+    refused: dict[str, int]
+    seconds: float
+
+
+class SetHelper(TypedDict):
+    """Enable or disable a helper. internal: only for the hosts of this network; without it for all hosts."""
+
+    enabled: bool
+    internal: NotRequired[str | None]
+
+
+class HelperAsSet(Helper):
+    """The helper after the change."""
+
+    schema: int
+
+
+async def read(running: Running, asked: Question) -> Part:
+    """Every helper that could be loaded, in order of the names; `after` is a name."""
+    counters = running.helpers.counters()
+    rows = [
+        _row(entry, counters)
+        for name, entry in sorted(running.helpers.entries.items())
+        if name > (asked.after or "") and asked.helper in {None, name}
     ]
-    following = listed[limit - 1]["name"] if len(listed) > limit else None
-    return in_json({"schema": SCHEMA, "helpers": listed[:limit], "next": following})
+    return cut(rows, asked, "name")
 
 
 async def put_helper(request: web.Request) -> web.Response:
-    """Switch a helper, {"enabled": true}, for all or for the hosts of "internal" alone: at once.
-
-    404 for an unknown one, 409 for one that cannot be switched so.
-    """
+    """Enable or disable a helper. It is in force when the answer comes."""
     require_known(request, set())
-    enabled, internal = _switch_of(await body_of(request))
+    enabled, internal = _setting_of(await body_of(request))
     running = request.app[RUNNING]
     try:
-        entry = await running.turn_helper(request.match_info["name"], enabled, internal)
+        entry = await running.helpers.set_enabled(request.match_info["name"], enabled, internal)
     except NoSuchHelper as unknown:
         return in_json({"schema": SCHEMA, "error": str(unknown)}, 404)
     except HelperRefused as refused:
         return in_json({"schema": SCHEMA, "error": str(refused)}, 409)
-    return in_json({"schema": SCHEMA, **_row(entry, running.helper_counters())})
+    return in_json({"schema": SCHEMA, **_row(entry, running.helpers.counters())})
 
 
-def rows(running: Running) -> list[Helper]:
-    """The helpers as the API shows them."""
-    counters = running.helper_counters()
-    return [_row(entry, counters) for _, entry in sorted(running.helpers().items())]
+OPERATIONS = (
+    operation(
+        "PUT",
+        "/v1/helpers/{name}",
+        put_helper,
+        HelperAsSet,
+        body=SetHelper,
+        errors={404: "No helper has this name.", 409: "The helper cannot be enabled or disabled so."},
+    ),
+)
 
 
-def _switch_of(asked: dict[str, Any]) -> tuple[bool, IPv4Network | None]:
+def _setting_of(asked: dict[str, Any]) -> tuple[bool, IPv4Network | None]:
     unknown = sorted(asked.keys() - {"enabled", "internal"})
     if unknown:
         raise BadRequest(f'no such key: {unknown[0]!r}; there are: "enabled", "internal"')

@@ -1,13 +1,15 @@
-"""What a request asks, read and checked; and the form of an answer."""
+"""A request, read and checked; and the form of an answer."""
 
 import json
+from collections.abc import Callable, Collection, Iterable
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from nfmasq.control import rows
-from nfmasq.control.schemas import Running
+from nfmasq.config.protocols import PROTOCOL_NUMBERS
+from nfmasq.control.listings import Filter, Listing
+from nfmasq.control.running import Running
 
 RUNNING = web.AppKey("running", Running)
 
@@ -16,51 +18,46 @@ MOST_ROWS = 10_000
 
 
 class BadRequest(Exception):
-    """What was asked cannot be understood; the text says what can."""
+    """A request that cannot be understood; the text names what is taken."""
 
 
-class Filters(NamedTuple):
-    """What part of a list is asked for; zeros and None take everything."""
+class Question(NamedTuple):
+    """Which part of a list is asked for; zeros, -1 and None take everything.
 
-    after: int
-    limit: int
-    host: IPv4Address | None
-    port: int
-    protocol: int
+    after: where the part before it ended: an index of the table, an address or a word, as the list has it.
+    """
+
+    after: Any = None
+    limit: int = DEFAULT_LIMIT
+    host: IPv4Address | None = None
+    port: int = 0
+    protocol: int = -1
+    helper: str | None = None
 
 
-def in_json(content: dict[str, Any], status: int = 200) -> web.Response:
+def parameters(listing: Listing) -> tuple[Filter, ...]:
+    """The parameters a list takes, besides `limit`."""
+    return (*listing.filters, *([listing.after] if listing.after else []))
+
+
+def question_of(request: web.Request, listing: Listing) -> Question:
+    """The part of a list that is asked for. Raises BadRequest."""
+    taken = parameters(listing)
+    require_known(request, {each.name for each in taken} | ({"limit"} if listing.after else set()))
+    given = {each.name: _READ[each.kind](request, each.name) for each in taken if each.name in request.query}
+    return Question(limit=number_of(request, "limit", DEFAULT_LIMIT, 1, MOST_ROWS), **given)
+
+
+def in_json(content: Any, status: int = 200) -> web.Response:
     """A JSON object as an answer."""
     return web.Response(text=json.dumps(content) + "\n", status=status, content_type="application/json")
 
 
-def filters_of(request: web.Request, *others: str) -> Filters:
-    """What part of a list is asked for. others: parameters it takes besides. Raises BadRequest."""
-    require_known(request, {"after", "limit", "host", "port", "protocol", *others})
-    return Filters(
-        after=number_of(request, "after", 0, 0, 2**32 - 1),
-        limit=number_of(request, "limit", DEFAULT_LIMIT, 1, MOST_ROWS),
-        host=address_of(request, "host"),
-        port=number_of(request, "port", 0, 0, 65535),
-        protocol=protocol_of(request),
-    )
-
-
-def require_known(request: web.Request, known: set[str]) -> None:
+def require_known(request: web.Request, known: Collection[str]) -> None:
     """Raise BadRequest for a parameter that is none of `known`."""
     for name in request.query:
         if name not in known:
-            allowed = ", ".join(sorted(known)) or "none"
-            raise BadRequest(f"no such parameter: {name!r}; this list takes: {allowed}")
-
-
-def protocol_of(request: web.Request) -> int:
-    """The parameter `protocol` as an IP protocol number; -1 if it is not there. Raises BadRequest."""
-    word = request.query.get("protocol")
-    try:
-        return -1 if word is None else rows.protocol_number(word)
-    except ValueError as error:
-        raise BadRequest(str(error)) from None
+            raise BadRequest(f"no such parameter: {name!r}; this list takes: {_listed(known)}")
 
 
 def number_of(request: web.Request, name: str, default: int, least: int, most: int) -> int:
@@ -71,12 +68,6 @@ def number_of(request: web.Request, name: str, default: int, least: int, most: i
     if not (text.isdecimal() and text.isascii() and len(text) < 12 and least <= int(text) <= most):
         raise BadRequest(f"{name} must be a number from {least} to {most}, not {text!r}")
     return int(text)
-
-
-def address_of(request: web.Request, name: str) -> IPv4Address | None:
-    """A parameter that is an address. Raises BadRequest."""
-    text = request.query.get(name)
-    return None if text is None else as_address(name, text)
 
 
 def as_address(name: str, text: str) -> IPv4Address:
@@ -96,3 +87,30 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BadRequest("the body must be a JSON object")
     return content
+
+
+def _protocol(request: web.Request, name: str) -> int:
+    """An IP protocol number from a name, or from a number written out."""
+    word = request.query[name]
+    number = PROTOCOL_NUMBERS.get(word.lower())
+    if number is None and word.isdecimal() and len(word) <= 3 and int(word) < 256:
+        number = int(word)
+    if number is None:
+        raise BadRequest(
+            f"no such protocol: {word!r}; use {', '.join(PROTOCOL_NUMBERS)} or a number up to 255"
+        )
+    return number
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+_READ: dict[str, Callable[[web.Request, str], Any]] = {
+    "address": lambda request, name: as_address(name, request.query[name]),
+    "port": lambda request, name: number_of(request, name, 0, 0, 65535),
+    "protocol": _protocol,
+    "number": lambda request, name: number_of(request, name, 0, 0, 2**32 - 1),
+    "word": lambda request, name: request.query[name],
+}
+"""How a parameter of each kind is read."""

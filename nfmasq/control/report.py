@@ -1,13 +1,14 @@
-"""The status: everything about the daemon at one moment, for the command line and the page."""
+"""The status: the daemon at one moment, for the command line and the page."""
 
 import os
 from datetime import UTC, datetime
 
 from nfmasq import __version__
 from nfmasq._fastpath import Gauges
-from nfmasq.control.schemas import SCHEMA, Ports, QueueStatus, Running, Status
+from nfmasq.control.running import Running
+from nfmasq.control.schemas import SCHEMA, Ports, QueueStatus, Status
 from nfmasq.core.policy import TRANSPORTS
-from nfmasq.core.worker import KernelQueue, kernel_queues
+from nfmasq.machine.queues import KernelQueue, shown_queues, together
 
 DIRECTIONS = ("outbound", "inbound", "hairpin")
 """The directions of `Counters`, in the order of their index."""
@@ -25,14 +26,11 @@ def by_direction(numbers: tuple[tuple[int, ...], ...]) -> dict[str, dict[str, in
 
 def seen_by_kernel() -> dict[int, KernelQueue]:
     """The kernel's numbers of the queues; empty when it shows none."""
-    try:
-        return kernel_queues()
-    except OSError:
-        return {}
+    return shown_queues()
 
 
 def status(running: Running) -> Status:
-    """The status of a running daemon. Degraded when anything keeps it from translating all it should."""
+    """The status of a running daemon. Degraded: a problem keeps it from translating all traffic."""
     situation = running.situation()
     counters = running.table.counters()
     gauges = running.table.gauges()
@@ -43,6 +41,7 @@ def status(running: Running) -> Status:
         "started": datetime.fromtimestamp(running.started, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "uptime_s": running.uptime_s,
         "state": "degraded" if situation.problems else "ok",
+        "problems": list(situation.problems),
         "reasons": list(situation.problems),
         "warnings": list(situation.warnings),
         "external_interface": situation.external_interface,
@@ -51,7 +50,11 @@ def status(running: Running) -> Status:
         "internal_interfaces": list(situation.internal_interfaces),
         "internal_networks": [str(network) for network in situation.internal_networks],
         "diversion": situation.diversion,
-        "rules": {"in_place": situation.rules_in_place, "restored": situation.rules_restored},
+        "rules": {
+            "in_place": situation.rules_in_place,
+            "reinstalled": situation.rules_reinstalled,
+            "restored": situation.rules_reinstalled,
+        },
         "sessions": by_protocol(gauges.sessions),
         "mappings": by_protocol(gauges.mappings),
         "ports": _ports(gauges),
@@ -73,7 +76,7 @@ def _queues(running: Running) -> list[QueueStatus]:
     kernel = seen_by_kernel()
     rows: list[QueueStatus] = []
     for worker in running.workers:
-        own, seen = worker.counters(), worker.seen_in(kernel)
+        own, seen = worker.counters(), together(kernel, worker.numbers)
         rows.append(
             {
                 "queue": worker.number,
@@ -82,6 +85,7 @@ def _queues(running: Running) -> list[QueueStatus]:
                 "batches": own.batches,
                 "lost": own.lost,
                 "overruns": own.overruns,
+                "rejected": own.refused,
                 "refused": own.refused,
                 "waiting": seen.waiting,
                 "dropped": seen.dropped + seen.dropped_at_socket,

@@ -1,9 +1,11 @@
-"""The control socket's place in the file system: who may take it, and when.
+"""The control socket's place in the file system.
 
-A socket file outlives a killed daemon. Whether one is alive is asked by connecting, never by the file's being
-there. Ours is made under another name, listening and with its mode set, and then renamed into place: a client
-sees the old socket or the new one, and never one that is half made. Its inode tells at the end whether the
-file is still ours to remove.
+A socket file outlives a killed daemon, so a connection tells whether a daemon is alive; the file does not.
+Our socket is made under another name, listening and with its mode set, and then renamed into place. So a
+client sees the old socket or the new one, never a half-made one. At the end the inode tells whether the file
+is still ours.
+
+What is stored: the listening socket and the inode of its file. `close` ends both.
 """
 
 import os
@@ -69,5 +71,5 @@ def _require_free(path: Path) -> None:
         except (ConnectionRefusedError, FileNotFoundError):
             return
         except TimeoutError:
-            pass  # somebody listens and is too busy to answer
+            pass  # a program listens and is too busy to answer
     raise AnotherRuns(f"another nfmasq is running and answers on {path}")

@@ -2,44 +2,14 @@
 
 The thread spends its life in `Queue.serve`, which holds no GIL. A worker that ends without having been asked
 to has failed: `failure` says why, and the daemon ends, for no thread empties its queue.
-The kernel keeps numbers of its own about each queue; `kernel_queues` reads them.
 """
 
 import threading
-from collections.abc import Mapping
-from pathlib import Path
-from typing import NamedTuple
 
 from nfmasq._fastpath import Queue, QueueCounters, Table
 
-KERNEL_QUEUES = Path("/proc/thread-self/net/netfilter/nfnetlink_queue")
 STOP_WITHIN_S = 2.0
 NO_QUEUE = -1
-
-
-class KernelQueue(NamedTuple):
-    """The kernel's view of one queue.
-
-    holder: the netlink port bound to it, most often a pid; waiting: packets without a verdict;
-    dropped: because the queue was full; dropped_at_socket: because the socket's buffer was.
-    """
-
-    holder: int
-    waiting: int
-    dropped: int
-    dropped_at_socket: int
-
-
-def kernel_queues() -> dict[int, KernelQueue]:
-    """The bound queues of this network namespace, by number.
-
-    Raises FileNotFoundError when the kernel has no netfilter queues (or their module is not loaded).
-    """
-    queues = {}
-    for line in KERNEL_QUEUES.read_text(encoding="ascii").splitlines():
-        columns = [int(word) for word in line.split()]
-        queues[columns[0]] = KernelQueue(columns[1], columns[2], columns[5], columns[6])
-    return queues
 
 
 class Worker:
@@ -70,16 +40,6 @@ class Worker:
         else:
             if not self._asked_to_stop:
                 self.failure = f"queue {self.number} ended by itself"
-
-    def seen_in(self, kernel: Mapping[int, KernelQueue]) -> KernelQueue:
-        """What the kernel says of this worker's queues together; zeros for those it does not show."""
-        shown = [kernel[number] for number in self.numbers if number in kernel]
-        return KernelQueue(
-            shown[0].holder if shown else 0,
-            sum(queue.waiting for queue in shown),
-            sum(queue.dropped for queue in shown),
-            sum(queue.dropped_at_socket for queue in shown),
-        )
 
     def counters(self) -> QueueCounters:
         """This worker's dealings with the kernel since its start."""

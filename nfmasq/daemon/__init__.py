@@ -1,8 +1,10 @@
 """The daemon: what `nfmasq run` runs.
 
-`start` takes what it needs, `life` is the order from start to end, `running` watches over everything between,
-`supervise` keeps policy and rules as they should be, `reload` reads the configuration again, `heartbeat` and
-`notify` tell the service manager that it lives.
+`life` is the order from start to end: `start` takes sockets, table and workers, `running` is the daemon with
+its parts, `serve` watches over it until the end. `supervise` keeps policy and rules as they should be, by
+`uplink`, `rules` and `problems`; every change goes through the one thread of `hand`. `reload` reads the
+configuration again. `refuse` sends ICMP for refused sessions. `heartbeat`, `notify` and `standstill` find a
+daemon that hangs.
 """
 
 import asyncio
@@ -35,7 +37,7 @@ def run(config_path: Path, keep_rules: bool = False) -> int:
 
 
 def _log_to_stderr() -> None:
-    """One line an event; the journal writes its own time beside each."""
+    """Log one line an event, without the time where the journal writes its own."""
     when = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=f"{when}%(levelname)-7s %(message)s")
     log.setLevel(logging.INFO)
@@ -43,5 +45,5 @@ def _log_to_stderr() -> None:
 
 
 def _is_our_fault(record: logging.LogRecord) -> bool:
-    """What a client sends that is not HTTP is answered with 400; a line each would let it flood the log."""
+    """Whether an error is ours. A client that sends no HTTP gets 400, and no line in the log."""
     return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))

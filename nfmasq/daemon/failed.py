@@ -1,4 +1,4 @@
-"""A start that cannot go on: what to say, and how to end."""
+"""A start that failed: its error message and its exit code."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from nfmasq.exits import Exit
 
 
 class StartFailed(Exception):
-    """The daemon cannot start. lines: each names what is wrong and the mend."""
+    """The daemon cannot start. lines: each names the fault and what to do."""
 
     def __init__(self, lines: str | Iterable[str], code: Exit = Exit.FAILED) -> None:
         self.lines = [lines] if isinstance(lines, str) else list(lines)

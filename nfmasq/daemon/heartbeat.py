@@ -1,8 +1,8 @@
-"""Do the workers still turn? Their loops count beats; a worker whose count stood still is stuck.
+"""Finds workers that are stuck. Their loops count beats; a worker whose count did not grow is stuck.
 
 What is stored: each worker's count at the last look. Only `beat` writes it. A stuck worker is a problem in
-the status, and no sign of life goes to the service manager, whose watchdog then ends the daemon: a fresh one
-finds the sessions again, a stuck one holds its queue for ever.
+the status. The service manager then gets no sign of life, and its watchdog ends the daemon. The next daemon
+recovers the sessions, while a stuck worker would keep its queues for ever.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from nfmasq.core.worker import Worker
 
 class Heartbeat:
     """Watches the beats of the workers. Looks must be half a second apart or more: an idle worker
-    turns four times a second."""
+    beats four times a second."""
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
@@ -20,7 +20,7 @@ class Heartbeat:
         self.stuck: tuple[int, ...] = ()
 
     def beat(self) -> bool:
-        """Look once; True when every worker has turned since the last look."""
+        """Look once; True when every worker beat since the last look."""
         stuck = []
         for worker in self._workers:
             beats = worker.counters().beats

@@ -1,8 +1,8 @@
-"""The daemon's life: take what it needs, set up, serve, and go in an order that leaks nothing.
+"""The daemon's life: take sockets, table and queues, set up, serve, and end in an order that leaks nothing.
 
-A clean stop takes the rules out first, so that nothing waits in a queue nobody serves. Any other end, and a
-stop that is told to keep them, leaves the rules and the guard where they are: without a daemon the diverted
-packets are dropped, never forwarded as they are, and never answered by the router itself, which would reset
+A clean stop removes the rules first, so that no packet waits in a queue without a worker. Any other end, and
+a stop with --keep-rules, leaves the rules and the guard in place. Without a daemon the diverted packets are
+dropped. They are never forwarded untranslated, and the router itself never answers them, which would reset
 connections.
 """
 
@@ -23,11 +23,13 @@ from nfmasq.daemon import start
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.helping import Helping
 from nfmasq.daemon.notify import notify
+from nfmasq.daemon.rules import RULES_FAILED
 from nfmasq.daemon.running import Daemon
-from nfmasq.daemon.supervise import RULES_FAILED, Supervisor
+from nfmasq.daemon.serve import serve
+from nfmasq.daemon.supervise import Supervisor
 from nfmasq.diversion import DiversionUnavailable, probe
 from nfmasq.exits import Exit
-from nfmasq.machine.uplink import UplinkMissing
+from nfmasq.machine.interfaces import UplinkMissing
 from nfmasq.web import page
 
 DUMP_THREADS = 2
@@ -64,17 +66,21 @@ async def live(config_path: Path, keep_rules: bool) -> int:
         queues = config.engine.diverted_to
         workers = start.workers(*queues, table, undo)
         helping = Helping(config, table)
-        undo.callback(helping.stop)  # before the workers, who bring back what it holds
+        undo.callback(helping.stop)  # before the workers, which take back the packets it has
         supervisor = Supervisor(config, table, diversion, queues, helping)
         for warning in supervisor.forwards.warnings:
             log.warning("%s", warning)
-        daemon = Daemon(config_path, table, workers, supervisor, end)
+        daemon = Daemon(config_path, table, workers, supervisor)
         undo.callback(daemon.close)
-        return await _run(daemon, control.listener, listener, keep_rules)
+        return await _run(daemon, end, control.listener, listener, keep_rules)
 
 
 async def _run(
-    daemon: Daemon, control: socket.socket, listener: socket.socket | None, keep_rules: bool
+    daemon: Daemon,
+    end: asyncio.Event,
+    control: socket.socket,
+    listener: socket.socket | None,
+    keep_rules: bool,
 ) -> int:
     try:
         await daemon.begin()
@@ -88,8 +94,8 @@ async def _run(
     if listener is not None:
         runners.append(await _site(page.application(daemon), listener))
     gc.collect()
-    gc.freeze()  # what stands now stays: later collections need not walk it
-    await daemon.serve()
+    gc.freeze()  # these objects stay for good: later collections need not walk them
+    await serve(daemon, end)
     notify("STOPPING=1")
     if daemon.failure:
         log.error("%s; the rules stay, so nothing leaves untranslated; start nfmasq again", daemon.failure)

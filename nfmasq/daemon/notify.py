@@ -1,4 +1,4 @@
-"""Tells a service manager how the daemon fares (sd_notify(3)), a datagram a message, if one listens."""
+"""Tells the service manager the daemon's state (sd_notify(3)): a datagram a message, if one listens."""
 
 import logging
 import os
@@ -19,7 +19,7 @@ def notify(message: str) -> None:
             sender.settimeout(1.0)
             sender.sendto(message.encode(), address)
     except OSError as error:
-        log.warning("the service manager was not told %r: %s", message.partition("\n")[0], error)
+        log.warning("the service manager did not get %r: %s", message.partition("\n")[0], error)
 
 
 def watchdog_s() -> float:

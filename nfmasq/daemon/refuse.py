@@ -1,7 +1,7 @@
-"""Tells senders by ICMP that the core refused their packets: RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11.
+"""Sends the refusals: ICMP errors about refused packets (RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11).
 
-The core decides whom to tell what, when and how often; here messages are written and sent. What cannot be
-sent is forgotten, as any ICMP error may be lost.
+The core decides on receiver, message, time and rate; this module writes and sends the messages. A message
+that cannot be sent is forgotten, as any ICMP error may be lost.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from nfmasq.core.rows import Refusal
 from nfmasq.machine.raw_socket import RawSocket
 
 LOOK_S = 1.0
-"""How often to look for what has become due without the core saying so."""
+"""How often to look for refusals that became due by time, for which no doorbell rings."""
 
 _LONGEST_QUOTE = 576 - 20 - 8  # RFC 1812 section 4.3.2.3
 _UNREACHABLE = 3
@@ -26,14 +26,14 @@ _ANY = IPv4Address(0)
 
 
 class Refusing(Protocol):
-    """Who refuses: the core's table."""
+    """The source of the refusals: the core's table."""
 
     @property
     def refusal_fd(self) -> int:
         """An eventfd, readable when a refusal became due."""
 
     def refusals(self) -> Sequence[Refusal]:
-        """Take what is due, and silence the eventfd."""
+        """Take the due refusals, and silence the eventfd."""
 
 
 def message(refusal: Refusal) -> bytes:
@@ -62,10 +62,10 @@ class Refuser:
 
     def __init__(self, table: Refusing) -> None:
         self._table = table
-        self._socket = RawSocket("refused senders are not told, as with nat.refusals = false")
+        self._socket = RawSocket("senders get no refusals, as with nat.refusals = false")
 
     async def serve(self) -> None:
-        """Send whatever becomes due, until cancelled."""
+        """Send every refusal that becomes due, until cancelled."""
         loop = asyncio.get_running_loop()
         bell = self._table.refusal_fd
         loop.add_reader(bell, self.send_due)
@@ -77,7 +77,7 @@ class Refuser:
             loop.remove_reader(bell)
 
     def send_due(self) -> None:
-        """Take what is due and send it."""
+        """Take the due refusals and send them."""
         for refusal in self._table.refusals():
             self._socket.send(message(refusal))
 

@@ -1,9 +1,12 @@
-"""Reading the configuration again while packets flow: what may change, and what only a restart can."""
+"""Reads the configuration again while packets flow: some keys may change, others need a restart."""
 
 from operator import attrgetter
 from pathlib import Path
 
-from nfmasq.config import Config, ConfigError, ConfigInvalid, load, machine_errors
+from nfmasq.config import Config, ConfigError, ConfigInvalid, load, machine_errors, warnings_of
+from nfmasq.control.running import ReloadOutcome
+from nfmasq.daemon.supervise import Supervisor
+from nfmasq.machine.interfaces import UplinkMissing
 
 FIXED = {
     "engine.workers": attrgetter("engine.chosen_workers"),
@@ -16,7 +19,19 @@ FIXED = {
     "control.socket": attrgetter("control.socket"),
     "metrics.listen": attrgetter("metrics.listen"),
 }
-"""Keys that say what the daemon was made of when it started."""
+"""Keys that are fixed at the start of the daemon."""
+
+
+def adopt(path: Path, supervisor: Supervisor) -> ReloadOutcome:
+    """Adopt the configuration at `path` when it is good."""
+    try:
+        config = read_again(path, supervisor.config)
+        warnings = supervisor.adopt(config)
+    except ConfigInvalid as invalid:
+        return ReloadOutcome(errors=tuple(invalid.errors))
+    except UplinkMissing as missing:
+        return ReloadOutcome(errors=(ConfigError("nat", str(missing)),))
+    return ReloadOutcome(warnings=(*warnings_of(config), *warnings))
 
 
 def read_again(path: Path, old: Config) -> Config:

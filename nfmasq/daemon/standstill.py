@@ -1,10 +1,10 @@
-"""Ends the process when its interpreter stands still.
+"""Ends the process when its Python interpreter stands still.
 
-A helper that never comes back from one call into C (an expression that backtracks without end) may hold the
-interpreter all the while. The workers need none, so the translation goes on; but nobody hears a signal or a
-command, or sees an address change. The service manager's watchdog ends such a daemon; where there is none, a
-thread does that needs no interpreter either, and writes into the log where each thread stands. The next
-daemon finds the sessions again, and those that had a helper go on without.
+A helper may never return from one call into C (an expression that backtracks without end), and keep the
+interpreter's lock meanwhile. The workers need no interpreter, so translation goes on. But the daemon reads no
+signal and no command, and sees no address change. The service manager's watchdog ends such a daemon. Where
+there is no watchdog, a thread in C ends it, and writes into the log where each thread stands. The next daemon
+recovers the sessions; those that had a helper go on without one.
 """
 
 import faulthandler
@@ -16,13 +16,8 @@ log = logging.getLogger("nfmasq")
 
 
 def postpone() -> None:
-    """Say that the interpreter turns: it must be said again within ENDED_AFTER_S."""
+    """Say that the interpreter runs; the process ends unless it is said again within ENDED_AFTER_S."""
     try:
         faulthandler.dump_traceback_later(ENDED_AFTER_S, exit=True)
     except (OSError, RuntimeError, ValueError) as error:  # no standard error to write to
-        log.debug("nobody watches the interpreter: %s", error)
-
-
-def call_off() -> None:
-    """Let it stand still."""
-    faulthandler.cancel_dump_traceback_later()
+        log.debug("the interpreter is not watched: %s", error)

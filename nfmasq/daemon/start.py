@@ -1,6 +1,6 @@
-"""What the daemon needs before the first packet; when one thing is missing, nothing is left behind.
+"""Takes everything the daemon needs before the first packet; if one thing is missing, nothing stays behind.
 
-Each function returns what it took or raises StartFailed with one line that names the mend.
+Each function returns what it took or raises StartFailed with one line that says what to do.
 """
 
 import errno
@@ -13,11 +13,11 @@ from nfmasq._fastpath import Table
 from nfmasq.config import Config, ConfigInvalid, load, machine_errors
 from nfmasq.control.socket import AnotherRuns, ControlSocket
 from nfmasq.core.queue_socket import QUEUES_EACH
-from nfmasq.core.worker import KernelQueue, Worker, kernel_queues
+from nfmasq.core.worker import Worker
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.exits import Exit
-
-CAP_NET_ADMIN = 12
+from nfmasq.machine import capabilities
+from nfmasq.machine.queues import KernelQueue, kernel_queues
 
 
 def configuration(path: Path) -> Config:
@@ -32,16 +32,9 @@ def configuration(path: Path) -> Config:
     return config
 
 
-def has_net_admin() -> bool:
-    """May this process change the network (CAP_NET_ADMIN in its effective set)?"""
-    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
-    return bool(int(effective, 16) >> CAP_NET_ADMIN & 1)
-
-
 def require_net_admin() -> None:
     """Fail without CAP_NET_ADMIN."""
-    if not has_net_admin():
+    if not capabilities.has(capabilities.NET_ADMIN):
         raise StartFailed(
             "no CAP_NET_ADMIN: run nfmasq as root, or give it the capability "
             "(AmbientCapabilities=CAP_NET_ADMIN in its unit)",
@@ -76,17 +69,17 @@ def metrics_socket(listen: tuple[str, int]) -> socket.socket:
 
 
 def table(path: Path, capacity: int) -> Table:
-    """The session table, with the sessions a former daemon left in the file."""
+    """The session table, with the sessions recovered from the file."""
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         return Table(os.fspath(path), capacity)
     except BlockingIOError:
         raise StartFailed(
-            f"the state file {path} is held by another nfmasq; stop it first, or set engine.state"
+            f"the state file {path} is in use by another nfmasq; stop it first, or set engine.state"
         ) from None
     except OSError as error:
         raise StartFailed(
-            f"the state file {path} cannot be used: {_words(error)}; mend that or set engine.state",
+            f"the state file {path} cannot be used: {_words(error)}; correct that or set engine.state",
             _code(error),
         ) from None
 
@@ -115,17 +108,17 @@ def workers(first: int, count: int, sessions: Table, undo: ExitStack) -> list[Wo
 def _not_bound(numbers: range, error: OSError) -> StartFailed:
     """The kernel answers EPERM both without the capability and for a taken queue: see which it was."""
     try:
-        held = kernel_queues()
+        bound = kernel_queues()
     except FileNotFoundError:
         return StartFailed(
             "the kernel has no netfilter queues: `modprobe nfnetlink_queue`, "
             "or use a kernel with CONFIG_NETFILTER_NETLINK_QUEUE"
         )
     except PermissionError:  # the list of queues is for root's group
-        held = {}
-    number = next((number for number in numbers if number in held), numbers[0])
-    if number in held:
-        holder = _name_of(held[number])
+        bound = {}
+    number = next((number for number in numbers if number in bound), numbers[0])
+    if number in bound:
+        holder = _name_of(bound[number])
         return StartFailed(
             f"queue {number} is taken by {holder}; stop that program, or set engine.first_queue"
         )

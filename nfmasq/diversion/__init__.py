@@ -1,4 +1,4 @@
-"""The kernel rules that send packets to our queues, and the guard that stays when they are gone.
+"""The kernel rules that send packets to nfmasq's queues, and the guard that stays when the rules are gone.
 
 Two back ends lay the same rules: nft's `queue` expression, and iptables `-j NFQUEUE` for a kernel without it.
 Which one this kernel takes is found by a real transaction, never guessed from a version. Every rule is in a
@@ -21,7 +21,7 @@ BACK_ENDS: dict[str, type[NftablesDiversion] | type[IptablesDiversion]] = {
 def probe(wanted: str = "auto") -> Diversion:
     """The back end to use: the first this kernel takes, or the wanted one ("nftables", "iptables", "none").
 
-    Raises DiversionUnavailable when none works, with each one's reason and what would mend it.
+    Raises DiversionUnavailable when none works, with each one's reason and remedy.
     """
     if wanted == "none":
         return NoDiversion()

@@ -1,4 +1,4 @@
-"""What a diversion is, whichever program lays its rules."""
+"""The diversion: its plan, and the interface that each back end has."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _INTERFACE = re.compile(r"[A-Za-z0-9_.@:-]{1,15}")
 
 
 class DiversionUnavailable(Exception):
-    """Rules cannot be laid here; the message says why and what would mend it."""
+    """Rules cannot be laid here; the message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Diversion(Protocol):
         """Lay the rules of `plan` in place of any of ours. Raises DiversionUnavailable with the reason."""
 
     def remove(self) -> None:
-        """Take all rules of ours out, whoever laid them; harmless when there are none."""
+        """Take all rules of ours out, an earlier process's too; harmless when there are none."""
 
     def present(self) -> bool:
         """Are the rules this object installed there, whole and unchanged?"""

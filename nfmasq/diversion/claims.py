@@ -23,21 +23,21 @@ class Claims:
     """What forwards take, merged and in order. Protocols are "tcp" and "udp".
 
     whole: addresses given away with everything sent to them. at: (address, protocol, ports) of one address.
-    everywhere: (protocol, ports) of all external addresses. leftover: protocols whose every port goes to the
-    default host once the local sockets had their choice.
+    everywhere: (protocol, ports) of all external addresses. default_host: protocols whose every port goes
+    to the default host, but for the local sockets' ports.
     """
 
     whole: tuple[IPv4Address, ...]
     at: tuple[tuple[IPv4Address, str, tuple[Span, ...]], ...]
     everywhere: tuple[tuple[str, tuple[Span, ...]], ...]
-    leftover: tuple[str, ...]
+    default_host: tuple[str, ...]
 
 
 def claimed_by(forwards: Iterable[Forward]) -> Claims:
     """What these forwards take."""
     whole: set[IPv4Address] = set()
     spans: dict[tuple[IPv4Address | None, str], list[Span]] = {}
-    leftover: set[str] = set()
+    default_host: set[str] = set()
     for forward in forwards:
         everything = forward.ports == ALL_PORTS
         if everything and forward.protocol == ANY_PROTOCOL and forward.external is not None:
@@ -47,7 +47,7 @@ def claimed_by(forwards: Iterable[Forward]) -> Claims:
             if forward.protocol not in {number, ANY_PROTOCOL}:
                 continue
             if everything and forward.external is None:
-                leftover.add(name)
+                default_host.add(name)
             else:
                 spans.setdefault((forward.external, name), []).append(forward.ports)
     merged = {key: merge(ports) for key, ports in spans.items()}
@@ -59,7 +59,7 @@ def claimed_by(forwards: Iterable[Forward]) -> Claims:
             if address not in whole
         ),
         everywhere=tuple((name, merged[None, name]) for name in TRANSPORTS if (None, name) in merged),
-        leftover=tuple(name for name in TRANSPORTS if name in leftover),
+        default_host=tuple(name for name in TRANSPORTS if name in default_host),
     )
 
 

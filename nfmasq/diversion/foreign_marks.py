@@ -1,7 +1,7 @@
 """Rules of others that overwrite the mark by which a hairpinned packet is known in its second pass.
 
-They are read and named, never changed. Only rules between the two passes count, and of these not those that
-leave marked packets alone or ask for an interface that no hairpinned packet comes in by.
+The rules are read and named, never changed. Only rules between the two passes count, except rules that leave
+marked packets alone, or match an interface by which no hairpinned packet comes in.
 """
 
 from typing import Any

@@ -1,16 +1,17 @@
-"""The guard: nothing leaves by the external interface as if it came from an internal host.
+"""The guard: no packet leaves by the external interface with an internal source.
 
-Only to an exempt destination (RFC 6888 REQ-6) an internal source may go.
+The exception: to an exempt destination (RFC 6888 REQ-6) an internal source may go.
 
-It stands apart from the diversion, in a table of its own, so that losing the diversion's rules, or the
-daemon, stops traffic and never lets it out untranslated. It looks at packets last, after every translation.
+The guard stands apart from the diversion, in a table of its own. So losing the diversion's rules, or the
+daemon, stops traffic and never lets it out untranslated. The guard looks at packets last, after every
+translation.
 
 What is stored: the guard as this process laid it, with its listing right after that. Only install() and
 remove() write them. The rules themselves outlive the process on purpose; any later process may replace or
 remove them.
 
-Without nft the guard is a chain behind our jump in mangle POSTROUTING. Diverted packets never come to it
-there, so it stops only what nobody diverted.
+Without nft the guard is a chain behind our jump in mangle POSTROUTING. Diverted packets never come to the
+guard there, so it stops only packets that no rule diverted.
 """
 
 from ipaddress import IPv4Network
@@ -112,7 +113,7 @@ def _install_by_iptables(plan: DiversionPlan) -> Outcome:
 
 
 def remove() -> None:
-    """Take the guard out, whoever laid it, by whichever program; harmless when there is none."""
+    """Take the guard out, an earlier process's too, by every program; harmless when there is none."""
     _state.clear()
     _laid.forget()
     nftables.delete(TABLE)

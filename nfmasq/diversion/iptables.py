@@ -1,7 +1,7 @@
 """The diversion by iptables `-j NFQUEUE`, for a kernel without nft's `queue` expression.
 
-Our chains lie in the raw and mangle tables, each of which changes in one transaction; what is in them says
-`iptables_rules`. Inbound our jumps come first, as nfmasq sits outside everything else. Outbound they come
+Our chains lie in the raw and mangle tables, each of which changes in one transaction; `iptables_rules` has
+their rules. Inbound our jumps come first, as nfmasq sits outside everything else. Outbound they come
 last, so that the administrator's rules still see internal addresses; a packet they divert skips what follows.
 
 What is stored: our lines of `iptables-save` as they were right after we installed them. Only install() and
@@ -70,7 +70,7 @@ class IptablesDiversion:
 
     @staticmethod
     def refusal() -> str:
-        """Why this kernel or machine cannot, with the mend; "" when it can."""
+        """Why this kernel or machine cannot, with the remedy; "" when it can."""
         # Two transactions: legacy iptables resolves a chain made and deleted in one without the kernel.
         tried = restore(
             "raw",

@@ -10,7 +10,7 @@ CHAINS = {
     "mangle": ("nfmasq-out", "nfmasq-to", "nfmasq-back"),
 }
 """in: from outside; from: from an exempt destination; hairpin: from inside, for an external address;
-ext: what of these is for an external address; silent: what the router shall not say; out: to the outside;
+ext: of these, for an external address; silent: ICMP redirects, which are dropped; out: to the outside;
 to: to an exempt destination; back: a hairpinned packet on its way back inside."""
 
 GUARD_CHAIN, GUARD_EXEMPT_CHAIN = "nfmasq-guard", "nfmasq-guard-to"
@@ -22,20 +22,22 @@ _PLACES = 15
 """Ports one multiport match can hold; a range takes two."""
 
 _LONG = 4
-"""From so many networks on a list of addresses is worth a rule that spares others the rest."""
+"""From so many networks on, a list of addresses is worth a rule that spares other packets the list."""
 
 
 def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     """The rules in each of our chains.
 
-    What goes to an exempt destination, or comes from there to an internal host, is let be; of the first only
-    what has an internal source, so that a spoofed one meets the core. A chain for them that is gone to (-g)
-    keeps the rules as many as networks and destinations together, and ends where it was called from.
+    Packets from an internal source to an exempt destination, and from there to an internal host, are left
+    alone. A spoofed source is not exempt: the core judges its packets. A chain of their own, gone to by -g,
+    keeps the number of rules at the sum of networks and destinations; it returns to the caller of the chain
+    before.
 
-    What is sent to an address of a pool, and is nobody's, the router would send back where it came from if
-    the address is on no interface: it ends here, for the next router would send it in again. While there is
-    no address at all, that is so of everything; and to send it on, the router would ask for its neighbour
-    (ARP) by an internal address, having no other.
+    A packet to a pool's address that neither a queue nor a local socket takes is dropped here. Where the
+    address is on no interface, the router would send the packet back to the next router, which would send it
+    in again. While there is no external address at all, every packet that came in by the external interface
+    and would leave by it is dropped. To forward it, the router would ask for its neighbour (ARP) by an
+    internal address, having no other.
     """
     queue = _queue(plan)
     unwanted = [f"-d {network} " for network in plan.merged_addresses] or [""]
@@ -102,7 +104,7 @@ def _to_an_external_address(plan: DiversionPlan) -> list[str]:
         *(f"-d {at}/32 {rule} {queue}" for at, name, spans in claims.at for rule in _matches(name, spans)),
         *(f"{rule} {queue}" for name, spans in claims.everywhere for rule in _matches(name, spans)),
         *(f"-p {name} {LOCAL_SOCKET}" for name in ("tcp", "udp")),
-        *(f"-p {name} {queue}" for name in claims.leftover),
+        *(f"-p {name} {queue}" for name in claims.default_host),
         *(f"-p {name} --dport {low}:{high} {queue}" for name in ("tcp", "udp")),
         *(f"-p {name} -j RETURN" for name in ("tcp", "udp")),
         queue,

@@ -1,8 +1,8 @@
 """A table of ours as nft reads it, and what changes it into another one without taking its hooks off.
 
-To replace a chain that has a hook, the kernel drops every packet that waits in a netfilter queue, whosever it
-is. So a table is put in place of another only if it must be. Where no more differs than the elements of sets
-and the rules of chains without a hook, those alone change, in one transaction.
+To replace a chain that has a hook, the kernel drops every packet that waits in any netfilter queue. So a
+table replaces another only if it must. Where only elements of sets and rules of chains without a hook differ,
+these alone change, in one transaction.
 """
 
 from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ class NftChain:
 
 @dataclass(frozen=True)
 class NftTable:
-    """A whole table of family ip. Chains without a hook come before those that lead to them."""
+    """A whole table of family ip. Chains without a hook come before the chains that jump to them."""
 
     name: str
     sets: tuple[NftSet, ...]

@@ -65,7 +65,7 @@ class NftablesDiversion:
 
     @staticmethod
     def refusal() -> str:
-        """Why this kernel or machine cannot, with the mend; "" when it can."""
+        """Why this kernel or machine cannot, with the remedy; "" when it can."""
         tried = run("nft", "-f", "-", script=_PROBE)
         if tried.good:
             return ""

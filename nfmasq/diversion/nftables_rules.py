@@ -13,7 +13,7 @@ TABLE = "nfmasq"
 # `socket wildcard` has no answer for those.
 LOCAL_SOCKET = "meta l4proto { tcp, udp } socket transparent { 0, 1 }"
 
-# nft's socket expression, unlike xt's, leaves defragmentation off. Loading a tproxy rule switches it on for
+# nft's socket expression, unlike xt's, leaves defragmentation off. Loading a tproxy rule enables it for
 # the whole namespace, and connection tracking not. Nothing jumps to the chain.
 DEFRAGMENT = "meta l4proto tcp tproxy to :1"
 
@@ -28,12 +28,14 @@ def names(interfaces: Iterable[str]) -> str:
 def rules_table(plan: DiversionPlan) -> NftTable:
     """The table for `plan`.
 
-    What goes to an exempt destination, or comes from there to an internal host, is let be; of the first only
-    what has an internal source, so that a spoofed one meets the core. What is sent to an address of a pool,
-    and is nobody's, the router would send back where it came from if the address is on no interface: it ends
-    here, for the next router would send it in again. While there is no address at all, that is so of
-    everything; and to send it on, the router would ask for its neighbour (ARP) by an internal address, having
-    no other.
+    Packets from an internal source to an exempt destination, and from there to an internal host, are left
+    alone. A spoofed source is not exempt: the core judges its packets.
+
+    A packet to a pool's address that neither a queue nor a local socket takes is dropped here. Where the
+    address is on no interface, the router would send the packet back to the next router, which would send it
+    in again. While there is no external address at all, every packet that came in by the external interface
+    and would leave by it is dropped. To forward it, the router would ask for its neighbour (ARP) by an
+    internal address, having no other.
     """
     queue, external = _queue(plan), plan.external
     unwanted = "ip daddr @external " if plan.addresses else ""
@@ -84,14 +86,14 @@ def _to_an_external_address(plan: DiversionPlan) -> tuple[str, ...]:
         *(f"ip daddr . {name} dport @claimed_{name}_at {queue}" for name in _named(claims.at, 1)),
         *(f"{name} dport @claimed_{name} {queue}" for name in _named(claims.everywhere, 0)),
         f"{LOCAL_SOCKET} return",
-        *(f"meta l4proto {name} {queue}" for name in claims.leftover),
+        *(f"meta l4proto {name} {queue}" for name in claims.default_host),
         f"meta l4proto {{ tcp, udp }} th dport {low}-{high} {queue}",
         f"meta l4proto != {{ tcp, udp }} {queue}",
     )
 
 
 def _claimed_sets(claims: Claims) -> Iterator[NftSet]:
-    """The sets that hold what forwards claim; those that would be empty are left out."""
+    """The sets of the forwards' claims; empty ones are left out."""
     if claims.whole:
         yield address_set("claimed", claims.whole)
     for wanted in _named(claims.at, 1):
@@ -125,7 +127,7 @@ def _back(plan: DiversionPlan) -> Iterator[str]:
 
 
 def _silent(plan: DiversionPlan) -> Iterator[NftChain]:
-    """A hairpinned packet would make the router tell its sender of a shorter way, past the router."""
+    """Drops ICMP redirects: for a hairpinned packet they would show the sender a way past the router."""
     if plan.hairpinning:
         redirects = f"oifname {names(plan.internal)} icmp type redirect drop"
         yield NftChain("silent", "type filter hook output priority raw; policy accept;", (redirects,))

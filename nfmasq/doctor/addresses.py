@@ -1,12 +1,12 @@
-"""The external addresses: are there any, does somebody answer for a pool's, are they apart from inside?"""
+"""The external addresses: are there any, does the router answer for a pool's, are they apart from inside?"""
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING, Any
 
 from nfmasq.doctor.check import Check
+from nfmasq.machine.interfaces import local_networks, read_uplink
 from nfmasq.machine.overlap import overlaps
-from nfmasq.machine.uplink import local_networks, read_uplink
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def external(config: "Config", interfaces: dict[str, dict[str, Any]]) -> Check:
     """An address of the interface's own, or a pool whose every address comes to the router.
 
-    Addresses outside the interface's networks come by a route of the next router's. Those inside them only
-    if the router answers ARP for them, which it does for its own and for those with a local route.
+    Packets for addresses outside the interface's networks come by a route of the next router. Packets for
+    addresses inside them come only if the router answers ARP for these addresses: they must be its own, or
+    have a local route.
     """
     name, nat = "external address", config.nat
     found = read_uplink(config.nat).external
@@ -34,15 +35,15 @@ def external(config: "Config", interfaces: dict[str, dict[str, Any]]) -> Check:
         return Check(
             name,
             "warn",
-            f"{silent[0]}{more} of the pool lies in {nat.external}'s own network and the router lacks it: "
-            "nobody answers ARP for it",
+            f"{silent[0]}{more} of the pool lies in {nat.external}'s own network, and the router has no such "
+            "address or local route: ARP for it stays unanswered",
             "; ".join(f"ip route add local {network} dev lo" for network in networks),
         )
     return Check(name, "ok", f"{found[0]}" + (f" and {len(found) - 1} more" if len(found) > 1 else ""))
 
 
 def apart(config: "Config") -> Check:
-    """Are no addresses inside and outside at once (RFC 4787 REQ-7)?"""
+    """Is no address both inside and outside (RFC 4787 REQ-7)?"""
     name, found = "inside and outside", list(overlaps(config.nat, read_uplink(config.nat)))
     if not found:
         return Check(name, "ok", "no address is on both sides")

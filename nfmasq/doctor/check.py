@@ -8,7 +8,10 @@ Status = Literal["ok", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Check:
-    """One answer. why: what was found; mend: what to do about it, "" when nothing."""
+    """One answer. why: what was found; mend: the remedy, "" where none is needed.
+
+    These names are those of `nfmasq doctor --json`.
+    """
 
     name: str
     status: Status

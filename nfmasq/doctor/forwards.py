@@ -1,7 +1,7 @@
 """Do the configured forwards take ports that the router's own sockets use?
 
-A forward by port comes before them: a listener there is no longer reached from outside, and a connection of
-the router's own that begins from such a port never hears its answers.
+A forward of a port takes precedence. A listener there is no longer reached from outside. A connection of the
+router's own that begins from such a port never gets its answers.
 """
 
 from typing import TYPE_CHECKING
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from nfmasq.config import forwards_of
 from nfmasq.diversion.claims import Span, claimed_by, merge
 from nfmasq.doctor.check import Check
-from nfmasq.machine import kernel
-from nfmasq.machine.uplink import local_ports
+from nfmasq.machine.local_ports import local_ports, local_range
+from nfmasq.machine.sysctl import sysctl
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
@@ -30,10 +30,10 @@ def forwards(config: "Config") -> Check:
             name,
             "warn",
             f"the router's own connections may begin from forwarded ports ({text}), and then get no answers",
-            f"sysctl -w net.ipv4.ip_local_reserved_ports={text}, beside what is reserved already",
+            f"sysctl -w net.ipv4.ip_local_reserved_ports={text}, in addition to the ports reserved already",
         )
-    held = local_ports(1, _LAST_PORT)
-    for transport, sockets in zip(("tcp", "udp"), held, strict=True):
+    own_sockets = local_ports(1, _LAST_PORT)
+    for transport, sockets in zip(("tcp", "udp"), own_sockets, strict=True):
         hidden = [
             port
             for port in sorted(sockets)
@@ -56,8 +56,8 @@ def _in(port: int, spans: tuple[Span, ...]) -> bool:
 
 def _unreserved(spans: tuple[Span, ...]) -> list[Span]:
     """What of these ports the kernel may choose for the router's own connections."""
-    low, high = map(int, (kernel.sysctl("net/ipv4/ip_local_port_range") or "32768 60999").split())
-    written = kernel.sysctl("net/ipv4/ip_local_reserved_ports") or ""
+    low, high = local_range()
+    written = sysctl("net/ipv4/ip_local_reserved_ports") or ""
     ends = [part.partition("-") for part in written.split(",") if part]
     reserved = merge((int(first), int(last or first)) for first, _, last in ends)
     chosen = [(max(first, low), min(last, high)) for first, last in spans]

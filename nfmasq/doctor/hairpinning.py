@@ -1,20 +1,20 @@
-"""What stands in the way of internal hosts that speak with each other by an external address."""
+"""What stands in the way of hairpinning: internal hosts that reach each other by an external address."""
 
 from typing import TYPE_CHECKING
 
 from nfmasq.diversion.foreign_marks import mark_changes
 from nfmasq.doctor.check import Check
-from nfmasq.machine import kernel
+from nfmasq.machine.sysctl import sysctl
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
 
 
 def hairpinning(config: "Config") -> Check:
-    """Does the mark stay on packets between their two passes, and does the router keep itself in between?"""
+    """Do packets keep their mark between the two passes, and does the router stay in their way?"""
     name, nat = "hairpinning", config.nat
     if not nat.hairpinning:
-        return Check(name, "ok", "is off")
+        return Check(name, "ok", "is disabled")
     found = mark_changes(set(nat.internal))
     if found:
         return Check(
@@ -29,12 +29,12 @@ def hairpinning(config: "Config") -> Check:
         return Check(
             name,
             "warn",
-            f"the router tells hosts on {', '.join(telling)} of a way past it (ICMP redirects)",
+            f"the router's ICMP redirects show hosts on {', '.join(telling)} a way past the router",
             f"sysctl -w {keys}",
         )
-    return Check(name, "ok", "no rule takes the mark of hairpinned packets")
+    return Check(name, "ok", "no rule overwrites the mark of hairpinned packets")
 
 
 def _sends_redirects(interface: str) -> bool:
-    """The kernel takes the setting for all interfaces or the interface's own, whichever is on."""
-    return any(kernel.sysctl(f"net/ipv4/conf/{each}/send_redirects") == "1" for each in ("all", interface))
+    """Either setting makes the kernel send redirects: that of all interfaces, or the interface's own."""
+    return any(sysctl(f"net/ipv4/conf/{each}/send_redirects") == "1" for each in ("all", interface))

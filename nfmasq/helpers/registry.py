@@ -1,7 +1,9 @@
-"""Which helpers there are: those that come with nfmasq, and those that others installed beside it.
+"""Which helpers exist: those of nfmasq (`protocols`), and those that other packages install.
 
-A helper of others is an entry point of the group `nfmasq.helpers`: its name, and the class. What is found is
-remembered as long as the process lives; so are the numbers by which the core knows them.
+Another package's helper is an entry point of the group `nfmasq.helpers`: its name, and the class. What is
+stored: the list, the classes that were loaded, and the reasons why others could not be. The first caller
+writes each; the end of the process ends it. The numbers by which the core knows helpers are places in the
+list, so they last as long.
 """
 
 from functools import cache
@@ -9,19 +11,18 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from nfmasq.core.limits import MOST_HELPERS
+from nfmasq.helpers import protocols
 
 GROUP = "nfmasq.helpers"
 
-BUILT_IN = {"ftp": "nfmasq.helpers.protocols.ftp:Ftp", "irc": "nfmasq.helpers.protocols.irc:Irc"}
-
 
 class Unusable(Exception):
-    """A helper that is not there, or cannot be loaded; the message says why, on one line."""
+    """A helper does not exist, or cannot be loaded; the message says why, on one line."""
 
 
 @cache
 def installed() -> dict[str, EntryPoint]:
-    """Every helper by its name, those of nfmasq first, whose names no other can take."""
+    """Every helper by its name. Those of nfmasq come first, and no other package can take their names."""
     return dict(list(_found().items())[:MOST_HELPERS])
 
 
@@ -31,7 +32,9 @@ def beyond() -> list[str]:
 
 
 def _found() -> dict[str, EntryPoint]:
-    built_in = {name: EntryPoint(name, place, GROUP) for name, place in BUILT_IN.items()}
+    built_in = {
+        name: EntryPoint(name, f"{protocols.__name__}.{name}:HELPER", GROUP) for name in protocols.NAMES
+    }
     others = {each.name: each for each in sorted(entry_points(group=GROUP)) if each.name not in built_in}
     return {**built_in, **others}
 
@@ -45,32 +48,32 @@ def kind(name: str) -> Any:
 
 
 def number(name: str) -> int:
-    """The number of a helper in the core, 1 or more; the same as long as the process lives."""
+    """The number of a helper in the core, 1 to MOST_HELPERS; the same as long as the process lives."""
     return list(installed()).index(name) + 1
 
 
 def forget() -> None:
-    """Look anew, for tests that install one: numbers change."""
+    """Search again at the next call, for tests that install a helper: numbers change."""
     installed.cache_clear()
     _loaded.cache_clear()
 
 
 @cache
 def _loaded(name: str) -> Any:
-    """The class, or the reason why there is none: what failed once is not tried again."""
+    """The class, or the reason why there is none: a helper that failed once is not loaded again."""
     if name not in installed():
         return Unusable("there is no such helper")
     try:
         loaded = installed()[name].load()
         lacking = _lacking(loaded(), name)
-    except Exception as error:  # what others wrote may raise anything
+    except Exception as error:  # another package's code may raise anything
         said = " ".join(str(error).split())
         return Unusable(f"cannot be loaded: {type(error).__name__}: {said}")
     return Unusable(f"cannot be used: {lacking}") if lacking else loaded
 
 
 def _lacking(made: Any, name: str) -> str:
-    """What keeps an object from being a helper of this name; "" when nothing does."""
+    """Why an object is no helper of this name; "": it is one."""
     for attribute in ("name", "about", "transport", "ports", "enabled_by_default", "begin"):
         if not hasattr(made, attribute):
             return f"it has no {attribute}"

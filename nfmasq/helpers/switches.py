@@ -1,4 +1,4 @@
-"""For whom a helper is on: for all internal hosts or none, and otherwise for those of some networks."""
+"""For whom a helper is enabled: for all internal hosts or for none, except for the hosts of some networks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,48 +9,53 @@ Networks = tuple[IPv4Network, ...]
 
 @dataclass(frozen=True)
 class Switch:
-    """One helper's. networks: narrowest first, and what it is in each; elsewhere it is `everywhere`."""
+    """One helper's switch. networks: narrowest first, each with whether the helper is enabled in it.
+
+    everywhere: whether it is enabled for hosts of no such network.
+    """
 
     everywhere: bool
     networks: tuple[tuple[IPv4Network, bool], ...] = ()
 
     @property
     def anywhere(self) -> bool:
-        """Is it on for anybody?"""
-        return self.everywhere or any(on for _, on in self.networks)
+        """Is the helper enabled for any host?"""
+        return self.everywhere or any(enabled for _, enabled in self.networks)
 
-    def on_for(self, host: IPv4Address) -> bool:
-        """Is it on for this host?"""
-        return next((on for network, on in self.networks if host in network), self.everywhere)
+    def enabled_for(self, host: IPv4Address) -> bool:
+        """Is the helper enabled for this host?"""
+        return next((enabled for network, enabled in self.networks if host in network), self.everywhere)
 
-    def turned(self, enabled: bool, network: IPv4Network | None = None) -> "Switch":
-        """As it is after a turn for one network, whatever was said of parts of it; None: for all."""
+    def with_enabled(self, enabled: bool, network: IPv4Network | None = None) -> "Switch":
+        """The switch after a change for one network, which overrides its parts; None: for all hosts."""
         if network is None:
             return Switch(enabled)
         others = [each for each in self.networks if not each[0].subnet_of(network)]
-        around = next((on for wider, on in others if network.subnet_of(wider)), self.everywhere)
+        around = next((there for wider, there in others if network.subnet_of(wider)), self.everywhere)
         if around != enabled:
             others.append((network, enabled))
         return Switch(self.everywhere, tuple(sorted(others, key=_narrowest_first)))
 
     def hosts(self, internal: Iterable[IPv4Network]) -> Networks | None:
-        """Of internal networks, those of hosts it is on for; () when for all; None when for nobody."""
+        """The parts of internal networks in which the helper is enabled; (): in all; None: in no part."""
         regions = [(network, self.everywhere) for network in collapse_addresses(internal)]
-        for network, on in reversed(self.networks):
-            regions = [part for region in regions for part in _carved(*region, network, on)]
-        if all(on for _, on in regions) and (regions or self.everywhere):
+        for network, enabled in reversed(self.networks):
+            regions = [part for region in regions for part in _carved(*region, network, enabled)]
+        if all(enabled for _, enabled in regions) and (regions or self.everywhere):
             return ()
-        return tuple(collapse_addresses(network for network, on in regions if on)) or None
+        return tuple(collapse_addresses(network for network, enabled in regions if enabled)) or None
 
 
 def _narrowest_first(each: tuple[IPv4Network, bool]) -> tuple[int, IPv4Network]:
     return -each[0].prefixlen, each[0]
 
 
-def _carved(region: IPv4Network, was: bool, network: IPv4Network, on: bool) -> list[tuple[IPv4Network, bool]]:
-    """A region of which `network`, wholly or in part, becomes `on`."""
+def _carved(
+    region: IPv4Network, before: bool, network: IPv4Network, enabled: bool
+) -> list[tuple[IPv4Network, bool]]:
+    """The parts of a region after `network`, which covers it wholly, in part or not, is set to `enabled`."""
     if region.subnet_of(network):
-        return [(region, on)]
+        return [(region, enabled)]
     if network.subnet_of(region):
-        return [(network, on), *((rest, was) for rest in region.address_exclude(network))]
-    return [(region, was)]
+        return [(network, enabled), *((other, before) for other in region.address_exclude(network))]
+    return [(region, before)]

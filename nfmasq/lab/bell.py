@@ -1,7 +1,7 @@
-"""The service manager's end of sd_notify: what the daemon tells is heard, kept and never left waiting.
+"""The service manager's end of sd_notify: the daemon's messages are received and kept.
 
 What is stored: a datagram socket on a path, and the messages so far. One thread writes them, from the making
-to `close()`; a daemon would be held up by a socket that nobody reads.
+to `close()`; a socket that is not read would block the daemon.
 """
 
 import socket

@@ -129,7 +129,7 @@ class Namespace:
 
 
 def join(left: Namespace, left_name: str, right: Namespace, right_name: str, mtu: int = 1500) -> None:
-    """Lay a veth cable between two namespaces and switch both its ends on."""
+    """Lay a veth cable between two namespaces and set both its ends up."""
     left.run(
         "ip", "link", "add", left_name, "mtu", str(mtu), "type", "veth",
         "peer", "name", right_name, "mtu", str(mtu), "netns", f"/proc/self/fd/{right.fd}",

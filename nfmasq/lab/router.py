@@ -8,37 +8,24 @@ it goes with this object.
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nfmasq.lab.bell import Bell
+from nfmasq.lab.control import DaemonError, request
 from nfmasq.lab.programs import python_environment
 from nfmasq.lab.scratch import Scratch
 from nfmasq.lab.topology import Topology
 from nfmasq.lab.waiting import wait_until
+from nfmasq.machine.queues import kernel_queues
+
+__all__ = ["DaemonError", "DaemonUnderLab", "Overrides"]
 
 Overrides = Mapping[str, Mapping[str, Any] | Sequence[Mapping[str, Any]]]
 """Config sections laid over the lab's own, {"timeouts": {"udp": "2m"}, "nat.udp": {"filtering": …}}, and
 lists of sections, which take the place of those before: {"forward": [{"protocol": "tcp", …}]}."""
-
-
-class DaemonError(Exception):
-    """The daemon did not do as asked; the text has the end of its log."""
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=10)
-        self._path = str(path)
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 class DaemonUnderLab:
@@ -165,19 +152,7 @@ class DaemonUnderLab:
 
     def api(self, path: str, method: str = "GET", body: object = None) -> Any:
         """Ask the control API: api("/v1/sessions?limit=10"). Raises DaemonError on an error answer."""
-        connection = _UnixConnection(self.socket_path)
-        try:
-            sent = None if body is None else json.dumps(body)
-            connection.request(method, path, sent, {"Content-Type": "application/json"} if sent else {})
-            answer = connection.getresponse()
-            text = answer.read().decode()
-        except (OSError, http.client.HTTPException) as error:
-            raise DaemonError(f"no answer from the daemon: {error}") from error
-        finally:
-            connection.close()
-        if answer.status >= 400:
-            raise DaemonError(f"{method} {path}: {answer.status} {text}")
-        return json.loads(text) if text else None
+        return request(self.socket_path, path, method, body)
 
     def metrics(self) -> dict[str, float]:
         """What /metrics says now, by series: {'nfmasq_packets_total{direction="inbound",…}': 12.0}."""
@@ -201,9 +176,7 @@ class DaemonUnderLab:
 
     def waiting(self) -> int:
         """Packets of all the router's queues that wait for a verdict, as the kernel counts them."""
-        path = Path("/proc/thread-self/net/netfilter/nfnetlink_queue")
-        queues: str = self._topology.router.call(path.read_text)
-        return sum(int(line.split()[2]) for line in queues.splitlines())
+        return sum(queue.waiting for queue in self._topology.router.call(kernel_queues).values())
 
     def _forget(self) -> None:
         self._hang_up()

@@ -1,93 +1,26 @@
 """The sentinel: no internal address may ever be seen on the outside.
 
 What is stored: one packet socket on a switch port of the WAN, and the leaks found so far. A filter in the
-kernel lets up only the few frames that are suspicious or hard to judge there (ARP, IP options, ICMP errors),
-so it keeps up with any rate and loses nothing; the judging of those is done when `leaks` is read.
+kernel (`sentinel_filter`) passes only the few frames that may be leaks, so the sentinel keeps up with any
+rate and loses nothing. These frames are judged when `leaks` is read.
 
 Only what the router sent is looked at: what an outsider sends to an internal address is not the router's
 leak. ARP, the IP header with its options, and the packet quoted in an ICMP error are read; payloads are not.
 """
 
-import ctypes
 import socket
 import struct
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 
 from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.packets import ERRORS
+from nfmasq.lab.sentinel_filter import ETH_P_ARP, ETH_P_IP, KEPT_BYTES, attach, suspicious
 
 ETH_P_ALL = 0x0003
-ETH_P_IP, ETH_P_ARP = 0x0800, 0x0806
-PACKET_OUTGOING = 4
 SOL_PACKET, PACKET_STATISTICS = 263, 6
-SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
-ICMP_ERRORS = (3, 4, 5, 11, 12)
+SO_RCVBUFFORCE = 33
 KEPT_LEAKS = 100
-KEPT_BYTES = 2048
-
-_LD_WORD, _LD_HALF, _LD_BYTE = 0x20, 0x28, 0x30
-_AND, _JEQ, _JSET, _RET = 0x54, 0x15, 0x45, 0x06
-_PACKET_TYPE = (
-    0xFFFFF000 + 4
-)  # SKF_AD_OFF + SKF_AD_PKTTYPE: what the socket says of the frame, not in the frame
-
-_Instruction = tuple[int, int, str | None, str | None]
-_Line = tuple[str, _Instruction]
-
-
-def _assemble(lines: Sequence[_Line]) -> bytes:
-    """Classic BPF from (label, (code, operand, label if true, label if false)); no label: the next line."""
-    at = {label: index for index, (label, _) in enumerate(lines) if label}
-
-    def step(target: str | None, index: int) -> int:
-        return 0 if target is None else at[target] - index - 1
-
-    return b"".join(
-        struct.pack("=HBBI", code, step(true, index), step(false, index), operand)
-        for index, (_, (code, operand, true, false)) in enumerate(lines)
-    )
-
-
-def suspicious(internal: IPv4Network, allowed: Sequence[IPv4Address]) -> bytes:
-    """The filter: pass up a frame the router sent which is, or may turn out to be, a leak."""
-    mask, network = int(internal.netmask), int(internal.network_address)
-    if allowed:
-        source: list[_Line] = [
-            *(("", (_JEQ, int(address), "destination", None)) for address in allowed),
-            ("", (_RET, KEPT_BYTES, None, None)),
-        ]
-    else:
-        source = [("", (_AND, mask, None, None)), ("", (_JEQ, network, "keep", None))]
-    lines: list[_Line] = [
-        ("", (_LD_WORD, _PACKET_TYPE, None, None)),
-        ("", (_JEQ, PACKET_OUTGOING, "ignore", None)),
-        ("", (_LD_HALF, 12, None, None)),
-        ("", (_JEQ, ETH_P_ARP, "keep", None)),
-        ("", (_JEQ, ETH_P_IP, None, "ignore")),
-        ("", (_LD_WORD, 26, None, None)),
-        *source,
-        ("destination", (_LD_WORD, 30, None, None)),
-        ("", (_AND, mask, None, None)),
-        ("", (_JEQ, network, "keep", None)),
-        ("", (_LD_BYTE, 14, None, None)),
-        ("", (_JEQ, 0x45, None, "keep")),
-        ("", (_LD_BYTE, 23, None, None)),
-        ("", (_JEQ, socket.IPPROTO_ICMP, None, "ignore")),
-        ("", (_LD_HALF, 20, None, None)),
-        ("", (_JSET, 0x1FFF, "ignore", None)),
-        ("", (_LD_BYTE, 34, None, None)),
-        *(("", (_JEQ, kind, "keep", None)) for kind in ICMP_ERRORS),
-        ("ignore", (_RET, 0, None, None)),
-        ("keep", (_RET, KEPT_BYTES, None, None)),
-    ]
-    return _assemble(lines)
-
-
-def _attach(sock: socket.socket, program: bytes) -> None:
-    code = ctypes.create_string_buffer(program, len(program))
-    sock.setsockopt(
-        socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(program) // 8, ctypes.addressof(code))
-    )
 
 
 def endpoints(header: bytes, what: str) -> Iterator[tuple[str, IPv4Address]]:
@@ -113,7 +46,7 @@ def addresses_of(frame: bytes) -> Iterator[tuple[str, IPv4Address]]:
     yield from endpoints(payload, "")
     message = payload[(payload[0] & 0x0F) * 4 :]
     first = int.from_bytes(payload[6:8]) & 0x1FFF == 0
-    if payload[9] == socket.IPPROTO_ICMP and first and message[:1] and message[0] in ICMP_ERRORS:
+    if payload[9] == socket.IPPROTO_ICMP and first and message[:1] and message[0] in ERRORS:
         yield from endpoints(message[8:], "quoted ")
 
 
@@ -139,7 +72,7 @@ class Sentinel:
         def listen() -> tuple[socket.socket, int]:
             sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
             sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 32 << 20)
-            _attach(sock, program)
+            attach(sock, program)
             sock.bind((interface, ETH_P_ALL))
             sock.setblocking(False)
             return sock, _frames_from_the_cable(interface)

@@ -27,7 +27,7 @@ class Web(BaseHTTPRequestHandler):
     file_fd = -1
 
     def do_GET(self) -> None:
-        """Send the file, or say whom we see."""
+        """Send the file, or the client's endpoint."""
         if self.path == "/file":
             self._send_file()
         elif self.path == "/seen":
@@ -45,7 +45,7 @@ class Web(BaseHTTPRequestHandler):
         self._answer(digest.hexdigest())
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing: nobody reads it, and a full pipe would stop us."""
+        """Say nothing: no program reads it, and a full pipe would block this one."""
 
     def _answer(self, text: str) -> None:
         body = text.encode()
@@ -72,7 +72,7 @@ class WebServer(ThreadingHTTPServer):
     request_queue_size = 1024
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away in the middle is its own affair."""
+        """Ignore a client that went away in the middle."""
 
 
 def answer_datagrams(port: int, tell: bool) -> None:

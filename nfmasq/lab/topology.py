@@ -4,7 +4,7 @@
                  ├─ lan ── lan0 router wan0 ── wan ───────┤
     client2 .20 ─┘   192.168.1.1   203.0.113.2            └─ isp 203.0.113.1 ── far ── server2 198.51.100.20
 
-`lan` and `wan` are switches (a bridge in a namespace of its own), so that whoever listens on `wan` sees what
+`lan` and `wan` are switches (a bridge in a namespace of its own), so that a listener on `wan` sees what
 the router really put on the wire. server2 is one hop further away, behind `isp`: traceroute has something to
 show, and the far cable may have a smaller MTU than all the others.
 
@@ -18,8 +18,8 @@ from typing import Literal
 from nfmasq.lab.namespace import Namespace, join
 
 Masquerade = Literal["none", "kernel", "plain"]
-"""Who translates on the router before a daemon comes: nobody; the kernel's MASQUERADE; or nobody, with
-routes back to the LAN on the outside, which is plain forwarding."""
+"""What the router does before a daemon comes: nothing; the kernel's MASQUERADE; or plain forwarding, with
+routes back to the LAN on the outside."""
 
 INTERNAL = IPv4Network("192.168.1.0/24")
 CLIENT1 = IPv4Address("192.168.1.10")
@@ -36,7 +36,7 @@ class Topology:
     """The network above, as a context manager; its namespaces are attributes by their role.
 
     mtu: of every cable; lan_mtu, far_mtu: of those of the LAN and of the cable between isp and server2.
-    tx_offload: False switches transmit checksum offload off on the router's two interfaces.
+    tx_offload: False disables transmit checksum offload on the router's two interfaces.
     """
 
     internal = INTERNAL
@@ -95,7 +95,7 @@ class Topology:
         return (self.client1, self.client2, self.server1, self.server2)
 
     def set_tx_offload(self, on: bool, *namespaces: Namespace) -> None:
-        """Switch transmit checksum offload of every cable end in these namespaces (default: the router's)."""
+        """Enable or disable transmit checksum offload of cable ends: these namespaces', or the router's."""
         for namespace in namespaces or (self.router,):
             for name in self._cable_ends[namespace.role]:
                 namespace.run("ethtool", "-K", name, "tx", "on" if on else "off")
@@ -149,7 +149,7 @@ class Topology:
         self.server2.ip(f"address add {SERVER2}/24 dev eth0", f"route add 203.0.113.0/24 via {ISP_FAR}")
 
     def _settle(self) -> None:
-        """Two routers that forward, spoofed sources left for nfmasq to catch, no ICMP error held back."""
+        """Two routers that forward, spoofed sources left for nfmasq to catch, no limit on ICMP errors."""
         for namespace in (self.router, self.isp):
             namespace.sysctl("ipv4/ip_forward", 1)
             for interface in ("all", "default", *self._cable_ends[namespace.role]):

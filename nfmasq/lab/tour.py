@@ -1,24 +1,15 @@
-"""The tour: what a household does all day, through the router, with real programs.
+"""The tour: a household's usual traffic through the router, with real programs.
 
 A step is a function that takes the lab and returns one line of figures, or raises StepError (or lets a
-client's ProgramError through) when something is not as it must be.
+client's ProgramError through) when a result is wrong.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from nfmasq.lab.clients import Download, Transfer, ask, connections, download, ping, traceroute, upload
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import (
-    Download,
-    ProgramError,
-    Transfer,
-    ask,
-    connections,
-    download,
-    ping,
-    traceroute,
-    upload,
-)
+from nfmasq.lab.programs import ProgramError
 from nfmasq.lab.router import DaemonError
 
 FAR_MTU = 1400
@@ -93,7 +84,7 @@ def _path_mtu(lab: Lab) -> str:
     client, target = lab.topology.client1, lab.topology.server2_address
     client.ip("route flush cache")
     told = ping(client, target, "-M", "do", "-s", "1472", count=1)
-    _demand(f"mtu = {FAR_MTU}" in told.said, f"the client was not told the path's MTU: {told.said.strip()}")
+    _demand(f"mtu = {FAR_MTU}" in told.said, f"the client did not learn the path's MTU: {told.said.strip()}")
     fits = ping(client, target, "-M", "do", "-s", str(FAR_MTU - 28), count=1)
     _demand(fits.received == 1, f"a packet of {FAR_MTU} bytes did not come back")
     return f"the hop that cannot pass 1500 says {FAR_MTU}; {FAR_MTU} passes"
@@ -109,7 +100,7 @@ def _same_source_port(lab: Lab) -> str:
         _demand(address.decode() == str(there.external), f"the server saw {address.decode()}")
         ports.append(int(port))
     _demand(ports[0] != ports[1], f"both clients appear as port {ports[0]}")
-    return f"both ask from port {SAME_PORT}; the server sees ports {ports[0]} and {ports[1]}"
+    return f"both send from port {SAME_PORT}; the server sees ports {ports[0]} and {ports[1]}"
 
 
 def _thousand_connections(lab: Lab) -> str:
@@ -138,11 +129,11 @@ def _both_at_once(lab: Lab) -> str:
 
 def _sessions(lab: Lab) -> str:
     if lab.daemon is None:
-        return "the kernel masquerades: nothing to ask"
+        return "the kernel masquerades: there is no daemon to ask"
     seen = lab.daemon.api("/v1/sessions?limit=10000")["sessions"]
     hosts = {str(session["internal"]).partition(":")[0] for session in seen}
     clients = {str(lab.topology.client1_address), str(lab.topology.client2_address)}
-    _demand(hosts == clients, f"sessions of {', '.join(sorted(hosts)) or 'nobody'} are listed")
+    _demand(hosts == clients, f"sessions of {', '.join(sorted(hosts)) or 'no host'} are listed")
     return f"{len(seen)} sessions of {' and '.join(sorted(hosts))}"
 
 
@@ -162,8 +153,8 @@ STEPS = (
     Step("path-MTU discovery", _path_mtu),
     Step("UDP like DNS, same source port", _same_source_port),
     Step("a thousand short TCP connections", _thousand_connections),
-    Step("both clients download at once", _both_at_once),
-    Step("who talks to whom", _sessions),
+    Step("both clients download side by side", _both_at_once),
+    Step("the list of sessions", _sessions),
     Step("no internal address on the WAN", _nothing_leaked),
 )
 
@@ -186,5 +177,5 @@ def take(step: Step, lab: Lab) -> Outcome:
 
 
 def tour(lab: Lab) -> Iterator[Outcome]:
-    """Take every step in turn, the failed ones too."""
+    """Take every step in order; a failed one does not end the tour."""
     return (take(step, lab) for step in STEPS)

@@ -1,4 +1,4 @@
-"""Waiting for something to become true, with a deadline: never a sleep and a hope."""
+"""Waiting for a condition, with a deadline: never a sleep and a hope."""
 
 import time
 from collections.abc import Callable

@@ -1,7 +1,7 @@
-"""A finger on a cable: frames sent exactly as given, and everything that passes seen.
+"""A tap on a cable: it sends frames exactly as given, and sees all that pass.
 
-What is stored: one packet socket. Frames wait in it until they are asked for; a capture meant to watch bulk
-traffic wants a sentinel instead.
+What is stored: one packet socket. Frames wait in it until they are read; bulk traffic would overflow it, and
+wants a sentinel instead.
 """
 
 import json

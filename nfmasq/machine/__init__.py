@@ -1,1 +1,1 @@
-"""What the machine is right now: interfaces, sockets, programs, privileges. Read, never kept."""
+"""Linux as it is now: interfaces, sockets, queues, programs, privileges. Read, never kept."""

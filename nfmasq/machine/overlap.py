@@ -1,16 +1,16 @@
-"""Addresses that are inside and outside at once (RFC 4787 REQ-7), and what becomes of their packets.
+"""Addresses that are both inside and outside (RFC 4787 REQ-7), and what becomes of their packets.
 
-nfmasq gives out no internal addresses, so it cannot keep them apart; it can only say so.
+nfmasq gives out no internal addresses, so it cannot avoid the overlap; it reports it.
 """
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nfmasq.machine.uplink import Sides, Uplink
+from nfmasq.machine.interfaces import Sides, Uplink
 
 
 class Overlap(NamedTuple):
-    """One thing to say, on one line each: what overlaps and what comes of it; the mend."""
+    """why: what overlaps and what comes of it; mend: the remedy; one line each."""
 
     why: str
     mend: str

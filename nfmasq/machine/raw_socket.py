@@ -1,7 +1,7 @@
 """Sends IP packets of our own making, by a raw socket.
 
 What is stored: one socket, from the making to `close()`; none without CAP_NET_RAW. What cannot be sent is
-forgotten: there is no way, a buffer is full, a rule is against it. So this is for what may be lost.
+forgotten: there is no route, a buffer is full, a rule drops it. So this is for packets that may be lost.
 """
 
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger("nfmasq")
 
 
 class RawSocket:
-    """without: what is not done where the process may have no such socket; said once, as a warning."""
+    """without: what is not done where the process may have no such socket; logged once, as a warning."""
 
     def __init__(self, without: str) -> None:
         self._socket: socket.socket | None = None

@@ -1,1 +1,1 @@
-"""What a running daemon holds beside its file: forwards, and which helpers are enabled for whom."""
+"""State of a running daemon that its file does not have: added forwards, the settings of helpers."""

@@ -1,9 +1,9 @@
-"""All forwards of a running daemon: those of the configuration, and those added while it runs.
+"""All forwards of a running daemon: the configuration's, and those added while it runs.
 
-What is stored: the forwards, each with where it comes from, in an immutable tuple that is replaced whole; and
-what was odd about the file of kept ones. Only the daemon's hand calls what changes it; anybody may read
-`entries`. An added forward ends when it is removed, at a stop unless it is kept, or when a reload or a start
-brings a configuration it clashes with: the configuration wins, and says so.
+What is stored: the forwards, each with its source, in an immutable tuple that is replaced whole; and the
+faults of the file of kept ones. Only the daemon's hand calls the methods that change something; any thread
+may read `entries`. An added forward ends when it is removed, or at a stop unless it is kept. It also ends
+when a reload or a start brings a configuration that clashes with it; a warning then names it.
 """
 
 from collections.abc import Iterable
@@ -12,30 +12,30 @@ from typing import Any, NamedTuple
 
 from nfmasq.config import Config, ConfigError, ConfigInvalid, Forward, added_forward, forwards_of
 from nfmasq.core.policy import Forward as PolicyForward
-from nfmasq.machine.uplink import Uplink
+from nfmasq.machine.interfaces import Uplink
 from nfmasq.runtime import kept
 
 CONFIG, RUNTIME, KEPT = "config", "runtime", "kept"
-"""Where a forward comes from: the file, a command, or a command with --persist."""
+"""The source of a forward: the configuration, a command, or a command with --persist."""
 
 
 class ForwardRefused(Exception):
-    """A forward that cannot be removed or kept; the message is one line with the mend."""
+    """A forward that cannot be removed or kept; the message is one line and says what to do."""
 
 
 class NoSuchForward(Exception):
-    """No forward has this id; the message is one line with the mend."""
+    """No forward has this id; the message is one line and says what to do."""
 
 
 class Entry(NamedTuple):
-    """A forward in force, and where it comes from."""
+    """A forward in force, and its source."""
 
     forward: Forward
     source: str
 
 
 class Forwards:
-    """The forwards of one daemon. Reads the kept ones at once, which never fails."""
+    """The forwards of one daemon. Making it reads the kept ones, which never fails."""
 
     def __init__(self, config: Config) -> None:
         self._path = config.engine.forwards
@@ -55,7 +55,7 @@ class Forwards:
     def add(
         self, table: dict[str, Any], persist: bool, external: Iterable[IPv4Address] = ()
     ) -> tuple[Entry, bool]:
-        """Add the forward that `table` means; return it, and whether that changed what is forwarded.
+        """Add the forward that `table` means; return it, and whether the policy changed by it.
 
         external: the addresses there are now. The same forward once more with `persist` only keeps it.
         Raises ConfigInvalid with everything that is wrong, ForwardRefused when it cannot be kept.
@@ -85,27 +85,27 @@ class Forwards:
         return found
 
     def adopt(self, config: Config) -> list[str]:
-        """Take over another configuration's; return a line for each added forward that gives way to them."""
+        """Adopt another configuration's; return a line for each added forward that gives way to them."""
         self._pool = config.nat.addresses
         added = [entry for entry in self.entries if entry.source != CONFIG]
         entries = [Entry(forward, CONFIG) for forward in config.forward]
-        told = []
+        warnings = []
         for entry in added:
             try:
                 self._judge(entry.forward.written(), entries)
             except ConfigInvalid as invalid:
-                told.append(_gives_way(entry, invalid))
+                warnings.append(_gives_way(entry, invalid))
             else:
                 entries.append(entry)
         try:
             self._replace(entries)
         except ForwardRefused as refused:
             self.entries = tuple(entries)
-            told.append(str(refused))
-        return told
+            warnings.append(str(refused))
+        return warnings
 
-    def strays(self, uplink: Uplink) -> list[str]:
-        """A line for each forward that cannot work with the addresses and networks there are now."""
+    def problems(self, uplink: Uplink) -> list[str]:
+        """A line for each forward that cannot work with the present addresses and networks."""
         lines = []
         for forward, _ in self.entries:
             outside = forward.external_address
@@ -129,7 +129,7 @@ class Forwards:
         return next((each for each in self.entries if each == Entry(wanted, RUNTIME)), None)
 
     def _replace(self, entries: Iterable[Entry]) -> None:
-        """Take these in place of all, the file first. Raises ForwardRefused, and nothing has changed."""
+        """Replace all forwards, in the file first. Raises ForwardRefused, and then nothing has changed."""
         new = tuple(entries)
         now, then = (
             [entry.forward for entry in some if entry.source == KEPT] for some in (self.entries, new)
@@ -140,12 +140,12 @@ class Forwards:
             except OSError as error:
                 raise ForwardRefused(
                     f"{self._path} cannot be written: {error.strerror or error}; "
-                    "mend that, set engine.forwards, or leave --persist out"
+                    "correct that, set engine.forwards, or leave --persist out"
                 ) from None
         self.entries = new
 
     def _read_kept(self) -> list[str]:
-        """Take over what the file holds, as far as it is good; a line for what is not."""
+        """Adopt the good forwards of the file; return a line for the others."""
         try:
             tables = kept.read(self._path)
         except kept.Damaged as damage:
@@ -172,7 +172,7 @@ class Forwards:
 
     def _saved(self) -> str:
         try:
-            return f"; a copy is in {kept.set_aside(self._path)}"
+            return f"; a copy is in {kept.copy_damaged(self._path)}"
         except OSError:
             return ""
 

@@ -1,9 +1,9 @@
-"""The switchboard: for whom each helper is on, and which sessions the core gives it.
+"""The switchboard: for whom each helper is enabled, and which sessions the core gives it.
 
-What is stored: an entry for each helper that could be loaded, in an immutable mapping that is replaced whole;
-how long what they announce may take to arrive; and what did not fit into the core. Only the daemon's hand
-calls what changes it; anybody may read `entries`. A turn lasts until the next one, a reload or the end: a
-reload brings back what the file says.
+What is stored: an entry for each helper that could be loaded, in an immutable mapping that is replaced as a
+whole; how long an expectation waits; and which helpers do not fit into the core. Who writes: the daemon's
+control thread alone; any thread may read `entries`. What ends a change: the next one for the same helper, or
+a reload, which sets everything as the file says.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,16 +23,16 @@ from nfmasq.helpers.switches import Switch
 
 
 class NoSuchHelper(Exception):
-    """No helper has this name; the message is one line with the mend."""
+    """No helper has this name; the message is one line, with what to do."""
 
 
 class HelperRefused(Exception):
-    """A helper that cannot be switched so; the message is one line with the mend."""
+    """A helper cannot be enabled or disabled so; the message is one line, with what to do."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One helper as it is set. number: in the core. helper: made with its options. ports: those it minds."""
+    """One helper as it is set. number: in the core. helper: made with its options. ports: of its sessions."""
 
     name: str
     number: int
@@ -44,7 +44,7 @@ class Entry:
 
 
 class Switchboard:
-    """The helpers of one daemon."""
+    """The helpers of one daemon. problem: which helpers do not fit into the core, or ""."""
 
     def __init__(self, config: Config) -> None:
         self.expectation_s = config.timeouts.expectation
@@ -56,19 +56,23 @@ class Switchboard:
         self.expectation_s = config.timeouts.expectation
         self.entries = dict(_entries(config, self.entries))
 
-    def turn(self, name: str, enabled: bool, network: IPv4Network | None) -> Entry:
-        """Switch a helper for one network's hosts, or for all. Raises NoSuchHelper, HelperRefused."""
-        entry = self._entry(name)
-        turned = replace(entry, switch=entry.switch.turned(enabled, network))
+    def set_enabled(self, name: str, enabled: bool, network: IPv4Network | None) -> Entry:
+        """Enable or disable a helper for one network's hosts; None: for all.
+
+        Returns the entry as it is then. Raises NoSuchHelper; HelperRefused, where another enabled helper has
+        one of its ports, or where it could not be loaded.
+        """
+        before = self._entry(name)
+        entry = replace(before, switch=before.switch.with_enabled(enabled, network))
         if enabled:
-            self._require_ports(turned)
-        self.entries = {**self.entries, name: turned}
-        return turned
+            self._require_ports(entry)
+        self.entries = {**self.entries, name: entry}
+        return entry
 
     def ports(self, internal: Iterable[IPv4Network]) -> tuple[HelperPort, ...]:
-        """What the core gives to which helper, with these internal networks.
+        """Which ports the core gives to which helper, with these internal networks.
 
-        A helper whose networks do not fit any more is left out; `problem` says so.
+        A helper whose networks do not fit into the core is left out; `problem` says so.
         """
         made: list[HelperPort] = []
         room, left_out = MOST_HELPER_NETWORKS, []
@@ -85,7 +89,9 @@ class Switchboard:
             made += [HelperPort(entry.number, protocol, port, networks) for port in entry.ports]
         self.problem = ""
         if left_out:
-            self.problem = f"no room for the networks of {', '.join(left_out)}: off; name fewer or wider ones"
+            self.problem = (
+                f"no room for the networks of {', '.join(left_out)}: disabled; name fewer or wider ones"
+            )
         return tuple(made)
 
     def _entry(self, name: str) -> Entry:
@@ -93,16 +99,16 @@ class Switchboard:
             return self.entries[name]
         if name not in names():
             raise NoSuchHelper(unknown(name, names()))
-        raise HelperRefused(f"the helper {name} cannot be switched: {_why(name)}")
+        raise HelperRefused(f"the helper {name} cannot be enabled or disabled: {_why(name)}")
 
     def _require_ports(self, entry: Entry) -> None:
-        """Refuse what would give a session two helpers."""
+        """Raise HelperRefused where a session would get two helpers."""
         for other in self.entries.values():
             shared = set(other.ports).intersection(entry.ports)
             same = other.name == entry.name or other.transport != entry.transport
             if shared and not same and other.switch.anywhere:
                 raise HelperRefused(
-                    f"{entry.transport} port {min(shared)} is the {other.name} helper's, which is on; "
+                    f"{entry.transport} port {min(shared)} is the {other.name} helper's, which is enabled; "
                     f"disable that one first, or give helpers.{entry.name} ports of its own"
                 )
 
@@ -119,7 +125,7 @@ def _entry(name: str, own: Declared, config: Config, before: Entry | None) -> En
     switch = Switch(written.enabled if written else own.enabled_by_default)
     for network in sorted(config.network, key=lambda each: each.cidr.prefixlen):
         if name in network.helpers:
-            switch = switch.turned(network.helpers[name], network.cidr)
+            switch = switch.with_enabled(network.helpers[name], network.cidr)
     options = {key: own.options[key](value) for key, value in (written.options if written else {}).items()}
     return Entry(
         name=name,
@@ -137,4 +143,4 @@ def _why(name: str) -> str:
         registry.kind(name)
     except registry.Unusable as error:
         return str(error)
-    return "it was not there when nfmasq started; restart it"
+    return "it was not installed when nfmasq started; restart nfmasq"

@@ -1,8 +1,8 @@
 """The file of the forwards that outlast a restart (`engine.forwards`).
 
-JSON: {"schema": 1, "forwards": [tables with the keys of [[forward]]]}. It is written whole beside its place
-and then moved there, so a reader finds the old one or the new one. What cannot be understood is not lost: the
-file is copied aside, for it is written anew when the next forward is kept.
+JSON: {"schema": 1, "forwards": [tables with the keys of [[forward]]]}. The whole file is written under
+another name and then moved into place, so a reader finds the old file or the new one. A damaged file is not
+lost: it is copied, because the next kept forward overwrites it.
 """
 
 import json
@@ -19,11 +19,11 @@ LARGEST = 1 << 22
 
 
 class Damaged(Exception):
-    """The file does not hold what it should; the message says why, in words for its reader."""
+    """The file is not as it should be; the message says why."""
 
 
 def read(path: Path) -> list[Any]:
-    """The tables in the file, not judged yet; none if there is no file. Raises Damaged and OSError."""
+    """The tables in the file, not validated; none if there is no file. Raises Damaged and OSError."""
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
@@ -42,27 +42,27 @@ def read(path: Path) -> list[Any]:
     return list(found["forwards"])
 
 
-def set_aside(path: Path) -> Path:
-    """Copy a file that is not understood, to be looked at; return where. Raises OSError."""
-    aside = path.with_name(f"{path.name}.damaged")
-    _write(aside, path.read_bytes())
-    return aside
+def copy_damaged(path: Path) -> Path:
+    """Copy a damaged file for its administrator; return the path of the copy. Raises OSError."""
+    copy = path.with_name(f"{path.name}.damaged")
+    _write(copy, path.read_bytes())
+    return copy
 
 
 def write(path: Path, forwards: Iterable[Forward]) -> None:
-    """Make the file hold these forwards, for good. Raises OSError, and then it is as it was."""
+    """Write these forwards to the file, synced to disk. Raises OSError, and then the file is as before."""
     content = {"schema": SCHEMA, "forwards": [forward.written() for forward in forwards]}
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     _write(path, json.dumps(content, indent=1).encode() + b"\n")
 
 
 def _write(path: Path, content: bytes) -> None:
-    beside = path.with_name(f"{path.name}.new")
-    with beside.open("wb") as file:
+    new = path.with_name(f"{path.name}.new")
+    with new.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
+    new.replace(path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)

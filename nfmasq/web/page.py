@@ -1,6 +1,6 @@
-"""What is served on metrics.listen: Prometheus' /metrics, the two probes, and a plain page for people at /.
+"""The listener of metrics.listen: Prometheus' /metrics, the two probes, and a plain page for people at /.
 
-Everything here only reads; nothing can be changed from the network.
+Everything here only reads: the network can change nothing.
 """
 
 from html import escape
@@ -10,9 +10,12 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from nfmasq.control import helpers, report, rows
+from nfmasq.control import report
+from nfmasq.control.listings import LISTINGS, Listing
+from nfmasq.control.lists import part_of
 from nfmasq.control.readable import span
-from nfmasq.control.schemas import Helper, Running, Status
+from nfmasq.control.running import Running
+from nfmasq.control.schemas import Status
 from nfmasq.web.metrics import registry
 
 RUNNING = web.AppKey("running", Running)
@@ -29,7 +32,7 @@ td.n { text-align: right; font-variant-numeric: tabular-nums; } .degraded { colo
 @media (prefers-color-scheme: dark) { body { background: #111; color: #ddd; } .degraded { color: #ff6b6b; } }
 </style></head><body>
 <h1>nfmasq <span class="$state">$state</span></h1>
-$reasons
+$problems
 <p>Version $version, up $uptime. $external ($external_interface) stands for
 $internal ($internal_interfaces); rules by $diversion.</p>
 $tables
@@ -59,13 +62,13 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 async def healthy(request: web.Request) -> web.Response:
-    """200 while the daemon runs and every queue is served; a dead queue ends the daemon by itself."""
+    """200 while the daemon runs and every queue is served, else 503 with the failures."""
     failed = [worker.failure for worker in request.app[RUNNING].workers if worker.failure]
     return web.Response(text="".join(f"{line}\n" for line in failed) or "ok\n", status=503 if failed else 200)
 
 
 async def ready(request: web.Request) -> web.Response:
-    """200 when everything is translated that should be, else 503 with the reasons."""
+    """200 when all traffic is translated, else 503 with the problems."""
     problems = request.app[RUNNING].situation().problems
     return web.Response(
         text="".join(f"{line}\n" for line in problems) or "ok\n", status=503 if problems else 200
@@ -85,49 +88,45 @@ async def page(request: web.Request) -> web.Response:
         internal=escape(", ".join(now["internal_networks"]) or "no network"),
         internal_interfaces=escape(", ".join(now["internal_interfaces"])),
         diversion=escape(now["diversion"]),
-        reasons="".join(f'<p class="degraded">{escape(line)}</p>' for line in now["reasons"]),
-        tables=_tables(now, running),
+        problems="".join(f'<p class="degraded">{escape(line)}</p>' for line in now["problems"]),
+        tables=_traffic(now) + await _lists(running),
     )
     return web.Response(text=text, content_type="text/html", headers={"Cache-Control": "no-store"})
 
 
-def _tables(now: Status, running: Running) -> str:
+def _traffic(now: Status) -> str:
+    """The state and the traffic by protocol."""
     protocols = list(now["sessions"])
-    traffic: list[list[str | int]]
-    traffic = [[f"packets {way}", *(row[name] for name in protocols)] for way, row in now["packets"].items()]
-    traffic += [[f"bytes {way}", *(row[name] for name in protocols)] for way, row in now["bytes"].items()]
-    state: list[list[str | int]] = [
+    rows: list[list[object]] = [
         ["sessions", *now["sessions"].values()],
         ["mappings", *now["mappings"].values()],
         ["ports in use", *(ports["in_use"] for ports in now["ports"].values())],
         ["ports there are", *(ports["capacity"] for ports in now["ports"].values())],
     ]
-    fell: list[list[str | int]] = [
-        [drop["reason"], drop["count"], drop["sentence"]]
-        for drop in rows.drops(running.table.counters())
-        if drop["count"]
-    ]
-    shown = _table(["", *protocols], [*state, *traffic])
-    helped: list[list[str | int]] = [
-        [row["name"], _on(row), row["sessions"], *row["messages"].values()] for row in helpers.rows(running)
-    ]
-    if helped:
-        shown += _table(["helper", "", "sessions", "seen", "rewritten", "refused", "errors"], helped)
-    if fell:
-        shown += _table(["dropped for", "packets", "why"], fell)
-    return shown
+    rows += [[f"packets {way}", *(row[name] for name in protocols)] for way, row in now["packets"].items()]
+    rows += [[f"bytes {way}", *(row[name] for name in protocols)] for way, row in now["bytes"].items()]
+    return _table(["", *protocols], [[_cell(value, isinstance(value, int)) for value in row] for row in rows])
 
 
-def _on(row: Helper) -> str:
-    on = {row["enabled"], *(network["enabled"] for network in row["networks"])}
-    return "on for some" if len(on) > 1 else "on" if row["enabled"] else "off"
+async def _lists(running: Running) -> str:
+    """A table for each list that the page shows; none for an empty one."""
+    return "".join([await _list(each, running) for each in LISTINGS.values() if each.on_page])
 
 
-def _table(heads: list[str], lines: list[list[str | int]]) -> str:
+async def _list(listing: Listing, running: Running) -> str:
+    rows = [row for row in (await part_of(listing, running)).rows if not (listing.idle and listing.idle(row))]
+    if not rows:
+        return ""
+    cells = [[_cell(column.cell(row), column.right) for column in listing.columns] for row in rows]
+    return _table([column.title.lower() for column in listing.columns], cells)
+
+
+def _table(heads: list[str], lines: list[list[str]]) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
-    body = "".join(f"<tr>{''.join(map(_cell, line))}</tr>" for line in lines)
+    body = "".join(f"<tr>{''.join(line)}</tr>" for line in lines)
     return f"<table><tr>{head}</tr>{body}</table>\n"
 
 
-def _cell(value: str | int) -> str:
-    return f'<td class="n">{value:,}</td>' if isinstance(value, int) else f"<td>{escape(value)}</td>"
+def _cell(value: object, right: bool) -> str:
+    shown = f"{value:,}" if isinstance(value, int) else "-" if value is None else escape(str(value))
+    return f'<td class="n">{shown}</td>' if right else f"<td>{shown}</td>"

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from nfmasq.bench import injector
-from nfmasq.bench.datagrams import FLOWS, MANY_FLOWS
+from nfmasq.bench.datagrams import FLOWS
 from nfmasq.bench.measures import MEASURES
-from nfmasq.bench.variants import EXTRA, VARIANTS
+from nfmasq.bench.variants import VARIANTS
 from nfmasq.lab.programs import python_environment, sbin_too
 from nfmasq.lab.waiting import wait_until
 
@@ -88,79 +87,6 @@ def test_small_packets_are_of_64_flows() -> None:
 
 
 @pytest.mark.root
-def test_memory_is_that_of_a_real_daemon_and_a_full_table() -> None:
-    report = _figures(*_only("memory"))
-    assert report["memory"]["idle_bytes"] > 10e6
-    assert report["memory"]["table"]["sessions"] == 1_000_000
-    assert [row["figure"] for row in report["targets"]] == ["idle", "session", "restart"]
-
-
-@pytest.mark.root
-def test_whatever_stands_beside_it_forwards_and_translates_or_says_what_to_install() -> None:
-    report = _figures(*_only("round-trip", *(variant.name for variant in EXTRA)))
-    read = {row["variant"] for row in report["figures"] if row["median"]}
-    assert read | set(report["skipped"]) == {variant.name for variant in EXTRA}
-    assert all("apt-get install" in reason for reason in report["skipped"].values()), report["skipped"]
-    assert report["counted"]["nfmasq-million"]["sessions_created"] > 1_000_000
-
-
-@pytest.mark.root
-def test_beside_a_flood_others_ask_and_are_answered() -> None:
-    read = {row["figure"]: row["median"] for row in _figures(*_only("beside-flood", "nfmasq"))["figures"]}
-    assert 0 < read["beside-flood"] <= 1
-    assert read["beside-flood-time"] > 0
-
-
-@pytest.mark.root
-def test_overload_is_of_packets_the_router_translates() -> None:
-    report = _figures(*_only("overload", "nfmasq"))
-    kept = next(row for row in report["figures"] if row["figure"] == "overload-kept")
-    assert 0 < kept["median"] <= 1
-    assert kept["capacity"] > 1000
-    assert kept["most offered"] > 0
-    counted = report["counted"]["nfmasq"]
-    assert counted["dropped"] == {}
-    assert counted["sessions_created"] == injector.FLOWS + 1
-
-
-@pytest.mark.root
-def test_many_flows_are_as_many_sessions() -> None:
-    report = _figures(*_only("small-packets-many", "nfmasq"))
-    assert report["counted"]["nfmasq"]["sessions_created"] == MANY_FLOWS + 1
-
-
-@pytest.mark.root
-def test_the_short_report_is_a_page_with_its_plots(tmp_path: Path) -> None:
-    page = tmp_path / "performance.md"
-    done = _run(
-        *BENCH, "--quick", "--report", str(page),
-        *_only("round-trip", "instructions", "nfmasq", "masquerade", "pasta"),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    text = page.read_text()
-    for heading in ("Method", "Round trip", "Instructions"):
-        assert f"\n## {heading}\n" in text
-    shown = re.findall(r"\]\((.*?)\)", text)
-    assert {path.name for path in (tmp_path / "performance").iterdir()} == {Path(path).name for path in shown}
-    assert "| UDP, 64 bytes, out |" in text
-    assert str(page) in done.stdout
-
-
-@pytest.mark.root
-@pytest.mark.parametrize(
-    ("place", "complaint"),
-    [("nowhere/report.md", "no such directory"), ("report", "give it a suffix")],
-)
-def test_a_report_that_cannot_be_written_is_an_error_before_the_run(
-    tmp_path: Path, place: str, complaint: str
-) -> None:
-    done = _run(*BENCH, "--report", str(tmp_path / place))
-    assert done.returncode == 1
-    assert complaint in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.root
 def test_people_get_tables_and_progress() -> None:
     done = _run(*BENCH, *SHORTEST, *_only("round-trip", "floor", "nfmasq"))
     assert done.returncode == 0, done.stderr
@@ -219,5 +145,13 @@ def test_a_missing_program_is_named_with_its_package() -> None:
 def test_a_wrong_name_lists_the_right_ones() -> None:
     done = _run(*BENCH, "--only", "flor")
     assert done.returncode == 2
-    for name in ("small-packets", "memory", "rewriting-floor", "scapy"):
+    for name in ("small-packets", "round-trip", "rewriting-floor", "scapy"):
         assert name in done.stderr
+
+
+@pytest.mark.parametrize("options", [["--report"], ["--report", "page.md"], ["--core"]], ids=" ".join)
+def test_an_option_for_developers_says_where_it_went(options: list[str]) -> None:
+    done = _run(*BENCH, *options)
+    assert done.returncode == 2
+    assert f"python -m perf {options[0]}" in done.stderr
+    assert options[0] not in _run(*BENCH, "--help").stdout

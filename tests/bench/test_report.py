@@ -7,16 +7,15 @@ import click
 import pytest
 
 from nfmasq.bench import datagrams
-from nfmasq.bench.memory import Memory
-from nfmasq.bench.outcome import Outcome
 from nfmasq.bench.reading import Reading, digits
 from nfmasq.bench.report import as_json
 from nfmasq.bench.results import Results
 from nfmasq.bench.rounds import Plan
 from nfmasq.bench.tables import as_text
+from nfmasq.bench.targets import judge
 from nfmasq.bench.variants import FLOOR, NFMASQ
 
-PLAN = Plan((FLOOR, NFMASQ), (), rounds=2, seconds=1, queues=1, senders=2)
+PLAN = Plan((FLOOR, NFMASQ), (), rounds=2, seconds=1, workers=1, senders=2)
 
 
 def _results() -> Results:
@@ -28,9 +27,9 @@ def _results() -> Results:
 
 
 def test_the_json_has_every_round_in_base_units() -> None:
-    report = json.loads(json.dumps(as_json(Outcome(PLAN, _results(), Memory(idle=50_000_000)))))
+    report = json.loads(json.dumps(as_json(PLAN, _results(), judge(_results()))))
     assert report["schema"] == 1
-    assert report["method"] == {"rounds": 2, "seconds": 1, "queues": 1, "senders": 2}
+    assert report["method"] == {"rounds": 2, "seconds": 1, "workers": 1, "queues": 1, "senders": 2}
     assert report["figures"][0] == {
         "figure": "small-packets",
         "variant": "floor",
@@ -41,7 +40,7 @@ def test_the_json_has_every_round_in_base_units() -> None:
     assert report["ratios"] == [
         {"figure": "small-packets", "against": "floor", "value": 0.8, "lowest": 0.75, "highest": 250 / 300}
     ]
-    small, idle = report["targets"]
+    (small,) = report["targets"]
     assert small == {
         "figure": "small-packets",
         "variant": "nfmasq",
@@ -50,29 +49,20 @@ def test_the_json_has_every_round_in_base_units() -> None:
         "value": 0.8,
         "verdict": "short",
     }
-    assert idle == {
-        "figure": "idle",
-        "variant": "nfmasq",
-        "against": None,
-        "at_most": 60,
-        "value": 50.0,
-        "verdict": "ok",
-    }
 
 
 def test_the_tables_show_figures_ratios_and_marks() -> None:
-    told = as_text(Outcome(PLAN, _results(), Memory(idle=50_000_000)))
+    told = as_text(PLAN, _results(), list(judge(_results())))
     lines = [re.sub(" +", " ", click.unstyle(line)).strip() for line in told]
     assert "small packets 250 200 kpps" in lines
     assert "small packets 0.8" in lines
     assert "short small packets / floor 0.8 at least 0.95 rounds 0.75 to 0.833" in lines
-    assert "ok resident memory, idle, MB 50 at most 60" in lines
 
 
 def test_a_failure_is_said_below_the_tables() -> None:
     results = _results()
     results.failures.append("small packets, plain: why")
-    assert "note: small packets, plain: why" in list(as_text(Outcome(PLAN, results, Memory())))
+    assert "note: small packets, plain: why" in list(as_text(PLAN, results, []))
 
 
 @pytest.mark.parametrize(

@@ -1,42 +1,27 @@
 """The arithmetic: medians, ratios, marks."""
 
-from dataclasses import replace
-
 import pytest
 
-from nfmasq.bench import bulk, datagrams, overload, pingpong
-from nfmasq.bench.memory import Memory, TableCost
-from nfmasq.bench.outcome import Outcome
+from nfmasq.bench import bulk, datagrams, pingpong
 from nfmasq.bench.reading import Figure, Reading
 from nfmasq.bench.results import Results, ratio
-from nfmasq.bench.rounds import Plan, rotated
+from nfmasq.bench.rounds import rotated
 from nfmasq.bench.targets import Judgement, judge
 from nfmasq.bench.variants import (
-    EXTRA,
     FLOOR,
     MASQUERADE,
     NFMASQ,
-    PASTA,
     PLAIN,
     REWRITING_FLOOR,
+    SCAPY,
     VARIANTS,
     Variant,
-)
-
-PLAN = Plan((), (), rounds=1, seconds=1, queues=1, senders=1)
-TABLE = TableCost(
-    sessions=1_000_000,
-    bytes_per_session=200.1,
-    new_few_ns=1,
-    new_many_ns=1,
-    established_few_ns=1,
-    established_many_ns=1,
 )
 
 
 def _results(figure: Figure, **rounds: list[float | None]) -> Results:
     """Results with these readings, by the variant's name with _ for -."""
-    variants = [v for v in (*VARIANTS, *EXTRA) if v.name.replace("-", "_") in rounds]
+    variants = [v for v in VARIANTS if v.name.replace("-", "_") in rounds]
     results = Results(tuple(variants), (figure,))
     for variant in variants:
         for value in rounds[variant.name.replace("-", "_")]:
@@ -45,8 +30,8 @@ def _results(figure: Figure, **rounds: list[float | None]) -> Results:
     return results
 
 
-def _marks(results: Results, memory: Memory | None = None) -> dict[tuple[str, str | None], str]:
-    found = judge(Outcome(PLAN, results, memory or Memory()))
+def _marks(results: Results) -> dict[tuple[str, str | None], str]:
+    found = judge(results)
     return {(one.name, one.against.name if one.against else None): one.mark for one in found}
 
 
@@ -108,46 +93,17 @@ def test_bulk_is_held_against_the_rewriting_floor_and_the_kernel() -> None:
     assert _marks(results) == {("bulk-down", "rewriting-floor"): "ok", ("bulk-down", "masquerade"): "short"}
 
 
-@pytest.mark.parametrize(("million", "mark"), [(90.0, "ok"), (89.9, "short")])
-def test_a_million_sessions_may_cost_a_tenth(million: float, mark: str) -> None:
-    marks = _marks(_results(datagrams.MANY_RATE, nfmasq=[100.0], nfmasq_million=[million]))
-    assert marks == {("small-packets-many", "nfmasq"): mark}
-
-
-@pytest.mark.parametrize(("two", "mark"), [(100.0, "ok"), (100.1, "short")])
-def test_two_workers_are_not_slower_than_one(two: float, mark: str) -> None:
-    marks = _marks(_results(pingpong.MEDIAN, nfmasq_1=[100.0], nfmasq_2=[two]))
-    assert marks == {("round-trip", "nfmasq-1"): mark}
-
-
-@pytest.mark.parametrize(("kept", "mark"), [(0.9, "ok"), (0.89, "short")])
-def test_overload_is_held_against_its_peak(kept: float, mark: str) -> None:
-    assert _marks(_results(overload.KEPT, nfmasq=[kept])) == {("overload-kept", None): mark}
-
-
 def test_a_variant_that_could_not_be_had_is_noted_with_its_reason() -> None:
-    results = Results((PASTA,), ())
-    results.skipped["pasta"] = "pasta not found"
-    assert results.notes() == ["pasta: left out: pasta not found"]
+    results = Results((SCAPY,), ())
+    results.skipped["scapy"] = "scapy not found"
+    assert results.notes() == ["scapy: left out: scapy not found"]
 
 
 def test_what_fails_in_every_round_is_noted_once() -> None:
-    results = Results((PASTA,), (datagrams.RATE,))
+    results = Results((SCAPY,), (datagrams.RATE,))
     for _ in range(3):
-        results.fail((datagrams.RATE,), PASTA, "it lost its way")
-    assert results.notes() == ["small packets, pasta: it lost its way"]
-
-
-def test_a_small_table_says_nothing_about_the_bytes_of_a_session() -> None:
-    assert not _marks(Results((), ()), Memory(table=replace(TABLE, sessions=1000)))
-
-
-def test_memory_is_held_against_its_bounds() -> None:
-    memory = Memory(idle=60_000_000, table=TABLE)
-    marks = {("idle", None): "ok", ("session", None): "short", ("restart", None): "ok"}
-    assert _marks(Results((), ()), memory) == marks
-    slow = replace(memory, table=replace(TABLE, restart_s=1.1))
-    assert _marks(Results((), ()), slow)["restart", None] == "short"
+        results.fail((datagrams.RATE,), SCAPY, "it lost its way")
+    assert results.notes() == ["small packets, scapy: it lost its way"]
 
 
 def test_what_was_not_measured_is_not_judged() -> None:
@@ -165,6 +121,6 @@ def test_it_is_noted_when_the_senders_set_the_pace() -> None:
 
 
 def test_every_variant_comes_first_once_in_as_many_rounds() -> None:
-    turns: list[list[Variant]] = [rotated(VARIANTS, number) for number in range(len(VARIANTS))]
-    assert {turn[0] for turn in turns} == set(VARIANTS)
-    assert all(set(turn) == set(VARIANTS) and len(turn) == len(VARIANTS) for turn in turns)
+    orders: list[list[Variant]] = [rotated(VARIANTS, number) for number in range(len(VARIANTS))]
+    assert {order[0] for order in orders} == set(VARIANTS)
+    assert all(set(order) == set(VARIANTS) and len(order) == len(VARIANTS) for order in orders)

@@ -23,7 +23,7 @@ def test_rounds_are_interleaved_and_begin_with_another_variant_each() -> None:
 
         return Measure(name, (FIGURE,), take)
 
-    plan = Plan((PLAIN, MASQUERADE), (measure("one"), measure("two")), 2, 0.5, queues=1, senders=1)
+    plan = Plan((PLAIN, MASQUERADE), (measure("one"), measure("two")), 2, 0.5, workers=1, senders=1)
     run(plan, lambda _: None)
     assert taken == [
         *(("one", "plain"), ("one", "masquerade"), ("two", "plain"), ("two", "masquerade")),
@@ -40,7 +40,7 @@ def test_a_measurement_that_fails_leaves_a_gap_and_a_line() -> None:
             raise BenchError("it rained")
         return Reading({FIGURE.name: 2.0})
 
-    plan = Plan((FLOOR,), (Measure("one", (FIGURE,), take),), 2, 0.5, queues=1, senders=1)
+    plan = Plan((FLOOR,), (Measure("one", (FIGURE,), take),), 2, 0.5, workers=1, senders=1)
     results = run(plan, lambda _: None)
     assert results.rounds(FIGURE, FLOOR) == [None, 2.0]
     assert results.failures == ["a figure, floor: it rained"]

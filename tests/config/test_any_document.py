@@ -19,7 +19,7 @@ from nfmasq.config import (
     warnings_of,
 )
 from nfmasq.config.explain import keys_at
-from nfmasq.machine.uplink import Uplink
+from nfmasq.machine.interfaces import Uplink
 from nfmasq.runtime.helpers import Switchboard
 
 UPLINK = Uplink((IPv4Address("198.51.100.7"),), ())

@@ -24,7 +24,7 @@ from nfmasq.core.policy import (
     Timeouts,
 )
 from nfmasq.core.policy import Forward as ForwardTo
-from nfmasq.machine.uplink import Uplink
+from nfmasq.machine.interfaces import Uplink
 
 EXTERNAL = IPv4Address("198.51.100.7")
 HOST = IPv4Address("192.168.1.10")

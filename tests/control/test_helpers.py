@@ -32,7 +32,7 @@ def rows(client: Client) -> dict[str, dict[str, Any]]:
 
 
 def refusal(client: Client, name: str, body: dict[str, Any]) -> tuple[int, str]:
-    """The status and the words with which a turn is refused."""
+    """The status and the words with which a change is refused."""
     with pytest.raises(Refused) as refused:
         client.put(f"/v1/helpers/{name}", body)
     assert refused.value.answer["schema"] == 1
@@ -67,17 +67,17 @@ def test_the_list_comes_in_parts_and_of_one_helper(client: Client) -> None:
     assert [row["name"] for row in client.get("/v1/helpers", helper="irc")["helpers"]] == ["irc"]
 
 
-def test_a_turn_answers_with_the_helper_as_it_is_then(running: Bare, client: Client) -> None:
+def test_a_change_answers_with_the_helper_as_it_is_then(running: Bare, client: Client) -> None:
     answer = client.put("/v1/helpers/irc", {"enabled": True})
     assert (answer["schema"], answer["name"], answer["enabled"]) == (1, "irc", True)
     answer = client.put("/v1/helpers/irc", {"enabled": False, "internal": GUESTS})
     assert (answer["enabled"], answer["networks"]) == (True, [{"cidr": GUESTS, "enabled": False}])
     assert rows(client)["irc"]["networks"] == answer["networks"]
-    assert not running.helping._engine.states()["irc"].switch.on_for(IPv4Address("192.168.2.1"))
+    assert not running.helping._engine.states()["irc"].switch.enabled_for(IPv4Address("192.168.2.1"))
     assert client.put("/v1/helpers/irc", {"enabled": False, "internal": None})["networks"] == []
 
 
-def test_a_turn_that_cannot_be_understood_turns_nothing(client: Client) -> None:
+def test_a_change_that_cannot_be_understood_changes_nothing(client: Client) -> None:
     before = rows(client)
     assert refusal(client, "fpt", {"enabled": True}) == (404, 'there is no helper "fpt"; did you mean "ftp"?')
     for body, told in (
@@ -122,7 +122,7 @@ def test_sessions_say_which_helper_reads_them_and_are_found_by_it(running: Bare,
         client.get("/v1/sessions", helper="fpt")
 
 
-def test_the_command_lists_and_switches(command: Command) -> None:
+def test_the_command_lists_enables_and_disables(command: Command) -> None:
     shown = command("helpers").output.splitlines()
     assert [line.split()[:4] for line in shown[1:]] == [
         ["ftp", "on", "tcp", "21"],

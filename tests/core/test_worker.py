@@ -6,10 +6,11 @@ import pytest
 from support.behind import filled
 
 from nfmasq._fastpath import Queue
-from nfmasq.core.worker import Worker, kernel_queues
+from nfmasq.core.worker import Worker
 from nfmasq.daemon.heartbeat import Heartbeat
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.waiting import wait_until
+from nfmasq.machine.queues import kernel_queues
 
 NUMBER = 100
 

@@ -11,7 +11,7 @@ from nfmasq.lab.router import DaemonUnderLab
 
 
 def names(daemon: DaemonUnderLab) -> dict[str, bool]:
-    """Which helpers there are, and which are on."""
+    """Which helpers there are, and which are enabled."""
     return {row["name"]: row["enabled"] for row in daemon.api("/v1/helpers")["helpers"]}
 
 
@@ -58,8 +58,8 @@ def test_a_reload_with_a_wrong_helper_changes_nothing(daemon: DaemonUnderLab) ->
     assert names(daemon) == {"ftp": False, "irc": False}
 
 
-def test_a_turn_is_logged_and_the_daemon_ends_cleanly(daemon: DaemonUnderLab) -> None:
+def test_a_helpers_change_is_logged_and_the_daemon_ends_cleanly(daemon: DaemonUnderLab) -> None:
     daemon.cli("helpers", "disable", "ftp", "--internal", "192.168.1.0/24")
-    assert "helper ftp switched off for 192.168.1.0/24 on request" in daemon.log
+    assert "helper ftp disabled for 192.168.1.0/24 on request" in daemon.log
     assert daemon.stop() == 0
     assert "Traceback" not in daemon.log

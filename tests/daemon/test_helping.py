@@ -40,29 +40,29 @@ def fail(helping: Helping) -> Engine:
     return engine
 
 
-def test_a_turn_reaches_the_engine_and_the_core(helping: Helping) -> None:
+def test_a_change_reaches_the_engine_and_the_core(helping: Helping) -> None:
     assert len(helping.ports((INTERNAL,))) == 1
-    helping.turn("ftp", False, IPv4Network(f"{CLIENT}/32"))
+    helping.set_enabled("ftp", False, IPv4Network(f"{CLIENT}/32"))
     switch = helping._engine.states()["ftp"].switch
-    assert (switch.on_for(CLIENT), switch.on_for(OTHER_CLIENT)) == (False, True)
+    assert (switch.enabled_for(CLIENT), switch.enabled_for(OTHER_CLIENT)) == (False, True)
     (port,) = helping.ports((INTERNAL,))
     assert not any(CLIENT in network for network in port.networks)
     assert any(OTHER_CLIENT in network for network in port.networks)
-    helping.turn("ftp", False, None)
+    helping.set_enabled("ftp", False, None)
     assert helping.ports((INTERNAL,)) == ()
 
 
 def test_a_reload_reaches_the_engine(helping: Helping) -> None:
-    helping.turn("ftp", False, None)
+    helping.set_enabled("ftp", False, None)
     network = {"cidr": str(GUESTS), "helpers": {"ftp": False}}
     helping.adopt(configured(network=[network], timeouts={"expectation": "90s"}))
     assert helping._engine.states()["ftp"].switch == helping.board.entries["ftp"].switch
     assert helping._engine.states()["ftp"].switch.networks == ((GUESTS, False),)
-    wait_until(lambda: helping._engine._expecting.seconds == 90, "the engine's next tick")
+    wait_until(lambda: helping._engine._expectations.seconds == 90, "the engine's next tick")
 
 
 def test_an_engine_that_fails_is_replaced_and_the_status_tells(helping: Helping) -> None:
-    helping.turn("irc", True, None)
+    helping.set_enabled("irc", True, None)
     failed = fail(helping)
     assert len(helping.ports((INTERNAL,))) == 2
     assert helping._engine is not failed
@@ -81,7 +81,7 @@ def test_one_that_fails_again_and_again_gets_no_sessions(helping: Helping) -> No
     assert "sessions pass without helpers" in problem
 
 
-def test_one_that_hangs_gets_no_sessions_until_it_turns_again(helping: Helping) -> None:
+def test_one_that_hangs_gets_no_sessions_until_it_runs_again(helping: Helping) -> None:
     def looks() -> bool:
         for _ in range(LOOKS + 1):
             helping.beat()
@@ -95,17 +95,17 @@ def test_one_that_hangs_gets_no_sessions_until_it_turns_again(helping: Helping) 
         wait_until(looks, "the engine to be stuck")
         assert helping.problems() == ["the helpers' thread is stuck; new sessions pass without helpers"]
         assert helping.ports((INTERNAL,)) == ()
-    wait_until(lambda: not look(), "the engine to turn")
+    wait_until(lambda: not look(), "the engine to run")
     assert helping.ports((INTERNAL,))
 
 
-def test_a_helper_the_engine_switches_off_is_off_in_the_core_too(helping: Helping) -> None:
+def test_a_helper_the_engine_disables_is_disabled_in_the_core_too(helping: Helping) -> None:
     engine = helping._engine
     with engine._lock:
-        engine._problems["ftp"] = "it took too long"
+        engine._enabled.problems["ftp"] = "it took too long"
     assert helping.ports((INTERNAL,)) == ()
     assert not helping.board.entries["ftp"].switch.anywhere
-    assert helping.problems() == ["the helper ftp is off: it took too long"]
-    helping.turn("ftp", True, None)
+    assert helping.problems() == ["the helper ftp is disabled: it took too long"]
+    helping.set_enabled("ftp", True, None)
     assert helping.problems() == []
     assert helping.ports((INTERNAL,))

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from nfmasq.cli import main
-from nfmasq.core.worker import kernel_queues
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.waiting import wait_until
+from nfmasq.machine.queues import kernel_queues
 
 
 def status(daemon: DaemonUnderLab) -> dict[str, Any]:
@@ -22,9 +22,9 @@ def status(daemon: DaemonUnderLab) -> dict[str, Any]:
     return answer
 
 
-def reasons(daemon: DaemonUnderLab) -> str:
+def problems(daemon: DaemonUnderLab) -> str:
     """Why it is degraded, in one string; "" when it is not."""
-    return "; ".join(status(daemon)["reasons"])
+    return "; ".join(status(daemon)["problems"])
 
 
 def rules(router: Namespace) -> str:
@@ -60,6 +60,11 @@ def test_it_is_ready_with_all_in_place_and_gone_without_trace(
 
 def test_every_worker_has_its_queues_in_status_and_metrics(daemon: DaemonUnderLab, router: Namespace) -> None:
     queues = status(daemon)["queues"]
+    shown = exit_code(daemon, "status")[1].splitlines()
+    for queue in queues:
+        first, last = queue["queue"], queue["last"]
+        title = f"queue {first}" if first == last else f"queues {first}-{last}"
+        assert any(line.startswith(f"{title}  ") for line in shown), "a title touches its value"
     series = daemon.metrics()
     numbers = [number for queue in queues for number in range(queue["queue"], queue["last"] + 1)]
     assert numbers == sorted(router.call(kernel_queues))
@@ -80,7 +85,7 @@ def test_without_an_address_it_starts_degraded_and_takes_over_when_one_comes(
 ) -> None:
     router.ip("address del 203.0.113.2/24 dev wan0")
     prepared.start()
-    assert reasons(prepared) == "no external address on wan0; waiting for one"
+    assert problems(prepared) == "no external address on wan0; waiting for one"
     code, shown = exit_code(prepared, "status")
     assert code == 6
     assert "no external address on wan0" in shown
@@ -103,7 +108,7 @@ def test_a_changed_address_is_followed_and_counted_once(daemon: DaemonUnderLab, 
 
 def test_a_lost_interface_is_a_problem_until_it_is_back(daemon: DaemonUnderLab, router: Namespace) -> None:
     router.ip("link del wan0")
-    wait_until(lambda: "wan0" in reasons(daemon), "the missing interface to be told")
+    wait_until(lambda: "wan0" in problems(daemon), "the missing interface to be told")
     assert daemon.running
     router.ip("link add wan0 type bridge", "address add 203.0.113.2/24 dev wan0", "link set wan0 up")
     wait_until(lambda: status(daemon)["state"] == "ok", "all to be well")
@@ -118,9 +123,10 @@ def test_flushed_rules_come_back_and_the_status_tells_for_a_while(
     wait_until(lambda: bare(rules(router)) == whole, "the rules to be back")
     wait_until(lambda: status(daemon)["rules"]["in_place"], "it to be known")
     once_or_twice = (1, 2)  # the flush may fall between the looks at guard and rules
-    assert status(daemon)["rules"]["restored"] in once_or_twice
-    assert daemon.metrics()["nfmasq_rules_restored_total"] in once_or_twice
-    assert "rules were flushed " in reasons(daemon)
+    assert status(daemon)["rules"]["reinstalled"] in once_or_twice
+    for name in ("reinstalled", "restored"):
+        assert daemon.metrics()[f"nfmasq_rules_{name}_total"] in once_or_twice
+    assert "rules were flushed " in problems(daemon)
 
 
 @pytest.mark.parametrize("way", ["signal", "command"])
@@ -182,7 +188,7 @@ def test_a_second_daemon_is_refused_whatever_of_the_first_it_shares(
     assert "another nfmasq is running and answers on" in said()
     elsewhere: dict[str, object] = {"socket": str(daemon.socket_path) + "2"}
     assert "metrics.listen 127.0.0.1:9853: Address already in use" in said(control=elsewhere)
-    assert "is held by another nfmasq" in said(metrics={"listen": ""})
+    assert "is in use by another nfmasq" in said(metrics={"listen": ""})
     state = {"state": daemon.config["engine"]["state"] + "2"}
     assert "queue 100 is taken by another program" in said(engine=state)
     assert status(daemon)["state"] == "ok"

@@ -12,11 +12,12 @@ from pathlib import Path as FilePath
 
 import pytest
 from support.path import CLIENT, EXTERNAL, PORT, ROUTER_INSIDE, SERVER, Path
-from support.wire import Seen, Wire, ones_complement
+from support.wire import Seen, Wire
 
 import nfmasq
 from nfmasq.core.rows import Refusal
 from nfmasq.daemon.refuse import LOOK_S, Refuser, message
+from nfmasq.lab.packets import checksum
 
 pytestmark = pytest.mark.root
 
@@ -103,7 +104,7 @@ def test_an_internal_host_is_told_by_the_router_s_own_address(path: Path, due: D
     icmp = seen.packet[20:]
     assert (seen.source, seen.protocol) == (ROUTER_INSIDE, socket.IPPROTO_ICMP)
     assert (icmp[0], icmp[1], icmp[8:]) == (3, PROHIBITED, quote)
-    assert ones_complement(icmp) == ones_complement(seen.packet[:20]) == 0xFFFF
+    assert checksum(icmp) == checksum(seen.packet[:20]) == 0
     assert struct.unpack_from("!H", seen.packet, 2)[0] == 28 + len(quote)
 
 
@@ -117,7 +118,7 @@ def test_a_long_packet_is_quoted_in_part(path: Path, due: Due) -> None:
     quote = _quote(CLIENT, SERVER, bytes(1401))
     seen = _seen(path, due, ("client", "c0"), Refusal(IPv4Address(CLIENT), None, PROHIBITED, quote))
     assert len(seen.packet) == 576
-    assert ones_complement(seen.packet[20:]) == 0xFFFF
+    assert checksum(seen.packet[20:]) == 0
 
 
 def test_the_socket_the_refusal_is_about_gets_its_error(path: Path, due: Due) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from nfmasq._fastpath import Queue
-from nfmasq.core import worker
 from nfmasq.core.queue_socket import QUEUES_EACH
 from nfmasq.daemon import start
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
+from nfmasq.machine import queues
 
 WITHOUT_NET_ADMIN = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
 
@@ -107,7 +107,7 @@ def test_a_later_queue_taken_is_named_and_lets_the_first_go(
 def test_a_kernel_without_queues_is_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, router: Namespace, prepared: DaemonUnderLab
 ) -> None:
-    monkeypatch.setattr(worker, "KERNEL_QUEUES", tmp_path / "absent")
+    monkeypatch.setattr(queues, "KERNEL_QUEUES", tmp_path / "absent")
     failed = start._not_bound(range(100, 116), PermissionError(1, "Operation not permitted"))
     assert failed.code == 1
     assert "modprobe nfnetlink_queue" in failed.lines[0]

@@ -24,7 +24,7 @@ def _forward(protocol: int, external: IPv4Address | None, ports: Span = ALL_PORT
 
 def test_a_named_port_is_claimed_of_its_protocol_only() -> None:
     claims = claimed_by([_forward(IPPROTO_TCP, None, (80, 80))])
-    assert (claims.everywhere, claims.whole, claims.at, claims.leftover) == (
+    assert (claims.everywhere, claims.whole, claims.at, claims.default_host) == (
         (("tcp", ((80, 80),)),),
         (),
         (),
@@ -48,9 +48,9 @@ def test_all_ports_of_one_protocol_of_an_address_are_claimed_before_local_socket
 
 
 def test_the_default_host_gets_what_is_left_over() -> None:
-    assert claimed_by([_forward(ANY_PROTOCOL, None)]).leftover == ("tcp", "udp")
+    assert claimed_by([_forward(ANY_PROTOCOL, None)]).default_host == ("tcp", "udp")
     only_udp = claimed_by([_forward(IPPROTO_UDP, None)])
-    assert (only_udp.leftover, only_udp.everywhere) == (("udp",), ())
+    assert (only_udp.default_host, only_udp.everywhere) == (("udp",), ())
 
 
 def test_protocols_without_ports_claim_nothing() -> None:
@@ -69,14 +69,14 @@ def test_merging_keeps_the_ports_and_leaves_gaps_between_the_spans(given_spans: 
 def test_the_matches_of_iptables_hold_the_same_ports_and_no_more_than_multiport_takes(
     given_spans: list[Span],
 ) -> None:
-    held: list[Span] = []
+    taken: list[Span] = []
     for match in _matches("tcp", merge(given_spans)):
         words = match.rpartition(" ")[2].split(",")
         ends = [tuple(map(int, word.split(":"))) for word in words]
         assert 0 < sum(map(len, ends)) <= 15
-        held += [(each[0], each[-1]) for each in ends]
-    assert _ports(tuple(held)) == _ports(tuple(given_spans))
+        taken += [(each[0], each[-1]) for each in ends]
+    assert _ports(tuple(taken)) == _ports(tuple(given_spans))
 
 
-def _ports(held: tuple[Span, ...]) -> set[int]:
-    return {port for first, last in held for port in range(first, last + 1)}
+def _ports(taken: tuple[Span, ...]) -> set[int]:
+    return {port for first, last in taken for port in range(first, last + 1)}

@@ -1,4 +1,4 @@
-"""The guard stops internal sources at the external interface when nobody else does."""
+"""The guard stops internal sources at the external interface when no other rule does."""
 
 import signal
 import socket
@@ -53,11 +53,11 @@ def guarding(
     return kind
 
 
-def _arrives_only_after(path: Path, mend: Callable[[], object]) -> None:
-    """What the client sends must not arrive before `mend`, and must after it."""
+def _arrives_only_after(path: Path, remedy: Callable[[], object]) -> None:
+    """What the client sends must not arrive before `remedy`, and must after it."""
     with path.sender() as sender, path.receiver() as receiver:
         sender.send(b"before")
-        mend()
+        remedy()
         sender.send(b"after")
         assert receiver.recv(100) == b"after"
 

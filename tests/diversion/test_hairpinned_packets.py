@@ -9,7 +9,7 @@ from support.nfqueue import ACCEPT, POSTROUTING, PREROUTING, KernelQueue, Packet
 from support.path import CLIENT, EXTERNAL, PORT, QUEUE, Path
 from support.wire import Wire, with_destination, with_source
 
-from diversion.traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, icmp, raw, talk_over_tcp, udp
+from diversion.traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, exchange_over_tcp, icmp, raw, udp
 from nfmasq.diversion import Diversion, DiversionPlan, guard
 from nfmasq.diversion.backend import HAIRPIN_MARK
 
@@ -136,7 +136,7 @@ def test_a_socket_of_the_router_is_reached_from_inside_by_the_external_address(h
         with caller, accepted:
             accepted.sendall(b"own")
             assert caller.recv(100) == b"own"
-    talk_over_tcp(hairpinning, "0.0.0.0")
+    exchange_over_tcp(hairpinning, "0.0.0.0")
 
 
 def test_without_hairpinning_the_router_answers_for_its_address_itself(

@@ -18,9 +18,9 @@ from diversion.traffic import (
     OWN_PORT,
     POOL_PORT,
     eventually,
+    exchange_over_tcp,
     icmp,
     raw,
-    talk_over_tcp,
     udp,
 )
 from nfmasq.diversion import DiversionPlan, DiversionUnavailable
@@ -100,7 +100,7 @@ def test_each_packet_to_divert_meets_its_rule(counting: Path) -> None:
 
 def test_a_local_listener_on_a_port_of_the_pool_is_reached(counting: Path) -> None:
     for address in ("0.0.0.0", EXTERNAL):
-        talk_over_tcp(counting, address)
+        exchange_over_tcp(counting, address)
     assert _counters(counting) == [0] * 5
 
 

@@ -18,9 +18,9 @@ from diversion.traffic import (
     OWN_PORT,
     POOL_PORT,
     UNREACHABLE,
+    exchange_over_tcp,
     icmp,
     raw,
-    talk_over_tcp,
     udp,
 )
 from nfmasq.diversion import Diversion, DiversionPlan
@@ -99,7 +99,7 @@ def test_a_packet_for_a_port_outside_the_pool_reaches_the_routers_own_socket(div
 def test_a_local_listener_on_a_port_of_the_pool_is_reached_past_the_queue_rules(
     diverted: Path, address: str
 ) -> None:
-    talk_over_tcp(diverted, address)
+    exchange_over_tcp(diverted, address)
 
 
 def test_a_local_udp_socket_on_a_port_of_the_pool_is_reached_past_the_queue_rules(diverted: Path) -> None:

@@ -1,4 +1,4 @@
-"""Single packets and small conversations with a purpose."""
+"""Single packets and small sessions with a purpose."""
 
 import socket
 import struct
@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from support.path import EXTERNAL, Path
-from support.wire import ones_complement
 
 from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.packets import checksum, put, word
 
 POOL_PORT = 20000
 OWN_PORT = 40000
@@ -41,10 +41,10 @@ def raw(sender: Namespace, protocol: int, data: bytes, destination: str = EXTERN
 def icmp(kind: int, body: bytes = b"ping") -> bytes:
     """An ICMP message with its checksum."""
     message = struct.pack("!BBHI", kind, 0, 0, 0) + body
-    return message[:2] + struct.pack("!H", 0xFFFF ^ ones_complement(message)) + message[4:]
+    return put(message, 2, word(checksum(message)))
 
 
-def talk_over_tcp(path: Path, address: str, port: int = POOL_PORT) -> None:
+def exchange_over_tcp(path: Path, address: str, port: int = POOL_PORT) -> None:
     """The server calls a listener of the router: handshake, data, and a close that leaves the router waiting.
 
     The router closes first, so the last packets meet a connection in TIME_WAIT, which must still be its own.

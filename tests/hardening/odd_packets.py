@@ -1,6 +1,6 @@
-"""Legal-odd conversations by name, for two NATs to translate, and in what nfmasq means to differ.
+"""Legal-odd exchanges by name, for two NATs to translate, and in what nfmasq means to differ.
 
-A conversation is a list of steps: which way, and a function from the external port learned so far to the
+An exchange is a list of steps: which way, and a function from the external port learned so far to the
 packet. An inbound step that needs a port none was learned for is left out.
 """
 
@@ -45,7 +45,7 @@ from nfmasq.lab.topology import EXTERNAL, SERVER1
 
 OUT, INTO = "out", "into"
 PORT = 1700
-"""The client's; each conversation adds its own number, so that none meets another's session."""
+"""The client's; each exchange adds its own number, so that none meets another's session."""
 
 
 class Step(NamedTuple):
@@ -120,7 +120,7 @@ def spoilt(step: Step, at: int) -> Step:
 
 
 HANDSHAKE = [sent(SYN), got(SYN | ACK), sent()]
-TALK = [*HANDSHAKE, sent(payload=b"question"), got(payload=b"answer", acknowledged=1009)]
+EXCHANGE = [*HANDSHAKE, sent(payload=b"question"), got(payload=b"answer", acknowledged=1009)]
 
 
 def told(kind: int, code: int, rest: int = 0, length: int | None = None) -> Step:
@@ -180,7 +180,7 @@ def _with_crc(packet: bytes) -> bytes:
     return put(packet, 8, crc(packet).to_bytes(4))
 
 
-CONVERSATIONS: dict[str, list[Step]] = {
+EXCHANGES: dict[str, list[Step]] = {
     "UDP": [asked(), answered(), asked(b""), answered(b""), asked(b"odd"), answered(b"odd")],
     "UDP without a checksum": [asked(without_sum=True), answered(without_sum=True)],
     "UDP with a wrong checksum": [spoilt(asked(), 30), spoilt(answered(), 30)],
@@ -189,7 +189,7 @@ CONVERSATIONS: dict[str, list[Step]] = {
     ],
     "UDP from port 0": [Step(OUT, lambda port, near: udp(CLIENT, 0, SERVER, 53))],
     "service bytes": [with_tos(asked(), 0xB9), with_tos(answered(), 0x03)],
-    "handshake and data": [*TALK, sent(acknowledged=1007, sequence=1009)],
+    "handshake and data": [*EXCHANGE, sent(acknowledged=1007, sequence=1009)],
     "close": [*HANDSHAKE, sent(FIN | ACK), got(acknowledged=1002), got(FIN | ACK, acknowledged=1002),
               sent(sequence=1002, acknowledged=1002)],
     "reset by the server": [*HANDSHAKE, got(RST), sent(payload=b"late")],
@@ -210,9 +210,9 @@ CONVERSATIONS: dict[str, list[Step]] = {
     "SYN-ACK out of the blue": [sent(SYN | ACK)],
     "simultaneous open": [sent(SYN), got(SYN), sent(SYN | ACK), got(SYN | ACK)],
     "SYN again": [sent(SYN), sent(SYN), got(SYN | ACK), got(SYN | ACK), sent(), got(SYN | ACK), sent()],
-    "keep-alives": [*TALK, sent(sequence=1008, acknowledged=1007), got(sequence=1006, acknowledged=1009),
+    "keep-alives": [*EXCHANGE, sent(sequence=1008, acknowledged=1007), got(sequence=1006, acknowledged=1009),
                     sent(sequence=1008, acknowledged=1007, payload=b"g")],
-    "sent again": [*TALK, sent(payload=b"question"), got(payload=b"answer", acknowledged=1009)],
+    "sent again": [*EXCHANGE, sent(payload=b"question"), got(payload=b"answer", acknowledged=1009)],
     "out of order": [*HANDSHAKE, sent(sequence=1005, payload=b"tion"), sent(payload=b"ques"),
                      got(acknowledged=1009)],
     "closed window": [*HANDSHAKE, got(window=0), sent(sequence=1000), sent(payload=b"p"), got(window=0)],

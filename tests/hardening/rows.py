@@ -1,4 +1,4 @@
-"""The attacks nfmasq is held to withstand, in the words in which the tests' docstrings name them.
+"""The attacks nfmasq must withstand, in the words in which the tests' docstrings name them.
 
 A test against an attack begins its docstring with the row's words; test_rows.py finds rows without a test.
 """

@@ -1,12 +1,10 @@
-"""TCP segments made by hand, with the fields that hot.packets leaves fixed."""
+"""TCP segments that begin at 0, and the fields of a segment seen."""
 
 import struct
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from support.packets import HEADER, SYN, TCP, ip, l4_at, summed
-
-WRAP = 1 << 32
+from support.packets import HEADER, SYN, l4_at, tcp
 
 
 class Fields(NamedTuple):
@@ -36,11 +34,19 @@ def segment(
     urgent: int = 0,
 ) -> bytes:
     """An IPv4 packet with a TCP segment (RFC 9293); options are a multiple of four bytes."""
-    front = struct.pack(
-        "!HHIIBBHHH", source_port, destination_port, sequence % WRAP, acknowledged % WRAP,
-        (HEADER + len(options)) << 2, flags, window, 0, urgent,
-    )  # fmt: skip
-    return ip(source, destination, TCP, summed(source, destination, TCP, front + options + payload))
+    return tcp(
+        source,
+        source_port,
+        destination,
+        destination_port,
+        flags,
+        payload=payload,
+        options=options,
+        sequence=sequence,
+        acked=acknowledged,
+        window=window,
+        urgent=urgent,
+    )
 
 
 def fields(packet: bytes) -> Fields:

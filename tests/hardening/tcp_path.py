@@ -140,7 +140,7 @@ def established(near: End | None = None, far: End | None = None, router: Router 
     return connection
 
 
-def talking() -> Connection:
+def exchanging() -> Connection:
     """A connection on which both have said something, and then nothing for a while."""
     connection = established(End(1000), End((1 << 32) - 500))
     for side in (0, 1):

@@ -7,13 +7,13 @@ import pytest
 
 from hardening.ends import CLIENT, Ends
 from hardening.normal import external_port, normal
-from hardening.odd_packets import CONVERSATIONS, INTENDED, INTO, OUT, PORT, Step
+from hardening.odd_packets import EXCHANGES, INTENDED, INTO, OUT, PORT, Step
 from hardening.random_packets import RandomPackets
 from nfmasq.lab.lab import Lab
 
 ANY = 1
 """For protocols without ports."""
-NUMBER = {name: number for number, name in enumerate(CONVERSATIONS)}
+NUMBER = {name: number for number, name in enumerate(EXCHANGES)}
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +24,10 @@ def kernel() -> Iterator[Ends]:
 
 
 def _hold(ends: Ends, name: str) -> list[list[bytes]]:
-    """What came of each step of a conversation, in its normal form."""
+    """What came of each step of an exchange, in its normal form."""
     near, outcomes = 0, []
     port = PORT + NUMBER[name]
-    for step in CONVERSATIONS[name]:
+    for step in EXCHANGES[name]:
         packets = [] if step.way == INTO and not near else [step.make(port, near)]
         passed = ends.out(packets) if step.way == OUT else ends.into(packets)
         if step.way == OUT and passed and not near:
@@ -43,12 +43,12 @@ def _in_words(step: Step, passed: list[bytes]) -> str:
     return "".join("l" if step.way == OUT and packet[12:16] == CLIENT.packed else "t" for packet in passed)
 
 
-@pytest.mark.parametrize("name", CONVERSATIONS)
+@pytest.mark.parametrize("name", EXCHANGES)
 def test_what_both_translate_is_the_same(name: str, kernel: Ends, ends: Ends) -> None:
     """Legal-odd packets; where only one lets a packet pass, it is one of the reviewed differences."""
     theirs, ours = _hold(kernel, name), _hold(ends, name)
     words = [
-        " ".join(_in_words(step, passed) for step, passed in zip(CONVERSATIONS[name], side, strict=True))
+        " ".join(_in_words(step, passed) for step, passed in zip(EXCHANGES[name], side, strict=True))
         for side in (theirs, ours)
     ]
     intended = INTENDED.get(name)
@@ -62,7 +62,7 @@ def test_what_both_translate_is_the_same(name: str, kernel: Ends, ends: Ends) ->
 
 
 def test_every_difference_is_of_a_conversation_and_has_its_reason() -> None:
-    assert set(INTENDED) <= set(CONVERSATIONS)
+    assert set(INTENDED) <= set(EXCHANGES)
     assert all(each.why and (each.kernel != each.nfmasq or not each.same) for each in INTENDED.values())
 
 

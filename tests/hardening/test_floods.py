@@ -10,8 +10,8 @@ from support.packets import HEADER, udp
 from hardening.ends import CLIENT, SERVER, Ends
 from hardening.pieces import cut, numbered, put_together
 from hardening.segments import segment
+from nfmasq.lab.clients import ask, ping
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import ask, ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import EXTERNAL, SERVER1, Topology
 from nfmasq.lab.waiting import wait_until

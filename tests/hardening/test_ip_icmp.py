@@ -29,7 +29,7 @@ from support.packets import (
 from hardening.ends import CLIENT, OTHER_CLIENT, SERVER, Ends
 from hardening.pieces import numbered
 from hardening.segments import segment
-from nfmasq.lab.programs import ask
+from nfmasq.lab.clients import ask
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import EXTERNAL, ROUTER_INTERNAL, SERVER1, Topology
 
@@ -38,7 +38,7 @@ PORT = 1500
 LIFETIME_AT, CHECK_AT = 8, 10
 
 
-class Talk(NamedTuple):
+class Exchange(NamedTuple):
     """One packet each way of a session that stands. sent: the outbound one as it arrived."""
 
     out: bytes
@@ -59,30 +59,30 @@ def with_options(packet: bytes, options: bytes) -> bytes:
     return put(header, CHECK_AT, word(checksum(header))) + packet[HEADER:]
 
 
-def _by_udp(ends: Ends) -> Talk:
+def _by_udp(ends: Ends) -> Exchange:
     out = udp(CLIENT, PORT, SERVER, 53)
     (sent,) = ends.out([out])
-    return Talk(out, sent, udp(SERVER, 53, EXTERNAL, read(sent).source_port, b"answer"))
+    return Exchange(out, sent, udp(SERVER, 53, EXTERNAL, read(sent).source_port, b"answer"))
 
 
-def _by_tcp(ends: Ends) -> Talk:
+def _by_tcp(ends: Ends) -> Exchange:
     (sent,) = ends.out([segment(CLIENT, PORT, SERVER, 80)])
     near = read(sent).source_port
     assert ends.into([segment(SERVER, 80, EXTERNAL, near, SYN | ACK, sequence=50, acknowledged=1)])
     out = segment(CLIENT, PORT, SERVER, 80, ACK, sequence=1, acknowledged=51, payload=b"question")
     (sent,) = ends.out([out])
-    return Talk(
+    return Exchange(
         out, sent, segment(SERVER, 80, EXTERNAL, near, ACK, sequence=51, acknowledged=1, payload=b"answer")
     )
 
 
-def _by_icmp(ends: Ends) -> Talk:
+def _by_icmp(ends: Ends) -> Exchange:
     out = query(CLIENT, SERVER, PORT)
     (sent,) = ends.out([out])
-    return Talk(out, sent, query(SERVER, EXTERNAL, read(sent).source_port, ECHO_REPLY))
+    return Exchange(out, sent, query(SERVER, EXTERNAL, read(sent).source_port, ECHO_REPLY))
 
 
-Begin = Callable[[Ends], Talk]
+Begin = Callable[[Ends], Exchange]
 every_protocol = pytest.mark.parametrize("begin", [_by_udp, _by_tcp, _by_icmp], ids=["udp", "tcp", "icmp"])
 
 
@@ -93,9 +93,9 @@ def test_a_lifetime_shrinks_by_one_each_way(begin: Begin, lifetime: int, ends: E
 
     By the kernel, exactly once, and nfmasq leaves the header's checksum right.
     """
-    talk = begin(ends)
-    (left,) = ends.out([with_lifetime(talk.out, lifetime)])
-    (came,) = ends.into([with_lifetime(talk.into, lifetime)])
+    exchange = begin(ends)
+    (left,) = ends.out([with_lifetime(exchange.out, lifetime)])
+    (came,) = ends.into([with_lifetime(exchange.into, lifetime)])
     for packet in (left, came):
         assert packet[LIFETIME_AT] == lifetime - 1
         assert sums_are_right(packet)
@@ -110,8 +110,8 @@ def test_a_lifetime_that_ends_here_is_told_and_goes_no_further(
 
     The sender is told, about the packet as it sent it.
     """
-    talk = begin(ends)
-    sent, received = with_lifetime(talk.out, lifetime), with_lifetime(talk.into, lifetime)
+    exchange = begin(ends)
+    sent, received = with_lifetime(exchange.out, lifetime), with_lifetime(exchange.into, lifetime)
     (told,) = ends.refused([sent])
     assert (told[HEADER], read(told).source) == (EXCEEDED, ROUTER_INTERNAL)
     assert quote_of(told) == sent
@@ -158,9 +158,9 @@ def test_harmless_options_pass_with_the_checksum_right(begin: Begin, kind: str, 
 
     Unchanged, both ways.
     """
-    talk = begin(ends)
-    (left,) = ends.out([with_options(talk.out, PASSING[kind])])
-    (came,) = ends.into([with_options(talk.into, PASSING[kind])])
+    exchange = begin(ends)
+    (left,) = ends.out([with_options(exchange.out, PASSING[kind])])
+    (came,) = ends.into([with_options(exchange.into, PASSING[kind])])
     for packet in (left, came):
         assert packet[HEADER : l4_at(packet)] == PASSING[kind]
         assert sums_are_right(packet)
@@ -173,11 +173,11 @@ def test_a_recorded_route_shows_no_internal_address(begin: Begin, ends: Ends) ->
     The client has put itself down; the router adds its own address on that side, and the way back is free
     to name what it likes.
     """
-    talk = begin(ends)
+    exchange = begin(ends)
     recorded = bytes([7, 15, 8]) + CLIENT.packed + bytes(8) + b"\0"
-    (left,) = ends.out([with_options(talk.out, recorded)])
+    (left,) = ends.out([with_options(exchange.out, recorded)])
     assert left[HEADER + 3 : HEADER + 11] == EXTERNAL.packed * 2
-    (came,) = ends.into([with_options(talk.into, bytes([7, 7, 4]) + bytes(4) + b"\0")])
+    (came,) = ends.into([with_options(exchange.into, bytes([7, 7, 4]) + bytes(4) + b"\0")])
     assert came[HEADER + 3 : HEADER + 7] == ROUTER_INTERNAL.packed
     for packet in (left, came):
         assert sums_are_right(packet)
@@ -190,9 +190,9 @@ def test_source_routes_are_dropped(begin: Begin, kind: str, ends: Ends) -> None:
 
     Loose and strict, both ways, used up or not.
     """
-    talk = begin(ends)
-    assert not ends.out([with_options(talk.out, ROUTED[kind])])
-    assert not ends.into([with_options(talk.into, ROUTED[kind])])
+    exchange = begin(ends)
+    assert not ends.out([with_options(exchange.out, ROUTED[kind])])
+    assert not ends.into([with_options(exchange.into, ROUTED[kind])])
 
 
 @every_protocol
@@ -201,10 +201,10 @@ def test_a_packet_that_may_not_be_cut_keeps_its_identification(begin: Begin, end
 
     That of an atomic packet means nothing (RFC 6864).
     """
-    talk = begin(ends)
+    exchange = begin(ends)
     for number in (0, 1, 0x8000, 0xFFFF):
-        (left,) = ends.out([numbered(talk.out, number)])
-        (came,) = ends.into([numbered(talk.into, number)])
+        (left,) = ends.out([numbered(exchange.out, number)])
+        (came,) = ends.into([numbered(exchange.into, number)])
         for packet in (left, came):
             assert packet[4:6] == word(number)
             assert sums_are_right(packet)
@@ -217,8 +217,8 @@ def test_the_identifications_of_one_host_tell_nothing_of_another(begin: Begin, e
     What may be cut up on its way leaves with a number of the router's own, whatever the host chose: all hosts
     count as one, and no two packets to a server have the same number at one time.
     """
-    talk = begin(ends)
-    sent = [numbered(put(talk.out, 6, b"\0\0"), number) for number in (7, 7, 1, 0xFFFF, 0, 7)]
+    exchange = begin(ends)
+    sent = [numbered(put(exchange.out, 6, b"\0\0"), number) for number in (7, 7, 1, 0xFFFF, 0, 7)]
     numbers = [int.from_bytes(packet[4:6]) for packet in ends.out(sent)]
     assert len(set(numbers)) == len(sent)
     other = udp(OTHER_CLIENT, PORT, SERVER, 53)
@@ -227,41 +227,41 @@ def test_the_identifications_of_one_host_tell_nothing_of_another(begin: Begin, e
         assert sums_are_right(packet)
 
 
-BROKEN: dict[str, tuple[str, Callable[[Talk], bytes]]] = {
+BROKEN: dict[str, tuple[str, Callable[[Exchange], bytes]]] = {
     "of no flow": (
         "icmp_error_unmatched",
-        lambda talk: error(SERVER, EXTERNAL, udp(EXTERNAL, 31999, SERVER, 53), UNREACHABLE, 3),
+        lambda exchange: error(SERVER, EXTERNAL, udp(EXTERNAL, 31999, SERVER, 53), UNREACHABLE, 3),
     ),
     "not to whom it quotes": (
         "icmp_quote_invalid",
-        lambda talk: error(SERVER, EXTERNAL, put(talk.sent, 12, SERVER1.packed), UNREACHABLE, 3),
+        lambda exchange: error(SERVER, EXTERNAL, put(exchange.sent, 12, SERVER1.packed), UNREACHABLE, 3),
     ),
     "about a packet of its own": (
         "icmp_quote_invalid",
-        lambda talk: error(SERVER, EXTERNAL, talk.into, UNREACHABLE, 3),
+        lambda exchange: error(SERVER, EXTERNAL, exchange.into, UNREACHABLE, 3),
     ),
     "quoting half an IP header": (
         "icmp_quote_truncated",
-        lambda talk: error(SERVER, EXTERNAL, talk.sent[:12], UNREACHABLE, 3),
+        lambda exchange: error(SERVER, EXTERNAL, exchange.sent[:12], UNREACHABLE, 3),
     ),
     "quoting half the transport": (
         "icmp_quote_truncated",
-        lambda talk: error(SERVER, EXTERNAL, talk.sent[: HEADER + 7], UNREACHABLE, 3),
+        lambda exchange: error(SERVER, EXTERNAL, exchange.sent[: HEADER + 7], UNREACHABLE, 3),
     ),
-    "quoting nothing": ("icmp_quote_truncated", lambda talk: error(SERVER, EXTERNAL, b"", UNREACHABLE, 3)),
+    "quoting nothing": ("icmp_quote_truncated", lambda _: error(SERVER, EXTERNAL, b"", UNREACHABLE, 3)),
     "with a bad checksum": (
         "icmp_checksum_wrong",
-        lambda talk: put(error(SERVER, EXTERNAL, talk.sent, UNREACHABLE, 3), HEADER + 2, b"\x12\x34"),
+        lambda exchange: put(error(SERVER, EXTERNAL, exchange.sent, UNREACHABLE, 3), HEADER + 2, b"\x12\x34"),
     ),
     "quoting a header with a bad checksum": (
         "icmp_quote_invalid",
-        lambda talk: error(SERVER, EXTERNAL, put(talk.sent, CHECK_AT, b"\x12\x34"), UNREACHABLE, 3),
+        lambda exchange: error(SERVER, EXTERNAL, put(exchange.sent, CHECK_AT, b"\x12\x34"), UNREACHABLE, 3),
     ),
     "a redirect": (
         "icmp_type_unsupported",
-        lambda talk: error(SERVER, EXTERNAL, talk.sent, REDIRECT, 1, rest=int(SERVER1)),
+        lambda exchange: error(SERVER, EXTERNAL, exchange.sent, REDIRECT, 1, rest=int(SERVER1)),
     ),
-    "source quench": ("", lambda talk: error(SERVER, EXTERNAL, talk.sent, 4)),
+    "source quench": ("", lambda exchange: error(SERVER, EXTERNAL, exchange.sent, 4)),
 }
 
 
@@ -273,9 +273,9 @@ def test_a_bad_error_does_not_come_in(begin: Begin, kind: str, ends: Ends, daemo
     Source quench is nobody's but the router's own stack, which takes no notice (RFC 6633).
     """
     reason, make = BROKEN[kind]
-    talk = begin(ends)
+    exchange = begin(ends)
     before = daemon.drops().get(reason, 0)
-    assert not ends.into([make(talk)])
+    assert not ends.into([make(exchange)])
     assert daemon.drops().get(reason, 0) == before + bool(reason)
 
 

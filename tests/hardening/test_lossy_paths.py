@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from nfmasq.lab.clients import connections, download, upload
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import connections, download, upload
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import SERVER1, Topology
 from nfmasq.lab.waiting import wait_until

@@ -41,7 +41,7 @@ PORTS = pytest.mark.parametrize("port", [FTP, IRC], ids=["ftp", "irc"])
 
 
 @dataclass
-class Talk:
+class Exchange:
     """A connection from CLIENT to a port of SERVER. heard: CLIENT's stream, as SERVER puts it together."""
 
     port: int
@@ -85,10 +85,10 @@ def expected(bed: Bed) -> int:
 @PORTS
 def test_a_login_and_the_message_do_open_a_door(port: int) -> None:
     """What the others are tried against."""
-    talk = Talk(port)
-    talk.log_in()
-    talk.say(0, MESSAGES[port])
-    assert expected(talk.bed) == 1
+    exchange = Exchange(port)
+    exchange.log_in()
+    exchange.say(0, MESSAGES[port])
+    assert expected(exchange.bed) == 1
 
 
 def openings(port: int) -> Iterator[tuple[str, bytes]]:
@@ -119,34 +119,34 @@ OPENINGS = [
 @pytest.mark.parametrize("mss", [1, 7, 16, 88, 536, 1460])
 def test_a_message_at_a_segment_s_start(port: int, opening: bytes, mss: int) -> None:
     """The page is padded so that the message begins a segment, whatever the server made of the MSS."""
-    talk = Talk(port)
-    talk.say(1, IN_LEAGUE[port])
+    exchange = Exchange(port)
+    exchange.say(1, IN_LEAGUE[port])
     padded = opening + b"x" * (-len(opening) % mss)
     segments = [padded[at : at + mss] for at in range(0, len(padded), mss)]
-    talk.say(0, *segments, MESSAGES[port])
-    talk.nothing_came_of(*segments, MESSAGES[port])
+    exchange.say(0, *segments, MESSAGES[port])
+    exchange.nothing_came_of(*segments, MESSAGES[port])
 
 
 @pytest.mark.parametrize(("port", "opening"), OPENINGS)
 def test_a_server_that_answers_every_line(port: int, opening: bytes) -> None:
     """It lets each line of the page come alone, and says what a server would say to it."""
-    talk = Talk(port)
-    talk.say(1, IN_LEAGUE[port][: IN_LEAGUE[port].index(b"\n") + 1])
+    exchange = Exchange(port)
+    exchange.say(1, IN_LEAGUE[port][: IN_LEAGUE[port].index(b"\n") + 1])
     lines = [*opening.splitlines(keepends=True), *(text for side, text in LOGINS[port] if side == 0)]
     for line in lines:
-        talk.say(0, line)
-        talk.say(1, IN_LEAGUE[port])
-    talk.say(0, MESSAGES[port])
-    talk.nothing_came_of(*lines, MESSAGES[port])
+        exchange.say(0, line)
+        exchange.say(1, IN_LEAGUE[port])
+    exchange.say(0, MESSAGES[port])
+    exchange.nothing_came_of(*lines, MESSAGES[port])
 
 
 @PORTS
 def test_the_message_comes_first(port: int) -> None:
     """Nobody has logged in, or been welcomed."""
-    talk = Talk(port)
-    talk.say(1, IN_LEAGUE[port])
-    talk.say(0, MESSAGES[port], *(text for side, text in LOGINS[port] if side == 0), MESSAGES[port])
-    talk.nothing_came_of(MESSAGES[port])
+    exchange = Exchange(port)
+    exchange.say(1, IN_LEAGUE[port])
+    exchange.say(0, MESSAGES[port], *(text for side, text in LOGINS[port] if side == 0), MESSAGES[port])
+    exchange.nothing_came_of(MESSAGES[port])
 
 
 WITHIN: dict[int, Sequence[bytes]] = {
@@ -161,17 +161,17 @@ def test_a_message_within_a_line(port: int) -> None:
     for within in WITHIN[port]:
         line = within % MESSAGES[port]
         for at in {1, line.index(MESSAGES[port]), len(line) - 2}:
-            talk = Talk(port)
-            talk.log_in()
-            talk.say(0, line[:at], line[at:])
-            talk.nothing_came_of(line)
+            exchange = Exchange(port)
+            exchange.log_in()
+            exchange.say(0, line[:at], line[at:])
+            exchange.nothing_came_of(line)
 
 
 @PORTS
 def test_what_the_server_sends_back(port: int) -> None:
     """A bot that repeats what it is told, a server that says commands, offers and replies of its own."""
-    talk = Talk(port)
-    talk.log_in()
+    exchange = Exchange(port)
+    exchange.log_in()
     offer = b":bot!b@x PRIVMSG ann :\x01DCC %s x %d 5000 9\x01\r\n"
     for text in (
         MESSAGES[port],
@@ -180,18 +180,18 @@ def test_what_the_server_sends_back(port: int) -> None:
         b"227 Here (192,168,1,10,19,136)\r\n229 (|||5000|)\r\n",
         *(offer % (kind, int(CLIENT)) for kind in (b"SEND", b"CHAT", b"ACCEPT", b"RESUME")),
     ):
-        heard = talk.connection.say(1, text, at=talk.ends[1], acked=talk.ends[0])
+        heard = exchange.connection.say(1, text, at=exchange.ends[1], acked=exchange.ends[0])
         assert heard == text
-        talk.ends[1] += len(text)
-    talk.nothing_came_of()
+        exchange.ends[1] += len(text)
+    exchange.nothing_came_of()
 
 
 @PORTS
 def test_a_message_in_a_later_fragment(port: int) -> None:
     """Fragments come together before anybody reads them; one that comes alone is not looked into."""
-    talk = Talk(port)
-    talk.log_in()
-    external = talk.connection.external
+    exchange = Exchange(port)
+    exchange.log_in()
+    external = exchange.connection.external
     for near, far, inbound in (
         ((CLIENT, NEAR_PORT), (SERVER, port), False),
         ((SERVER, port), external, True),
@@ -200,20 +200,20 @@ def test_a_message_in_a_later_fragment(port: int) -> None:
         headless = put(packet[:HEADER] + MESSAGES[port], 2, word(HEADER + len(MESSAGES[port])))
         for fragment in (0x2000, 0x00B9, 0x20B9, 0x0001):
             for each in (packet, headless):
-                talk.bed.send(put(each, 6, word(fragment)), inbound=inbound)
-    talk.nothing_came_of()
+                exchange.bed.send(put(each, 6, word(fragment)), inbound=inbound)
+    exchange.nothing_came_of()
 
 
 @PORTS
 def test_a_message_behind_a_gap(port: int) -> None:
     """What lies between may be the page."""
-    talk = Talk(port)
-    talk.say(1, IN_LEAGUE[port])
+    exchange = Exchange(port)
+    exchange.say(1, IN_LEAGUE[port])
     page = b"POST / HTTP/1.1\r\n".ljust(200, b"x")
-    talk.connection.send(0, MESSAGES[port], at=200)
-    assert expected(talk.bed) == 0
-    talk.say(0, page, MESSAGES[port])
-    talk.nothing_came_of(page, MESSAGES[port])
+    exchange.connection.send(0, MESSAGES[port], at=200)
+    assert expected(exchange.bed) == 0
+    exchange.say(0, page, MESSAGES[port])
+    exchange.nothing_came_of(page, MESSAGES[port])
 
 
 @PORTS

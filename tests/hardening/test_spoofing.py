@@ -28,8 +28,8 @@ from support.packets import (
 
 from hardening.ends import CLIENT, OTHER_CLIENT, SERVER, Ends
 from hardening.segments import segment
+from nfmasq.lab.clients import ping
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import (
     EXTERNAL,

@@ -6,7 +6,7 @@ from support.router import CLIENT, EXTERNAL, OTHER_SERVER, SERVER, Router, polic
 
 from hardening.segments import segment
 from hardening.tcp_end import End, Segment
-from hardening.tcp_path import NEAR_PORT, Connection, established, goes_on, talking
+from hardening.tcp_path import NEAR_PORT, Connection, established, exchanging, goes_on
 from nfmasq.core.policy import Filtering
 
 both_sides = pytest.mark.parametrize("side", [0, 1], ids=["from inside", "from outside"])
@@ -19,7 +19,7 @@ def test_a_forged_syn_stops_no_connection(side: int, first: int) -> None:
 
     It may pass, and its receiver answers by a challenge; neither end's numbers are forgotten by it.
     """
-    connection = talking()
+    connection = exchanging()
     options = connection.ends[side]._syn().options
     connection.judge(side, Segment(SYN, first, 0, 64000, options=options))
     connection.judge(side, Segment(SYN | ACK, first, 77, 64000, options=options))
@@ -37,7 +37,7 @@ def test_a_client_that_forgot_its_connection_begins_it_anew(first: int) -> None:
 
     SYN, challenge, reset, SYN again, and the handshake (RFC 5961 section 4): all of it passes.
     """
-    connection = talking()
+    connection = exchanging()
     far = connection.ends[1]
     near = End(first)
     connection.ends = (near, far)
@@ -59,7 +59,7 @@ def test_a_server_that_forgot_the_connection_believes_a_new_syn(
 
     Both were started anew: no challenge, but a SYN-ACK with numbers nobody has seen.
     """
-    connection = talking()
+    connection = exchanging()
     connection.ends = (End(first, 1 << 20, shifts[0]), End(first ^ 0xF0F0F0F0, 1 << 20, shifts[1]))
     connection.send(0, connection.ends[0].open())
     connection.settle()
@@ -103,7 +103,7 @@ def test_a_server_that_forgot_the_connection_resets_it() -> None:
 
     Its answer to whatever comes has the number its peer expects, and counts.
     """
-    connection = talking()
+    connection = exchanging()
     connection.ends[1].state = "dead"
     connection.send(0, connection.ends[0].keep_alive(0))
     connection.settle()
@@ -118,7 +118,7 @@ def test_a_connection_that_ended_is_opened_again(ended_by: str, first: int) -> N
 
     From the same port to the same, with whatever numbers.
     """
-    connection = talking()
+    connection = exchanging()
     for side in (0, 1):
         end = connection.ends[side]
         connection.send(side, end.close() if ended_by == "closed" else end.abort())
@@ -216,7 +216,7 @@ def test_a_new_syn_may_be_refused(before: str) -> None:
     The client was started anew and nothing listens at the server any more: its answer has no number but the
     SYN's, and must come through.
     """
-    connection = talking()
+    connection = exchanging()
     if before == "reset":
         connection.judge(0, Segment(RST, connection.ends[0].nxt, 0))
     if before == "closing":

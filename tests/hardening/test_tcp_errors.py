@@ -8,7 +8,7 @@ from support.router import CLIENT, EXTERNAL, HOP, SERVER
 
 from hardening.segments import fields, segment
 from hardening.tcp_end import Segment
-from hardening.tcp_path import NEAR_PORT, Connection, goes_on, talking
+from hardening.tcp_path import NEAR_PORT, Connection, exchanging, goes_on
 
 both_sides = pytest.mark.parametrize("side", [0, 1], ids=["from inside", "from outside"])
 FRAGMENTATION_NEEDED = 4
@@ -21,7 +21,7 @@ def test_an_error_must_quote_a_segment_that_can_be_under_way(side: int, guess: i
 
     ReDAN, RFC 5927 section 4.1: who has not seen the connection does not know the number. Both ways.
     """
-    connection = talking()
+    connection = exchanging()
     end = connection.ends[side]
     for code in (FRAGMENTATION_NEEDED, 1, 3):
         guessed = replace(Segment(ACK, end.nxt, end.rcv_nxt, 100, 500), sequence=end.nxt + guess)
@@ -35,7 +35,7 @@ def test_a_true_error_about_a_segment_under_way_passes(side: int) -> None:
 
     About the first segment of a flight and about the last, unanswered or sent again.
     """
-    connection = talking()
+    connection = exchanging()
     end = connection.ends[side]
     flight = [end.write(1000) for _ in range(40)]
     flight += [end.again(0, 1000), end.again(39000, 1000)]

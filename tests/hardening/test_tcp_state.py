@@ -8,7 +8,7 @@ from support.router import EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router,
 
 from hardening.segments import segment
 from hardening.tcp_end import End, Segment
-from hardening.tcp_path import NEAR_PORT, Connection, established, goes_on, talking
+from hardening.tcp_path import NEAR_PORT, Connection, established, exchanging, goes_on
 from nfmasq.core.policy import Timeouts
 
 LONG, SHORT = Timeouts().tcp_established, Timeouts().tcp_transitory
@@ -25,7 +25,7 @@ def test_a_blind_reset_changes_nothing(side: int, flags: int) -> None:
     ReDAN: whatever number is guessed, near or far, neither state nor timer changes. What is in the window may
     pass, for its receiver answers it by a challenge (RFC 5961).
     """
-    connection = talking()
+    connection = exchanging()
     end, before = connection.ends[side], connection.router.row()
     for guess in GUESSES:
         verdict = connection.judge(side, Segment(flags, end.nxt + guess, end.rcv_nxt))
@@ -42,7 +42,7 @@ def test_an_exact_reset_shortens_the_timer_and_keeps_the_mapping(side: int) -> N
     Not even a true one does at once: the transitory time is left to them who do not believe it (RFC 7857
     section 2.2).
     """
-    connection = talking()
+    connection = exchanging()
     end = connection.ends[side]
     external = connection.router.row().external
     assert connection.judge(side, Segment(RST, end.nxt, 0)).reason == ""
@@ -60,7 +60,7 @@ def test_a_syn_after_a_reset_that_was_not_believed_changes_nothing(side: int, fi
 
     A forged SYN on top of it does not make the NAT forget what both ends go on with.
     """
-    connection = talking()
+    connection = exchanging()
     assert connection.judge(side, Segment(RST, connection.ends[side].nxt, 0)).reason == ""
     connection.judge(side, Segment(SYN, first, 0, 64000))
     goes_on(connection)
@@ -72,7 +72,7 @@ def test_a_reset_behind_data_still_under_way_counts(side: int) -> None:
 
     An end that gives up stands behind all it has sent, acknowledged or not.
     """
-    connection = talking()
+    connection = exchanging()
     end = connection.ends[side]
     for sent in (end.write(1000), end.write(1000), end.abort()):
         assert sent is not None
@@ -86,7 +86,7 @@ def test_a_reset_by_one_who_forgot_what_it_sent_counts(side: int) -> None:
 
     What it had sent was lost; its answer has the number that its peer still expects.
     """
-    connection = talking()
+    connection = exchanging()
     end, peer = connection.ends[side], connection.ends[1 - side]
     lost = end.write(1000)
     assert lost is not None
@@ -104,7 +104,7 @@ def test_a_connection_outlives_a_reset_that_was_not_believed(side: int) -> None:
 
     Forged with the right number it costs no more than the longer timer, until the next true segment.
     """
-    connection = talking()
+    connection = exchanging()
     assert connection.judge(side, Segment(RST, connection.ends[side].nxt, 0)).reason == ""
     goes_on(connection)
 
@@ -173,7 +173,7 @@ def test_another_host_s_segments_are_none_of_a_connection(source: IPv4Address) -
 
     With all its numbers right, but not its address; the connection does not notice.
     """
-    connection = talking()
+    connection = exchanging()
     end, before = connection.ends[0], connection.router.row()
     for flags in (ACK, ACK | FIN, RST):
         packet = segment(source, NEAR_PORT, SERVER, 80, flags, sequence=end.nxt, acknowledged=end.rcv_nxt)

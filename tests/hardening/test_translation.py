@@ -135,13 +135,13 @@ def test_a_port_the_router_holds_is_given_to_nobody(protocol: str) -> None:
 
     CVE-2021-3773: not to a host that uses the very number as its own, nor when no other is left.
     """
-    held = frozenset(range(2000, 2064, 3))
-    router = Router(policy(ports=(2000, 2063), reserved_tcp=held, reserved_udp=held))
+    reserved = frozenset(range(2000, 2064, 3))
+    router = Router(policy(ports=(2000, 2063), reserved_tcp=reserved, reserved_udp=reserved))
     given = set()
-    for port in (*held, *range(3000, 3100)):
+    for port in (*reserved, *range(3000, 3100)):
         reason, sent = router.try_out(BY_PORT[protocol](port))
         given |= {read(sent).source_port} if not reason else set()
-    assert given == set(range(2000, 2064)) - held
+    assert given == set(range(2000, 2064)) - reserved
     assert reason == "ports_exhausted"
 
 

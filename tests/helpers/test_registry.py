@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.others import TELEPHONE, forget, install
 
-from nfmasq.helpers import registry
+from nfmasq.helpers import protocols, registry
 
 Install = Callable[[str], str]
 
@@ -30,10 +30,10 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
     forget()
 
 
-def test_those_of_nfmasq_come_first_and_can_be_made() -> None:
-    assert list(registry.installed())[:2] == ["ftp", "irc"]
-    for name in ("ftp", "irc"):
-        assert registry.kind(name)().name == name
+def test_those_of_nfmasq_come_first() -> None:
+    own = protocols.NAMES
+    assert tuple(registry.installed())[: len(own)] == own
+    assert [registry.number(name) for name in own] == list(range(1, len(own) + 1))
 
 
 @pytest.mark.parametrize(

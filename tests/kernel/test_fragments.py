@@ -1,6 +1,6 @@
 """Who puts fragments together before a raw PREROUTING queue sees them, and who takes them apart again.
 
-A rule counts as soon as it is loaded, in a chain nobody jumps to as well.
+A rule counts as soon as it is loaded, in a chain that no rule jumps to as well.
 """
 
 import pytest

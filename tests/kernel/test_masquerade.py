@@ -5,7 +5,9 @@ import struct
 
 import pytest
 from support.path import CLIENT, EXTERNAL, PORT, SERVER, Path
-from support.wire import TCP, UDP, Wire, ones_complement
+from support.wire import TCP, UDP, Wire
+
+from nfmasq.lab.packets import checksum
 
 pytestmark = pytest.mark.root
 
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.root
 def _tcp_without_flags() -> bytes:
     segment = struct.pack("!HHIIBBHHH", 4000, PORT, 1, 0, 5 << 4, 0, 8192, 0, 0)
     pseudo = socket.inet_aton(CLIENT) + socket.inet_aton(SERVER) + struct.pack("!HH", TCP, len(segment))
-    total = 0xFFFF ^ ones_complement(pseudo + segment)
+    total = checksum(pseudo + segment)
     return segment[:16] + struct.pack("!H", total) + segment[18:]
 
 

@@ -1,4 +1,4 @@
-"""How a netfilter queue is taken, and what becomes of packets when nobody serves it."""
+"""How a netfilter queue is taken, and what becomes of packets when no program serves it."""
 
 import errno
 import signal

@@ -7,7 +7,7 @@ from scapy.layers.inet import ICMP, IP, UDP, IPOption_RR
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet
 
-from nfmasq.lab.programs import ping
+from nfmasq.lab.clients import ping
 from nfmasq.lab.sentinel import Sentinel
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, INTERNAL, ISP, SERVER1, Topology
 from nfmasq.lab.wire import Wire

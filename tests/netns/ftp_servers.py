@@ -1,7 +1,7 @@
 """The FTP servers that the helper is tried with: vsftpd, ProFTPD and Pure-FTPd, in a namespace.
 
 What is stored: a directory with the files served and the server's own, gone at the end, and the process.
-They run as they come from Debian, with every check of theirs switched on that an address could fail.
+They run as they come from Debian, with every check of theirs enabled that an address could fail.
 """
 
 import os

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from nfmasq.lab.programs import Download, ask, ping
+from nfmasq.lab.clients import Download, ask, ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, ISP, SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from nfmasq.lab.clients import ask, download, ping, upload
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import ask, download, ping, upload
 from nfmasq.lab.topology import SERVER1, SERVER2, Topology
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from nfmasq.lab.clients import Download, ask, ping
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import Download, ask, ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until

@@ -6,9 +6,9 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from nfmasq.lab.clients import ask
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import ask
 from nfmasq.lab.topology import EXTERNAL, SERVER1, Topology
 
 SOL_UDP, UDP_SEGMENT = 17, 103

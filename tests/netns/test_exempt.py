@@ -6,9 +6,10 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from nfmasq.lab.clients import ask, ping
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import ProgramError, ask, ping
+from nfmasq.lab.programs import ProgramError
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1, SERVER2, Topology
 

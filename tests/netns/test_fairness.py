@@ -13,12 +13,12 @@ from ipaddress import IPv4Address
 import pytest
 
 from nfmasq.core.queue_socket import QUEUE_LENGTH
-from nfmasq.core.worker import kernel_queues
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import Topology
 from nfmasq.lab.waiting import wait_until
+from nfmasq.machine.queues import kernel_queues
 
 LAB = {"config": {"engine": {"workers": 1}}}
 SERVERS = tuple(IPv4Address("203.0.113.128") + number for number in range(12))

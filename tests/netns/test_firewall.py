@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
+from nfmasq.lab.clients import ask, download, ping, traceroute, upload
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import ask, download, ping, traceroute, upload
 from nfmasq.lab.topology import CLIENT1, ISP, ROUTER_INTERNAL, SERVER1, SERVER2, Topology
 
 FAR_MTU = 1400

@@ -62,7 +62,7 @@ def connected(client: Namespace, address: str, port: int, server: socket.socket)
             yield near, far, peer[0]
 
 
-def talk(near: socket.socket, far: socket.socket) -> None:
+def exchange(near: socket.socket, far: socket.socket) -> None:
     """A word each way."""
     near.sendall(b"there")
     assert far.recv(100) == b"there"
@@ -90,7 +90,7 @@ def test_a_port_leads_to_another_port_inside_which_sees_the_real_remote(
         connected(net.server1, str(EXTERNAL), 8080, web) as (near, far, seen),
     ):
         assert seen == str(SERVER1)
-        talk(near, far)
+        exchange(near, far)
         (row,) = daemon.api("/v1/forwards")["forwards"]
         assert row["sessions"] == 1
 
@@ -114,9 +114,9 @@ def test_a_forward_that_is_removed_lets_its_live_session_go_on(net: Topology, da
         open_socket(net.client1, socket.SOCK_STREAM, 8080) as web,
         connected(net.server1, str(EXTERNAL), 8080, web) as (near, far, _),
     ):
-        talk(near, far)
+        exchange(near, far)
         daemon.api(f"/v1/forwards/{identity}", "DELETE")
-        talk(near, far)
+        exchange(near, far)
         assert refused(net.server1, 8080)
 
 
@@ -148,7 +148,7 @@ def test_a_named_port_goes_before_the_routers_own_socket_and_the_default_host_af
         stack.enter_context(open_socket(net.router, socket.SOCK_STREAM, 2222))
         for port, server in ((2222, named), (4444, default), (3333, own)):
             with connected(net.server1, str(EXTERNAL), port, server) as (near, far, _):
-                talk(near, far)
+                exchange(near, far)
 
 
 def test_an_address_of_its_own_works_both_ways(net: Topology, daemon: DaemonUnderLab) -> None:
@@ -161,13 +161,13 @@ def test_an_address_of_its_own_works_both_ways(net: Topology, daemon: DaemonUnde
             open_socket(net.client2, socket.SOCK_STREAM, 9999) as inside,
             connected(net.server1, there, 9999, inside) as (near, far, _),
         ):
-            talk(near, far)
+            exchange(near, far)
         with (
             open_socket(net.server1, socket.SOCK_STREAM, 9999) as outside,
             connected(net.client2, str(SERVER1), 9999, outside) as (near, far, seen),
         ):
             assert seen == there
-            talk(near, far)
+            exchange(near, far)
     finally:
         net.router.ip(f"address del {SECOND_EXTERNAL}/32 dev wan0")
         wait_until(lambda: there not in daemon.api("/v1/status")["external_addresses"], "it to be gone")

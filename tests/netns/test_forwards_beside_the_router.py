@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from nfmasq.lab.clients import ask, download, ping
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import Endpoint, Servers, ask, download, ping
+from nfmasq.lab.packets import Endpoint
+from nfmasq.lab.programs import Servers
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, SERVER1, Topology
 from nfmasq.lab.waiting import wait_until

@@ -7,7 +7,8 @@ import pytest
 from scapy.layers.inet import ICMP, IP, UDP, fragment
 from scapy.packet import Packet, Raw
 
-from nfmasq.lab.programs import ProgramError, ask, ping
+from nfmasq.lab.clients import ask, ping
+from nfmasq.lab.programs import ProgramError
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1, SERVER2, Topology
 from nfmasq.lab.wire import Wire

@@ -1,6 +1,6 @@
 """FTP end to end: real servers and clients, each way they can be told to connect, 50 transfers in a row.
 
-All clients of a test work at once: servers and clients spend most of a transfer waiting for each other.
+All clients of a test work in parallel: servers and clients spend most of a transfer waiting for each other.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ def counted(daemon: DaemonUnderLab) -> dict[str, float]:
 
 
 class Bench:
-    """Clients of one host at work on one server, all at once."""
+    """Clients of one host at work on one server, in parallel."""
 
     def __init__(self, host: Namespace, server: IPv4Address, kind: Kind) -> None:
         self.host, self.server, self.login = host, server, login_of(kind)

@@ -13,9 +13,11 @@ from typing import IO
 import pytest
 from scapy.layers.inet import ICMP, IP
 
+from nfmasq.lab.clients import Download, ask, ping
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import Download, Endpoint, Servers, ask, ping
+from nfmasq.lab.packets import Endpoint
+from nfmasq.lab.programs import Servers
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, SERVER1, Topology
 from nfmasq.lab.waiting import wait_until

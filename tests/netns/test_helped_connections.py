@@ -135,12 +135,12 @@ def test_an_outside_client_calls_an_inside_server(net: Topology) -> None:
         call_back(net.server1, place, host)
 
 
-@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "when acknowledged"])
+@pytest.mark.parametrize("early", [True, False], ids=["early", "when acknowledged"])
 @pytest.mark.parametrize("cut", [3, 5, 9, 18, 23, 24])
-def test_a_line_in_two_segments(net: Topology, cut: int, at_once: bool) -> None:
+def test_a_line_in_two_segments(net: Topology, cut: int, early: bool) -> None:
     line = meet(CLIENT1, 5000)
     with connection(net.client1, SERVER1, net.server1) as (near, far), listening(net.client1, 5000) as host:
-        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, at_once)
+        near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, early)
         greet(near, far)
         near.sendall(line[:cut])
         near.sendall(line[cut:])
@@ -148,7 +148,7 @@ def test_a_line_in_two_segments(net: Topology, cut: int, at_once: bool) -> None:
 
 
 def test_thousands_of_corrections_both_ways(net: Topology) -> None:
-    """Each end sends megabytes at once, one with an endpoint in every kilobyte."""
+    """Both ends send megabytes, one with an endpoint in every kilobyte."""
     chance = random.Random(1)
     filler = [b"%0*d\r\n" % (chance.randrange(200, 480), nth) for nth in range(8000)]
     speech = b"".join(text if nth % 2 else meet(CLIENT1, 5000 + nth % 3) for nth, text in enumerate(filler))
@@ -207,14 +207,14 @@ def test_switched_off_the_connection_goes_on(net: Topology, daemon: DaemonUnderL
 
 @contextmanager
 def switched_off(daemon: DaemonUnderLab) -> Iterator[None]:
-    """The helper is off, at once."""
+    """The helper is disabled, and reads nothing more."""
     daemon.api("/v1/helpers/meet", "PUT", {"enabled": False})
     yield
     daemon.api("/v1/helpers/meet", "PUT", {"enabled": True})
 
 
 def go_on(near: socket.socket, far: socket.socket, number: int) -> None:
-    """Both say more than fits into a window, at once, and each hears just that."""
+    """Both ends say more than fits into a window, and each hears just that."""
     heard: dict[str, bytes] = {}
     said = {"far": b"%d\r\n" % number * 100_000, "near": b"so\r\n" * 100_000}
 

@@ -1,7 +1,7 @@
 """A helper that hangs in a call nobody can cut off: the others, the daemon's end, and what the status says.
 
 One sleeps, and leaves the interpreter to the rest of the daemon. The other searches with an expression that
-backtracks without end, and holds the interpreter: then only the workers turn.
+backtracks without end, and holds the interpreter: then only the workers run.
 """
 
 import socket
@@ -12,9 +12,9 @@ from contextlib import contextmanager
 import pytest
 from support.others import install
 
+from nfmasq.lab.clients import ask, ping
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import ask, ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until
@@ -60,7 +60,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture(autouse=True)
-def _a_daemon_that_turns(daemon: DaemonUnderLab) -> Iterator[None]:
+def _a_daemon_that_runs(daemon: DaemonUnderLab) -> Iterator[None]:
     """And keeps its rules when it ends: connections are to go on."""
     daemon.kill()
     daemon.start("--keep-rules")
@@ -91,7 +91,7 @@ def passes(one: socket.socket, other: socket.socket, text: bytes) -> bool:
 
 
 def others_pass(client: Namespace) -> bool:
-    """Do new sessions of another host pass, and at once?"""
+    """Do new sessions of another host pass without delay?"""
     began = time.monotonic()
     return (
         ping(client, SERVER2, count=2).received == 2
@@ -105,7 +105,7 @@ def test_one_that_sleeps_is_replaced_and_switched_off(net: Topology, daemon: Dae
         assert passes(other, its_far, b"HELLO\r\n")
         near.sendall(b"SLEEP\r\n")
         assert others_pass(net.client2)
-        name = "the helper hang is off: it did not return from a call"
+        name = "the helper hang is disabled: it did not return from a call"
         wait_until(lambda: name in daemon.api("/v1/status")["reasons"], "the status to say so", PATIENCE_S)
         assert passes(its_far, other, b"HELLO\r\n"), "a connection of another helper"
         assert far.recv(100) == b"SLEEP\r\n", "the connection itself, without a helper"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from nfmasq.lab.clients import ask, seen_by, traceroute
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import ask, seen_by, traceroute
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, ISP, ROUTER_INTERNAL, SERVER1, SERVER2, Topology
 from nfmasq.lab.tour import FAR_MTU, STEPS, Step, take

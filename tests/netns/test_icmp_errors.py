@@ -5,8 +5,8 @@ from ipaddress import IPv4Address
 
 from scapy.layers.inet import ICMP, IP
 
+from nfmasq.lab.clients import ask
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import ask
 from nfmasq.lab.topology import EXTERNAL, SERVER1, Topology
 from nfmasq.lab.wire import Wire
 

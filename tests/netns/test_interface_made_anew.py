@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from nfmasq.lab.clients import Download, ask, ping
 from nfmasq.lab.namespace import join
 from nfmasq.lab.payload import Payload
-from nfmasq.lab.programs import Download, Servers, ask, ping
+from nfmasq.lab.programs import Servers
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.sentinel import Sentinel
 from nfmasq.lab.topology import CLIENT2, EXTERNAL, INTERNAL, ISP, SERVER1, SERVER2, Topology

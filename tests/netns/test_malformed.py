@@ -12,8 +12,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.packet import Raw
 
 from netns.malformed import EITHER, FROM_THE_LAN, FROM_THE_WAN, KERNEL, ROUTER, TRANSLATED, Case
+from nfmasq.lab.clients import ask, ping
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import ask, ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1, Topology
 from nfmasq.lab.waiting import wait_until

@@ -7,9 +7,9 @@ from ipaddress import IPv4Address
 import pytest
 from scapy.layers.inet import IP, TCP
 
+from nfmasq.lab.clients import download, upload
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import download, upload
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, ROUTER_INTERNAL, SERVER1, Topology
 from nfmasq.lab.waiting import wait_until

@@ -11,9 +11,9 @@ from ipaddress import IPv4Address
 import pytest
 from scapy.layers.inet import ICMP, IP
 
+from nfmasq.lab.clients import ask, download, ping, upload
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import ask, download, ping, upload
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, ISP_FAR, ROUTER_INTERNAL, SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until
 from nfmasq.lab.wire import Wire

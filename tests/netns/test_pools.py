@@ -5,8 +5,9 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
+from nfmasq.lab.clients import ask, download, ping
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import ProgramError, ask, download, ping
+from nfmasq.lab.programs import ProgramError
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import EXTERNAL, ISP_FAR, SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until
@@ -24,7 +25,7 @@ BEYOND_THE_PORTS = 50000
 
 @pytest.fixture(autouse=True, scope="module")
 def _reachable(lab: Lab) -> None:
-    """The outside's routes to the pool, and the router's answer to ARP, as `nfmasq doctor` mends it."""
+    """The outside's routes to the pool, and the router's answer to ARP, as `nfmasq doctor` advises."""
     net = lab.topology
     for outside, gateway in ((net.isp, EXTERNAL), (net.server1, EXTERNAL), (net.server2, ISP_FAR)):
         outside.ip(f"route add 192.0.2.0/24 via {gateway}")

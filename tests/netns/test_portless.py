@@ -3,8 +3,8 @@
 import socket
 from ipaddress import IPv4Address
 
+from nfmasq.lab.clients import ping
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until

@@ -1,4 +1,4 @@
-"""Who is told by ICMP that nothing comes of it, when, and who is not."""
+"""Which hosts get an ICMP refusal, when, and which do not."""
 
 import errno
 import socket
@@ -10,8 +10,9 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from nfmasq.lab.clients import ask, ping
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.programs import Endpoint, ask, ping
+from nfmasq.lab.packets import Endpoint
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, ROUTER_INTERNAL, SERVER1, SERVER2, Topology
 from nfmasq.lab.wire import Wire

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from nfmasq.lab.clients import ask, connections, download, ping, seen_by, traceroute
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.programs import Servers, ask, connections, download, ping, seen_by, traceroute
+from nfmasq.lab.programs import Servers
 from nfmasq.lab.topology import EXTERNAL, ISP, SERVER1, SERVER2, Topology
 
 

@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 from nfmasq.cli import requirements
 from nfmasq.cli.lab import lab
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.requirement import MAY, MUST, SHOULD, NotMet, Rfc
+from nfmasq.lab.rfc.not_met import NotMet
+from nfmasq.lab.rfc.requirement import MAY, MUST, SHOULD, Rfc
 from nfmasq.lab.rfc.way import CLIENT, SERVER, port
 
 RFC = Rfc(9999, "requirements of a test")

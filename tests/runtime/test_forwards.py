@@ -8,7 +8,7 @@ import pytest
 from support.behind import CLIENT, EXTERNAL, INTERNAL, OTHER_CLIENT, forwarding
 
 from nfmasq.config import ConfigInvalid
-from nfmasq.machine.uplink import Uplink
+from nfmasq.machine.interfaces import Uplink
 from nfmasq.runtime.forwards import CONFIG, KEPT, RUNTIME, ForwardRefused, Forwards, NoSuchForward
 
 UPLINK = Uplink((EXTERNAL,), (INTERNAL,))
@@ -100,7 +100,7 @@ def test_only_what_was_added_can_be_removed(kept: Path) -> None:
 def test_a_file_that_cannot_be_written_refuses_what_should_be_kept(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     forwards = Forwards(forwarding(kept=tmp_path / "file" / "forwards.json"))
-    with pytest.raises(ForwardRefused, match=r"cannot be written: .*; mend that, set engine\.forwards"):
+    with pytest.raises(ForwardRefused, match=r"cannot be written: .*; correct that, set engine\.forwards"):
         forwards.add(tcp(80), persist=True)
     assert entries(forwards) == {}
     forwards.add(tcp(80), persist=False)
@@ -168,9 +168,9 @@ def test_a_kept_forward_that_clashes_with_the_configuration_gives_way(kept: Path
 
 def test_a_target_or_an_address_that_is_not_there_is_told(kept: Path) -> None:
     forwards = Forwards(forwarding(tcp(80), tcp(81, to="10.9.9.9"), kept=kept))
-    assert forwards.strays(UPLINK) == ["forward tcp-81: 10.9.9.9 is in no internal network"]
-    assert forwards.strays(Uplink((), ())) == []
+    assert forwards.problems(UPLINK) == ["forward tcp-81: 10.9.9.9 is in no internal network"]
+    assert forwards.problems(Uplink((), ())) == []
     forwards.add(tcp(82, external_address="203.0.113.9"), persist=False)
-    assert forwards.strays(UPLINK)[1] == (
+    assert forwards.problems(UPLINK)[1] == (
         "forward 203.0.113.9-tcp-82: there is no external address 203.0.113.9; it waits for it"
     )

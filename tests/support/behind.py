@@ -15,12 +15,12 @@ from scapy.layers.inet import IP, UDP
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, parse
 from nfmasq.control import api
-from nfmasq.control.schemas import ReloadOutcome, Situation
+from nfmasq.control.running import ReloadOutcome, Situation
 from nfmasq.control.socket import ControlSocket
 from nfmasq.core.policy import Policy
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.helping import Helping
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.runtime.forwards import Entry, Forwards
 from nfmasq.runtime.helpers import Entry as HelperEntry
 
@@ -41,6 +41,51 @@ def forwarding(*forwards: dict[str, Any], kept: Path = Path("/dev/null/forwards"
 
 
 @dataclass
+class Book:
+    """The forwards of a `Bare`, in no rules."""
+
+    forwards: Forwards
+    external: Sequence[IPv4Address]
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All of them."""
+        return self.forwards.entries
+
+    async def add(self, table: dict[str, Any], persist: bool) -> Entry:
+        """Into the book alone."""
+        return self.forwards.add(table, persist, self.external)[0]
+
+    async def remove(self, identity: str) -> Entry:
+        """Out of the book alone."""
+        return self.forwards.remove(identity)
+
+
+@dataclass
+class Helpers:
+    """The helpers of a `Bare`, whose engine's thread does not run."""
+
+    helping: Helping
+
+    @property
+    def entries(self) -> Mapping[str, HelperEntry]:
+        """Those of the board."""
+        return self.helping.board.entries
+
+    def counters(self) -> Mapping[str, HelperCounters]:
+        """The engine's."""
+        return self.helping.counters()
+
+    def expectations(self) -> int:
+        """The engine's."""
+        return self.helping.expectations()
+
+    async def set_enabled(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
+        """On the board and in the engine alone."""
+        return self.helping.set_enabled(name, enabled, network)
+
+
+@dataclass
 class Bare:
     """What the API asks of a daemon, with nothing but a table."""
 
@@ -54,40 +99,22 @@ class Bare:
     helping: Helping = field(init=False)
 
     def __post_init__(self) -> None:
-        """FTP is on, and with it nothing."""
+        """FTP is enabled, and no other helper."""
         self.helping = Helping(forwarding(), self.table)
+
+    @property
+    def forwards(self) -> Book:
+        """The book as the test set it."""
+        return Book(self.book, self.seen.external_addresses)
+
+    @property
+    def helpers(self) -> Helpers:
+        """The helpers as the test set them."""
+        return Helpers(self.helping)
 
     def situation(self) -> Situation:
         """As the test set it."""
         return self.seen
-
-    def forwards(self) -> Sequence[Entry]:
-        """Those of the book."""
-        return self.book.entries
-
-    async def add_forward(self, table: dict[str, Any], persist: bool) -> Entry:
-        """Into the book alone."""
-        return self.book.add(table, persist, self.seen.external_addresses)[0]
-
-    async def remove_forward(self, identity: str) -> Entry:
-        """Out of the book alone."""
-        return self.book.remove(identity)
-
-    def helpers(self) -> Mapping[str, HelperEntry]:
-        """Those of the board."""
-        return self.helping.board.entries
-
-    def helper_counters(self) -> Mapping[str, HelperCounters]:
-        """Those of the engine, whose thread does not run."""
-        return self.helping.counters()
-
-    def expectations(self) -> int:
-        """The engine's."""
-        return self.helping.expectations()
-
-    async def turn_helper(self, name: str, enabled: bool, network: IPv4Network | None) -> HelperEntry:
-        """On the board and in the engine alone."""
-        return self.helping.turn(name, enabled, network)
 
     async def reload(self) -> ReloadOutcome:
         """As the test set it."""

@@ -1,48 +1,96 @@
-"""Packets made by hand, byte by byte, so that a test can get any part of them wrong.
+"""The lab's packets as the tests of the core write them: addresses and ports in a row, fixed defaults.
 
-Every function returns a whole IPv4 packet, its lengths and checksums right. Ports and identifiers are
-integers.
+Every function returns a whole IPv4 packet, its lengths and checksums right.
 """
 
-import struct
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-ICMP, TCP, UDP, DCCP, GRE, ESP, AH, UDPLITE = 1, 6, 17, 33, 47, 50, 51, 136
-FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
-ECHO_REPLY, UNREACHABLE, REDIRECT, ECHO, EXCEEDED, PARAMETER_PROBLEM = 0, 3, 5, 8, 11, 12
-TIMESTAMP, TIMESTAMP_REPLY = 13, 14
+from nfmasq.lab import packets as lab
+from nfmasq.lab.packets import (
+    ACK,
+    AH,
+    CHECK_AT,
+    DCCP,
+    ECHO,
+    ECHO_REPLY,
+    ESP,
+    EXCEEDED,
+    FIN,
+    GRE,
+    HEADER,
+    ICMP,
+    PSH,
+    REDIRECT,
+    RST,
+    SYN,
+    TCP,
+    TIMESTAMP,
+    TIMESTAMP_REPLY,
+    UDP,
+    UDPLITE,
+    UNREACHABLE,
+    URG,
+    checksum,
+    ip_sum_is_right,
+    l4_at,
+    pseudo_header,
+    put,
+    summed,
+    transport_sum_is_right,
+    word,
+)
+from nfmasq.lab.packets import PROBLEM as PARAMETER_PROBLEM
+
+__all__ = [
+    "ACK",
+    "AH",
+    "CHECK_AT",
+    "DCCP",
+    "ECHO",
+    "ECHO_REPLY",
+    "ESP",
+    "EXCEEDED",
+    "FIN",
+    "GRE",
+    "HEADER",
+    "ICMP",
+    "PARAMETER_PROBLEM",
+    "PSH",
+    "REDIRECT",
+    "RST",
+    "START",
+    "SYN",
+    "TCP",
+    "TIMESTAMP",
+    "TIMESTAMP_REPLY",
+    "UDP",
+    "UDPLITE",
+    "UNREACHABLE",
+    "URG",
+    "Seen",
+    "checksum",
+    "error",
+    "ip",
+    "ip_sum_is_right",
+    "l4_at",
+    "portless",
+    "pseudo_header",
+    "put",
+    "query",
+    "quote_of",
+    "read",
+    "summed",
+    "sums_are_right",
+    "tcp",
+    "udp",
+    "word",
+]
+
 START = 7
 """The sequence number of a SYN, where none is told."""
-HEADER = 20
-"""Bytes of an IP header without options, and of a TCP header without options."""
 
-CHECK_AT = {TCP: 16, UDP: 6, DCCP: 6, UDPLITE: 6, ICMP: 2}
-"""Where the checksum lies in each transport header."""
-
-
-def checksum(data: bytes) -> int:
-    """The Internet checksum as it is written into a header, the slow obvious way (RFC 1071)."""
-    data += b"\0" * (len(data) % 2)
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total ^ 0xFFFF
-
-
-def pseudo_header(source: IPv4Address, destination: IPv4Address, protocol: int, length: int) -> bytes:
-    """What TCP, UDP, UDP-Lite and DCCP sum besides themselves."""
-    return source.packed + destination.packed + struct.pack("!HH", protocol, length)
-
-
-def put(data: bytes, at: int, new: bytes) -> bytes:
-    """The same bytes with some of them replaced."""
-    return data[:at] + new + data[at + len(new) :]
-
-
-def word(value: int) -> bytes:
-    """Two bytes in network order."""
-    return struct.pack("!H", value)
+_TTL, _IDENTIFICATION = 63, 0x1234
 
 
 def ip(
@@ -52,29 +100,20 @@ def ip(
     payload: bytes,
     *,
     options: bytes = b"",
-    fragment: int = 0x4000,
-    ttl: int = 63,
+    fragment: int = lab.DF,
+    ttl: int = _TTL,
 ) -> bytes:
     """An IP header (RFC 791) before a payload."""
-    length = HEADER + len(options) + len(payload)
-    front = struct.pack(
-        "!BBHHHBB", 0x40 + (HEADER + len(options)) // 4, 0, length, 0x1234, fragment, ttl, protocol
+    return lab.ip(
+        source,
+        destination,
+        protocol,
+        payload,
+        options=options,
+        fragment=fragment,
+        ttl=ttl,
+        identification=_IDENTIFICATION,
     )
-    addresses = source.packed + destination.packed
-    check = checksum(front + b"\0\0" + addresses + options)
-    return front + word(check) + addresses + options + payload
-
-
-def summed(
-    source: IPv4Address, destination: IPv4Address, protocol: int, segment: bytes, cover: int | None = None
-) -> bytes:
-    """A segment with its checksum over itself (its first `cover` bytes) and the pseudo-header."""
-    at = CHECK_AT[protocol]
-    segment = put(segment, at, b"\0\0")
-    check = checksum(pseudo_header(source, destination, protocol, len(segment)) + segment[:cover])
-    if check == 0 and protocol in (UDP, UDPLITE):
-        check = 0xFFFF
-    return put(segment, at, word(check))
 
 
 def tcp(
@@ -90,16 +129,25 @@ def tcp(
     sequence: int | None = None,
     acked: int = START + 1,
     window: int = 64000,
+    urgent: int = 0,
 ) -> bytes:
     """A TCP segment (RFC 9293). Both sides begin at START and, unless told, are where their SYN left them."""
     if sequence is None:
         sequence = START + (not flags & SYN)
-    offset = (HEADER + len(options)) << 2
-    front = struct.pack(
-        "!HHIIBBHHH", source_port, destination_port, sequence, acked, offset, flags, window, 0, 0
+    return lab.tcp(
+        (source, source_port),
+        (destination, destination_port),
+        flags,
+        sequence,
+        acked,
+        payload=payload,
+        options=options,
+        window=window,
+        urgent=urgent,
+        ip_options=ip_options,
+        ttl=_TTL,
+        identification=_IDENTIFICATION,
     )
-    segment = summed(source, destination, TCP, front + options + payload)
-    return ip(source, destination, TCP, segment, options=ip_options)
 
 
 def udp(
@@ -113,10 +161,15 @@ def udp(
     ip_options: bytes = b"",
 ) -> bytes:
     """A UDP datagram (RFC 768); without_sum: its checksum field is zero."""
-    datagram = struct.pack("!HHHH", source_port, destination_port, 8 + len(payload), 0) + payload
-    if not without_sum:
-        datagram = summed(source, destination, UDP, datagram)
-    return ip(source, destination, UDP, datagram, options=ip_options)
+    return lab.udp(
+        (source, source_port),
+        (destination, destination_port),
+        payload,
+        without_sum=without_sum,
+        options=ip_options,
+        ttl=_TTL,
+        identification=_IDENTIFICATION,
+    )
 
 
 def query(
@@ -127,8 +180,8 @@ def query(
     payload: bytes = b"abcdefgh",
 ) -> bytes:
     """An ICMP query or, with the kind of one, a reply (RFC 792)."""
-    message = struct.pack("!BBHHH", kind, 0, 0, identifier, 1) + payload
-    return ip(source, destination, ICMP, put(message, 2, word(checksum(message))))
+    ends = (source, identifier), (destination, identifier)
+    return lab.query(*ends, kind, payload, ttl=_TTL, identification=_IDENTIFICATION)
 
 
 def error(
@@ -141,8 +194,8 @@ def error(
     rest: int = 0,
 ) -> bytes:
     """An ICMP error that quotes these bytes; `rest` is the header's last word."""
-    message = struct.pack("!BBHI", kind, code, 0, rest) + quoted
-    return ip(source, destination, ICMP, put(message, 2, word(checksum(message))))
+    more = {"ttl": _TTL, "identification": _IDENTIFICATION}
+    return lab.error(source, destination, quoted, kind, code, rest=rest, **more)
 
 
 def portless(
@@ -161,20 +214,10 @@ class Seen(NamedTuple):
     destination_port: int
 
 
-def l4_at(packet: bytes) -> int:
-    """Where the transport header begins."""
-    return (packet[0] & 15) * 4
-
-
 def read(packet: bytes) -> Seen:
     """The endpoints of a well-formed packet."""
-    at = l4_at(packet)
-    ports = (0, 0)
-    if packet[9] in (TCP, UDP):
-        ports = struct.unpack_from("!HH", packet, at)
-    elif packet[9] == ICMP:
-        ports = struct.unpack_from("!H", packet, at + 4) * 2
-    return Seen(IPv4Address(packet[12:16]), ports[0], IPv4Address(packet[16:20]), ports[1])
+    seen = lab.read(packet)
+    return Seen(*seen.source, *seen.destination)
 
 
 def quote_of(packet: bytes) -> bytes:
@@ -182,18 +225,7 @@ def quote_of(packet: bytes) -> bytes:
     return packet[l4_at(packet) + 8 :]
 
 
-def ip_sum_is_right(packet: bytes) -> bool:
-    """Is the IP header's checksum right?"""
-    return checksum(packet[: l4_at(packet)]) == 0
-
-
 def sums_are_right(packet: bytes) -> bool:
     """Are the IP header's checksum and that of TCP, UDP or ICMP right? UDP's zero is."""
-    at = l4_at(packet)
-    protocol, segment = packet[9], packet[at:]
-    if protocol == UDP and segment[6:8] == b"\0\0":
-        return ip_sum_is_right(packet)
-    front = b""
-    if protocol != ICMP:
-        front = pseudo_header(IPv4Address(packet[12:16]), IPv4Address(packet[16:20]), protocol, len(segment))
-    return ip_sum_is_right(packet) and checksum(front + segment) == 0
+    without = packet[9] == UDP and packet[l4_at(packet) :][6:8] == b"\0\0"
+    return ip_sum_is_right(packet) and (without or transport_sum_is_right(packet))

@@ -34,8 +34,8 @@ def assert_whole(table: Table) -> None:
     assert spoken == {(row.protocol, row.internal, row.external): row.sessions for row in mappings}
     hosts: dict[IPv4Address, tuple[int, int]] = {}
     for row in mappings:
-        held = hosts.get(row.internal[0], (0, 0))
-        hosts[row.internal[0]] = (held[0] + row.sessions, held[1] + 1)
+        sums = hosts.get(row.internal[0], (0, 0))
+        hosts[row.internal[0]] = (sums[0] + row.sessions, sums[1] + 1)
     assert table.hosts() == hosts
 
     gauges = table.gauges()

@@ -4,44 +4,27 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Self
 
 from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.packets import CHECK_AT, TCP, UDP, l4_at, put, summed, transport_sum_is_right, word
+from nfmasq.lab.packets import checksum as internet_checksum
+
+__all__ = ["TCP", "UDP", "Seen", "Wire", "checksum_is_right", "with_destination", "with_source"]
 
 _SOL_PACKET, _PACKET_AUXDATA = 263, 8
 _STATUS_CHECKSUM_NOT_READY = 8
 _SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 _ETHERTYPE_IPV4 = 0x0800
 _OUTGOING = 4
-TCP, UDP = socket.IPPROTO_TCP, socket.IPPROTO_UDP
-
-
-def ones_complement(data: bytes, initial: int = 0) -> int:
-    """The folded sum of RFC 1071, not complemented."""
-    data += b"\0" * (len(data) % 2)
-    total = initial + sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return int(total)
-
-
-def header_length(packet: bytes) -> int:
-    """Of the IP header, in bytes."""
-    return (packet[0] & 15) * 4
-
-
-def pseudo_header(packet: bytes) -> int:
-    """The sum of the L4 pseudo-header."""
-    l4_length = len(packet) - header_length(packet)
-    return ones_complement(packet[12:20] + struct.pack("!HH", packet[9], l4_length))
 
 
 def checksum_is_right(packet: bytes) -> bool:
     """Is the L4 checksum right (or a UDP sum left out)?"""
-    l4 = packet[header_length(packet) :]
-    if packet[9] == UDP and l4[6:8] == b"\0\0":
+    if packet[9] == UDP and packet[l4_at(packet) :][6:8] == b"\0\0":
         return True
-    return ones_complement(l4, pseudo_header(packet)) == 0xFFFF
+    return transport_sum_is_right(packet)
 
 
 def with_source(packet: bytes, source: str, checksum: str = "full") -> bytes:
@@ -51,25 +34,19 @@ def with_source(packet: bytes, source: str, checksum: str = "full") -> bytes:
 
 def with_destination(packet: bytes, address: str, port: int) -> bytes:
     """The packet for another endpoint, its checksums right."""
-    at = header_length(packet) + 2
+    at = l4_at(packet) + 2
     changed = packet[:16] + socket.inet_aton(address) + packet[20:at] + struct.pack("!H", port)
     return _summed(changed + packet[at + 2 :], "full")
 
 
 def _summed(packet: bytes, checksum: str) -> bytes:
-    changed = bytearray(packet)
-    ihl = header_length(packet)
-    changed[10:12] = b"\0\0"
-    changed[10:12] = struct.pack("!H", 0xFFFF ^ ones_complement(bytes(changed[:ihl])))
-    at = ihl + (6 if packet[9] == UDP else 16)
-    changed[at : at + 2] = b"\0\0"
-    pseudo = pseudo_header(bytes(changed))
-    if checksum == "pseudo":
-        changed[at : at + 2] = struct.pack("!H", pseudo)
-    elif checksum == "full":
-        whole = 0xFFFF ^ ones_complement(bytes(changed[ihl:]), pseudo)
-        changed[at : at + 2] = struct.pack("!H", whole or 0xFFFF)
-    return bytes(changed)
+    at, protocol = l4_at(packet), packet[9]
+    header = put(packet[:at], 10, b"\0\0")
+    segment = put(packet[at:], CHECK_AT[protocol], b"\0\0")
+    if checksum != "zero":
+        ends = IPv4Address(packet[12:16]), IPv4Address(packet[16:20])
+        segment = summed(*ends, protocol, segment, finished=checksum == "full")
+    return put(header, 10, word(internet_checksum(header))) + segment
 
 
 @dataclass(frozen=True)

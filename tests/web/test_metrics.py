@@ -1,18 +1,14 @@
 """What Prometheus reads, and the page for people."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
-from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from support.behind import CLIENT, Bare, speak
 
 from nfmasq._fastpath import REASONS
 from nfmasq.core.policy import TRANSPORTS
-from nfmasq.web import page
 from nfmasq.web.metrics import registry
 
 Get = Callable[[str], tuple[int, str]]
@@ -88,41 +84,3 @@ def test_a_refused_reload_and_a_problem_show(running: Bare) -> None:
     bad = series(running)
     assert bad["nfmasq_config_last_reload_successful", nothing] == 0
     assert bad["nfmasq_degraded", nothing] == 1
-
-
-@pytest.fixture
-def asked(running: Bare) -> Get:
-    """GET a path of the page's application: (status, text)."""
-
-    def get(path: str) -> tuple[int, str]:
-        async def once() -> tuple[int, str]:
-            async with TestClient(TestServer(page.application(running))) as browser:
-                answer = await browser.get(path)
-                return answer.status, await answer.text()
-
-        return asyncio.run(once())
-
-    return get
-
-
-def test_the_probes_tell_alive_from_ready(running: Bare, asked: Get) -> None:
-    assert asked("/-/healthy") == asked("/-/ready") == (200, "ok\n")
-    running.seen = replace(running.seen, problems=("no external address on wan0",))
-    assert asked("/-/ready") == (503, "no external address on wan0\n")
-    assert asked("/-/healthy")[0] == 200
-
-
-def test_the_page_shows_state_and_drops_and_escapes_what_it_shows(running: Bare, asked: Get) -> None:
-    reason, _ = running.table.translate(b"")
-    running.seen = replace(running.seen, problems=("<script>",))
-    status, text = asked("/")
-    assert status == 200
-    assert "degraded" in text
-    assert reason in text
-    assert "<script>" not in text
-
-
-def test_a_scrape_speaks_the_format_of_prometheus(running: Bare, asked: Get) -> None:
-    status, text = asked("/metrics")
-    assert status == 200
-    assert "# TYPE nfmasq_packets_total counter" in text

@@ -1,63 +1,35 @@
-"""Expectations: which sessions the helpers announced to the core, and how long their control sessions live.
+"""Expectations: the sessions that helpers announced to the core, and how long their control sessions live.
 
-What is stored: a family for each control session that has announced anything: its announcements still
-waited for, the data sessions that have come of them, and which external endpoint stood for which original
-one (DCC RESUME names it again). Who writes: the engine's thread alone. What ends an expectation: its
-arrival, its time, or the end of its control session; what ends a family: the end of its control session, or
-of the last session in it when the control session has no helper any more. A control session is kept alive
-while a data session lives.
+What is stored: a family for each control session that announced anything: its expectations, the data
+sessions that met one, and which external endpoint stands for which original one (DCC RESUME names it again).
+Who writes: the engine's thread alone. What ends an expectation: its session arrives, its time is over, or its
+control session ends. What ends a family: its control session ends.
+
+A control session is kept alive while one of its data sessions lives: FTP says nothing during a transfer.
 """
 
-from collections.abc import Iterator
-from ipaddress import IPv4Address
-from typing import Protocol
-
-from nfmasq.core.rows import ExpectationRefused, Expected, SessionRow
+from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
+from nfmasq.helpers.engine.ports import Ports
 from nfmasq.helpers.kit.base import Endpoint, Found, Refusal, Session
-
-Name = tuple[int, int]
-"""A session's number and serial."""
 
 LEAST_PORT = 1024
 LAST_PORT = 65535
 MOST_WAITING = 16
-"""Of one control session."""
+"""Expectations of one control session."""
 MOST_WAITING_IN_ALL = 4096
-MOST_PATIENCE_S = 600
 MOST_REMEMBERED = 32
-"""Announcements of one control session that may still be referred to."""
+"""Announcements of one control session that a later message may refer to."""
 MOST_IN_A_ROW = 8
-TRIES = 16
-"""To find ports in a row."""
 KEPT_S = 60
 LOOK_AT_DATA_S = 15
-_PROTOCOLS = {"tcp": 6, "udp": 17}
 _OVER = frozenset({"closing", "reset"})
 
 
-class Core(Protocol):
-    """What is asked of the core's table."""
-
-    def expect(  # noqa: PLR0917  the core's own signature
-        self,
-        parent: int,
-        serial: int,
-        protocol: int,
-        internal: Endpoint,
-        remote: IPv4Address | None,
-        remote_port: int,
-        seconds: int,
-        external_port: int = 0,
-    ) -> Expected: ...
-    def withdraw(self, session: int, serial: int) -> bool: ...
-    def seen(self, session: int, serial: int) -> SessionRow | None: ...
-    def keep(self, session: int, serial: int, seconds: int) -> bool: ...
-
-
 class Family:
-    """A control session's. waiting, living: sessions; by_internal, by_external: announced as what.
+    """One control session's. waiting: expectations. living: data sessions that met one.
 
-    full_at: the tick at which it was found full and its sessions were looked up.
+    by_internal, by_external: which endpoint was announced as which. full_at: the tick at which the family was
+    found full and its sessions were looked up.
     """
 
     __slots__ = ("by_external", "by_internal", "full_at", "living", "waiting")
@@ -70,7 +42,7 @@ class Family:
         self.full_at = -1
 
     def remember(self, transport: str, internal: Endpoint, external: Endpoint) -> None:
-        """That an endpoint was announced as another; the oldest is forgotten."""
+        """Store that `internal` was announced as `external`; the oldest announcement is forgotten."""
         if len(self.by_external) >= MOST_REMEMBERED:
             del self.by_external[next(iter(self.by_external))]
         if len(self.by_internal) >= MOST_REMEMBERED:
@@ -79,30 +51,34 @@ class Family:
         self.by_external[external[1]] = internal
 
 
-class Expecting:
-    """All families. seconds: how long an announced session may take to arrive."""
+class Expectations:
+    """All families. seconds: how long an expectation waits for its session."""
 
-    def __init__(self, core: Core, seconds: int) -> None:
-        self.seconds = seconds
+    def __init__(self, core: ExpectingCore, seconds: int) -> None:
         self._core = core
+        self._ports = Ports(core, seconds)
         self._families: dict[Name, Family] = {}
         self._waiting = 0
         self._ticks = 0
 
     @property
-    def waiting(self) -> int:
-        """How many announced sessions nobody has come to yet."""
-        return self._waiting
+    def seconds(self) -> int:
+        """How long an expectation waits, where its helper says nothing else."""
+        return self._ports.seconds
+
+    @seconds.setter
+    def seconds(self, seconds: int) -> None:
+        self._ports.seconds = seconds
 
     @property
-    def families(self) -> int:
-        """How many there are."""
-        return len(self._families)
+    def waiting(self) -> int:
+        """How many expectations still wait for their session."""
+        return self._waiting
 
     def announce(self, control: Name, session: Session, found: Found) -> Endpoint:
-        """The external endpoint for what the internal side says it is going to be reached at.
+        """Expect sessions to an endpoint that the internal side wrote; the external endpoint for it.
 
-        Raises Refusal with the reason it must be left as it is.
+        Raises Refusal, with the reason why the endpoint must stay as it is.
         """
         internal = session.internal[0]
         address = found.address
@@ -119,7 +95,7 @@ class Expecting:
             raise Refusal("not_allowed")
         family = family or Family()
         self._require_room(family, found.consecutive)
-        row = self._expect_row(control, session, found)
+        row = self._ports.expect(control, session, found)
         self._families[control] = family
         before = len(family.waiting)
         for nth, each in enumerate(row):
@@ -129,7 +105,7 @@ class Expecting:
         return row[0].external
 
     def take_back(self, control: Name, external: Endpoint) -> None:
-        """What was just announced could not be told: nobody will come."""
+        """Withdraw an expectation whose endpoint could not be written, so that no session will come."""
         family = self._families.get(control)
         for name in list(family.waiting) if family else ():
             row = self._core.seen(*name)
@@ -143,7 +119,7 @@ class Expecting:
         return family.by_external.get(external_port) if family else None
 
     def tick(self) -> None:
-        """Once a second: see who has come, end what has lost its control session, keep what still has one."""
+        """Once a second: note arrivals, end families without a control session, keep the other ones alive."""
         self._ticks += 1
         for control, family in list(self._families.items()):
             if family.waiting or (self._ticks + control[0]) % LOOK_AT_DATA_S == 0:
@@ -161,7 +137,7 @@ class Expecting:
             self._core.keep(*control, KEPT_S)
 
     def _sort(self, family: Family) -> None:
-        """See which of those waited for have come or gone, and which data sessions still live."""
+        """Find out which expectations were met or expired, and which data sessions still live."""
         before = len(family.waiting)
         for name in list(family.waiting):
             row = self._core.seen(*name)
@@ -173,9 +149,10 @@ class Expecting:
         self._waiting -= before - len(family.waiting)
 
     def _require_room(self, family: Family, count: int) -> None:
-        """In a family that is full the oldest give way: who announces anew has given them up (FTP).
+        """Make room in a full family: its oldest expectations give way. Raises Refusal.
 
-        Who has come is no longer waited for; but to look all of them up is dear, so it is done once a tick.
+        A client that announces again has given up its older ones (FTP). An expectation that was met takes no
+        room; but looking up all of them is dear, so that is done once a tick.
         """
         if len(family.waiting) + count > MOST_WAITING and family.full_at != self._ticks:
             family.full_at = self._ticks
@@ -186,61 +163,15 @@ class Expecting:
             raise Refusal("no_room")
 
     def _give_way(self, family: Family, name: Name) -> None:
-        """Wait for a session no longer; one that has come lives on."""
+        """Withdraw an expectation; a session that has met it lives on."""
         del family.waiting[name]
         self._waiting -= 1
         if not self._core.withdraw(*name) and self._core.seen(*name) is not None:
             family.living.add(name)
 
-    def _expect_row(self, control: Name, session: Session, found: Found) -> list[Expected]:
-        """Expectations for the port, or for as many in a row as are meant."""
-        if found.consecutive == 1:
-            return [self._expect(control, session, found)]
-        for first in self._first_ports(control, session, found):
-            row: list[Expected] = []
-            try:
-                for nth in range(found.consecutive):
-                    row.append(self._expect(control, session, found, nth, first + nth))
-            except Refusal:
-                self._withdraw(row)
-            else:
-                return row
-        raise Refusal("no_room")
-
-    def _first_ports(self, control: Name, session: Session, found: Found) -> Iterator[int]:
-        """First ports worth trying: one the core hands out, made even where two are meant."""
-        for _ in range(TRIES):
-            tried = self._expect(control, session, found)
-            self._withdraw([tried])
-            port = tried.external[1]
-            yield port + port % 2 if found.consecutive == 2 else port
-
-    def _expect(
-        self, control: Name, session: Session, found: Found, nth: int = 0, external_port: int = 0
-    ) -> Expected:
-        try:
-            return self._core.expect(
-                *control,
-                _PROTOCOLS[found.transport],
-                (session.internal[0], found.port + nth),
-                None if found.anyone else session.remote[0],
-                found.from_port,
-                self._patience(found.patience_s) if found.patience_s else self.seconds,
-                external_port,
-            )
-        except ExpectationRefused as refused:
-            raise Refusal(str(refused)) from None
-
-    def _patience(self, wanted_s: int) -> int:
-        return max(self.seconds, min(wanted_s, MOST_PATIENCE_S))
-
-    def _withdraw(self, row: list[Expected]) -> None:
-        for each in row:
-            self._core.withdraw(each.session, each.serial)
-
 
 def _announced_before(family: Family | None, found: Found) -> Endpoint:
-    """Where a message refers to an earlier announcement; without one there is nothing to write."""
+    """The external endpoint of an earlier announcement. Raises Refusal: there was none to refer to."""
     external = family.by_internal.get((found.transport, found.port)) if family else None
     if external is None:
         raise Refusal("not_allowed")

@@ -1,16 +1,17 @@
-"""What one side has sent and the other may not hear yet: bytes on their way to a dialogue.
+"""Bytes of one side that wait for its dialogue: the other side may not hear them yet.
 
 What is stored: the bytes from `stream.taken` on that came without a gap (`waiting`), and pieces from behind
-gaps (`early`), both within bounds of their own and of `Store`, which all sessions share. Who writes: the
-engine. What ends it: the dialogue takes the bytes, or it ends and all go untouched. No packet is held back,
-only bytes: each packet goes on at once with what may go by then, and the one that completes a message
-carries what waited before it. What is still missing then, TCP sends again.
+gaps (`early`). Both are bounded for one stream, and for all sessions together by `Store`. Who writes: the
+engine. What ends the wait: the dialogue takes the bytes, or it ends and all bytes go untouched.
+
+No packet waits, only bytes. Each packet goes on with the bytes that may go by then; the packet that completes
+a message carries the bytes that waited before it. TCP sends again what is still missing then.
 """
 
 from nfmasq.helpers.engine.stream import Stream
 
 MOST_WAITING = 4096
-"""Bytes one side's dialogue may leave untaken."""
+"""Bytes of one side that a dialogue may leave untaken."""
 MOST_EARLY = 65536
 """Bytes behind gaps that are kept, of one side."""
 MOST_PIECES = 64
@@ -19,7 +20,7 @@ LONGEST_WAIT_S = 1.0
 
 
 class Store:
-    """How many bytes wait in all, and how many may; half of them at most behind gaps."""
+    """Bytes that wait in all sessions (`used`), of `most`; at most half of them lie behind gaps."""
 
     __slots__ = ("most", "used")
 
@@ -29,7 +30,7 @@ class Store:
 
 
 class Intake:
-    """The waiting bytes of one stream. since: of the first of them. ended: a FIN went on behind them."""
+    """The waiting bytes of one stream. since: when the first one came. ended: a FIN went on behind them."""
 
     __slots__ = ("_early", "_store", "ended", "since", "stream", "waiting")
 
@@ -47,17 +48,17 @@ class Intake:
         return self.stream.taken + len(self.waiting)
 
     def is_overdue(self, now: float) -> bool:
-        """Have bytes waited for longer than they may?"""
+        """Have bytes waited longer than LONGEST_WAIT_S?"""
         return bool(self.waiting) and now - self.since > LONGEST_WAIT_S
 
     def is_overfull(self) -> bool:
-        """Are there more of them than may be?"""
+        """Do more bytes wait than MOST_WAITING, or than all sessions may have?"""
         return bool(self.waiting) and (
             len(self.waiting) > MOST_WAITING or self._store.used > self._store.most
         )
 
     def hear(self, at: int, payload: bytes, now: float) -> bool:
-        """Take in the bytes from position `at` on; say whether more wait now."""
+        """Store the bytes from position `at` on; True when more bytes wait now."""
         reach = self.reach
         if at > reach:
             self._keep(at, payload)
@@ -74,7 +75,7 @@ class Intake:
         return True
 
     def take(self, count: int, now: float) -> None:
-        """So many of the waiting bytes may go on their way."""
+        """The first `count` of the waiting bytes go on their way."""
         if count:
             self.stream.taken += count
             self.waiting = self.waiting[count:]
@@ -82,7 +83,7 @@ class Intake:
             self._store.used -= count
 
     def give_up(self) -> None:
-        """All that waits may go; what lies behind gaps is forgotten."""
+        """All waiting bytes go; pieces behind gaps are forgotten."""
         self.take(len(self.waiting), 0.0)
         for _, piece in self._early or ():
             self._store.used -= len(piece)
@@ -90,8 +91,8 @@ class Intake:
 
     def _keep(self, at: int, piece: bytes) -> None:
         early = self._early or []
-        held = sum(len(other) for _, other in early) + len(piece)
-        if not piece or held > MOST_EARLY or len(early) == MOST_PIECES or (at, piece) in early:
+        kept = sum(len(other) for _, other in early) + len(piece)
+        if not piece or kept > MOST_EARLY or len(early) == MOST_PIECES or (at, piece) in early:
             return
         if self._store.used + len(piece) <= self._store.most // 2:
             self._store.used += len(piece)

@@ -1,15 +1,39 @@
-"""What an engine is given to work with: the core's table, and the helpers as they are set."""
+"""What the parts of an engine know of each other, of the core's table and of the helpers as they are set."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address
 from typing import Protocol
 
-from nfmasq.core.rows import SetAside
-from nfmasq.helpers.engine import expectations as expecting
-from nfmasq.helpers.kit.base import Helper
+from nfmasq.core.rows import Expected, SessionRow, SetAside
+from nfmasq.helpers.kit.base import Dialogue, Endpoint, Helper, Session, Side
 from nfmasq.helpers.switches import Switch
 
+Name = tuple[int, int]
+"""A session of the core: its number and its serial."""
+Edit = tuple[int, int, bytes]
+"""A span of what was read, and the text that takes its place."""
 
-class Core(expecting.Core, Protocol):
+
+class ExpectingCore(Protocol):
+    """What expectations ask of the core's table."""
+
+    def expect(  # noqa: PLR0917  the core's own signature
+        self,
+        parent: int,
+        serial: int,
+        protocol: int,
+        internal: Endpoint,
+        remote: IPv4Address | None,
+        remote_port: int,
+        seconds: int,
+        external_port: int = 0,
+    ) -> Expected: ...
+    def withdraw(self, session: int, serial: int) -> bool: ...
+    def seen(self, session: int, serial: int) -> SessionRow | None: ...
+    def keep(self, session: int, serial: int, seconds: int) -> bool: ...
+
+
+class Core(ExpectingCore, Protocol):
     """What the engine asks of the core's table."""
 
     def next_set_aside(self, timeout_s: float) -> SetAside | None: ...
@@ -32,12 +56,35 @@ class Entry(Protocol):
 
 
 class Registry(Protocol):
-    """The helpers there are, in a mapping by name that is replaced whole when anything is set anew.
+    """All helpers by name, in a mapping that is replaced as a whole whenever anything is set.
 
-    expectation_s: seconds an announced session may take to arrive.
+    expectation_s: seconds an expectation waits for its session.
     """
 
     @property
     def entries(self) -> Mapping[str, Entry]: ...
     @property
     def expectation_s(self) -> int: ...
+
+
+class HelpedSession(Protocol):
+    """A session that a helper reads. number: the helper's; endpoints: as the dialogue knows them."""
+
+    @property
+    def name(self) -> Name: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def endpoints(self) -> Session: ...
+    @property
+    def dialogue(self) -> Dialogue | None: ...
+
+
+class Reader(Protocol):
+    """Calls dialogues, and judges what they found."""
+
+    def begin(self, session: HelpedSession) -> Dialogue | None:
+        """A dialogue for a session that begins; None: its helper is disabled for the host, or failed."""
+
+    def read(self, session: HelpedSession, side: Side, data: bytes) -> tuple[int, Iterable[Edit], bool]:
+        """How many bytes the dialogue is done with, what to write in them, and whether it leaves."""

@@ -1,15 +1,14 @@
-"""How long a helper may take over one call: whoever loops, or sleeps, is cut off.
+"""Bounds the time of one call of a helper: a call that loops or sleeps is cut off.
 
-It is processor time that counts: a busy machine is not the helper's fault.
+Processor time counts: a busy machine is not the helper's fault.
 
-What is stored: when the call under way began, by both clocks (None: none is). The engine's thread writes
-it, a watching thread reads it and, past the limit, raises CutOff inside the engine's thread, which Python
-does at its next bytecode. A call into C that never returns is out of reach: a helper must not search with
-expressions that backtrack without end.
+What is stored: when the call under way began, by both clocks (None: there is no call). The engine's thread
+writes it. A watching thread reads it and, past the limit, raises CutOff inside the engine's thread; Python
+does that at the next bytecode. A call into C that never returns is out of reach, so a helper must not search
+with expressions that backtrack without end.
 
-Why no CutOff strays: the watcher says that it is aiming before it looks whether a call is under way, and
-the engine's thread says that none is before it looks whether anybody is aiming. One of the two sees the
-other.
+Why no CutOff goes astray: the watcher sets `_aiming` before it reads whether a call is under way. The
+engine's thread clears the call before it reads `_aiming`. So one of the two threads always sees the other.
 """
 
 import ctypes
@@ -20,9 +19,9 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 LONGEST_S = 0.25
-"""Of processor time."""
+"""Processor time of one call, in seconds."""
 AT_ALL_S = 5.0
-"""By the clock: for a helper that waits for something, which it must not."""
+"""Time of one call by the clock, in seconds: for a helper that waits for something, which it must not."""
 
 Result = TypeVar("Result")
 
@@ -32,15 +31,15 @@ class TookTooLong(Exception):
 
 
 class Escaped(Exception):
-    """A call raised what is no Exception (sys.exit does), and would have ended the thread."""
+    """A call raised a BaseException (sys.exit does), which would have ended the thread."""
 
 
 class CutOff(BaseException):
-    """Raised inside the call; no Exception, or a helper might swallow it."""
+    """Raised inside the call. It is no Exception, because a helper might swallow one."""
 
 
 class Leash:
-    """One thread's: it calls, another one watches. longest_s, at_all_s: seconds one call may take."""
+    """One thread calls, another one watches. longest_s, at_all_s: seconds that one call may take."""
 
     def __init__(self, longest_s: float = LONGEST_S, at_all_s: float = AT_ALL_S) -> None:
         self._longest = longest_s
@@ -54,13 +53,13 @@ class Leash:
         self._watcher = threading.Thread(target=self._watch, name="helpers-leash", daemon=True)
 
     def start(self) -> None:
-        """Watch the calls of the thread this is called in."""
+        """Watch the calls of the current thread."""
         self._thread = threading.get_ident()
         self._clock = time.pthread_getcpuclockid(self._thread)
         self._watcher.start()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """End the watching thread."""
         self._ended.set()
         if self._watcher.ident is not None:
             self._watcher.join()
@@ -72,9 +71,9 @@ class Leash:
         return time.monotonic() - began[1] if began else 0.0
 
     def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """What the function returns, or raises; TookTooLong when it took longer than it may.
+        """The function's result. Raises its exceptions; TookTooLong when the call took longer than it may.
 
-        No BaseException comes out of it that is not an Exception.
+        Only an Exception comes out of it: any other BaseException becomes Escaped.
         """
         try:
             self._began = began = time.thread_time(), time.monotonic()
@@ -99,10 +98,10 @@ class Leash:
         return result
 
     def _settle(self) -> None:
-        """Make sure that nothing more is going to be raised.
+        """Make sure that no CutOff is raised any more.
 
-        What was fired may have come or not. Another one takes its place, and is waited for: one that is taken
-        back leaves the interpreter looking for it at every step.
+        A CutOff that was fired may have been raised or not. Another one takes its place, and is waited for:
+        withdrawing it would leave the interpreter looking for it at every step.
         """
         while True:
             with suppress(CutOff):
@@ -130,5 +129,5 @@ class Leash:
 
 
 def _raise_in(thread: int, exception: type[BaseException]) -> None:
-    """Raise something in a thread, in place of what it was to raise and has not yet."""
+    """Raise an exception in a thread, in place of one that was requested and not raised yet."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(exception))

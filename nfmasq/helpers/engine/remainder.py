@@ -1,6 +1,6 @@
-"""Sends what a grown segment had no room for.
+"""Sends the bytes that a grown segment had no room for, as packets of our own making.
 
-A lost one is sent again by the TCP that wrote it.
+A packet that is lost is sent again by the TCP that wrote its bytes.
 """
 
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ from nfmasq.machine.raw_socket import RawSocket
 
 
 class Sender(Protocol):
-    """Who sends IP packets of our own making."""
+    """Sends IP packets of our own making."""
 
     def send(self, packets: Iterable[bytearray]) -> None: ...
     def close(self) -> None: ...
 
 
-class Rest:
-    """A raw socket of its own, from the making to `close()`."""
+class Remainder:
+    """Owns a raw socket until `close()`."""
 
     def __init__(self) -> None:
         self._socket = RawSocket("segments that helpers make longer than the path takes go on late")
@@ -29,5 +29,5 @@ class Rest:
             self._socket.send(packet)
 
     def close(self) -> None:
-        """Send nothing more. Harmless when called twice."""
+        """Close the socket. Harmless when called twice."""
         self._socket.close()

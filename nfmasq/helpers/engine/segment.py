@@ -1,6 +1,6 @@
-"""TCP segments in IP packets: read, and written anew with other numbers and another payload.
+"""TCP segments in IP packets: parsed, and written with other numbers and another payload.
 
-Lengths are checked here, though the core has done so before: nothing behind this file looks at them again.
+Lengths are checked here, though the core has checked them before: no code behind this file checks them again.
 """
 
 import struct
@@ -12,11 +12,11 @@ FIN, SYN, RST, PSH, ACK, URG, CWR = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x80
 TCP, UDP = 6, 17
 
 LEAST_ROOM = 576
-"""Every path carries IP packets of this size (RFC 791); a segment may always grow up to it."""
+"""Bytes: every path carries IP packets of this size (RFC 791), so a segment may always grow up to it."""
 LONGEST = 65531
-"""The longest packet a netfilter queue can hand back."""
+"""Bytes of the longest packet that a netfilter queue accepts with a verdict."""
 LONGEST_ALONE = 1500
-"""What is longer may be a train: several segments that the kernel takes apart when it sends them."""
+"""Bytes: a longer packet may be a train, several segments that the kernel takes apart when it sends them."""
 
 _FIELDS = struct.Struct("!IIBBHHH")
 _NUMBERS = struct.Struct("!II")
@@ -26,7 +26,10 @@ _END, _NOTHING, _SACK = 0, 1, 5
 
 
 class Segment:
-    """One TCP segment. packet: the IP packet it is; at: where its TCP header begins; body: its payload."""
+    """One TCP segment. packet: the IP packet. at, body: where the TCP header and the payload begin, in bytes.
+
+    Raises ValueError where the TCP header runs past the packet.
+    """
 
     __slots__ = ("acked", "at", "body", "flags", "packet", "sequence", "urgent")
 
@@ -41,32 +44,35 @@ class Segment:
 
     @property
     def payload(self) -> bytes:
-        """Its bytes."""
+        """The bytes behind the TCP header."""
         return self.packet[self.body :]
 
     @property
     def has_options(self) -> bool:
-        """Is there anything behind the fields that every TCP header has?"""
+        """Does the TCP header carry options?"""
         return self.body > self.at + 20
 
     @property
     def room(self) -> int:
-        """Bytes of payload it may have and still go where it would have gone."""
+        """Bytes of payload that fit: the path carries packets of this size, and of 576 bytes (RFC 791)."""
         return min(max(len(self.packet), LEAST_ROOM), LONGEST) - self.body
 
     @property
     def is_train(self) -> bool:
-        """May it be several segments in one?"""
+        """May the packet hold several segments?"""
         return len(self.packet) > LONGEST_ALONE
 
     @property
     def room_behind(self) -> int:
-        """Bytes of payload for a packet of our own making that follows it: no kernel takes that apart."""
+        """Bytes of payload for a packet of our own making that follows: no kernel takes that one apart."""
         return LEAST_ROOM - self.body if self.is_train else self.room
 
 
 def transport_of(packet: bytes) -> tuple[int, int]:
-    """The protocol of an IPv4 packet and where its header begins. Raises ValueError for a part of one."""
+    """The protocol number of an IPv4 packet, and where its transport header begins, in bytes.
+
+    Raises ValueError for a fragment, and where the lengths contradict each other (RFC 791).
+    """
     if len(packet) < 20 or packet[0] >> 4 != 4:
         raise ValueError("no IPv4 packet")
     at = (packet[0] & 15) << 2
@@ -76,7 +82,7 @@ def transport_of(packet: bytes) -> tuple[int, int]:
 
 
 def read(packet: bytes, at: int) -> Segment:
-    """The segment in an IP packet whose TCP header begins at `at`. Raises ValueError."""
+    """The segment in an IP packet whose TCP header begins at byte `at`. Raises ValueError."""
     if len(packet) < at + 20:
         raise ValueError("the TCP header runs past the packet")
     return Segment(packet, at, len(packet))
@@ -92,7 +98,10 @@ def write(
     urgent: int,
     options: bytes | None,
 ) -> bytearray:
-    """The segment with another payload, other numbers and flags; options: None, or as long as its own."""
+    """The segment with another payload, other numbers and flags, and right checksums.
+
+    options: None keeps them; else bytes of the same length.
+    """
     made = bytearray(segment.packet[: segment.body])
     if options is not None:
         made[segment.at + 20 :] = options
@@ -106,9 +115,9 @@ def write(
 
 
 def edges_moved(segment: Segment, left: Callable[[int], int], right: Callable[[int], int]) -> bytes | None:
-    """The segment's options with the edges of its SACK blocks (RFC 2018) moved; None where it has none.
+    """The segment's options with the edges of its SACK blocks (RFC 2018) moved; None: it has no such block.
 
-    A block that nothing is left of is left out. What is no well-formed option stays as it is.
+    A block that becomes empty is left out. Malformed options stay as they are.
     """
     if not segment.has_options:
         return None

@@ -1,4 +1,4 @@
-"""From bytes that may go to segments: numbers and options as the receiver counts, no piece too long."""
+"""From bytes that may go to segments, with the numbers and options that the receiver expects."""
 
 from collections.abc import Callable, Iterable
 
@@ -8,7 +8,7 @@ from nfmasq.helpers.engine.stream import Stream
 
 
 def as_it_came(segment: Segment, payload: bytes) -> bytearray:
-    """A segment with its own numbers, its sums right."""
+    """A segment with its own numbers and right checksums."""
     return tcp.write(
         segment,
         payload,
@@ -23,9 +23,9 @@ def as_it_came(segment: Segment, payload: bytes) -> bytearray:
 def packets(
     segment: Segment, own: Stream, other: Stream, start: int, data: bytes, *, is_final: bool
 ) -> list[bytearray]:
-    """Packets with those bytes of the sender's, in place of a segment: its own first.
+    """Packets with these bytes of the sender, in place of a segment: its own packet first.
 
-    is_final: nothing of what the sender says from here on will become another text.
+    start: the sender's position of the first byte. is_final: no later byte of the sender is rewritten.
     """
     end = start + len(data)
     if start < own.floor:
@@ -71,11 +71,11 @@ def packets(
 
 
 def reset(segment: Segment, own: Stream, other: Stream, reach: int) -> bytearray:
-    """An RST. reach: up to which position the sender's bytes have come.
+    """An RST as the receiver counts. reach: the position behind the sender's last byte that came.
 
-    Only one that has the number its receiver expects ends a connection at once (RFC 5961 section 3), and only
-    such a one gets it: what the sender has said and nobody heard yet is left out, anything else stays off by
-    what it was off. Bytes in it are a text for people, no part of the stream.
+    An RST ends a connection only with the number its receiver expects (RFC 5961 section 3). An RST at `reach`
+    gets that number: bytes that wait here are left out. Any other RST stays off by as much as it was off.
+    Bytes in an RST are a text for people and no part of the stream; they are dropped.
     """
     at = own.position(segment.sequence)
     acked, options = _answered(segment, other)
@@ -91,7 +91,7 @@ def reset(segment: Segment, own: Stream, other: Stream, reach: int) -> bytearray
 
 
 def _answered(segment: Segment, other: Stream) -> tuple[int, bytes | None]:
-    """The acknowledgment number as the other side counts, and the options if they had to change."""
+    """The acknowledgment number as the other side counts, and the options; None: they stay."""
     if not segment.flags & ACK or other.is_plain:
         return segment.acked, None
     acked = other.number(other.last_before(other.heard(segment.acked)))
@@ -101,7 +101,7 @@ def _answered(segment: Segment, other: Stream) -> tuple[int, bytes | None]:
 
 
 def _pieces(text: bytes, segment: Segment, flags: int) -> Iterable[tuple[bytes, int]]:
-    """The text in pieces that have room, each with its flags."""
+    """The text in pieces no longer than a packet has room for, each with its flags."""
     room = segment.room
     if len(text) <= room:
         return ((text, flags),)
@@ -112,7 +112,7 @@ def _pieces(text: bytes, segment: Segment, flags: int) -> Iterable[tuple[bytes, 
 
 
 def _mark(segment: Segment, own: Stream, text: bytes, is_final: bool) -> int | None:
-    """The urgent position to tell. One beyond what goes on its way may still move: it is told later."""
+    """The urgent position to write. One beyond the bytes that go may still move: it is written later."""
     if segment.flags & URG:
         own.urgent = own.position(segment.sequence) + segment.urgent
     elif not text:
@@ -125,10 +125,10 @@ def _mark(segment: Segment, own: Stream, text: bytes, is_final: bool) -> int | N
 
 
 def _where(segment: Segment, own: Stream, at: int) -> int:
-    """Where a segment without bytes stands for the receiver.
+    """The receiver's position of a segment without bytes.
 
-    One that is to be answered because it is old, a keep-alive or the repetition of bytes that are gone, must
-    be old for the receiver too.
+    A keep-alive, or a retransmission of bytes that went before, is answered because it is old. So it must be
+    old for the receiver too.
     """
     if segment.flags & FIN:
         return at
@@ -136,7 +136,7 @@ def _where(segment: Segment, own: Stream, at: int) -> int:
 
 
 def _flags(segment: Segment, own: Stream, end: int, text: bytes) -> int:
-    """FIN only where all before it goes, PSH only with what is pushed."""
+    """The flags: FIN only where all bytes before it go, PSH only with bytes."""
     flags = segment.flags
     size = len(segment.packet) - segment.body
     if flags & FIN and own.position(segment.sequence) + size != end:

@@ -1,16 +1,18 @@
-"""One direction of a TCP connection: what one end sends, what the other gets instead, and their numbers.
+"""One direction of a TCP connection: the sender's bytes, the receiver's bytes, and the numbers of both.
 
-What is stored: splices, in order. Each says that the sender's bytes from `start` to `end` are heard as
-another text. They make a map from the sender's positions to the receiver's that never falls: what lies
-between two splices is moved as a whole; within a splice a position goes as far into the new text as into
-the old one, up to its end. So any segment [a, b) of the sender becomes just the bytes from `image(a)` to
-`image(b)`, and however the sender cuts, repeats or overlaps, the receiver hears one and the same stream.
+What is stored: splices, in order. Each splice replaces the sender's bytes from `start` to `end` by another
+text. Together they map the sender's positions to the receiver's, and the map never falls. Bytes between two
+splices move as a whole. Within a splice, a position goes as far into the new text as into the old one, up to
+its end. So a segment [a, b) of the sender becomes the bytes from `image(a)` to `image(b)`: the sender may
+cut, repeat or overlap its segments, and the receiver always hears the same stream.
 
-Positions count from 0, the byte after the SYN, and never wrap; sequence numbers do, and are taken for what
-is nearest to `taken`. Who writes: the engine alone. What ends a splice: the receiver has acknowledged it
-and others have come since. Then only the shift is left of it; what the sender repeats from before the
-`floor` is left out, for the receiver has it. Once all are acknowledged the stream is settled: whatever comes
-from before is old to the receiver, so the one `shift` does for every segment, and the core can apply it.
+Positions count from 0, the byte after the SYN, and never wrap. Sequence numbers wrap, and mean the position
+nearest to `taken`.
+
+Who writes: the engine alone. What ends a splice: the receiver has acknowledged it, and enough other splices
+have come since. Then only its shift is kept, and retransmissions from before the `floor` are left out: the
+receiver has those bytes. Once all splices are acknowledged the stream is settled: earlier bytes are old for
+the receiver, so one `shift` is right for every segment, and the core can apply it.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from nfmasq.helpers.kit.base import Side
 
 KEPT = 32
-"""Acknowledged splices that may stand before they are folded."""
+"""Splices that may stand before the acknowledged ones are folded."""
 
 _WRAP = 1 << 32
 _HALF = 1 << 31
@@ -27,9 +29,9 @@ _HALF = 1 << 31
 class Stream:
     """What `side` sends. initial: the sequence number of its SYN.
 
-    taken: the first position whose byte may not go on its way yet. acked: how far the receiver has
-    acknowledged. floor: before it, the splices are forgotten. shift: by how much longer all splices have made
-    it. urgent: the urgent position the sender told, while it cannot be told on.
+    taken: the first position whose byte may not go yet. acked: the position up to which the receiver has
+    acknowledged. floor: splices before it are forgotten. shift: bytes by which all splices together have
+    lengthened the stream. urgent: the sender's urgent position, while it cannot be passed on.
     """
 
     __slots__ = (
@@ -64,12 +66,12 @@ class Stream:
 
     @property
     def is_plain(self) -> bool:
-        """Was nothing ever rewritten?"""
+        """Was no byte ever rewritten?"""
         return not self._starts and not self.floor
 
     @property
     def is_settled(self) -> bool:
-        """Does the receiver have every text that was written?"""
+        """Has the receiver acknowledged every text that was written?"""
         return not self._ends or self.acked >= self._ends[-1]
 
     @property
@@ -79,25 +81,25 @@ class Stream:
 
     @property
     def splices(self) -> int:
-        """How many stand."""
+        """How many splices stand."""
         return len(self._starts)
 
     def position(self, sequence: int) -> int:
-        """The position the sender's sequence number means."""
+        """The position that a sequence number of the sender means."""
         taken = self.taken
         return taken + (sequence - self._first - taken + _HALF) % _WRAP - _HALF
 
     def heard(self, number: int) -> int:
-        """The receiver's position that its acknowledgment number means."""
+        """The receiver's position that an acknowledgment number of the receiver means."""
         near = self.taken + self.shift
         return near + (number - self._first - near + _HALF) % _WRAP - _HALF
 
     def number(self, position: int) -> int:
-        """The 32-bit number of a position, of the sender's or of the receiver's counting."""
+        """The 32-bit sequence number of a position, the sender's or the receiver's."""
         return (self._first + position) % _WRAP
 
     def image(self, position: int) -> int:
-        """The receiver's position for one of the sender's."""
+        """The receiver's position for a position of the sender."""
         at = bisect_right(self._starts, position) - 1
         if at < 0:
             return position + self._base
@@ -107,7 +109,7 @@ class Stream:
         return self._images[at] + size + position - self._ends[at]
 
     def last_before(self, image: int) -> int:
-        """The last of the sender's positions whose image is not beyond this one: what an ACK acknowledges."""
+        """The sender's last position whose image is not beyond this one: what an ACK acknowledges."""
         at = bisect_right(self._images, image) - 1
         if at < 0:
             return image - self._base
@@ -117,7 +119,7 @@ class Stream:
         return min(self._starts[at] + into, self._ends[at] - 1)
 
     def first_behind(self, image: int) -> int:
-        """The first of the sender's positions whose image is not before this one: a SACK block begins."""
+        """The sender's first position whose image is not before this one: where a SACK block begins."""
         at = bisect_left(self._images, image) - 1
         if at < 0:
             return image - self._base
@@ -127,7 +129,7 @@ class Stream:
         return min(self._starts[at] + into, self._ends[at])
 
     def splice(self, start: int, end: int, text: bytes) -> None:
-        """Let the bytes from start to end, behind all earlier splices, be heard as this text."""
+        """Replace the bytes from start to end, behind all earlier splices, by this text."""
         self._images.append(self.image(start))
         self._starts.append(start)
         self._ends.append(end)
@@ -135,7 +137,7 @@ class Stream:
         self.shift += len(text) - (end - start)
 
     def rewritten(self, start: int, end: int, data: bytes) -> bytes:
-        """What the receiver gets for the bytes from start (not before the floor) to end, which are data."""
+        """The receiver's bytes for `data`, the sender's from start (not before the floor) to end."""
         at = bisect_right(self._ends, start)
         if at == len(self._starts) or self._starts[at] >= end:
             return data
@@ -150,7 +152,7 @@ class Stream:
         return b"".join(parts)
 
     def acknowledge(self, number: int) -> None:
-        """The receiver has all before this number of its counting; old splices are folded."""
+        """The receiver has all bytes before this number of its own; old splices are folded."""
         if number == self._last:
             return
         self._last = number
@@ -162,9 +164,9 @@ class Stream:
                 self._fold(bisect_right(self._ends, self.acked))
 
     def expected(self, position: int) -> int:
-        """The image of a position; of what an acknowledgment was told as, just what was acknowledged.
+        """The position that the receiver expects when the sender stands at `position`.
 
-        That may be a part of a text, which has no position of its own.
+        The receiver may have acknowledged a part of a text, which has no position of the sender.
         """
         return self._whole if self.last_before(self._whole) == position else self.image(position)
 

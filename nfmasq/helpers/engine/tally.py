@@ -1,13 +1,43 @@
-"""What the engine counts of one helper, as it counts it."""
+"""Counters of each helper.
 
-from collections.abc import Iterable
+What is stored: a `Tally` for each helper, from the start of the engine to its end. The engine's thread alone
+writes it; any thread may copy it (`counters`).
+"""
 
-from nfmasq.helpers.engine.counters import HelperCounters
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
 from nfmasq.helpers.kit.base import REFUSALS
 
 
+@dataclass(frozen=True)
+class HelperCounters:
+    """One helper's counts since the start; `sessions` are those of now.
+
+    seen: messages with an endpoint; each of them was rewritten, not acted on (`refused`, by reason), or only
+    read. errors: calls that failed. readings, seconds: calls of `read`, and the time of all packets.
+    """
+
+    sessions: int = 0
+    seen: int = 0
+    rewritten: int = 0
+    errors: int = 0
+    refused: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(REFUSALS, 0))
+    readings: int = 0
+    seconds: float = 0.0
+
+    def by_result(self) -> dict[str, int]:
+        """Messages by their result; the keys are the label `result` of the metric."""
+        return {
+            "seen": self.seen,
+            "rewritten": self.rewritten,
+            "refused": sum(self.refused.values()),
+            "error": self.errors,
+        }
+
+
 class Tally:
-    """Written by the engine's thread alone; anybody may look."""
+    """The counters of one helper while they grow."""
 
     __slots__ = ("errors", "readings", "refused", "rewritten", "seconds", "seen", "sessions")
 
@@ -17,13 +47,13 @@ class Tally:
         self.seconds = 0.0
 
     def refuse(self, reasons: Iterable[str]) -> None:
-        """Count messages left as they are. An unknown reason counts as not allowed: the set is closed."""
+        """Count messages that are not acted on. An unknown reason counts as "not_allowed": a closed set."""
         for reason in reasons:
             self.seen += 1
             self.refused[reason if reason in self.refused else "not_allowed"] += 1
 
     def counters(self) -> HelperCounters:
-        """As it stands."""
+        """A copy of the counters."""
         return HelperCounters(
             sessions=self.sessions,
             seen=self.seen,

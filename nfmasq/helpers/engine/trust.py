@@ -1,15 +1,16 @@
-"""From what a dialogue found to what is written in its place: the one who trusts or does not.
+"""From what a dialogue found to what is written in its place: every endpoint is checked here.
 
-An endpoint of the inside is announced to the core, and what the core answers is written. One of the outside
-is only read: that way no router hides anybody. A text is written only when all was well; otherwise what was
-there stays, and is counted. What a dialogue says of itself is believed no more than what is in a packet.
+An endpoint that the inside wrote is announced to the core, and the external endpoint takes its place. An
+endpoint that the outside wrote is only read: it needs no translation. A text is written only when all checks
+passed; otherwise the old text stays, and the reason is counted. A reading is trusted as little as a packet.
 """
 
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from nfmasq.helpers.engine.expectations import Expecting, Name
+from nfmasq.helpers.engine.expectations import Expectations
+from nfmasq.helpers.engine.interfaces import Edit, Name
 from nfmasq.helpers.engine.tally import Tally
 from nfmasq.helpers.kit.base import (
     MOST_FOUND,
@@ -25,19 +26,17 @@ from nfmasq.helpers.kit.base import (
 )
 
 LONGEST_TEXT = 512
-"""Bytes written for one; a segment of 576 holds it."""
+"""Bytes written for one endpoint; an IP packet of 576 bytes holds them."""
 
 _PLACES = Found, Named, Mentioned
 _SEQUENCES = {list, tuple}
-"""Not what only looks like one: going through it would run code of the helper's, outside its leash."""
+"""No types that only resemble them: iterating those would run the helper's code outside its leash."""
 
-Edit = tuple[int, int, bytes]
-"""A span of what was read, and what takes its place."""
 Write = Callable[[Callable[[IPv4Address, int], bytes], IPv4Address, int], bytes]
 
 
 class Speaker(NamedTuple):
-    """Who says it: a side of a session, and the session's name."""
+    """A side of a session, and the session: its name and its endpoints."""
 
     side: Side
     control: Name
@@ -45,11 +44,11 @@ class Speaker(NamedTuple):
 
 
 class NotUnderstood(Exception):
-    """A reading that contradicts itself or what was read."""
+    """A reading that contradicts itself, or the bytes that were read."""
 
 
 def checked(reading: object, length: int) -> Reading:
-    """The reading, if it makes sense of that many bytes. Raises NotUnderstood."""
+    """The reading, if it is a valid one of `length` bytes. Raises NotUnderstood."""
     if not isinstance(reading, Reading) or not 0 <= reading.taken <= length:
         raise NotUnderstood("it took more than it was given, or gave no Reading")
     if type(reading.found) not in _SEQUENCES or type(reading.refused) not in _SEQUENCES:
@@ -69,18 +68,18 @@ def checked(reading: object, length: int) -> Reading:
 
 
 def edits(
-    reading: Reading, *, speaker: Speaker, expecting: Expecting, tally: Tally, write: Write
+    reading: Reading, *, speaker: Speaker, expectations: Expectations, tally: Tally, write: Write
 ) -> Iterator[Edit]:
-    """What to write where. write: calls a helper's function. Raises what that raises."""
+    """What to write where, in order. write: calls a helper's function; its exceptions are raised here."""
     if reading.refused:
         tally.refuse(reading.refused)
     for each in reading.found:
         try:
-            place = _place(each, speaker, expecting)
+            place = _place(each, speaker, expectations)
             if place is None:
                 tally.seen += 1
                 continue
-            text = _written(each, place, speaker, expecting, write)
+            text = _written(each, place, speaker, expectations, write)
         except Refusal as refused:
             tally.refuse([str(refused)])
             continue
@@ -89,22 +88,24 @@ def edits(
         yield each.start, each.end, text
 
 
-def _place(each: Place, speaker: Speaker, expecting: Expecting) -> Endpoint | None:
-    """The endpoint that takes the place of one, or None where it is to stay. Raises Refusal."""
+def _place(each: Place, speaker: Speaker, expectations: Expectations) -> Endpoint | None:
+    """The endpoint that takes the place of another; None: the text stays. Raises Refusal."""
     session = speaker.session
     if isinstance(each, Mentioned):
-        return expecting.original(speaker.control, each.port) if speaker.side is Side.OUTSIDE else None
+        return expectations.original(speaker.control, each.port) if speaker.side is Side.OUTSIDE else None
     if isinstance(each, Named):
         is_own = speaker.side is Side.INSIDE and each.address == session.internal[0]
         return (session.external[0], 0) if is_own else None
     if speaker.side is Side.INSIDE:
-        return expecting.announce(speaker.control, session, each)
+        return expectations.announce(speaker.control, session, each)
     if each.address is not None and each.address != session.remote[0]:
         raise Refusal("forged")
     return None
 
 
-def _written(each: Place, place: Endpoint, speaker: Speaker, expecting: Expecting, write: Write) -> bytes:
+def _written(
+    each: Place, place: Endpoint, speaker: Speaker, expectations: Expectations, write: Write
+) -> bytes:
     try:
         text = write(each.write, *place)
         if not isinstance(text, bytes):
@@ -113,6 +114,6 @@ def _written(each: Place, place: Endpoint, speaker: Speaker, expecting: Expectin
             raise Refusal("too_long")
     except Exception:
         if isinstance(each, Found) and not each.reuse:
-            expecting.take_back(speaker.control, place)
+            expectations.take_back(speaker.control, place)
         raise
     return text

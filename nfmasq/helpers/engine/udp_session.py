@@ -1,33 +1,36 @@
-"""A UDP session that a helper reads: each datagram whole, by itself; nothing waits."""
+"""A UDP session that a helper reads: each datagram as a whole and by itself; no bytes wait.
+
+What is stored: the helper's dialogue. Who writes: the engine's thread; whoever holds the engine's lock may
+call `leave`. What ends the dialogue: its own wish, an error, or its helper is disabled.
+"""
 
 import struct
 
 from nfmasq import _fastpath
-from nfmasq.helpers.engine.expectations import Name
+from nfmasq.helpers.engine.interfaces import Name, Reader
 from nfmasq.helpers.engine.segment import LONGEST
-from nfmasq.helpers.engine.tcp_session import Reader
 from nfmasq.helpers.kit.base import Dialogue, Session, Side
 
 HEADER = 8
 
 
-class Datagrams:
-    """number: of the helper. is_over: the dialogue has ended, and with it the helper on this session."""
+class UdpSession:
+    """number: the helper's. is_over: the dialogue has ended, and with it the helper on this session."""
 
-    __slots__ = ("dialogue", "is_over", "name", "number", "session")
+    __slots__ = ("dialogue", "endpoints", "is_over", "name", "number")
 
-    shifts = told = 0, 0
+    shifts = corrected = 0, 0
 
-    def __init__(self, name: Name, number: int, session: Session) -> None:
+    def __init__(self, name: Name, number: int, endpoints: Session) -> None:
         self.name = name
         self.number = number
-        self.session = session
+        self.endpoints = endpoints
         self.dialogue: Dialogue | None = None
         self.is_over = False
 
     @property
     def is_settled(self) -> bool:
-        """Do its packets pass as they are?"""
+        """Do its packets pass unchanged?"""
         return self.is_over
 
     def leave(self) -> None:
@@ -36,7 +39,10 @@ class Datagrams:
         self.is_over = True
 
     def pass_on(self, packet: bytes, at: int, side: Side, reader: Reader) -> bytearray:
-        """The packet to send on in place of this one, whose UDP header begins at `at`."""
+        """The packet to send in place of this one, whose UDP header begins at byte `at`.
+
+        A packet that would grow past LONGEST goes untouched.
+        """
         body = at + HEADER
         if self.is_over or len(packet) < body:
             return untouched(packet)
@@ -56,7 +62,7 @@ class Datagrams:
 
 
 def untouched(packet: bytes) -> bytearray:
-    """As it came, its sums right."""
+    """The packet as it came, with right checksums."""
     made = bytearray(packet)
     _fastpath.finish(made)
     return made

@@ -1,1 +1,1 @@
-"""All that the author of a helper imports, and tries a helper with."""
+"""What the author of a helper imports, and tries a helper with."""

@@ -1,28 +1,28 @@
-"""One side's stream cut into lines, of which no more is held back than a helper asks for.
+"""One side's stream cut into lines; no more bytes wait than a dialogue asks for.
 
-What is stored: what was taken already of the line that has begun, so that a dialogue sees lines whole
-although most of their bytes went on their way at once. `cut` reads it, `take` alone writes it; the line's end
-ends it.
+What is stored: the bytes already taken of the line that has begun. So a dialogue sees whole lines, although
+most of their bytes went on their way early. Who writes: `take` alone; `cut` reads. What ends it: the line's
+end.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 MOST_LINES = 512
-"""In what is read at once, 4096 bytes at most: whoever sends more of them wants to keep the helper busy."""
+"""Lines in one reading, which has 4096 bytes at most: a sender of more wants to keep the helper busy."""
 
 _HTTP_REQUEST = re.compile(rb" HTTP/[0-9](?:\.[0-9])?\r?\n\Z")
 _HTTP_HEADER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:")
 
 Line = tuple[int, bytes]
-"""Where a line begins in the bytes given (below 0: in bytes taken earlier), and the line with its end."""
+"""A line with its end, and where it begins in the bytes given; below 0: in bytes that were taken before."""
 
 
 class Speech:
-    """What one side says. longest: bytes of a line, its end included.
+    """The lines of one side. longest: bytes of a line, its end included.
 
-    overrun: a line was longer, or there were more than MOST_LINES; the lines before were given, and nothing
-    more will be.
+    overrun: a line was longer, or there were more than MOST_LINES. The lines before it were given; no more
+    are.
     """
 
     __slots__ = ("_begun", "_longest", "overrun")
@@ -33,7 +33,7 @@ class Speech:
         self._begun = b""
 
     def cut(self, data: bytes) -> tuple[list[Line], Line]:
-        """The whole lines, each with its LF, and the one that has begun, maybe empty."""
+        """The whole lines, each with its LF, and the line that has begun, which may be empty."""
         before = len(self._begun)
         text = self._begun + data
         lines: list[Line] = []
@@ -47,16 +47,16 @@ class Speech:
         self._too_long(len(text) - at if not end else 0)
         return lines, (at - before, text[at:])
 
-    def take(self, data: bytes, begun: Line, hold_from: Callable[[bytes], int]) -> int:
+    def take(self, data: bytes, begun: Line, wait_from: Callable[[bytes], int]) -> int:
         """Remember the line that has begun; return how many bytes of `data` may go on their way.
 
-        hold_from: from which byte of such a line on it must be held back; its length for nothing of it.
+        wait_from: from which byte of such a line on its bytes must wait; its length, if none must.
         """
         at, line = begun
         if not line:
             self._begun = b""
             return at
-        going = max(hold_from(line), -at)
+        going = max(wait_from(line), -at)
         self._begun = line[:going]
         return at + going
 
@@ -66,10 +66,16 @@ class Speech:
 
 
 def is_http_request(line: bytes) -> bool:
-    """Is it how a browser begins? A script in one chooses the verb: also USER, or NICK."""
+    """Does a browser begin so? A script in it chooses the verb, which may be USER or NICK, too."""
     return _HTTP_REQUEST.search(line) is not None
 
 
 def is_http_header(line: bytes) -> bool:
-    """Is it what a browser goes on with? The first one it always sends is Host."""
+    """Is this a header of a browser's request? The first one it always sends is Host."""
     return _HTTP_HEADER.match(line) is not None
+
+
+def may_become(begun: bytes, beginnings: Sequence[bytes]) -> bool:
+    """Can a line that has begun like this still begin with one of these (upper case) words?"""
+    begun = begun.upper()
+    return any(word.startswith(begun[: len(word)]) for word in beginnings)

@@ -1,7 +1,7 @@
-"""What the contract test hears a helper with: it feeds a dialogue as the engine does, and checks each answer.
+"""Feeds a dialogue as the engine does, and checks each reading: the ear of the contract test.
 
-What is stored: of each side what the dialogue has not taken yet, and all that it found. `hear` alone
-writes it.
+What is stored: the bytes of each side that the dialogue has not taken yet, and all places that it found. Who
+writes: `hear` alone.
 """
 
 import signal
@@ -20,25 +20,29 @@ INTERNAL = IPv4Address("192.168.1.10")
 EXTERNAL = IPv4Address("203.0.113.2")
 REMOTE = IPv4Address("203.0.113.10")
 
-HELD = 4096
-"""Bytes that may be held back of one side; past that the engine lets them go, and the helper is out."""
+MOST_WAITING = 4096
+"""Bytes of one side that may wait; past that the engine lets them go, and the helper is out."""
 CPU_S = 2.0
-"""Seconds of processor time within which a dialogue must be through with what it is given. The engine allows
-far less; this is to tell a loop, or steps that grow with the square of the length, from a slow machine."""
+"""Seconds of processor time that one reading may take.
 
-Conversation = Sequence[tuple[Side, bytes]]
+The engine allows far less. This limit tells a loop, or steps that grow with the square of the length, from a
+slow machine.
+"""
+
+Example = Sequence[tuple[Side, bytes]]
+"""What two programs say to each other: bytes, each with the side that says them."""
 
 
 class Broken(AssertionError):
-    """A helper does not keep the contract; the message says where."""
+    """A helper breaks the contract; the message says where."""
 
 
 class TookTooLong(BaseException):
-    """Not an Exception, which a helper might catch."""
+    """A call was interrupted; no Exception, because a helper might catch one."""
 
 
 class Place(NamedTuple):
-    """What a dialogue found, at which byte of its side's stream, or datagram."""
+    """What a dialogue found, and its span in the bytes of its side."""
 
     side: Side
     start: int
@@ -48,9 +52,9 @@ class Place(NamedTuple):
 
 @dataclass
 class Listener:
-    """Feeds a dialogue as the engine does, and checks what it says of each piece.
+    """Feeds one dialogue. left: it has left, and reads no more. waiting: bytes that it has not taken.
 
-    Of a stream, what is not taken is given again with more behind it; of datagrams each is given once.
+    Bytes of a stream that are not taken are given again with more behind them; a datagram is given once.
     """
 
     helper: Helper
@@ -68,20 +72,20 @@ class Listener:
         self.left = False
         self.waiting = dict.fromkeys(Side, b"")
         self._at = dict.fromkeys(Side, 0)
-        self._dialogue = kept(lambda: self.helper.begin(self.session), "begin", b"")
+        self._dialogue = called(lambda: self.helper.begin(self.session), "begin", b"")
 
-    def hear_all(self, conversation: Conversation) -> "Listener":
-        """A whole conversation."""
-        for side, text in conversation:
+    def hear_all(self, said: Example) -> "Listener":
+        """Let the dialogue read all of it, in order. Raises Broken."""
+        for side, text in said:
             self.hear(side, text)
         return self
 
     def hear(self, side: Side, text: bytes) -> None:
-        """What a side says next; nothing more is read once the dialogue has left."""
+        """Let the dialogue read what a side says next. Raises Broken."""
         if self.left:
             return
         given = self.waiting[side] + text
-        reading = kept(lambda: self._dialogue.read(side, given), f"read({side}, …)", given)
+        reading = called(lambda: self._dialogue.read(side, given), f"read({side}, …)", given)
         self._check(reading, given)
         taken = reading.taken if self.helper.transport == "tcp" else len(given)
         self.places += [
@@ -90,7 +94,7 @@ class Listener:
         self.refused += reading.refused
         self._at[side] += taken
         self.waiting[side] = given[taken:]
-        self.left = reading.leave or len(given) - taken > HELD
+        self.left = reading.leave or len(given) - taken > MOST_WAITING
 
     def _check(self, reading: object, given: bytes) -> None:
         def must(kept: bool, clause: str) -> None:
@@ -115,12 +119,12 @@ class Listener:
 
 
 def shown(text: bytes) -> str:
-    """Bytes for people."""
+    """Bytes for people: long ones are cut."""
     return repr(text) if len(text) <= 300 else f"{text[:300]!r}… ({len(text)} bytes)"
 
 
-def kept(function: Callable[[], Any], what: str, given: bytes) -> Any:
-    """What a call returns; Broken for an exception of its, and when it takes too long."""
+def called(function: Callable[[], Any], what: str, given: bytes) -> Any:
+    """A call's result. Raises Broken where the call raises, or takes too long."""
     try:
         with _limited():
             return function()
@@ -132,7 +136,7 @@ def kept(function: Callable[[], Any], what: str, given: bytes) -> Any:
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """Raise TookTooLong in what takes too long; only the main thread can be interrupted."""
+    """Raise TookTooLong in a block that takes too long; only the main thread can be interrupted."""
 
     def too_long(signum: int, frame: FrameType | None) -> None:
         raise TookTooLong

@@ -1,17 +1,17 @@
 """A helper to copy, of a protocol nobody speaks. How to go on from it: docs/writing-a-helper.md.
 
 Both sides greet with a line "HELLO". The line "MEET 192.168.1.10 5000" says where its speaker waits for a TCP
-connection from the other end. That is all a helper does: find such places, and say how another endpoint is
-written there.
+connection from the other end. A helper finds such places, and says how another endpoint is written there.
 """
 
 import re
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit.base import Dialogue, Found, Reading, Session, Side
+from nfmasq.helpers.kit.base import Dialogue, Found, Reading, Refusal, Session, Side
 from nfmasq.helpers.kit.lines import Speech
+from nfmasq.helpers.kit.numbers import dotted, port_number
 
-_MEET = re.compile(rb"MEET (\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}) (\d{1,5})\r?\n")
+_MEET = re.compile(rb"MEET (\d+\.\d+\.\d+\.\d+) (\d+)\r?\n")
 
 
 class Meet:
@@ -31,31 +31,34 @@ class Meet:
 
     def begin(self, session: Session) -> Dialogue:
         """A dialogue for a session that begins."""
-        return Meeting()
+        return MeetDialogue()
 
 
-class Meeting:
-    """One session. What it remembers of each side: the line that has begun, and whether it has greeted."""
+class MeetDialogue:
+    """One session. Stored of each side: the line that has begun, and whether the side has greeted."""
 
     def __init__(self) -> None:
         self._speech = {side: Speech(longest=512) for side in Side}
         self._greeted: set[Side] = set()
 
     def read(self, side: Side, data: bytes) -> Reading:
-        """Read whole lines; of one that has begun only what follows MEET is held back."""
-        speech, found = self._speech[side], list[Found]()
+        """Read whole lines; of a line that has begun, only the bytes behind MEET wait."""
+        speech, found, refused = self._speech[side], list[Found](), list[str]()
         lines, begun = speech.cut(data)
         for at, line in lines:
             if side not in self._greeted and line.rstrip() != b"HELLO":
                 return Reading(len(data), leave=True)  # it only uses the port: never look again
             self._greeted.add(side)
-            found += _endpoints(at, line)
+            try:
+                found += _endpoints(at, line)
+            except Refusal as reason:
+                refused.append(str(reason))
         if speech.overrun:
-            return Reading(len(data), found, leave=True)
-        return Reading(speech.take(data, begun, _hold_from), found)
+            return Reading(len(data), found, leave=True, refused=refused)
+        return Reading(speech.take(data, begun, _wait_from), found, refused=refused)
 
 
-def _hold_from(line: bytes) -> int:
+def _wait_from(line: bytes) -> int:
     return min(5, len(line)) if line.startswith(b"MEET ") else len(line)
 
 
@@ -63,10 +66,8 @@ def _endpoints(at: int, line: bytes) -> list[Found]:
     match = _MEET.fullmatch(line)
     if match is None:
         return []
-    octets, port = [int(octet) for octet in match[1].split(b".")], int(match[2])
-    if max(octets) > 255 or port > 65535:
-        return []
-    return [Found(at + match.start(1), at + match.end(2), IPv4Address(bytes(octets)), port, _write)]
+    address, port = dotted(match[1]), port_number(match[2])
+    return [Found(at + match.start(1), at + match.end(2), address, port, _write)]
 
 
 def _write(address: IPv4Address, port: int) -> bytes:

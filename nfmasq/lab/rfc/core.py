@@ -10,7 +10,7 @@ from typing import Any
 
 from nfmasq._fastpath import Table
 from nfmasq.core.policy import EVERYWHERE, Behaviour, Filtering, Limits, Mapping, NetworkBehaviour, Policy
-from nfmasq.lab.rfc.packets import read
+from nfmasq.lab.packets import read
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, Way
 
 POLICY = Policy(external=(EXTERNAL,), internal=(IPv4Network("192.168.1.0/24"),))

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nfmasq.lab.packets import MF, checksum, put, word_at
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import MF, checksum, replaced, word_at
 
 NARROW = 1200
 _EIGHT_BYTES = 1376 // 8
@@ -24,7 +24,7 @@ def narrow(ground: Ground) -> Iterator[None]:
 
 @contextmanager
 def kept_for_a_second(ground: Ground) -> Iterator[None]:
-    """Let the router's kernel wait no longer than a second for the rest of a datagram."""
+    """Let the router's kernel wait no longer than a second for the other fragments of a datagram."""
     ground.net.router.sysctl("ipv4/ipfrag_time", 1)
     try:
         yield
@@ -44,10 +44,10 @@ def cut(packet: bytes) -> list[bytes]:
     for at in range(0, len(payload), _EIGHT_BYTES * 8):
         part = payload[at : at + _EIGHT_BYTES * 8]
         more = MF if at + len(part) < len(payload) else 0
-        header = replaced(packet[:20], 2, (20 + len(part)).to_bytes(2))
-        header = replaced(header, 6, (more | at // 8).to_bytes(2))
-        header = replaced(header, 10, b"\0\0")
-        parts.append(replaced(header, 10, checksum(header).to_bytes(2)) + part)
+        header = put(packet[:20], 2, (20 + len(part)).to_bytes(2))
+        header = put(header, 6, (more | at // 8).to_bytes(2))
+        header = put(header, 10, b"\0\0")
+        parts.append(put(header, 10, checksum(header).to_bytes(2)) + part)
     return parts
 
 

@@ -3,9 +3,9 @@
 from contextlib import suppress
 from ipaddress import IPv4Address
 
+from nfmasq.lab.packets import TCP, Endpoint, read
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import TCP, Endpoint, read
-from nfmasq.lab.rfc.requirement import NotMet, demand
+from nfmasq.lab.rfc.not_met import NotMet, demand
 from nfmasq.lab.rfc.way import CLIENT, SERVER, Stream, Way, port
 
 FTP = 21

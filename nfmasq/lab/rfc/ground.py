@@ -1,8 +1,7 @@
 """The ground of the checks: the lab's network with nfmasq on its router, and hosts that are mere addresses.
 
-What is stored: the network, the daemon, a wire to each cable's end, and the endpoints of the markers. A
-marker is a datagram sent behind a packet by the same way: when it has arrived, the packet has too, or never
-will. One queue keeps them in order, so the absence of a packet is seen without waiting for it.
+What is stored: the network, the daemon, a wire to each cable's end, and the external endpoints of the markers
+(`host`). The daemon has one worker, whose queues keep packet and marker in order.
 """
 
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.rfc.packets import ICMP, Endpoint, Seen, read, udp
-from nfmasq.lab.rfc.requirement import NotMet
+from nfmasq.lab.packets import ICMP, Endpoint, Seen, read, udp
+from nfmasq.lab.rfc.host import MARKER, Host, arriving
+from nfmasq.lab.rfc.not_met import NotMet
 from nfmasq.lab.rfc.way import CLIENT, HOP, OTHER_CLIENT, OTHER_SERVER, SERVER, Way
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.sentinel import Sentinel
@@ -21,57 +21,6 @@ from nfmasq.lab.topology import Topology
 from nfmasq.lab.wire import Wire, hardware_address
 
 CONFIG = {"engine": {"workers": 1}}
-MARKER = b"behind it"
-MARKER_PORT = 9
-_SHIFT = 10
-"""A host's marker has the address ten above its own."""
-
-
-class Host:
-    """An address at the end of a cable; `send` and `expect` are its only life."""
-
-    def __init__(self, address: IPv4Address, wire: Wire) -> None:
-        self.address = address
-        self.wire = wire
-        self.marker = (address + _SHIFT, MARKER_PORT)
-
-    def send(self, packet: bytes) -> None:
-        """Put a packet on the cable, to the gateway."""
-        self.wire.send_ip(packet)
-
-    def expect(self, what: str, protocol: int, patience: float = 3, **fields: Any) -> bytes:
-        """The next packet for this address with these fields of `Seen`; NotMet if none comes."""
-
-        def wanted(packet: bytes) -> bool:
-            seen = read(packet)
-            to_us = seen.destination[0] == self.address and seen.protocol == protocol
-            return to_us and all(getattr(seen, name) == value for name, value in fields.items())
-
-        try:
-            return self.wire.expect(wanted, patience)
-        except TimeoutError:
-            raise NotMet(f"{self.address} did not get {what}") from None
-
-    def ignore(self) -> None:
-        """Forget what came so far."""
-        for _ in self.wire.seen():
-            pass
-
-    def until_marker(self) -> list[bytes]:
-        """What came for this address before the marker did."""
-        caught: list[bytes] = []
-
-        def is_marker(packet: bytes) -> bool:
-            seen = read(packet)
-            if seen.destination[0] == self.address:
-                caught.append(packet)
-            return seen.destination[0] == self.marker[0] and seen.payload == MARKER
-
-        try:
-            self.wire.expect(is_marker)
-        except TimeoutError:
-            raise NotMet("not even the marker behind the packet arrived") from None
-        return caught
 
 
 class Ground(Way):
@@ -121,7 +70,7 @@ class Ground(Way):
         source, destination = (IPv4Address(packets[0][at : at + 4]) for at in (12, 16))
         inside, outside = self._hosts[source], self._hosts[destination]
         outside.ignore()
-        return _arriving(inside, packets, udp(inside.marker, outside.marker, MARKER), outside, at_least)
+        return arriving(inside, packets, udp(inside.marker, outside.marker, MARKER), outside, at_least)
 
     def into(self, packet: bytes, to: IPv4Address = CLIENT) -> bytes | None:
         """A packet arrives from outside, from whatever address."""
@@ -134,7 +83,7 @@ class Ground(Way):
         outside = self._hosts.get(read(packets[0]).source[0], self._hosts[SERVER])
         marked = self._marked(inside, outside)
         inside.ignore()
-        return _arriving(outside, packets, udp(outside.marker, marked, MARKER), inside, at_least)
+        return arriving(outside, packets, udp(outside.marker, marked, MARKER), inside, at_least)
 
     def answered(self, packet: bytes, what: str, **fields: Any) -> Seen:
         """An internal host sends this packet; the ICMP message with these fields that it gets in answer.
@@ -188,20 +137,3 @@ class Ground(Way):
             for each in (address, host.marker[0]):
                 gateway[0].ip(f"neighbour replace {each} lladdr {link} dev {gateway[1]} nud permanent")
             yield address, host
-
-
-def _arriving(
-    sender: Host, packets: list[bytes], marker: bytes, receiver: Host, at_least: int
-) -> list[bytes]:
-    """Send packets and a marker behind them; what the receiver gets before the marker.
-
-    If too little came, what it gets before a second marker too: on a busy machine with several processors,
-    the kernel may let one packet overtake another.
-    """
-    for packet in (*packets, marker):
-        sender.send(packet)
-    caught = receiver.until_marker()
-    if len(caught) < at_least:
-        sender.send(marker)
-        caught += receiver.until_marker()
-    return caught

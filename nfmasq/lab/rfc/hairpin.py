@@ -4,8 +4,8 @@ Filtering counts there as anywhere: by default the receiver must have sent somet
 address before.
 """
 
+from nfmasq.lab.packets import Endpoint, Seen, read, udp
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import Endpoint, Seen, read, udp
 from nfmasq.lab.rfc.way import CLIENT, OTHER_CLIENT
 
 LAX = {"filtering": "endpoint-independent"}

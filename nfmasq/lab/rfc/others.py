@@ -1,9 +1,10 @@
 """RFCs of which a line or two apply to nfmasq, or none."""
 
+from nfmasq.lab.packets import GRE, SYN, ip, read, tcp
 from nfmasq.lab.rfc import gateways
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import GRE, SYN, ip, read, tcp
-from nfmasq.lab.rfc.requirement import MUST, RECOMMENDED, SHOULD, Rfc, demand
+from nfmasq.lab.rfc.not_met import demand
+from nfmasq.lab.rfc.requirement import MUST, RECOMMENDED, SHOULD, Rfc
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, SERVER, port
 
 ALG = Rfc(3235, "NAT-friendly applications; RFC 2993, implications of NAT")

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from nfmasq.core.rows import Refusal
+from nfmasq.lab.packets import ICMP, RST, SYN, TCP, Endpoint, Seen, read, tcp, udp
 from nfmasq.lab.rfc.core import Core
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import ICMP, RST, SYN, TCP, Endpoint, Seen, read, tcp, udp
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, SERVER, port
 
 WATCHED = 10
@@ -19,7 +19,7 @@ SAMPLES = 4
 class Answers:
     """When SYNs from outside were answered, in seconds after they were sent.
 
-    ignored: those nobody cared for; followed: the one after which a SYN went out to its sender.
+    ignored: those that nothing came of; followed: the one after which a SYN went out to its sender.
     """
 
     ignored: list[float] = field(default_factory=list)

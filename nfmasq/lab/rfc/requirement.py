@@ -31,10 +31,6 @@ class Standing(StrEnum):
     NOT_APPLICABLE = "not applicable"
 
 
-class NotMet(Exception):
-    """The product did not do what the requirement asks; the text says what it did."""
-
-
 Check = Callable[["Ground"], None]
 
 
@@ -95,9 +91,3 @@ class Rfc:
         self.requirements.append(
             Requirement(self.number, number, level, asks, Standing.NOT_APPLICABLE, reason=reason)
         )
-
-
-def demand(condition: object, otherwise: str) -> None:
-    """Raise NotMet with what was seen, unless the condition holds."""
-    if not condition:
-        raise NotMet(otherwise)

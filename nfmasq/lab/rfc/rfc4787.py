@@ -2,10 +2,7 @@
 
 from ipaddress import IPv4Address
 
-from nfmasq.lab.rfc import fragments, gateways, hairpin
-from nfmasq.lab.rfc.core import Core
-from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import (
+from nfmasq.lab.packets import (
     DF,
     EXCEEDED,
     PROBLEM,
@@ -16,7 +13,11 @@ from nfmasq.lab.rfc.packets import (
     tcp,
     udp,
 )
-from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, NotMet, Rfc, demand
+from nfmasq.lab.rfc import fragments, gateways, hairpin
+from nfmasq.lab.rfc.core import Core
+from nfmasq.lab.rfc.ground import Ground
+from nfmasq.lab.rfc.not_met import NotMet, demand
+from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc
 from nfmasq.lab.rfc.way import (
     CLIENT,
     EXTERNAL,
@@ -167,7 +168,7 @@ RFC.departs(
     "Internal and external addresses that overlap are avoided automatically, or translated.",
     "nfmasq assigns no internal addresses, so it cannot avoid the clash, and does not translate across it: "
     "packets of addresses on both sides are dropped with a reason (destination_internal, source_internal) "
-    "and never leak; the status and `nfmasq doctor` name what overlaps and the mend, to renumber one side",
+    "and never leak; the status and `nfmasq doctor` name what overlaps and the remedy, to renumber one side",
 )
 
 
@@ -220,17 +221,17 @@ def no_gateways(ground: Ground) -> None:
     demand(arrived.payload == written, "the payload of a SIP message was changed")
 
 
-@RFC.requires("REQ-10a", RECOMMENDED, "Each gateway can be switched on and off by itself.")
+@RFC.requires("REQ-10a", RECOMMENDED, "Each gateway can be enabled and disabled by itself.")
 def each_gateway(ground: Ground) -> None:
-    with ground.config():  # the reload at its end switches all back
+    with ground.config():  # the reload at its end undoes it
         ground.daemon.api("/v1/helpers/irc", "PUT", {"enabled": True})
         ground.daemon.api("/v1/helpers/ftp", "PUT", {"enabled": False})
         off = gateways.heard_of(ground)
         ground.daemon.api("/v1/helpers/ftp", "PUT", {"enabled": True})
         on = gateways.heard_of(ground)
         enabled = {row["name"]: row["enabled"] for row in ground.daemon.api("/v1/helpers")["helpers"]}
-    demand(off == (CLIENT, gateways.DATA), f"switched off it wrote {off}")
-    demand(on[0] == EXTERNAL, f"switched on it left {on}")
+    demand(off == (CLIENT, gateways.DATA), f"disabled it wrote {off}")
+    demand(on[0] == EXTERNAL, f"enabled it left {on}")
     demand(enabled == {"ftp": True, "irc": True}, f"on are {enabled}")
 
 
@@ -281,7 +282,7 @@ def unreachable_both_ways(ground: Ground) -> None:
 @RFC.requires("REQ-13", MUST, "A packet too big that must not be fragmented is answered by ICMP 3/4.")
 def too_big(ground: Ground) -> None:
     with fragments.narrow(ground):
-        sent = udp((CLIENT, port()), (SERVER, 53), bytes(1300), flags=DF)
+        sent = udp((CLIENT, port()), (SERVER, 53), bytes(1300), fragment=DF)
         answer = ground.answered(sent, "fragmentation needed", icmp=(UNREACHABLE, TOO_BIG))
         demand(answer.quoted.source[0] == CLIENT, f"the answer quotes {answer.quoted.source[0]}")
 
@@ -289,7 +290,7 @@ def too_big(ground: Ground) -> None:
 @RFC.requires("REQ-13a", MUST, "A packet too big that may be fragmented leaves in fragments, in order.")
 def fragmented(ground: Ground) -> None:
     with fragments.narrow(ground):
-        parts = ground.all_out([udp((CLIENT, port()), (SERVER, 53), bytes(1400), flags=0)], at_least=2)
+        parts = ground.all_out([udp((CLIENT, port()), (SERVER, 53), bytes(1400), fragment=0)], at_least=2)
     demand(len(parts) > 1, f"{len(parts)} packets left")
     offsets = [fragments.offset(part) for part in parts]
     demand(offsets == sorted(offsets), f"the fragments left in the order {offsets}")
@@ -301,8 +302,8 @@ def fragments_in_any_order(ground: Ground) -> None:
     data = bytes(range(256)) * 12
     client = (CLIENT, port())
     external = ground.mapped(client)
-    outward = fragments.cut(udp(client, (SERVER, 53), data, flags=0))
-    inward = fragments.cut(udp((SERVER, 53), external, data, flags=0))
+    outward = fragments.cut(udp(client, (SERVER, 53), data, fragment=0))
+    inward = fragments.cut(udp((SERVER, 53), external, data, fragment=0))
     for order in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
         arrived = fragments.through(ground, [outward[number] for number in order])
         demand(arrived == data, f"outward, in the order {order}, {len(arrived)} of {len(data)} bytes arrived")
@@ -321,11 +322,11 @@ def fragments_in_any_order(ground: Ground) -> None:
 def fragment_flood(ground: Ground) -> None:
     with fragments.kept_for_a_second(ground):
         for number in range(4000):
-            whole = udp((HOP, 53), (EXTERNAL, 4000), bytes(1400), flags=0, identification=number)
+            whole = udp((HOP, 53), (EXTERNAL, 4000), bytes(1400), fragment=0, identification=number)
             ground[HOP].send(fragments.cut(whole)[0])
         external = ground.mapped((CLIENT, port()))
         demand(ground.lets_in((SERVER, 53), external), "after the flood, a whole packet no longer comes in")
-        parts = fragments.cut(udp((CLIENT, port()), (SERVER, 53), bytes(3000), flags=0))
+        parts = fragments.cut(udp((CLIENT, port()), (SERVER, 53), bytes(3000), fragment=0))
         wait_until(lambda: len(fragments.through(ground, parts)) == 3000, "fragments to pass again")
 
 

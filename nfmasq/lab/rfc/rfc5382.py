@@ -1,10 +1,11 @@
 """RFC 5382, NAT behavioural requirements for TCP."""
 
+from nfmasq.lab.packets import ACK, EXCEEDED, FIN, PORT, SYN, UNREACHABLE, Endpoint, error, tcp
 from nfmasq.lab.rfc import hairpin, refusals
 from nfmasq.lab.rfc.core import Core
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import ACK, EXCEEDED, FIN, PORT, SYN, UNREACHABLE, Endpoint, error, tcp
-from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc, demand
+from nfmasq.lab.rfc.not_met import demand
+from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc
 from nfmasq.lab.rfc.way import (
     CLIENT,
     EXTERNAL,

@@ -2,10 +2,7 @@
 
 import struct
 
-from nfmasq.lab.rfc import hairpin, refusals
-from nfmasq.lab.rfc.core import Core
-from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import (
+from nfmasq.lab.packets import (
     ECHO,
     ECHO_REPLY,
     EXCEEDED,
@@ -23,14 +20,18 @@ from nfmasq.lab.rfc.packets import (
     checksum,
     error,
     ip,
+    put,
     query,
     read,
-    replaced,
     sums_are_right,
     udp,
     word_at,
 )
-from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc, demand
+from nfmasq.lab.rfc import hairpin, refusals
+from nfmasq.lab.rfc.core import Core
+from nfmasq.lab.rfc.ground import Ground
+from nfmasq.lab.rfc.not_met import demand
+from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, HOP, OTHER_CLIENT, OTHER_SERVER, SERVER, Way, port
 
 RFC = Rfc(5508, "ICMP")
@@ -79,14 +80,14 @@ def wrong_checksum(ground: Ground) -> None:
     _, quoted = _quoted(ground)
     good = error(SERVER, EXTERNAL, quoted)
     demand(ground.into(good) is not None, "the error whose checksum is right does not come in")
-    spoilt = replaced(good, 22, (word_at(good, 22) ^ 0x0101).to_bytes(2))
+    spoilt = put(good, 22, (word_at(good, 22) ^ 0x0101).to_bytes(2))
     demand(ground.into(spoilt) is None, "the error comes in")
 
 
 @RFC.requires("REQ-3a", SHOULD, "An error about a packet whose IP checksum is wrong is dropped silently.")
 def wrong_quoted_checksum(ground: Ground) -> None:
     _, quoted = _quoted(ground)
-    spoilt = replaced(quoted, 10, (word_at(quoted, 10) ^ 0x0101).to_bytes(2))
+    spoilt = put(quoted, 10, (word_at(quoted, 10) ^ 0x0101).to_bytes(2))
     demand(ground.into(error(SERVER, EXTERNAL, spoilt)) is None, "the error comes in")
 
 
@@ -101,7 +102,7 @@ def quoted_options(ground: Ground) -> None:
 @RFC.requires("REQ-3c", SHOULD, "The transport checksum of the quoted packet is not validated.")
 def quoted_transport_checksum(ground: Ground) -> None:
     client, quoted = _quoted(ground)
-    spoilt = replaced(quoted, 26, (word_at(quoted, 26) ^ 0x0101).to_bytes(2))
+    spoilt = put(quoted, 26, (word_at(quoted, 26) ^ 0x0101).to_bytes(2))
     arrived = ground.received(error(SERVER, EXTERNAL, spoilt))
     demand(arrived.quoted.source == client, f"it quotes {arrived.quoted.source}, not {client}")
 
@@ -111,7 +112,7 @@ def extensions(ground: Ground) -> None:
     client, quoted = _quoted(ground)
     padded = quoted.ljust(128, b"\0")
     structure = struct.pack("!BBHHBB", 0x20, 0, 0, 8, 1, 1) + b"LSEs"
-    structure = replaced(structure, 2, checksum(structure).to_bytes(2))
+    structure = put(structure, 2, checksum(structure).to_bytes(2))
     packet = ground.into(error(HOP, EXTERNAL, padded + structure, EXCEEDED, 0, rest=32 << 16))
     demand(packet is not None, "an error with extensions does not come in")
     if packet is not None:
@@ -226,9 +227,9 @@ def hairpinned_error_destination(ground: Ground) -> None:
 @RFC.requires(
     "REQ-8",
     SHOULD,
-    "A host whose session is refused is told by ICMP 3/13.",
-    but="it is told 3/13 when a limit of its own refuses it; when the router has no port or no room left "
-    "it is told 3/1, as RFC 6888 REQ-11B asks",
+    "A host whose session is refused gets ICMP 3/13.",
+    but="it gets 3/13 when a limit of its own refuses it; when the router has no port or no room left "
+    "it gets 3/1, as RFC 6888 REQ-11B asks",
 )
 def refused(ground: Ground) -> None:
     ground.mapped((CLIENT, port()))
@@ -240,8 +241,11 @@ def refused(ground: Ground) -> None:
 
 @RFC.requires("REQ-9", MAY, "Policy can keep the NAT from sending ICMP of its own.")
 def refusals_off(_: Ground) -> None:
-    demand(refusals.to_a_session(Core(sessions_per_host=1)), "with refusals on, none is told")
-    demand(not refusals.to_a_session(Core(sessions_per_host=1, refusals=False)), "refusals off, one is told")
+    demand(refusals.to_a_session(Core(sessions_per_host=1)), "with refusals enabled, none is sent")
+    demand(
+        not refusals.to_a_session(Core(sessions_per_host=1, refusals=False)),
+        "with refusals disabled, one is sent",
+    )
 
 
 @RFC.requires("REQ-10a", MUST, "Destination unreachable, time exceeded and echo are supported.")
@@ -318,10 +322,10 @@ def refusals_limited(_: Ground) -> None:
         for each in (4000, 4001):
             core.out(udp((CLIENT + number % 200, each + number), (SERVER, 53)))
         told += refusals.due(core)
-    demand(0 < len(told) <= REFUSALS_A_SECOND, f"within a second, {len(told)} are told of 800 refusals")
+    demand(0 < len(told) <= REFUSALS_A_SECOND, f"within a second {len(told)} are sent, of 800 due")
     core.wait(1)
     core.out(udp((CLIENT, 9000), (SERVER, 53)))
-    demand(refusals.due(core), "a second later none is told")
+    demand(refusals.due(core), "a second later none is sent")
 
 
 @RFC.requires("REQ-11", MAY, "Other ICMP messages are dropped, or dealt with.")

@@ -2,10 +2,11 @@
 
 from itertools import pairwise
 
+from nfmasq.lab.packets import query
 from nfmasq.lab.rfc.core import Core
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import query
-from nfmasq.lab.rfc.requirement import SHOULD, Rfc, demand
+from nfmasq.lab.rfc.not_met import demand
+from nfmasq.lab.rfc.requirement import SHOULD, Rfc
 from nfmasq.lab.rfc.way import CLIENT, SERVER, port
 
 RFC = Rfc(6056, "port randomisation")

@@ -1,15 +1,16 @@
 """RFC 6888, common requirements for carrier-grade NATs."""
 
+from nfmasq.lab.packets import HOST, SYN, UNREACHABLE, query, tcp, udp
 from nfmasq.lab.rfc import rfc4787
 from nfmasq.lab.rfc.core import Core
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import HOST, SYN, UNREACHABLE, query, tcp, udp
-from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc, demand
+from nfmasq.lab.rfc.not_met import demand
+from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc
 from nfmasq.lab.rfc.rfc6056 import spread
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, HOP, OTHER_CLIENT, OTHER_SERVER, SERVER, port
 
 RFC = Rfc(6888, "carrier-grade NAT")
-HELD = 120
+HOLD_DOWN_S = 120
 
 RFC.departs(
     "REQ-1",
@@ -88,7 +89,7 @@ def state_limited(ground: Ground) -> None:
 @RFC.requires(
     "REQ-6",
     MUST,
-    "Translation can be turned off for given destinations.",
+    "Translation can be disabled for given destinations.",
     but="by the destination's address (nat.except), not by its port",
 )
 def not_translated(ground: Ground) -> None:
@@ -117,7 +118,7 @@ def not_translated(ground: Ground) -> None:
 def filtering(ground: Ground) -> None:
     with ground.config(nat={"filtering": "endpoint-independent"}):
         external = ground.mapped((CLIENT, port()))
-        demand(ground.lets_in((OTHER_SERVER, 99), external), "endpoint-independent filtering lets nobody in")
+        demand(ground.lets_in((OTHER_SERVER, 99), external), "endpoint-independent filtering lets none in")
 
 
 @RFC.requires("REQ-8", SHOULD, "A port that was let go is not given out again for 120 seconds.")
@@ -126,7 +127,7 @@ def held_down(_: Ground) -> None:
     core.mapped((CLIENT, 4000))
     core.wait(301)
     demand(not core.table.mappings(), "the mapping did not end")
-    core.wait(HELD - 2)
+    core.wait(HOLD_DOWN_S - 2)
     demand(core.out(udp((OTHER_CLIENT, 4000), (SERVER, 53))) is None, "the port was given out at once")
     core.wait(3)
     demand(core.out(udp((OTHER_CLIENT, 4000), (SERVER, 53))), "the port is not given out any more")
@@ -184,9 +185,9 @@ def refused(ground: Ground) -> None:
 @RFC.requires(
     "REQ-11B",
     SHOULD,
-    "Its sender is told by ICMP 3/1.",
-    but="it is told 3/1 when the router has no port or no room left; when a limit of its own refuses it, "
-    "it is told 3/13, as RFC 5508 REQ-8 asks",
+    "Its sender gets ICMP 3/1.",
+    but="it gets 3/1 when the router has no port or no room left; when a limit of its own refuses it, "
+    "it gets 3/13, as RFC 5508 REQ-8 asks",
 )
 def refusal_told(ground: Ground) -> None:
     with ground.config(nat={"ports": "31990-31991"}):

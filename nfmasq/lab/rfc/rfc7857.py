@@ -3,10 +3,7 @@
 from ipaddress import IPv4Address
 
 from nfmasq.core.policy import Filtering, Timeouts
-from nfmasq.lab.rfc import hairpin, rfc4787
-from nfmasq.lab.rfc.core import Core, behaving
-from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.packets import (
+from nfmasq.lab.packets import (
     ACK,
     ECHO_REPLY,
     FIN,
@@ -20,7 +17,11 @@ from nfmasq.lab.rfc.packets import (
     udp,
     word_at,
 )
-from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc, demand
+from nfmasq.lab.rfc import hairpin, rfc4787
+from nfmasq.lab.rfc.core import Core, behaving
+from nfmasq.lab.rfc.ground import Ground
+from nfmasq.lab.rfc.not_met import demand
+from nfmasq.lab.rfc.requirement import MAY, MUST, RECOMMENDED, SHOULD, Rfc
 from nfmasq.lab.rfc.rfc5382 import ESTABLISHED, TRANSITORY
 from nfmasq.lab.rfc.rfc6056 import spread
 from nfmasq.lab.rfc.way import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, port
@@ -44,7 +45,7 @@ def state_machine(_: Ground) -> None:
     demand(core.wait(TRANSITORY + 1) == 1, "closed by both, it lasts longer than the transitory timer")
     reset = core.open((CLIENT, 4001))
     core.received(reset.inward(RST | ACK))
-    demand(reset.works(), "after an RST that nobody believed, data does not pass")
+    demand(reset.works(), "after an RST that was not believed, data does not pass")
     core.wait(ESTABLISHED - 1)
     demand(reset.works(), "an RST that was not believed shortened the connection's life")
 
@@ -176,7 +177,7 @@ def random_ports(_: Ground) -> None:
 def identification(ground: Ground) -> None:
     arrived = []
     for host in (CLIENT, OTHER_CLIENT):
-        packet = ground.out(udp((host, port()), (SERVER, 53), flags=0, identification=4711)) or bytes(20)
+        packet = ground.out(udp((host, port()), (SERVER, 53), fragment=0, identification=4711)) or bytes(20)
         arrived.append(word_at(packet, 4))
     demand(arrived[0] != arrived[1], f"two hosts' datagrams leave with the identification {arrived[0]}")
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nfmasq.lab.rfc.ground import Ground
-from nfmasq.lab.rfc.requirement import NotMet, Requirement
+from nfmasq.lab.rfc.not_met import NotMet
+from nfmasq.lab.rfc.requirement import Requirement
 
 
 @dataclass(frozen=True)

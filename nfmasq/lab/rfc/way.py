@@ -2,15 +2,15 @@
 
 There are two: `ground.Ground`, a router of the lab with the daemon on it, and `core.Core`, the compiled core
 alone with a clock of its own. The parts are played by addresses behind which there is no kernel, so that
-nobody answers but the check.
+the check alone answers.
 """
 
 from abc import ABC, abstractmethod
 from ipaddress import IPv4Address
 from itertools import count
 
-from nfmasq.lab.rfc.packets import ACK, FIN, SYN, Endpoint, Seen, read, tcp, udp
-from nfmasq.lab.rfc.requirement import NotMet
+from nfmasq.lab.packets import ACK, FIN, SYN, Endpoint, Seen, read, tcp, udp
+from nfmasq.lab.rfc.not_met import NotMet
 
 CLIENT = IPv4Address("192.168.1.51")
 OTHER_CLIENT = IPv4Address("192.168.1.52")
@@ -18,7 +18,7 @@ EXTERNAL = IPv4Address("203.0.113.2")
 SERVER = IPv4Address("203.0.113.51")
 OTHER_SERVER = IPv4Address("198.51.100.52")
 HOP = IPv4Address("203.0.113.53")
-"""A router on the way to the servers, to whom nobody has sent anything."""
+"""A router on the way to the servers, which has been sent no packet."""
 
 _ports = count(20000, 2)
 

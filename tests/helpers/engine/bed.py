@@ -15,6 +15,7 @@ from support.router import CLIENT, LAN, SERVER, policy
 from helpers.engine.here import Badly, Echo, Here
 from nfmasq._fastpath import SetAside, Table
 from nfmasq.core.policy import Forward, ForwardTarget, HelperPort
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.helpers.engine.thread import Engine
 from nfmasq.helpers.kit.base import Endpoint, Helper
 from nfmasq.helpers.switches import Switch
@@ -96,10 +97,10 @@ class Bed:
         self.rules = policy(helper_ports=tuple(rows), **changes)
         self.table = Keeping(changes["sessions"])
         self.table.configure(self.rules)
-        self.rest = Kept()
+        self.remainder = Kept()
         self.now = 1000.0
         self.registry = Registry(entries)
-        self.engine = Engine(self.table, self.registry, rest=self.rest, clock=lambda: self.now)
+        self.engine = Engine(self.table, self.registry, remainder=self.remainder, clock=lambda: self.now)
 
     def replace_rules(self, **changes: Any) -> None:
         """Configure the table anew."""
@@ -111,16 +112,21 @@ class Bed:
         reason, sent = self.table.translate(packet, inbound=inbound)
         if reason:
             return []
-        held = self.table.next_set_aside(0)
-        return [sent] if held is None else self.answered(held)
+        aside = self.table.next_set_aside(0)
+        return [sent] if aside is None else self.answered(aside)
 
-    def answered(self, held: SetAside) -> list[bytes]:
+    def answered(self, aside: SetAside) -> list[bytes]:
         """What the engine makes of a packet that was set aside."""
         self.table.verdicts.clear()
-        self.rest.packets.clear()
-        self.engine.answer(held)
+        self.remainder.packets.clear()
+        self.engine.answer(aside)
         (verdict,) = self.table.verdicts
-        return [] if verdict is None else [verdict, *self.rest.packets]
+        return [] if verdict is None else [verdict, *self.remainder.packets]
+
+
+def counted(bed: Bed, helper: str = "here") -> HelperCounters:
+    """A helper's counters."""
+    return bed.engine.counters()[helper]
 
 
 class Connection:

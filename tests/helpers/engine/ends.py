@@ -114,7 +114,7 @@ class End:
         assert all(acked < start < end <= self.next for start, end in self.sacked)
 
 
-class Talk:
+class TwoEnds:
     """The connection. told: what each end was told, with what the other had said: acknowledged and blocks."""
 
     def __init__(
@@ -206,22 +206,22 @@ class Talk:
         """A packet comes to the router."""
         reason, sent = self.bed.table.translate(packet, inbound=side == 1)
         assert not reason
-        held = self.bed.table.next_set_aside(0)
-        if held is None:
+        aside = self.bed.table.next_set_aside(0)
+        if aside is None:
             self.note(side, packet, sent)
         else:
-            self.waiting.append((side, held))
+            self.waiting.append((side, aside))
 
     def answer(self) -> None:
         """The engine answers the oldest packet."""
-        side, held = self.waiting.pop(0)
+        side, aside = self.waiting.pop(0)
         self.bed.table.verdicts.clear()
-        self.bed.rest.packets.clear()
-        self.bed.engine.answer(held)
-        sent = [*self.bed.table.verdicts, *self.bed.rest.packets]
+        self.bed.remainder.packets.clear()
+        self.bed.engine.answer(aside)
+        sent = [*self.bed.table.verdicts, *self.bed.remainder.packets]
         assert None not in sent
         for each in sent:
-            self.note(side, held.packet, each or b"")
+            self.note(side, aside.packet, each or b"")
 
     def note(self, side: int, came: bytes, goes: bytes) -> None:
         """Remember what its acknowledgment became, and send it on."""
@@ -258,7 +258,7 @@ class Talk:
 
 
 def rewritten_lines(said: bytes, heard: bytes, texts: Iterable[tuple[bytes, bytes]]) -> Plan:
-    """The plan by which `heard` came of `said`: in each line a text became the one beside it, or none did.
+    """The plan that makes `heard` of `said`: in each line one text of a pair became the other, or stayed.
 
     Raises AssertionError where there is no such plan.
     """

@@ -16,6 +16,8 @@ import threading
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
+from support.router import CLIENT
+
 from nfmasq.helpers.kit.base import Found, Mentioned, Named, Place, Reading, Session, Side
 
 HANGING = threading.Event()
@@ -35,6 +37,11 @@ def line_of(address: IPv4Address, port: int) -> bytes:
     return text_of(address, port) + b"\r\n"
 
 
+HI = b"HI\r\n"
+HERE, ALSO = (b"HERE " + line_of(CLIENT, port) for port in (5000, 5001))
+"""CLIENT's own endpoints."""
+
+
 class Here:
     """The helper."""
 
@@ -44,11 +51,11 @@ class Here:
     enabled_by_default = True
     about = "a made-up protocol"
 
-    def begin(self, session: Session) -> "Talk":
-        return Talk()
+    def begin(self, session: Session) -> "HereDialogue":
+        return HereDialogue()
 
 
-class Talk:
+class HereDialogue:
     """One session of it. heard: all that was read, by side."""
 
     def __init__(self) -> None:
@@ -129,11 +136,11 @@ class Echo:
     enabled_by_default = True
     about = "a made-up protocol of datagrams"
 
-    def begin(self, session: Session) -> "EchoTalk":
-        return EchoTalk()
+    def begin(self, session: Session) -> "EchoDialogue":
+        return EchoDialogue()
 
 
-class EchoTalk:
+class EchoDialogue:
     """One session of it."""
 
     def read(self, side: Side, data: bytes) -> Reading:
@@ -149,5 +156,5 @@ class Badly(Here):
     name = "badly"
     ports: tuple[int, ...] = (7001,)
 
-    def begin(self, session: Session) -> Talk:
+    def begin(self, session: Session) -> HereDialogue:
         raise ZeroDivisionError("on purpose")

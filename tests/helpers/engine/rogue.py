@@ -62,7 +62,7 @@ ROGUERY: dict[bytes, Spoil] = {
     b"WORDS": lambda reading, _: changed(reading, found=["here"]),
     b"LETTERS": lambda reading, _: changed(reading, found=[changed(found(0, 1), start="0")]),
 }
-"""What it does in `read`, and ends it at once."""
+"""What it does in `read`; each ends the helper on that session."""
 AT_LENGTH: dict[bytes, Spoil] = {
     b"LOOP": lambda *_: loop(),
     b"WRITE": lambda reading, _: changed(reading, found=[found(0, 1, write_without_end)]),
@@ -84,11 +84,11 @@ class Rogue:
     enabled_by_default = True
     about = "misbehaves"
 
-    def begin(self, session: Session) -> "Talk":
-        return Talk()
+    def begin(self, session: Session) -> "RogueDialogue":
+        return RogueDialogue()
 
 
-class Talk:
+class RogueDialogue:
     """One session of it."""
 
     def read(self, side: Side, data: bytes) -> Reading:

@@ -1,6 +1,6 @@
 """Whatever two ends and the network do: each hears one rewriting of what the other says, and is told truly.
 
-Both directions are rewritten at once, and the helper may be switched off on the way: then the corrections
+Both directions are rewritten together, and the helper may be disabled on the way: then the corrections
 go on, by the engine and at last by the core.
 """
 
@@ -14,7 +14,7 @@ from support.packets import tcp
 from support.router import OTHER_CLIENT
 
 from helpers.engine.bed import CLIENT, LONG, SERVER, SHORT, Bed, Connection
-from helpers.engine.ends import Talk, rewritten_lines
+from helpers.engine.ends import TwoEnds, rewritten_lines
 from helpers.engine.here import text_of
 
 NUMBERS = (7, 1007), ((1 << 32) - 60, (1 << 31) - 30), ((1 << 31) - 100, (1 << 32) - 1)
@@ -46,19 +46,19 @@ def test_both_ends_hear_one_stream_and_are_told_the_truth(forwarded: bool, seed:
     inside = speech(chance, b"HERE " + text_of(CLIENT, HOSTED))
     outside = speech(chance, b"YOURS %d" % port)
     connection = Connection(bed, chance.choice(NUMBERS)).open()
-    talk = Talk(bed, connection, (inside, outside), chance)
+    ends = TwoEnds(bed, connection, (inside, outside), chance)
     steps, off_at = chance.randint(0, 500), chance.choice([-1, chance.randint(0, 500)])
     for step in range(steps):
         if step == off_at:
-            bed.engine.switch("here", False)
+            bed.engine.set_enabled("here", False)
         bed.now += chance.choice([0.0, 0.0, 0.01, 0.3])
-        talk.step()
+        ends.step()
         if chance.random() < 0.05:
             bed.engine.tick()
-    talk.settle()
-    heard = [bytes(end.heard[at] for at in range(end.rcv)) for end in talk.ends]
+    ends.settle()
+    heard = [bytes(end.heard[at] for at in range(end.rcv)) for end in ends.ends]
     texts = (text_of(CLIENT, HOSTED), text_of(external, port)), (b"YOURS %d" % port, b"YOURS %d" % HOSTED)
     plans = rewritten_lines(inside, heard[1], texts[:1]), rewritten_lines(outside, heard[0], texts[1:])
-    talk.require_exact(plans)
+    ends.require_exact(plans)
     if not bed.table.let:
         assert str(CLIENT).encode() not in heard[1]

@@ -1,7 +1,7 @@
 """For any cutting, order, repetition and loss of what a side sends, the other hears one rewriting of it.
 
 The sender and the network do what hypothesis draws; the receiver is a strict one: a byte it has heard must
-never come again as another. The rewriting is made from the whole stream at once, with the table's mappings.
+never come again as another. The rewriting is made from the whole stream, with the table's mappings.
 """
 
 import re
@@ -93,7 +93,7 @@ def sack(blocks: list[tuple[int, int]], first: int) -> bytes:
 
 
 def answer(connection: Connection, receiver: Receiver) -> tuple[int, list[tuple[int, int]]]:
-    """What the sender is told by the receiver's ACK: how far, and which blocks."""
+    """What the receiver's ACK tells the sender: how far, and which blocks."""
     first = connection.numbers[0] + 1
     blocks = receiver.blocks()
     (packet,) = connection.send(1, at=receiver.sent, acked=receiver.acked, options=sack(blocks, first))

@@ -7,25 +7,23 @@ import pytest
 from support.packets import ACK, SYN, tcp
 
 from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed
-from helpers.engine.here import HANGING, text_of
-from nfmasq.helpers.engine import thread as engine_file
+from helpers.engine.here import HANGING, HERE, HI
+from nfmasq.helpers.engine import thread
 from nfmasq.helpers.engine.thread import Engine
 from nfmasq.helpers.switches import Switch
 from nfmasq.lab.waiting import wait_until
 
-HI = b"HI\r\n"
-HERE = b"HERE " + text_of(CLIENT, 5000) + b"\r\n"
 SOON_S = 1.5
 
 
 @pytest.fixture
 def bed() -> Iterator[Bed]:
-    """A bed whose engine hangs in a helper, with one packet in its hand."""
+    """A bed whose engine hangs in a helper, with one packet unanswered."""
     HANGING.clear()
     made = Bed()
     made.engine.start()
     say(made, NEAR_PORT, HI + b"HANG\r\n", 2)
-    wait_until(lambda: made.engine._leash.lasts_s, "the helper to be called")
+    wait_until(lambda: made.engine._reader.leash.lasts_s, "the helper to be called")
     yield made
     HANGING.set()
     made.engine.stop()
@@ -41,7 +39,7 @@ def say(bed: Bed, near: int, payload: bytes, answered: int) -> None:
     wait_until(lambda: len(bed.table.verdicts) == answered, "the verdicts")
 
 
-def test_it_is_stopped_in_time_and_the_packet_in_its_hand_dropped(bed: Bed) -> None:
+def test_it_is_stopped_in_time_and_its_packet_dropped(bed: Bed) -> None:
     began = time.monotonic()
     bed.engine.stop(0.5)
     assert time.monotonic() - began < SOON_S
@@ -59,14 +57,14 @@ def test_one_left_behind_touches_nothing_when_it_comes_back(bed: Bed) -> None:
     assert bed.engine.failure is None
 
 
-def test_a_switch_is_turned_without_waiting_for_it(bed: Bed) -> None:
+def test_a_switch_is_set_without_waiting_for_it(bed: Bed) -> None:
     began = time.monotonic()
-    bed.engine.switch("here", False)
+    bed.engine.set_enabled("here", False)
     assert time.monotonic() - began < SOON_S
     assert bed.engine.states()["here"].switch == Switch(True)
     HANGING.set()
     bed.table.translate(tcp(CLIENT, 50000, SERVER, PORT))
-    wait_until(lambda: bed.engine.states()["here"].switch == Switch(False), "the switch to be turned")
+    wait_until(lambda: bed.engine.states()["here"].switch == Switch(False), "the switch to be set")
     wait_until(lambda: bed.table.let == [(1, 1)], "the connection to be let go")
 
 
@@ -74,14 +72,14 @@ def test_who_hangs_is_named_when_it_should_have_been_cut_off(
     bed: Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert bed.engine.hangs_in == ""
-    monkeypatch.setattr(engine_file, "AT_ALL_S", 0.0)
-    monkeypatch.setattr(engine_file, "CUT_OFF_WITHIN_S", 0.0)
+    monkeypatch.setattr(thread, "AT_ALL_S", 0.0)
+    monkeypatch.setattr(thread, "CUT_OFF_WITHIN_S", 0.0)
     assert bed.engine.hangs_in == "here"
 
 
 def test_another_engine_goes_on_with_the_rest(bed: Bed) -> None:
     bed.engine.stop(0.0)
-    other = Engine(bed.table, bed.registry, rest=bed.rest, takes_over=True)
+    other = Engine(bed.table, bed.registry, remainder=bed.remainder, takes_over=True)
     other.start()
     try:
         say(bed, NEAR_PORT + 1, HI + HERE, 6)

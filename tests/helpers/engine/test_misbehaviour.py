@@ -1,6 +1,6 @@
 """A helper that raises, floods or never ends: out on that session, counted; every byte arrives all the same.
 
-Nothing else is touched: a session beside it is read and rewritten before, meanwhile and after.
+Nothing else is touched: another session is read and rewritten before, meanwhile and after.
 """
 
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from support.packets import ACK, SYN, tcp
 from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed, Connection, payload_of
 from helpers.engine.here import text_of
 from helpers.engine.rogue import AT_LENGTH, IN_WRITING, ROGUERY, Rogue
-from nfmasq.helpers.engine import thread as engine_file
-from nfmasq.helpers.engine.counters import HelperCounters
+from nfmasq.helpers.engine.enabled import MOST_CUT_OFF
+from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.helpers.kit.base import MOST_FOUND, Endpoint
 from nfmasq.helpers.switches import Switch
 from nfmasq.lab.waiting import wait_until
@@ -39,7 +39,7 @@ def expected(bed: Bed) -> int:
 @pytest.mark.parametrize("side", [0, 1])
 @pytest.mark.parametrize("word", ROGUERY)
 def test_it_is_out_on_that_session_alone(bed: Bed, word: bytes, side: int) -> None:
-    beside = Connection(bed, near=NEAR_PORT + 1).open()
+    other = Connection(bed, near=NEAR_PORT + 1).open()
     rogue = Connection(bed).open()
     line = word + b"\r\n"
     assert rogue.say(side, line) == line
@@ -47,7 +47,7 @@ def test_it_is_out_on_that_session_alone(bed: Bed, word: bytes, side: int) -> No
     assert rogue.say(0, HERE, at=0 if side else len(line)) == HERE
     assert rogue.say(1, SAID, at=len(line) if side else 0) == SAID
     assert (counted(bed).sessions, counted(bed).errors) == (1, 1)
-    assert str(CLIENT).encode() not in beside.say(0, HERE)
+    assert str(CLIENT).encode() not in other.say(0, HERE)
     assert expected(bed) == 1
 
 
@@ -91,8 +91,8 @@ def test_who_announces_without_end_keeps_a_few(bed: Bed) -> None:
         rogue.send(1, acked=acked)
     assert 0 < expected(bed) <= 16
     assert bed.engine.expectations() == expected(bed)
-    beside = Connection(bed, near=NEAR_PORT + 1).open()
-    assert str(CLIENT).encode() not in beside.say(0, HERE)
+    other = Connection(bed, near=NEAR_PORT + 1).open()
+    assert str(CLIENT).encode() not in other.say(0, HERE)
 
 
 def test_as_many_as_may_be_found_at_once_are(bed: Bed) -> None:
@@ -149,16 +149,16 @@ def threaded() -> Iterator[Thread]:
 @pytest.mark.parametrize(("word", "side"), [(b"LOOP", 0), (b"LOOP", 1), (b"WRITE", 0)])
 def test_what_never_ends_is_cut_off(threaded: Thread, word: bytes, side: int) -> None:
     assert word in AT_LENGTH
-    beside, rogue = threaded.open(NEAR_PORT + 1), threaded.open(NEAR_PORT)
+    other, rogue = threaded.open(NEAR_PORT + 1), threaded.open(NEAR_PORT)
     assert threaded.say(side, NEAR_PORT, rogue, word + b"\r\n") == word + b"\r\n"
     assert counted(threaded.bed).errors == 1
     assert expected(threaded.bed) == 0
-    assert threaded.say(0, NEAR_PORT + 1, beside, HERE) != HERE
+    assert threaded.say(0, NEAR_PORT + 1, other, HERE) != HERE
     assert threaded.bed.engine.states()["rogue"].switch == Switch(True)
 
 
 def test_who_exits_ends_no_thread(threaded: Thread) -> None:
-    for nth in range(engine_file.MOST_CUT_OFF + 1):
+    for nth in range(MOST_CUT_OFF + 1):
         rogue = threaded.open(NEAR_PORT + nth)
         assert threaded.say(0, NEAR_PORT + nth, rogue, b"EXIT\r\n") == b"EXIT\r\n"
     assert threaded.say(0, 39999, threaded.open(39999), HERE) != HERE

@@ -1,4 +1,4 @@
-"""Segment by segment: what goes on at once, what waits, and with which numbers."""
+"""Segment by segment: what goes on, what waits, and with which numbers."""
 
 from ipaddress import IPv4Address
 
@@ -6,14 +6,12 @@ import pytest
 from support.packets import ACK, FIN, HEADER, PSH, RST, SYN, URG, l4_at, sums_are_right
 
 from helpers.engine.bed import CLIENT, LONG, SHORT, Bed, Connection, flags_of, payload_of
-from helpers.engine.here import text_of
+from helpers.engine.here import HERE, HI, text_of
 from nfmasq.helpers.engine import segment as tcp
 from nfmasq.helpers.engine import sending
 from nfmasq.helpers.engine.stream import Stream
 from nfmasq.helpers.kit.base import Side
 
-HI = b"HI\r\n"
-HERE = b"HERE " + text_of(CLIENT, 5000) + b"\r\n"
 SPEECH = HI + HERE
 
 
@@ -26,16 +24,6 @@ def external(bed: Bed, port: int = 5000) -> bytes:
 def heard(bed: Bed) -> bytes:
     """What SERVER hears for HERE."""
     return b"HERE " + external(bed) + b"\r\n"
-
-
-@pytest.fixture
-def bed() -> Bed:
-    return Bed()
-
-
-@pytest.fixture
-def connection(bed: Bed) -> Connection:
-    return Connection(bed).open()
 
 
 @pytest.mark.parametrize("cut", range(1, len(SPEECH)))
@@ -235,7 +223,7 @@ def test_a_completing_segment_that_comes_late_still_completes(bed: Bed, connecti
     bed.now += 1.5
     assert connection.say(0, SPEECH[20:], at=20) == heard(bed)
     assert connection.say(0, b"AGAIN " + text_of(CLIENT, 5000) + b"\r\n", at=len(SPEECH)) != b""
-    assert bed.engine._talks.get((1, 1)).dialogue  # type: ignore[union-attr]
+    assert bed.engine._sessions.get((1, 1)).dialogue  # type: ignore[union-attr]
 
 
 def test_of_two_answers_to_a_syn_the_asker_chooses(bed: Bed) -> None:
@@ -330,11 +318,11 @@ def test_a_train_of_which_little_may_go_is_sent_anew(bed: Bed, connection: Conne
     """The kernel drops a train that is no longer than one of its segments should be."""
     start = connection.made(0, SPEECH + b"x" * 3000)
     bed.table.translate(start)
-    held = bed.table.next_set_aside(0)
-    assert held is not None
-    bed.engine.answer(held)
+    aside = bed.table.next_set_aside(0)
+    assert aside is not None
+    bed.engine.answer(aside)
     assert bed.table.verdicts[-1] is None
-    (packet,) = bed.rest.packets
+    (packet,) = bed.remainder.packets
     assert payload_of(packet) == HI + heard(bed)
 
 

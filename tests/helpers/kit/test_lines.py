@@ -1,4 +1,4 @@
-"""Streams cut into lines: whole ones given once, of the one that has begun no more held than asked for."""
+"""Streams cut into lines: each whole line is given once, and no more bytes wait than a dialogue asks for."""
 
 from nfmasq.helpers.kit.lines import Speech
 

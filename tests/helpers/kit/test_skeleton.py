@@ -1,7 +1,7 @@
 """The helper to copy does what it says, and keeps the contract like any other."""
 
 import pytest
-from support.talk import CLIENT, IN, OUT, endpoints, hear, written
+from support.dialogues import CLIENT, IN, OUT, endpoints, hear, written
 
 from nfmasq.helpers.kit import trial
 from nfmasq.helpers.kit.skeleton import Meet

@@ -5,13 +5,13 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from nfmasq.helpers import registry
+from nfmasq.helpers import protocols
 from nfmasq.helpers.__main__ import load, main
 from nfmasq.helpers.kit import trial
 from nfmasq.helpers.kit.base import Dialogue, Found, Reading, Session, Side
-from nfmasq.helpers.kit.skeleton import Meet, Meeting
+from nfmasq.helpers.kit.skeleton import Meet, MeetDialogue
 
-OWN = sorted(registry.BUILT_IN)
+OWN = protocols.NAMES
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -24,7 +24,7 @@ def test_every_helper_of_the_tree_keeps_it(name: str, clause: trial.Clause) -> N
 @pytest.mark.parametrize("name", OWN)
 def test_every_helper_of_the_tree_has_examples(name: str) -> None:
     """Without any, the contract test would prove little."""
-    assert list(trial.conversations(load(name)))
+    assert list(trial.examples(load(name)))
 
 
 Read = Callable[[Dialogue, Side, bytes], Reading]
@@ -38,11 +38,11 @@ class Spoilt(Meet):
 
     def begin(self, session: Session) -> Dialogue:
         """A dialogue that asks the function."""
-        read, meeting = self._read, Meeting()
+        read, dialogue = self._read, MeetDialogue()
 
         class Asking:
             def read(self, side: Side, data: bytes) -> Reading:
-                return read(meeting, side, data)
+                return read(dialogue, side, data)
 
         return Asking()
 
@@ -97,25 +97,25 @@ def twice(dialogue: Dialogue, side: Side, data: bytes) -> Reading:
 @pytest.mark.parametrize(
     ("read", "clause", "said"),
     [
-        (fail, trial.keeps_still_on_random_bytes, "raises UnicodeDecodeError"),
-        (loop, trial.keeps_still_on_spoilt_examples, "takes more than"),
-        (change(taken=10**6), trial.keeps_still_on_random_bytes, "no more can be taken"),
-        (change(taken=-1), trial.keeps_still_on_random_bytes, "no more can be taken"),
-        (change(refused=("because",)), trial.keeps_still_on_random_bytes, "REFUSALS"),
+        (fail, trial.survives_random_bytes, "raises UnicodeDecodeError"),
+        (loop, trial.survives_spoilt_examples, "takes more than"),
+        (change(taken=10**6), trial.survives_random_bytes, "no more can be taken"),
+        (change(taken=-1), trial.survives_random_bytes, "no more can be taken"),
+        (change(refused=("because",)), trial.survives_random_bytes, "REFUSALS"),
         (change(start=50, end=60), trial.finds_its_examples, "in what is taken"),
         (change(start=9, end=9), trial.finds_its_examples, "not empty"),
         (twice, trial.finds_its_examples, "do not overlap"),
         (change(port=70000), trial.finds_its_examples, "at most 65535"),
         (change(transport="sctp"), trial.finds_its_examples, "tcp or udp"),
         (change(leave=True), trial.finds_its_examples, "leaves in the middle"),
-        (hold, trial.finds_its_examples, "still holds"),
+        (hold, trial.finds_its_examples, "still does not take"),
         (lambda *given: Reading(len(given[2])), trial.finds_its_examples, "nothing is found"),
         (lambda *_: None, trial.finds_its_examples, "must return a Reading"),
         (by_segment, trial.reads_alike_however_cut, "cut otherwise"),
-        (change(write=lambda address, port: b"nowhere"), trial.finds_again_what_it_writes, "0 are found"),
-        (change(write=lambda address, port: b"1.2.3.4 9"), trial.finds_again_what_it_writes, "instead of"),
-        (change(write=lambda address, port: "text"), trial.finds_again_what_it_writes, "must return bytes"),
-        (change(write=lambda address, port: 1 / 0), trial.finds_again_what_it_writes, "ZeroDivisionError"),
+        (change(write=lambda address, port: b"nowhere"), trial.reads_what_it_writes, "0 are found"),
+        (change(write=lambda address, port: b"1.2.3.4 9"), trial.reads_what_it_writes, "instead of"),
+        (change(write=lambda address, port: "text"), trial.reads_what_it_writes, "must return bytes"),
+        (change(write=lambda address, port: 1 / 0), trial.reads_what_it_writes, "ZeroDivisionError"),
     ],
 )  # fmt: skip
 def test_a_broken_contract_is_seen(
@@ -150,7 +150,7 @@ def test_by_hand_a_line_a_clause(capsys: pytest.CaptureFixture[str]) -> None:
 def test_by_hand_a_broken_helper(capsys: pytest.CaptureFixture[str]) -> None:
     """1, and every broken clause."""
     assert main([f"{__name__}:Wrong"]) == 1
-    assert "broken  finds again what it writes: " in capsys.readouterr().out
+    assert "broken  reads what it writes: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [[], ["ftp", "irc"], ["--help"], ["gopher"], ["nowhere:Nobody"]])

@@ -1,19 +1,22 @@
-"""How much work what comes can make for the helpers of the tree: steps are counted, not time.
+"""How much work any bytes can make for the helpers of the tree: steps are counted, not time.
 
-A step is a call of a function, Python's or C's. The engine gives a dialogue 4096 bytes at once; here is more.
+A step is a call of a function, Python's or C's. The engine gives a dialogue 4096 bytes in one call; the tests
+give more.
 """
 
 import sys
 from types import FrameType
 
 import pytest
-from support.talk import IN, OUT
+from support.dialogues import IN, OUT
 
 from nfmasq.helpers.kit.base import Side
 from nfmasq.helpers.kit.lines import MOST_LINES
 from nfmasq.helpers.kit.listener import INTERNAL, Listener
-from nfmasq.helpers.protocols.ftp import LONGEST, Ftp
-from nfmasq.helpers.protocols.irc import MESSAGE, TAGS, Irc
+from nfmasq.helpers.protocols.ftp import Ftp
+from nfmasq.helpers.protocols.ftp.dialogue import LONGEST
+from nfmasq.helpers.protocols.irc import Irc
+from nfmasq.helpers.protocols.irc.dialogue import MESSAGE, TAGS
 
 AT_ONCE = 65536
 OF_A_LINE = 40

@@ -1,0 +1,1 @@
+"""What goes into the compiled core and comes out of it, in plain Python."""

@@ -1,0 +1,73 @@
+"""Expectations for one found endpoint: a port, or several ports in a row.
+
+Nothing is stored: each expectation lives in the core, until it is met, withdrawn or expired.
+"""
+
+from collections.abc import Iterator
+
+from nfmasq.core.rows import ExpectationRefused, Expected
+from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
+from nfmasq.helpers.kit.base import Found, Refusal, Session
+
+MOST_PATIENCE_S = 600
+"""The longest time an expectation may wait, whatever its helper asks for."""
+TRIES = 16
+"""First ports that are tried for a row, until there is no room."""
+_PROTOCOLS = {"tcp": 6, "udp": 17}
+
+
+class Ports:
+    """Asks the core for expectations. seconds: how long one waits where its helper says nothing else."""
+
+    def __init__(self, core: ExpectingCore, seconds: int) -> None:
+        self.seconds = seconds
+        self._core = core
+
+    def expect(self, control: Name, session: Session, found: Found) -> list[Expected]:
+        """An expectation for each port that is meant, in order.
+
+        Raises Refusal: the core has no room, or no row of external ports was free.
+        """
+        if found.consecutive == 1:
+            return [self._expect(control, session, found)]
+        for first in self._first_ports(control, session, found):
+            row: list[Expected] = []
+            try:
+                for nth in range(found.consecutive):
+                    row.append(self._expect(control, session, found, nth, first + nth))
+            except Refusal:
+                self._withdraw(row)
+            else:
+                return row
+        raise Refusal("no_room")
+
+    def _first_ports(self, control: Name, session: Session, found: Found) -> Iterator[int]:
+        """First ports worth trying: the core picks each; of two ports the first one is even."""
+        for _ in range(TRIES):
+            tried = self._expect(control, session, found)
+            self._withdraw([tried])
+            port = tried.external[1]
+            yield port + port % 2 if found.consecutive == 2 else port
+
+    def _expect(
+        self, control: Name, session: Session, found: Found, nth: int = 0, external_port: int = 0
+    ) -> Expected:
+        try:
+            return self._core.expect(
+                *control,
+                _PROTOCOLS[found.transport],
+                (session.internal[0], found.port + nth),
+                None if found.anyone else session.remote[0],
+                found.from_port,
+                self._patience(found.patience_s) if found.patience_s else self.seconds,
+                external_port,
+            )
+        except ExpectationRefused as refused:
+            raise Refusal(str(refused)) from None
+
+    def _patience(self, wanted_s: int) -> int:
+        return max(self.seconds, min(wanted_s, MOST_PATIENCE_S))
+
+    def _withdraw(self, row: list[Expected]) -> None:
+        for each in row:
+            self._core.withdraw(each.session, each.serial)

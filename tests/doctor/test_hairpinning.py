@@ -1,0 +1,28 @@
+"""What stands in the way of hairpinning."""
+
+from pathlib import Path as FilePath
+
+import pytest
+from support.path import Path
+
+from doctor.answers import answers_of, config_of
+
+pytestmark = pytest.mark.root
+
+
+def test_rules_that_overwrite_marks_are_warned_of_while_hairpinning(router: Path, state: FilePath) -> None:
+    router.iptables("-t mangle -A PREROUTING -j CONNMARK --restore-mark")
+    check = answers_of(router, config_of(state))["hairpinning"]
+    assert (check.status, "CONNMARK" in check.why, "--mark 0" in check.mend) == ("warn", True, True)
+    assert answers_of(router, config_of(state, nat={"hairpinning": False}))["hairpinning"].status == "ok"
+    router.iptables("-t mangle -F", "-t mangle -A PREROUTING -m mark --mark 0 -j CONNMARK --restore-mark")
+    assert answers_of(router, config_of(state))["hairpinning"].status == "ok"
+
+
+def test_redirects_are_warned_of_where_no_rule_of_ours_stops_them(router: Path, state: FilePath) -> None:
+    by_hand = config_of(state, engine={"diversion": "none"})
+    assert answers_of(router, config_of(state))["hairpinning"].status == "ok"
+    check = answers_of(router, by_hand)["hairpinning"]
+    assert (check.status, "redirects" in check.why) == ("warn", True)
+    router.router.run(*check.mend.split())
+    assert answers_of(router, by_hand)["hairpinning"].status == "ok"

@@ -1,0 +1,33 @@
+"""The session table's file."""
+
+from pathlib import Path as FilePath
+
+import pytest
+from support.path import Path
+
+from doctor.answers import answers_of, config_of
+from nfmasq.doctor import state as state_check
+from nfmasq.machine.filesystems import filesystem
+
+pytestmark = pytest.mark.root
+
+
+def test_a_state_file_on_a_disk_is_warned_of(router: Path, tmp_path: FilePath) -> None:
+    kind = filesystem(tmp_path)[1]
+    if kind == "tmpfs":
+        pytest.skip("the place for temporary files is on a tmpfs here")
+    check = answers_of(router, config_of(tmp_path / "state"))["state file"]
+    assert (check.status, kind in check.why) == ("warn", True)
+
+
+def test_a_state_file_that_cannot_be_written_fails(router: Path, tmp_path: FilePath) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    assert answers_of(router, config_of(tmp_path / "file" / "state"))["state file"].status == "fail"
+
+
+def test_a_file_system_too_small_for_the_sessions_is_warned_of(
+    router: Path, state: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_check, "BYTES_A_SESSION", 1 << 50)
+    check = answers_of(router, config_of(state))["state file"]
+    assert (check.status, "limits.sessions" in check.mend) == ("warn", True)
