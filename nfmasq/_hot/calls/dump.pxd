@@ -1,6 +1,6 @@
 # Dump: sessions and mappings are copied out for the control path, or ended for it.
 #
-# The table's lock is never held for long.
+# None of them keeps the table's lock for long.
 
 from libc.stdint cimport uint16_t, uint32_t
 
