@@ -78,8 +78,8 @@ def test_parity_is_kept_while_a_port_of_that_parity_is_left(make: Make, parity: 
 
 @pytest.mark.parametrize("make", [over_tcp, over_udp])
 def test_a_port_that_a_local_socket_holds_is_never_handed_out(make: Make) -> None:
-    held = frozenset({1024, 1026, 1027, 1030})
-    reserved = {"reserved_tcp": held} if make is over_tcp else {"reserved_udp": held}
+    used = frozenset({1024, 1026, 1027, 1030})
+    reserved = {"reserved_tcp": used} if make is over_tcp else {"reserved_udp": used}
     router = Router(policy(ports=(1024, 1031), **reserved))
     assert set(fill(router, make, 4)) == {1025, 1028, 1029, 1031}
     assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"

@@ -8,6 +8,7 @@ import pytest
 from support.path import CLIENT, EXTERNAL, Path
 
 from nfmasq.config import Config
+from nfmasq.core.limits import MOST_INTERNAL_NETWORKS
 from nfmasq.machine.interfaces import Uplink, UplinkMissing, read_uplink
 
 pytestmark = pytest.mark.root
@@ -95,6 +96,18 @@ def test_networks_inside_others_are_merged(path: Path) -> None:
 def test_the_peer_of_a_point_to_point_interface_is_internal(path: Path) -> None:
     path.router.ip("address flush dev lan0", "address add 10.0.0.1 peer 10.0.0.2/32 dev lan0")
     assert _read(path).internal == (IPv4Network("10.0.0.2/32"),)
+
+
+def test_more_networks_than_the_core_holds_are_an_error_that_names_both_numbers(path: Path) -> None:
+    """The policy and the rules would stay as they were, and the status would say that all is well."""
+    routes = (
+        f"route add 10.{2 * number}.0.0/16 via {CLIENT}" for number in range(MOST_INTERNAL_NETWORKS - 1)
+    )
+    path.router.ip(*routes)
+    assert len(_read(path).internal) == MOST_INTERNAL_NETWORKS
+    path.router.ip(f"route add 172.16.0.0/12 via {CLIENT}")
+    with pytest.raises(UplinkMissing, match="65 internal networks on lan0: the core holds 64 at most"):
+        _read(path)
 
 
 def test_a_missing_interface_is_named_with_those_there_are(path: Path) -> None:

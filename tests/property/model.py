@@ -122,8 +122,8 @@ class Model:
 
     def addresses_of(self, host: IPv4Address) -> set[IPv4Address]:
         """The addresses that a host's next mapping may get: the one it has, or any."""
-        held = {external[0] for (_, internal), external in self.mappings().items() if internal[0] == host}
-        return held or set(self.policy.external)
+        used = {external[0] for (_, internal), external in self.mappings().items() if internal[0] == host}
+        return used or set(self.policy.external)
 
     def timeout(self, protocol: int, state: str) -> int:
         """Seconds until a session in this state ends."""
@@ -190,7 +190,7 @@ class Model:
                 return internal
         if protocol not in WITH_PORTS:
             return ""
-        owners = [key[1] for key, held in self.mappings().items() if (key[0], held) == (protocol, external)]
+        owners = [key[1] for key, used in self.mappings().items() if (key[0], used) == (protocol, external)]
         unclaimed = "" if protocol == ICMP else "filtered"
         if not owners:
             return unclaimed and "no_mapping"

@@ -8,10 +8,6 @@
 
 from libc.stdint cimport uint32_t
 
-from nfmasq._hot.way.admit_in cimport admit_inbound
-from nfmasq._hot.way.admit_out cimport admit_outbound
-from nfmasq._hot.way.forwards cimport find_forward
-from nfmasq._hot.way.lookup cimport lookup
 from nfmasq._hot.state.mappings cimport find_mapping_by_external
 from nfmasq._hot.state.packet cimport (
     CLASS_OTHER, CLASS_UDP, CONTINUE, HAIRPIN, ICMP_ERROR, ICMP_REPLY, INBOUND, OUTBOUND, TRANSLATE, Packet,
@@ -23,6 +19,10 @@ from nfmasq._hot.state.reasons cimport (
 )
 from nfmasq._hot.state.rules cimport Rules, is_internal
 from nfmasq._hot.state.table cimport NatTable, Session, tuple_bucket
+from nfmasq._hot.way.admit_in cimport admit_inbound
+from nfmasq._hot.way.admit_out cimport admit_outbound
+from nfmasq._hot.way.forwards cimport find_forward
+from nfmasq._hot.way.lookup cimport lookup
 from nfmasq._hot.way.track cimport track
 
 cdef enum:
