@@ -24,7 +24,7 @@ def load(path: Path) -> Config:
     try:
         document = tomllib.loads(_content(path).decode())
     except OSError as error:
-        reason = f"{error.strerror or error}{_mend(error)}"
+        reason = f"{error.strerror or error}{_advice(error)}"
     except UnicodeDecodeError as error:
         reason = f"is not UTF-8 text at byte {error.start}; save it as UTF-8"
     except tomllib.TOMLDecodeError as error:
@@ -61,7 +61,7 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _mend(error: OSError) -> str:
+def _advice(error: OSError) -> str:
     match error:
         case FileNotFoundError():
             return "; copy deploy/nfmasq.toml there, or name another file"

@@ -114,7 +114,7 @@ class Gauges(NamedTuple):
 
 class TableLock(NamedTuple):
     """What workers spent at the table's lock since it was first watched: batches, and nanoseconds of all
-    workers together that they waited for it and held it."""
+    workers together that they waited for it and were inside."""
 
     batches: int
     waited_ns: int

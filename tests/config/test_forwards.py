@@ -1,4 +1,4 @@
-"""[[forward]]: its forms, what may stand beside what, and the same judgement for one that is added later."""
+"""[[forward]]: its forms, what may stand together, and the same judgement for one that is added later."""
 
 from ipaddress import IPv4Address
 from itertools import combinations

@@ -5,6 +5,9 @@ from typing import Any
 
 from config.documents import document, reason, reasons
 from nfmasq.config import parse, warnings_of
+from nfmasq.core.limits import MOST_HELPER_PORTS
+from nfmasq.helpers import registry
+from nfmasq.helpers.protocols import NAMES
 
 
 def helpers(**written: Any) -> dict[str, Any]:
@@ -15,7 +18,7 @@ def helpers(**written: Any) -> dict[str, Any]:
 def test_a_helper_there_is_none_of_names_the_nearest_or_all() -> None:
     assert reason(helpers(irk=True), "helpers.irk") == 'there is no helper "irk"; did you mean "irc"?'
     assert reason(helpers(zzz={"enabled": False}), "helpers.zzz") == (
-        'there is no helper "zzz"; there are: ftp, irc'
+        f'there is no helper "zzz"; there are: {", ".join(NAMES)}'
     )
     wrong = document(network=[{"cidr": "10.0.0.0/8", "helpers": {"fpt": False}}])
     assert reason(wrong, "network[0].helpers.fpt") == 'there is no helper "fpt"; did you mean "ftp"?'
@@ -77,8 +80,9 @@ def test_a_helper_minds_its_own_ports_when_the_other_took_them_by_name(others: P
 
 
 def test_there_are_as_many_ports_as_the_core_holds() -> None:
-    assert parse(helpers(irc={"enabled": True, "ports": list(range(7000, 7255))}))
-    wrong = helpers(irc={"enabled": True, "ports": list(range(7000, 7256))})
+    room = MOST_HELPER_PORTS - sum(len(registry.kind(name)().ports) for name in NAMES if name != "irc")
+    assert parse(helpers(irc={"enabled": True, "ports": list(range(7000, 7000 + room))}))
+    wrong = helpers(irc={"enabled": True, "ports": list(range(7000, 7001 + room))})
     assert reason(wrong, "helpers") == "257 ports for all helpers together; at most 256"
 
 

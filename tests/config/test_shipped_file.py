@@ -37,7 +37,7 @@ EXAMPLES = {
 
 
 def uncommented() -> str:
-    """The shipped file with every key and table switched on: a "#" right before one is taken away."""
+    """The shipped file with every key and table enabled: a "#" right before one is taken away."""
     return re.sub(r"(?m)^#(?=\[|[a-z_]+ = )", "", SHIPPED.read_text(encoding="utf-8"))
 
 
@@ -66,7 +66,7 @@ def test_the_shipped_file_is_good_and_warns_of_nothing() -> None:
     assert config == parse(document())
 
 
-def test_the_shipped_file_is_good_with_everything_switched_on() -> None:
+def test_the_shipped_file_is_good_with_everything_enabled() -> None:
     config = parse(tomllib.loads(uncommented()))
     assert config.network
     assert config.forward

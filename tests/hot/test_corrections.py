@@ -36,14 +36,14 @@ class Connection:
         rules = policy(helper_ports=(FTP,), filtering=Filtering.ADDRESS_AND_PORT_DEPENDENT)
         self.router = Router(rules, path=str(path) if path else None)
         self.router.try_out(tcp(CLIENT, 40000, SERVER, 21))
-        self.name = self.held()
+        self.name = self.set_aside()
         self.near = self.name.external[1]
         self.router.try_in(self.from_server(flags=SYN | ACK, sequence=START))
         self.router.try_out(self.from_client())
         while self.router.table.next_set_aside(0):
             pass
 
-    def held(self) -> SetAside:
+    def set_aside(self) -> SetAside:
         """The packet that was set aside."""
         packet = self.router.table.next_set_aside(0.5)
         assert packet is not None
@@ -106,7 +106,7 @@ def test_a_checksum_left_to_the_device_is_made_whole_after_the_correction(connec
 def test_a_session_that_a_helper_reads_is_left_to_it(connection: Connection) -> None:
     connection.router.table.correct(connection.name.session, connection.name.serial, 5, 0)
     connection.router.try_out(connection.from_client())
-    assert numbers(connection.held().packet)[0] == START + 1
+    assert numbers(connection.set_aside().packet)[0] == START + 1
 
 
 def test_windows_are_judged_in_the_senders_own_numbers(connection: Connection) -> None:

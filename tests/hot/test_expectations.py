@@ -23,7 +23,7 @@ def helped(**changes: Any) -> Router:
     return Router(policy(helper_ports=(FTP,), **changes))
 
 
-def held(router: Router) -> SetAside:
+def set_aside(router: Router) -> SetAside:
     """The packet that was set aside."""
     packet = router.table.next_set_aside(0.5)
     assert packet is not None
@@ -33,7 +33,7 @@ def held(router: Router) -> SetAside:
 def control(router: Router) -> SetAside:
     """CLIENT's session with SERVER's port 21, its first packet set aside."""
     router.try_out(CONTROL)
-    return held(router)
+    return set_aside(router)
 
 
 def announce(
@@ -56,7 +56,7 @@ def test_the_packets_of_a_session_with_a_helper_are_set_aside_translated() -> No
     assert (packet.internal, packet.remote) == ((CLIENT, 40000), (SERVER, 21))
     assert read(packet.packet) == (*packet.external, SERVER, 21)
     router.try_in(tcp(SERVER, 21, *packet.external, SYN | ACK))
-    answer = held(router)
+    answer = set_aside(router)
     assert (answer.session, answer.serial, answer.outbound) == (packet.session, packet.serial, False)
     assert read(answer.packet)[2:] == (CLIENT, 40000)
     assert router.table.next_set_aside(0) is None
@@ -76,13 +76,13 @@ def test_a_helper_may_be_for_some_networks_alone() -> None:
     router = Router(policy(helper_ports=(only,)))
     router.out(CONTROL)
     router.try_out(tcp(OTHER_CLIENT, 40000, SERVER, 21))
-    assert held(router).internal[0] == OTHER_CLIENT
+    assert set_aside(router).internal[0] == OTHER_CLIENT
 
 
 def test_a_forwarded_server_has_the_helper_of_its_own_port() -> None:
     router = helped(forwards=(Forward(TCP, None, (2121, 2121), (ForwardTarget(CLIENT, (21, 21)),)),))
     router.try_in(tcp(SERVER, 5000, EXTERNAL, 2121))
-    packet = held(router)
+    packet = set_aside(router)
     assert not packet.inside_began
     assert packet.internal == (CLIENT, 21)
 
@@ -92,7 +92,7 @@ def test_what_is_let_go_is_fast_again() -> None:
     packet = control(router)
     router.table.let_go(packet.session, packet.serial + 1)
     router.try_out(CONTROL)
-    assert held(router)
+    assert set_aside(router)
     router.table.let_go(packet.session, packet.serial)
     assert router.out(CONTROL)
 
@@ -104,7 +104,7 @@ def test_what_was_let_go_has_its_helper_again_when_it_begins_anew() -> None:
     router.into(tcp(SERVER, 21, *packet.external, RST | ACK))
     assert router.row().state == "reset"
     router.try_out(CONTROL)
-    assert held(router).session == packet.session
+    assert set_aside(router).session == packet.session
 
 
 def test_an_expected_session_that_begins_anew_has_none() -> None:

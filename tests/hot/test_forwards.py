@@ -158,7 +158,7 @@ def test_the_default_host_gets_what_nobody_else_claims() -> None:
 
 
 def test_what_comes_to_a_mapping_that_lets_it_in_is_not_for_the_default_host() -> None:
-    """Games and calls of the other hosts go on working beside it."""
+    """Games and calls of the other hosts go on working meanwhile."""
     router = forwarding(DEFAULT_HOST, filtering_udp=Filtering.ENDPOINT_INDEPENDENT)
     near = read(router.out(udp(OTHER_CLIENT, 40000, SERVER, 53))).source_port
     assert read(router.into(udp(OTHER_SERVER, 9, EXTERNAL, near)))[2:] == (OTHER_CLIENT, 40000)
@@ -189,7 +189,7 @@ def test_who_sends_to_every_port_of_the_default_host_takes_none_from_the_others(
     assert router.try_out(udp(OTHER_CLIENT, 40005, SERVER, 9))[0] == "ports_exhausted"
     assert router.try_out(udp(OTHER_CLIENT, 40000, SERVER, 9))[0] == "session_clash"
     assert router.table.gauges().ports_in_use[1] == 5
-    assert router.out(udp(OTHER_CLIENT, 40005, OTHER_SERVER, 53)), "none was held back for the attempt"
+    assert router.out(udp(OTHER_CLIENT, 40005, OTHER_SERVER, 53)), "none was kept back for the attempt"
 
 
 def test_what_the_default_host_begins_is_mapped_like_anybodys() -> None:

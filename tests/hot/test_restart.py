@@ -94,9 +94,9 @@ def test_ports_of_sessions_found_again_are_not_handed_out(path: Path) -> None:
     before = Router(rules, 64, str(path))
     for port in range(40000, 40003):
         before.out(udp(CLIENT, port, SERVER, 53))
-    held = {row.external[1] for row in before.rows()}
+    used = {row.external[1] for row in before.rows()}
     after = restarted(before, path, rules=rules)
-    assert {read(after.out(udp(CLIENT, 40003, SERVER, 53))).source_port} == {2000, 2001, 2002, 2003} - held
+    assert {read(after.out(udp(CLIENT, 40003, SERVER, 53))).source_port} == {2000, 2001, 2002, 2003} - used
     assert after.try_out(udp(CLIENT, 40004, SERVER, 53))[0] == "ports_exhausted"
     after.wait(300)
     after.wait(120)

@@ -92,7 +92,7 @@ def test_time_may_leap_past_the_whole_wheel(router: Router) -> None:
 
 
 def test_a_worker_whose_clock_is_a_little_behind_begins_no_endless_session() -> None:
-    """It read the clock before another worker turned the wheel."""
+    """It read the clock before another worker advanced the wheel."""
     router = Router(policy(timeouts=Timeouts(udp=1)))
     router.wait(10)
     router.table.translate(udp(CLIENT, 40000, SERVER, 53), now=router.now - 3)

@@ -1,4 +1,4 @@
-"""What a packet becomes, held to what scapy makes of the same: its checksums are the measure of ours."""
+"""A packet's new bytes, compared with what scapy makes of the same: its checksums are the measure of ours."""
 
 import struct
 from ipaddress import IPv4Address, IPv4Network

@@ -211,8 +211,8 @@ class TableMachine(RuleBasedStateMachine):
     @invariant()
     def the_table_is_whole(self) -> None:
         assert_whole(self.router.table)
-        for host, held in self.router.table.hosts().items():
-            assert held == self.model.of_host(host)
+        for host, used in self.router.table.hosts().items():
+            assert used == self.model.of_host(host)
 
 
 TableMachine.TestCase.settings = settings(

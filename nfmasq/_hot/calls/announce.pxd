@@ -5,16 +5,16 @@
 
 from libc.stdint cimport int32_t, uint16_t, uint32_t
 
-from nfmasq._hot.way.pairing cimport admit_mapping, want_outbound
-from nfmasq._hot.way.limits cimport within_limits
+from nfmasq._hot.state.index cimport find_by_internal
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.ports cimport PortPool, take_port
 from nfmasq._hot.state.rules cimport is_assignable
-from nfmasq._hot.state.index cimport find_by_internal
 from nfmasq._hot.state.sessions cimport begin_session, end_session
 from nfmasq._hot.state.table cimport EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of
 from nfmasq._hot.state.timers cimport set_timer
+from nfmasq._hot.way.limits cimport within_limits
+from nfmasq._hot.way.pairing cimport admit_mapping, want_outbound
 from nfmasq._hot.wire.wire cimport ntohs
 
 cdef inline Session* named(NatTable* table, uint32_t number, uint32_t serial) noexcept nogil:

@@ -1,11 +1,11 @@
 # Dump: sessions and mappings are copied out for the control path, or ended for it.
 #
-# The table's lock is never held for long.
+# None of them keeps the table's lock for long.
 
 from libc.stdint cimport uint16_t, uint32_t
 
-from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
+from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.state.table cimport Mapping, NatTable, Session
 
 cdef enum:

@@ -2,8 +2,8 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from nfmasq._hot.wire.checksum cimport never_zero, pseudo_header, sum_words, whole_check
 from nfmasq._hot.state.packet cimport Packet
+from nfmasq._hot.wire.checksum cimport never_zero, pseudo_header, sum_words, whole_check
 from nfmasq._hot.wire.wire cimport TCP, UDP, IpHeader, TcpHeader, UdpHeader, header_length, htons
 
 cdef inline uint16_t l4_check(const IpHeader* ip, const uint8_t* l4, uint32_t length) noexcept nogil:

@@ -6,12 +6,12 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
 from nfmasq._hot.state.capacity cimport MOST_UPLINKS
-from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, INBOUND, OUTBOUND
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport (
     begin_host, begin_mapping, find_host, find_mapping_by_external, internal_bucket, pair, set_scope,
 )
+from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, INBOUND, OUTBOUND
 from nfmasq._hot.state.sequence cimport REOPENING
-from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.sessions cimport link_session
 from nfmasq._hot.state.table cimport (
     EXPECTED, NAMED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session,

@@ -8,7 +8,7 @@ from libc.string cimport memcpy, memset
 
 from nfmasq._hot.base.clock cimport clock_seconds, processor_nanoseconds
 from nfmasq._hot.state.aside cimport hand_over
-from nfmasq._hot.state.packet cimport ASIDE, HAIRPIN, INBOUND, OUTBOUND, TRANSLATE, Packet
+from nfmasq._hot.state.packet cimport ASIDE, HAIRPIN, OUTBOUND, TRANSLATE, Packet
 from nfmasq._hot.state.table cimport NatTable
 from nfmasq._hot.way.receive cimport BATCH, SLOT
 

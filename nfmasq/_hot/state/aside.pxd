@@ -5,7 +5,7 @@
 # batch, both by workers; take, by the helpers' thread. What ends an entry: being taken; close_aside frees
 # all others. The list has a lock of its own: the helpers' thread must never delay a batch.
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 

@@ -10,14 +10,14 @@
 # order, challenge ACKs. An RST counts only with exactly the sequence number its receiver expects, as at
 # the receiver itself (RFC 5961 section 3); within the window it passes and changes nothing.
 
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.table cimport Session, Stream
-from nfmasq._hot.wire.tcpoptions cimport TCP_OPTION_SCALE, TCP_OPTION_SCALE_LENGTH, find_option
 from nfmasq._hot.state.tcpstate cimport (
     TCP_CLOSING, TCP_ESTABLISHED, TCP_EXTERNAL_SYN, TCP_INTERNAL_SYN, TCP_NONE, TCP_RESET,
 )
+from nfmasq._hot.wire.tcpoptions cimport TCP_OPTION_SCALE, TCP_OPTION_SCALE_LENGTH, find_option
 from nfmasq._hot.wire.wire cimport ACK, FIN, RST, SYN, TcpHeader, ntohl, ntohs, tcp_header_length
 
 cdef enum:

@@ -18,14 +18,14 @@
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from nfmasq._hot.state.aside cimport AsideQueue
 from nfmasq._hot.base.locks cimport pthread_mutex_t
+from nfmasq._hot.base.siphash cimport HashKey, siphash
+from nfmasq._hot.state.aside cimport AsideQueue
 from nfmasq._hot.state.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
 from nfmasq._hot.state.ports cimport PortPool
 from nfmasq._hot.state.reasons cimport REASON_COUNT
 from nfmasq._hot.state.refusals cimport Refusals
 from nfmasq._hot.state.rules cimport Rules
-from nfmasq._hot.base.siphash cimport HashKey, siphash
 
 cdef enum:
     IDENTIFICATIONS = 2048   # a power of two, as the next

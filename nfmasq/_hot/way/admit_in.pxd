@@ -6,6 +6,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal, has_peer
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external, set_scope
 from nfmasq._hot.state.packet cimport (
     ASK, CLASS_ICMP, CLASS_OTHER, CLASS_UDP, ICMP_REPLY, Packet, drop, let_by, let_pass,
@@ -14,7 +15,6 @@ from nfmasq._hot.state.reasons cimport FILTERED, NO_MAPPING, SESSION_CLASH
 from nfmasq._hot.state.rules cimport (
     ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Target, behaviour_of,
 )
-from nfmasq._hot.state.index cimport find_by_external, find_by_internal, has_peer
 from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.state.table cimport EXPECTED, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable
 from nfmasq._hot.way.begin cimport admit_session, may_begin

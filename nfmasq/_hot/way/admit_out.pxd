@@ -5,10 +5,10 @@
 
 from libc.stdint cimport uint32_t
 
+from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.mappings cimport find_host, find_mapping
 from nfmasq._hot.state.packet cimport CLASS_OTHER, Packet, drop
 from nfmasq._hot.state.reasons cimport PORTLESS_REMOTE_TAKEN, SESSION_CLASH
-from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.table cimport NO_POOL, SCOPE_STATIC, Mapping, NatTable
 from nfmasq._hot.way.begin cimport admit_session, may_begin
 from nfmasq._hot.way.expect cimport arrive

@@ -7,10 +7,10 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
-from nfmasq._hot.wire.checksum cimport lane, update_check
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.sequence cimport is_about_syn
 from nfmasq._hot.state.table cimport Session
+from nfmasq._hot.wire.checksum cimport lane, update_check
 from nfmasq._hot.wire.tcpoptions cimport ANY_LENGTH, TCP_OPTION_SACK, find_option
 from nfmasq._hot.wire.wire cimport ACK, TcpHeader, htonl, ntohl
 

@@ -6,9 +6,9 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.state.index cimport find_by_external, index_session, unindex_session
 from nfmasq._hot.state.packet cimport CLASS_TCP, OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport Rules
-from nfmasq._hot.state.index cimport find_by_external, index_session, unindex_session
 from nfmasq._hot.state.sessions cimport count_half_open
 from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, EXPECTED, NatTable, Session
 from nfmasq._hot.state.tcpstate cimport TCP_NONE

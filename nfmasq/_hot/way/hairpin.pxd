@@ -13,10 +13,6 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from nfmasq._hot.way.admit_in cimport admit_inbound
-from nfmasq._hot.way.admit_out cimport admit_outbound
-from nfmasq._hot.way.forwards cimport find_forward
-from nfmasq._hot.way.lookup cimport lookup
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport find_mapping_by_external
 from nfmasq._hot.state.packet cimport (
@@ -29,6 +25,10 @@ from nfmasq._hot.state.reasons cimport (
 from nfmasq._hot.state.rules cimport Rules, is_internal, uplink_at
 from nfmasq._hot.state.table cimport HAIRPINS, Mapping, NatTable, Session, tuple_bucket
 from nfmasq._hot.state.uplinks cimport NO_UPLINK
+from nfmasq._hot.way.admit_in cimport admit_inbound
+from nfmasq._hot.way.admit_out cimport admit_outbound
+from nfmasq._hot.way.forwards cimport find_forward
+from nfmasq._hot.way.lookup cimport lookup
 from nfmasq._hot.way.track cimport track
 
 cdef inline bint is_second_pass(const Rules* rules, const Packet* packet) noexcept nogil:

@@ -5,7 +5,7 @@
 # Numbers count on for each group of remote addresses, from a random start; the groups are keyed, so that
 # no host can infer another's numbers from its own (RFC 7739).
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint16_t
 
 from nfmasq._hot.state.packet cimport Packet
 from nfmasq._hot.state.table cimport IDENTIFICATIONS, NatTable, endpoint_bucket

@@ -2,12 +2,12 @@
 
 from libc.stdint cimport uint32_t
 
-from nfmasq._hot.way.appear cimport stays_with_uplink
-from nfmasq._hot.way.expect cimport find_expected
-from nfmasq._hot.state.packet cimport CLASS_TCP, INBOUND, Packet
 from nfmasq._hot.state.index cimport find_by_external_at, find_by_internal_at
+from nfmasq._hot.state.packet cimport CLASS_TCP, INBOUND, Packet
 from nfmasq._hot.state.table cimport EXPECTED, NatTable
 from nfmasq._hot.state.tcpstate cimport is_over
+from nfmasq._hot.way.appear cimport stays_with_uplink
+from nfmasq._hot.way.expect cimport find_expected
 from nfmasq._hot.wire.wire cimport ACK, SYN
 
 cdef inline bint is_expected_anew(const NatTable* table, const Packet* packet) noexcept nogil:

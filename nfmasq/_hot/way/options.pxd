@@ -6,10 +6,10 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from nfmasq._hot.wire.checksum cimport lane, update_check
 from nfmasq._hot.state.packet cimport Packet, drop
 from nfmasq._hot.state.reasons cimport IP_OPTIONS_INVALID, SOURCE_ROUTED
 from nfmasq._hot.state.rules cimport Rules, is_internal
+from nfmasq._hot.wire.checksum cimport lane, update_check
 from nfmasq._hot.wire.wire cimport (
     OPTION_END, OPTION_LOOSE_SOURCE_ROUTE, OPTION_NOP, OPTION_RECORD_ROUTE, OPTION_STRICT_SOURCE_ROUTE,
     OPTION_TIMESTAMP, IpHeader, header_length,

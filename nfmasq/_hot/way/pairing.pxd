@@ -6,12 +6,12 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
+from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.mappings cimport begin_host, begin_mapping, find_mapping_by_external, pair, set_scope
 from nfmasq._hot.state.packet cimport CLASS_OTHER, Packet, drop
 from nfmasq._hot.state.ports cimport PortPool, allocate_port, free_ports, give_back
 from nfmasq._hot.state.reasons cimport NO_EXTERNAL_ADDRESS, PORTS_EXHAUSTED
 from nfmasq._hot.state.rules cimport Forward, Target, behaviour_of
-from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.table cimport (
     NO_POOL, SCOPE_STATIC, Host, Mapping, NatTable, Scope,
     ask_for, endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,

@@ -6,9 +6,6 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from nfmasq._hot.wire.checksum cimport fold, sum_words
-from nfmasq._hot.wire.icmp cimport REDIRECT, is_error, is_reply, is_request
-from nfmasq._hot.way.options cimport check_options
 from nfmasq._hot.state.packet cimport (
     CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, DATA, HAIRPIN, ICMP_ERROR, ICMP_QUERY, ICMP_REPLY,
     INBOUND, OUTBOUND, Packet, drop, segment_first,
@@ -21,6 +18,9 @@ from nfmasq._hot.state.reasons cimport (
 from nfmasq._hot.state.rules cimport Rules, uplink_at
 from nfmasq._hot.state.tcpstate cimport flags_make_sense
 from nfmasq._hot.state.uplinks cimport NO_UPLINK
+from nfmasq._hot.way.options cimport check_options
+from nfmasq._hot.wire.checksum cimport fold, sum_words
+from nfmasq._hot.wire.icmp cimport REDIRECT, is_error, is_reply, is_request
 from nfmasq._hot.wire.wire cimport (
     AH, DCCP, FRAGMENT_OFFSET, ICMP, MORE_FRAGMENTS_OR_OFFSET, TCP, UDP, UDPLITE,
     IcmpHeader, IpHeader, TcpHeader, UdpHeader, header_length, ntohs, tcp_header_length,

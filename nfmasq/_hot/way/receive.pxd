@@ -10,15 +10,15 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from nfmasq._hot.state.aside cimport AsideQueue
+from nfmasq._hot.state.capacity cimport MOST_WORKER_QUEUES
+from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet, drop
+from nfmasq._hot.state.reasons cimport MESSAGE_INVALID, OVERSIZED
 from nfmasq._hot.wire.netlink cimport (
     MSG_TRUNC, MSG_WAITFORONE, NF_INET_LOCAL_IN, NF_INET_PRE_ROUTING, NFNL_SUBSYS_QUEUE, NFQA_CAP_LEN,
     NFQA_IFINDEX_INDEV, NFQA_IFINDEX_OUTDEV, NFQA_MARK, NFQA_PACKET_HDR, NFQA_PAYLOAD, NFQA_SKB_CSUMNOTREADY,
     NFQA_SKB_GSO, NFQA_SKB_INFO, NFQNL_MSG_PACKET, NLA_TYPE_MASK,
     aligned, iovec, mmsghdr, nfgenmsg, nfqnl_msg_packet_hdr, nlattr, nlmsghdr, recvmmsg,
 )
-from nfmasq._hot.state.capacity cimport MOST_WORKER_QUEUES
-from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet, drop
-from nfmasq._hot.state.reasons cimport MESSAGE_INVALID, OVERSIZED
 from nfmasq._hot.wire.wire cimport ntohl, ntohs
 
 cdef enum:

@@ -7,13 +7,13 @@
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy
 
+from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, Packet
 from nfmasq._hot.state.refusals cimport (
     MOST_A_SECOND, MOST_QUOTED, NO_ICMP, PATIENCE, PORT_UNREACHABLE, Refusal, RefusalQueue, Refusals,
     enqueue, take_due,
 )
 from nfmasq._hot.state.rules cimport is_internal
-from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.table cimport NatTable
 from nfmasq._hot.wire.wire cimport ACK, RST, SYN, IpHeader, header_length
 

@@ -10,11 +10,11 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from nfmasq._hot.state.packet cimport ICMP_ERROR, OUTBOUND, Packet
+from nfmasq._hot.way.correct cimport correct_quoted, correct_segment
 from nfmasq._hot.wire.checksum cimport (
     never_zero, pseudo_header, sum_words, update_check, update_sum, whole_check,
 )
-from nfmasq._hot.way.correct cimport correct_quoted, correct_segment
-from nfmasq._hot.state.packet cimport ICMP_ERROR, OUTBOUND, Packet
 from nfmasq._hot.wire.tcpoptions cimport clamp_mss
 from nfmasq._hot.wire.wire cimport (
     DCCP, ICMP, TCP, UDP, UDPLITE, IcmpHeader, IpHeader, TcpHeader, UdpHeader,

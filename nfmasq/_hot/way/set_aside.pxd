@@ -1,7 +1,5 @@
 # Set aside: the packet of a session that has a helper is copied for it, with its session's endpoints.
 
-from libc.stdint cimport uint32_t
-
 from nfmasq._hot.state.aside cimport Aside, new_aside
 from nfmasq._hot.state.capacity cimport MOST_SET_ASIDE
 from nfmasq._hot.state.packet cimport ASIDE, ICMP_ERROR, OUTBOUND, Packet, drop

@@ -2,10 +2,6 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from nfmasq._hot.way.attach cimport attach_anew
-from nfmasq._hot.way.correct cimport learn_correction
-from nfmasq._hot.way.identify cimport identify
-from nfmasq._hot.way.options cimport hide_in_options
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
 from nfmasq._hot.state.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
 from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, follow, is_under_way
@@ -14,6 +10,10 @@ from nfmasq._hot.state.table cimport NatTable, Session
 from nfmasq._hot.state.tcpstate cimport begins_anew, next_state, tcp_refreshed
 from nfmasq._hot.state.timers cimport set_timer, tcp_timeout, timeout_of
 from nfmasq._hot.state.traffic cimport count_packet, is_answered
+from nfmasq._hot.way.attach cimport attach_anew
+from nfmasq._hot.way.correct cimport learn_correction
+from nfmasq._hot.way.identify cimport identify
+from nfmasq._hot.way.options cimport hide_in_options
 from nfmasq._hot.wire.wire cimport SYN, IpHeader, TcpHeader, ntohl
 
 cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, uint32_t now) noexcept nogil:

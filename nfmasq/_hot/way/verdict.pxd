@@ -9,14 +9,14 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from nfmasq._hot.state.aside cimport hand_over
+from nfmasq._hot.state.packet cimport ASIDE, PASS, SEGMENT, TRANSLATE, Packet
+from nfmasq._hot.way.receive cimport Batch
 from nfmasq._hot.wire.netlink cimport (
     NF_ACCEPT, NF_DROP, NF_QUEUE, NFNETLINK_V0, NFNL_SUBSYS_QUEUE, NFQA_MARK, NFQA_PAYLOAD,
     NFQA_VERDICT_HDR,
     NFQNL_MSG_VERDICT, NFQNL_MSG_VERDICT_BATCH, NLM_F_REQUEST, aligned, iovec, msghdr, nfgenmsg,
     nfqnl_msg_verdict_hdr, nlattr, nlmsghdr, sendmsg,
 )
-from nfmasq._hot.state.packet cimport ASIDE, PASS, SEGMENT, TRANSLATE, Packet
-from nfmasq._hot.way.receive cimport Batch
 from nfmasq._hot.wire.wire cimport htonl, htons
 
 cdef struct Answer:                  # 32 bytes, without a payload

@@ -4,7 +4,7 @@
 # swapped where arithmetic is done on them. Pointers to these structs are made in parse alone, which has
 # checked the lengths.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 cdef extern from "<arpa/inet.h>" nogil:
     uint16_t ntohs(uint16_t value)
