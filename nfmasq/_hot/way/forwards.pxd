@@ -1,6 +1,6 @@
 # Forwards: which one claims a packet, and where it leads (RFC 2391).
 
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.mappings cimport find_host
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_UDP, ICMP_QUERY, Packet
