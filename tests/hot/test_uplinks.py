@@ -174,6 +174,17 @@ def test_a_lease_that_is_renewed_takes_no_session_with_it() -> None:
     assert read(router.out(segment, device=FIBRE))[:2] == (EXTERNAL, near)
 
 
+def test_an_address_of_another_program_does_not_stand_in_for_a_lease_that_is_renewed() -> None:
+    kept_alone = policy(uplinks=(Uplink(FIBRE, (KEPT,), ()),))
+    router = Router(by_route(Source(EVERYWHERE, EXTERNAL), addresses=(EXTERNAL, KEPT)))
+    near = read(router.out(FIRST[0]))[:2]
+    assert router.table.configure(kept_alone) == 0
+    assert router.try_out(FIRST[0]) == ("no_external_address", b"")
+    assert router.try_out(udp(CLIENT, 40001, SERVER, 53)) == ("no_external_address", b"")
+    assert router.table.configure(by_route(Source(EVERYWHERE, EXTERNAL))) == 0
+    assert read(router.out(FIRST[0]))[:2] == near
+
+
 def test_another_address_ends_the_sessions_of_the_lost_one_alone() -> None:
     router = Router(two(), capacity=600)
     for port in (40000, 40001):

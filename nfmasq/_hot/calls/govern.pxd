@@ -1,6 +1,7 @@
 # Govern: a new policy takes over the table; sessions of an address that is gone end.
 #
-# They end once their uplink has an address again, or has gone itself: until then the address may come back.
+# They end once their uplink hands out an address again, or has gone itself: until then the address may come
+# back. An address that another program keeps on the interface is none of those.
 
 from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memcmp
@@ -14,8 +15,8 @@ from nfmasq._hot.state.uplinks cimport NO_REALM, NO_UPLINK
 from nfmasq._hot.wire.wire cimport ntohs
 
 cdef inline bint is_lost(const Rules* rules, const Session* session) noexcept nogil:
-    """Has its address gone for good? It may come back to an uplink that has none at the moment."""
-    return session.uplink >= rules.uplink_count or rules.uplinks[session.uplink].addresses != 0
+    """Has its address gone for good? It may come back to an uplink that hands out none at the moment."""
+    return session.uplink >= rules.uplink_count or rules.uplinks[session.uplink].realm != NO_REALM
 
 cdef inline uint32_t assign_sessions(NatTable* table, uint32_t now) noexcept nogil:
     """Tell each session its uplink; end those whose address is lost, and return how many."""

@@ -70,10 +70,9 @@ cdef int read_uplinks(Rules* rules, object policy) except -1:
     for number, uplink in enumerate(policy.uplinks):
         row = &rules.uplinks[number]
         row.index, row.mss, row.first_source = uplink.index, uplink.mss, sources
-        row.addresses = sum([owner == number for owner in owners.values()])
         own = {address: realm for address, realm in realm_of.items() if owners[address] == number}
         row.realm = next(iter(own.values()), NO_REALM)
         read_sources(rules, row, uplink, own)
         sources += row.source_count
-    rules.single = rules.uplink_count == 1 and rules.external_count != 0
+    rules.single = rules.uplink_count == 1 and rules.pooled_count != 0
     return 0

@@ -71,7 +71,7 @@ cdef struct Timeouts:                          # seconds; timers reads them
     uint32_t other
 
 cdef struct Rules:
-    bint single                                # one uplink, with an address: no session is compared with it
+    bint single                                # one uplink that hands out addresses: every session is its own
     uint32_t uplink_count
     uint32_t external_count
     uint32_t pooled_count                      # the first so many are handed out, those of a realm together

@@ -24,8 +24,7 @@ cdef struct Source:          # what goes to this network belongs in this realm
 
 cdef struct Uplink:
     uint32_t index           # of the interface; 0: it is away
-    uint16_t addresses       # how many it has
     uint16_t mss             # the largest TCP MSS to let through; 0: any
     uint16_t first_source
     uint16_t source_count
-    uint8_t realm            # where no source says another
+    uint8_t realm            # where no source says another; NO_REALM: it hands out none of its addresses

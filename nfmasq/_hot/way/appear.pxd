@@ -12,7 +12,7 @@ from nfmasq._hot.state.packet cimport (
     CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, Packet, drop, is_from_router,
 )
 from nfmasq._hot.state.reasons cimport NO_EXTERNAL_ADDRESS, OTHER_UPLINK
-from nfmasq._hot.state.rules cimport Rules, external_index, uplink_at
+from nfmasq._hot.state.rules cimport Rules, external_index, is_external, uplink_at
 from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.state.table cimport NatTable, Session
 from nfmasq._hot.state.tcpstate cimport is_over
@@ -70,7 +70,10 @@ cdef inline bint stays_with_uplink(NatTable* table, Packet* packet, uint32_t now
         return True
     uplink = leaving_uplink(&table.rules, packet)
     if uplink == session.uplink:
-        return table.rules.uplinks[uplink].addresses != 0 or drop(packet, NO_EXTERNAL_ADDRESS)
+        return (
+            table.rules.uplinks[uplink].realm != NO_REALM
+            or is_external(&table.rules, session.external_address) or drop(packet, NO_EXTERNAL_ADDRESS)
+        )
     if uplink == NO_UPLINK or not may_move(session, packet):
         return drop(packet, OTHER_UPLINK)
     end_session(table, packet.session, now)
