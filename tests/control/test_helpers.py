@@ -16,14 +16,14 @@ from nfmasq.config import HelperConfig
 from nfmasq.control.client import Client, Refused
 from nfmasq.core.policy import Policy
 from nfmasq.daemon.helping import Helping
-from nfmasq.helpers.kit.base import REFUSALS
+from nfmasq.helpers.kit.base import NOT_ACTED_ON
 from nfmasq.helpers.protocols import NAMES
 
 Command = Callable[..., Result]
 GUESTS = "192.168.2.0/24"
 SHAPE = {
     "name", "about", "enabled", "networks", "transport", "ports", "options", "sessions", "messages",
-    "refused", "seconds",
+    "not_acted_on", "refused", "seconds",
 }  # fmt: skip
 
 
@@ -55,8 +55,10 @@ def test_the_list_has_each_helper_with_the_fixed_shape(client: Client) -> None:
     assert all(set(row) == SHAPE for row in helpers.values())
     ftp = helpers["ftp"]
     assert (ftp["enabled"], ftp["networks"], ftp["transport"], ftp["ports"]) == (True, [], "tcp", [21])
-    assert ftp["messages"] == {"seen": 0, "rewritten": 0, "refused": 0, "error": 0}
-    assert ftp["refused"] == dict.fromkeys(REFUSALS, 0)
+    assert ftp["messages"] == {
+        "seen": 0, "rewritten": 0, "not_acted_on": 0, "refused": 0, "error": 0,
+    }  # fmt: skip
+    assert ftp["not_acted_on"] == ftp["refused"] == dict.fromkeys(NOT_ACTED_ON, 0)
     assert not helpers["irc"]["enabled"]
 
 
@@ -161,7 +163,7 @@ def test_every_helper_and_label_is_in_the_metrics_at_0_from_the_start(running: B
             assert scraped[f"nfmasq_helper_duration_seconds_{part}", own] == 0
         for result in ("seen", "rewritten", "refused", "error"):
             assert scraped["nfmasq_helper_messages_total", own | {("result", result)}] == 0
-        for reason in REFUSALS:
+        for reason in NOT_ACTED_ON:
             assert scraped["nfmasq_helper_refused_total", own | {("reason", reason)}] == 0
 
 

@@ -156,7 +156,7 @@ class Engine:
             self._table.let_go(aside.session, aside.serial)
 
     def tick(self) -> None:
-        """Once a second: look up expectations and a part of the sessions, and part with settled ones."""
+        """Once a second: look up expectations and a part of the sessions, and retire settled ones."""
         self._expectations.seconds = self._registry.expectation_s
         self._expectations.tick()
         self._verdicts.forget_ended()
@@ -165,7 +165,7 @@ class Engine:
             self._was_empty = False
         if self._enabled.has_changed:
             self._enabled.has_changed = False
-            self._verdicts.part_with_settled()
+            self._verdicts.retire_settled()
 
     def _run(self) -> None:
         self._reader.leash.start()
