@@ -139,6 +139,8 @@ LIMIT = Recipe(
             "    ),\n",
             behind=RATE_EXCEEDED,
         ),
+    ),
+    follows=(
         Step(
             "deploy/nfmasq.toml",
             "#udp_sessions_per_host = 0\n",

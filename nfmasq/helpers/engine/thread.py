@@ -84,7 +84,7 @@ class Engine:
     def stop(self, within_s: float = STOP_WITHIN_S) -> None:
         """Answer the packets that wait, and end. Harmless when never started.
 
-        A thread that hangs in a helper is left behind: the packet it answers is dropped, and the thread
+        A thread that hangs in a helper is left behind. The packet it answers is dropped, and the thread
         touches nothing any more when it comes back.
         """
         self._stopping = True

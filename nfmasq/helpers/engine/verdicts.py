@@ -1,8 +1,8 @@
 """From a packet that was set aside to the packets that are sent in its place, session by session.
 
 What is stored: nothing here; `sessions` holds the sessions. Who calls: the engine's thread, under the
-engine's lock. What ends a session here: its helper left and all that was written is acknowledged, so the core
-goes on by the correction it knows; or the core has forgotten the session.
+engine's lock. What ends a session here: its helper left and all that was written is acknowledged. The core
+then goes on by the correction it knows. A session that the core has forgotten ends here too.
 """
 
 import time

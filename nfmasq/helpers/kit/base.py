@@ -1,7 +1,7 @@
 """What a helper is: it finds endpoints in the bytes of two programs, and writes others in their place.
 
 A helper makes a Dialogue for each session. The engine gives a dialogue every byte of a TCP session once, in
-order, from the first one, whatever the segments were; of UDP it gives one whole datagram at a time. The
+order, from the first one, whatever the segments were. Of UDP it gives one whole datagram at a time. The
 dialogue answers with a Reading. It never sees a packet, chooses no port and opens nothing. The engine checks
 every endpoint before it acts: is the address the speaker's own, is the port 1024 or more, is there room?
 

@@ -1,15 +1,15 @@
 """One FTP control connection (RFC 959, 2228, 2428), line by line.
 
-What is stored: of each side the line that has begun; the commands that wait for their reply (`pipeline`);
-whether the client has logged in; whether a reply of several lines is under way. Who writes: each line that
-was read whole. What ends it: the dialogue leaves, or the session ends.
+What is stored: of each side the line that has begun, and the commands that wait for their reply (`pipeline`).
+Also whether the client has logged in, and whether a reply of several lines is under way. Who writes: each
+line that was read whole. What ends it: the dialogue leaves, or the session ends.
 
 An endpoint counts only between a login and the next one, and only from the internal side. 227 and 229 count
-only as the reply to PASV and EPSV. A command before the login was answered is not acted on: it looks like a
+only as the reply to PASV and EPSV. A command before the login was answered is not acted on. It looks like a
 command that a page made a browser send, and the server refuses it anyway.
 
-The client's first command and the server's first line must be FTP's, and no line of the client may be HTTP's;
-otherwise another protocol uses the port, and the dialogue leaves. It also leaves when AUTH is accepted: the
+The client's first command and the server's first line must be FTP's, and no line of the client may be HTTP's.
+Otherwise another protocol uses the port, and the dialogue leaves. It also leaves when AUTH is accepted: the
 bytes behind it are encrypted. It does not come back for CCC.
 """
 

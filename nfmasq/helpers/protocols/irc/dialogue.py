@@ -1,8 +1,8 @@
 """One IRC client's connection to a server (RFC 1459, 2812, IRCv3 message tags), line by line.
 
-What is stored: of each side the line that has begun, and whether the side has begun like IRC; whether the
-server has welcomed the client. Who writes: each line that was read. What ends it: the dialogue leaves, or the
-session ends.
+What is stored: of each side the line that has begun, and whether the side has begun like IRC. Also whether
+the server has welcomed the client. Who writes: each line that was read. What ends it: the dialogue leaves, or
+the session ends.
 
 DCC is a CTCP message: it stands between two \\x01 in the text of a PRIVMSG or NOTICE, and nowhere else. `dcc`
 reads it. No line of the client may be HTTP's: a script can make a browser begin with NICK.
