@@ -30,17 +30,39 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+def higher_shelves(shelf: str, text: str) -> set[str]:
+    """The shelves above this one that the text of a stage names, in whichever form of cimport."""
+    named = set(re.findall(r"nfmasq\._hot\.(\w+)", text))
+    for names in re.findall(r"from nfmasq\._hot c?import (\([^)]*\)|.*)", text):
+        named |= set(re.findall(r"\w+", names))
+    return named & {*SHELVES[SHELVES.index(shelf) + 1 :]}
+
+
 @pytest.mark.parametrize("shelf", SHELVES)
 def test_a_shelf_of_the_core_knows_only_lower_ones(shelf: str) -> None:
     """A stage may ask the state; the state knows no stage."""
-    higher = SHELVES[SHELVES.index(shelf) + 1 :]
     upwards = [
-        f"{name_of(path)} cimports {found[0]}"
+        f"{name_of(path)} names {higher}"
         for path in sorted((PACKAGE / "_hot" / shelf).glob("*.px[di]"))
-        for found in re.finditer(r"nfmasq\._hot\.(\w+)\.\w+", path.read_text(encoding="utf-8"))
-        if found[1] in higher
+        if (higher := higher_shelves(shelf, path.read_text(encoding="utf-8")))
     ]
     assert not upwards
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from nfmasq._hot.way cimport limits",
+        "from nfmasq._hot.way.limits cimport is_full",
+        "cimport nfmasq._hot.way.limits as limits",
+        "from nfmasq._hot cimport state, way",
+        "from nfmasq._hot cimport (\n    state,\n    way,\n)",
+    ],
+)
+def test_every_form_of_cimport_counts(line: str) -> None:
+    """`calls` stands above `way`, `state` below."""
+    assert higher_shelves("state", line) == {"way"}
+    assert higher_shelves("calls", line) == set()
 
 
 def test_every_stage_lies_on_a_shelf() -> None:
@@ -116,13 +138,29 @@ def test_no_class_is_too_long() -> None:
     assert not long
 
 
+def holds_a_test(path: Path) -> bool:
+    """Does the file hold a test? A docstring alone is none."""
+    return (
+        path.exists()
+        and re.search(r"^\s*(async )?def test_", path.read_text(encoding="utf-8"), re.M) is not None
+    )
+
+
+def test_a_file_without_a_test_is_none(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text('"""def test_ is in the docstring alone."""\n', encoding="utf-8")
+    assert not holds_a_test(tmp_path / "test_it.py")
+    assert not holds_a_test(tmp_path / "test_missing.py")
+    assert holds_a_test(Path(__file__))
+
+
 def test_every_module_has_a_test_of_its_name() -> None:
     """tests/FOLDER/test_MODULE.py, or a line in the list of modules that another test covers."""
     own, covered = [], set()
     for path in MODULES:
         place = path.relative_to(PACKAGE)
         line = next((each for each in (str(place), f"{place.parent}/*") if each in WITHOUT_TEST), None)
-        if path.stem == "__init__" or (TESTS / place.parent / f"test_{place.stem.lstrip('_')}.py").exists():
+        tester = TESTS / place.parent / f"test_{place.stem.lstrip('_')}.py"
+        if path.stem == "__init__" or holds_a_test(tester):
             continue
         own += [str(place)] if line is None else []
         covered.add(line)
@@ -133,7 +171,19 @@ def test_every_module_has_a_test_of_its_name() -> None:
 @pytest.mark.parametrize("tester", sorted(set(WITHOUT_TEST.values())))
 def test_the_test_that_is_named_instead_is_there(tester: str) -> None:
     """A name in the list that leads nowhere would hide a module without any test."""
-    assert (ROOT / tester).exists()
+    assert holds_a_test(ROOT / tester)
+
+
+BOUND = re.compile(r"^_?(MOST_\w+|LAST_PORT)(?:: [^=]+)? = ", re.MULTILINE)
+
+
+def test_a_bound_has_a_name_of_its_own() -> None:
+    """Constants of one name and different values are mixed up sooner or later."""
+    homes: dict[str, list[str]] = {}
+    for path in MODULES:
+        for name in BOUND.findall(path.read_text(encoding="utf-8")):
+            homes.setdefault(name, []).append(name_of(path))
+    assert not {name: found for name, found in homes.items() if len(found) > 1}
 
 
 PROSE = [ROOT / "README.md", ROOT / "deploy" / "nfmasq.toml", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -44,20 +44,16 @@ def plan_options(names: list[str]) -> Callable[[Callable[..., None]], Callable[.
     """The options that say what is measured, and for how long; names: of what --only takes."""
     options = (
         click.option("--quick", is_flag=True, help="The short form: one round, half a second a measurement."),
-        click.option("--rounds", type=click.IntRange(min=1), show_default="5", help="Rounds to take."),
+        click.option("--rounds", type=click.IntRange(min=1), help="Rounds to take; default: 5."),
         click.option(
             "--seconds",
             type=click.FloatRange(min=0.5, max=60),
-            show_default="3",
-            help="Length of each measurement.",
+            help="Length of each measurement; default: 3.",
         ),
         click.option(
             "--workers",
-            "--queues",
-            "workers",
             type=click.IntRange(min=1, max=64),
-            show_default="as the daemon: one for every two processors",
-            help="Workers of nfmasq and of the floors.",
+            help="Workers of nfmasq and of the floors; default: one for every two processors, as the daemon.",
         ),
         click.option(
             "--senders",
@@ -92,18 +88,28 @@ Examples:
   sudo nfmasq bench --rounds 3 --only small-packets --only floor --only nfmasq
   sudo nfmasq bench --json > figures.json
 
+\b
+Floors are queue programs that do less than nfmasq, so they bound what it can reach:
+  floor              accepts every batch of packets unchanged
+  rewriting floor    also rewrites every packet, without a table
+
 Run it on a machine that has nothing else to do. All of it happens in network namespaces of its own. The bench
 leaves this machine's network alone, and nothing stays."""
 )
 @plan_options(NAMES)
 @click.option("--report", is_flag=False, flag_value="here", hidden=True, callback=_for_developers)
+@click.option("--queues", type=click.IntRange(min=1, max=64), hidden=True)
 @click.option("--core", is_flag=True, hidden=True, callback=_for_developers)
-def bench(*, workers: int | None, for_programs: bool, only: tuple[str, ...], **options: Any) -> None:
-    """Measure nfmasq against plain forwarding, the kernel's MASQUERADE, bare queue programs and a scapy loop.
+def bench(
+    *, workers: int | None, queues: int | None, for_programs: bool, only: tuple[str, ...], **options: Any
+) -> None:
+    """Measure nfmasq against plain forwarding, the kernel's MASQUERADE, floors and a scapy loop.
 
-    One run, interleaved, medians. The output is a table of figures, one of ratios, and the targets of each.
+    The measurements take turns in one run; the figures are medians. The output is a table of figures, a table
+    of ratios, and the targets.
     """
     del options["report"], options["core"]
+    workers = options.pop("queues") or workers
     need_privilege_and_programs()
     with_scapy = has_scapy()
     plan = choose(Choice(only=frozenset(only), **options), workers_of(workers), with_scapy=with_scapy)

@@ -1,43 +1,25 @@
 """`nfmasq forwards`: the list of forwards, and the commands that add and remove one."""
 
-from typing import Any
 from urllib.parse import quote
 
 import click
 
 from nfmasq.cli.ask import client_command, print_json
-from nfmasq.cli.lists import help_of, options_of, show
+from nfmasq.cli.lists import group_of
 from nfmasq.control.client import Client
 from nfmasq.control.listings import FORWARDS
 
 _SOURCES = """
 
 \b
-SOURCE: config: of the configuration file; runtime: added by a command, lasts until the daemon ends;
-kept: added with --persist.
+SOURCE says where a forward is from, and how long it lasts:
+  config     of the configuration file
+  runtime    added by a command; ends with the daemon
+  kept       added with --persist; the next daemon has it too
+
 Where two forwards claim a packet, the more specific one counts."""
 
-_help = help_of(FORWARDS)
-
-
-@click.group(invoke_without_command=True, help=_help.text + _SOURCES, epilog=_help.epilog)
-@options_of(FORWARDS)
-@client_command
-def forwards(client: Client, as_json: bool, **asked: Any) -> None:
-    """The list, unless a subcommand is given."""
-    context = click.get_current_context()
-    if context.invoked_subcommand is None:
-        show(FORWARDS, client, as_json, **asked)
-    else:  # `forwards --socket PATH add …` is as good as `forwards add --socket PATH …`
-        context.default_map = {context.invoked_subcommand: {**asked, "path": client.path, "as_json": as_json}}
-
-
-@forwards.command(name="list")
-@options_of(FORWARDS)
-@client_command
-def list_(client: Client, as_json: bool, **asked: Any) -> None:
-    """The list, as without a subcommand."""
-    show(FORWARDS, client, as_json, **asked)
+forwards = group_of(FORWARDS, _SOURCES)
 
 
 @forwards.command(
@@ -75,8 +57,8 @@ Next: `nfmasq forwards` lists it; `nfmasq forwards remove ID` ends it."""
 def add(client: Client, as_json: bool, to: tuple[str, ...], persist: bool, **keys: str | None) -> None:
     """Forward external endpoints to internal hosts from now on.
 
-    The options mean the same as the keys of a [[forward]] in the configuration. A default host gets what
-    no mapping and no other forward claims.
+    The options mean the same as the keys of a [[forward]] in the configuration. A default host gets the
+    packets that no mapping and no other forward claims.
     """
     given = {key: value for key, value in keys.items() if value is not None}
     answer = client.post("/v1/forwards", {**given, "to": list(to), "persist": persist})

@@ -1,12 +1,11 @@
 """`nfmasq helpers`: the list of helpers, and the commands that enable and disable one."""
 
-from typing import Any
 from urllib.parse import quote
 
 import click
 
 from nfmasq.cli.ask import client_command, print_json
-from nfmasq.cli.lists import help_of, options_of, show
+from nfmasq.cli.lists import group_of
 from nfmasq.control.client import Answer, Client
 from nfmasq.control.listings import HELPERS
 
@@ -15,11 +14,9 @@ _COLUMNS = """
 \b
 SEEN: messages that carry an endpoint.
 REWRITTEN: messages in which the endpoint was replaced.
-REFUSED: messages not acted on; --json names the reasons.
+NOT ACTED ON: messages that the helper left alone; --json has the reasons.
 ERRORS: sessions that lost their helper by a fault of it.
 OTHERWISE: networks whose setting differs from ON."""
-
-_help = help_of(HELPERS)
 
 _internal = click.option(
     "--internal",
@@ -28,24 +25,7 @@ _internal = click.option(
 )
 
 
-@click.group(invoke_without_command=True, help=_help.text + _COLUMNS, epilog=_help.epilog)
-@options_of(HELPERS)
-@client_command
-def helpers(client: Client, as_json: bool, **asked: Any) -> None:
-    """The list, unless a subcommand is given."""
-    context = click.get_current_context()
-    if context.invoked_subcommand is None:
-        show(HELPERS, client, as_json, **asked)
-    else:  # `helpers --socket PATH enable …` is as good as `helpers enable --socket PATH …`
-        context.default_map = {context.invoked_subcommand: {**asked, "path": client.path, "as_json": as_json}}
-
-
-@helpers.command(name="list")
-@options_of(HELPERS)
-@client_command
-def list_(client: Client, as_json: bool, **asked: Any) -> None:
-    """The list, as without a subcommand."""
-    show(HELPERS, client, as_json, **asked)
+helpers = group_of(HELPERS, _COLUMNS)
 
 
 @helpers.command(

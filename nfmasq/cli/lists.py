@@ -133,10 +133,30 @@ def _say_more(following: object) -> None:
         click.echo(f"There are more: --after {following}", err=True)
 
 
-def _command(listing: Listing) -> click.Command:
+def group_of(listing: Listing, more: str) -> click.Group:
+    """The group of a list that has subcommands: it prints the list where none is given, as `list` does.
+
+    more: what its help explains in addition.
+    """
     about = help_of(listing)
 
-    @click.command(name=listing.name, help=about.text, epilog=about.epilog)
+    @click.group(name=listing.name, invoke_without_command=True, help=about.text + more, epilog=about.epilog)
+    @options_of(listing)
+    @client_command
+    def group(client: Client, as_json: bool, **asked: Any) -> None:
+        context = click.get_current_context()
+        if context.invoked_subcommand is None:
+            show(listing, client, as_json, **asked)
+            return
+        # The options may stand before the subcommand: `forwards --socket PATH add …`.
+        context.default_map = {context.invoked_subcommand: {**asked, "path": client.path, "as_json": as_json}}
+
+    group.add_command(_command(listing, "list", Help("The list, as without a subcommand.", "")))
+    return group
+
+
+def _command(listing: Listing, name: str, about: Help) -> click.Command:
+    @click.command(name=name, help=about.text, epilog=about.epilog)
     @options_of(listing)
     @client_command
     def command(client: Client, as_json: bool, **asked: Any) -> None:
@@ -145,5 +165,5 @@ def _command(listing: Listing) -> click.Command:
     return command
 
 
-COMMANDS = {name: _command(listing) for name, listing in LISTINGS.items()}
+COMMANDS = {name: _command(listing, name, help_of(listing)) for name, listing in LISTINGS.items()}
 """A command for each list. Two are groups of their own instead: see `forwards` and `helpers`."""

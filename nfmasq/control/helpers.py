@@ -25,23 +25,27 @@ class HelperNetwork(TypedDict):
 
 
 class Helper(TypedDict):
-    """One helper. enabled: outside its networks, of which the first one counts: the narrowest.
-
-    sessions: those it reads now. messages: seen, rewritten, refused (not acted on), error. refused: the
-    messages not acted on, by reason. seconds: of processor time so far.
-    """
+    """One helper, and what was counted of it."""
 
     name: str
     about: str
     enabled: bool
+    """For hosts outside its networks."""
     networks: list[HelperNetwork]
+    """The narrowest first; of those that hold a host, the first counts."""
     transport: str
     ports: list[int]
     options: dict[str, str]
     sessions: int
+    """Sessions it reads now."""
     messages: dict[str, int]
+    """By result: seen, rewritten, not_acted_on, error. `refused` is the older name of not_acted_on."""
+    not_acted_on: dict[str, int]
+    """Messages not acted on, by reason."""
     refused: dict[str, int]
+    """The older name of not_acted_on."""
     seconds: float
+    """Processor time so far."""
 
 
 class SetHelper(TypedDict):
@@ -111,6 +115,7 @@ def _setting_of(asked: dict[str, Any]) -> tuple[bool, IPv4Network | None]:
 
 def _row(entry: Entry, counters: Mapping[str, HelperCounters]) -> Helper:
     counted = counters.get(entry.name, HelperCounters())
+    by_result = counted.by_result()
     return {
         "name": entry.name,
         "about": entry.helper.about,
@@ -120,7 +125,8 @@ def _row(entry: Entry, counters: Mapping[str, HelperCounters]) -> Helper:
         "ports": list(entry.ports),
         "options": {key: str(value) for key, value in entry.options.items()},
         "sessions": counted.sessions,
-        "messages": counted.by_result(),
-        "refused": dict(counted.refused),
+        "messages": {**by_result, "not_acted_on": by_result["refused"]},
+        "not_acted_on": dict(counted.not_acted_on),
+        "refused": dict(counted.not_acted_on),
         "seconds": counted.seconds,
     }

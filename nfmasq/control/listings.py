@@ -163,7 +163,7 @@ FORWARDS = Listing(
         Column("to", "TO", 0, shown=lambda row: ", ".join(row["to"])),
     ),
     filters=(
-        HOST._replace(about="Only forwards to this address, or of it."),
+        HOST._replace(about="Only forwards to this internal host, or of this external address."),
         PORT._replace(about="Only forwards with this port."),
         PROTOCOL._replace(about="Only forwards that take this protocol."),
     ),
@@ -189,7 +189,7 @@ HELPERS = Listing(
         _SESSIONS,
         _messages("seen", "SEEN", 6),
         _messages("rewritten", "REWRITTEN", 9),
-        _messages("refused", "REFUSED", 7),
+        _messages("not_acted_on", "NOT ACTED ON", 12),
         _messages("error", "ERRORS", 6),
         Column("networks", "OTHERWISE", 0, shown=_exceptions),
     ),
@@ -204,7 +204,7 @@ DROPS = Listing(
     about="Why packets were dropped since the start, and how many.",
     more="The most frequent reason comes first.",
     examples=("watch nfmasq drops",),
-    next="`nfmasq doctor` when a reason speaks of the router itself.",
+    next="`nfmasq doctor` when the class is fault.",
     columns=(
         Column("count", "PACKETS", 9, right=True),
         Column("reason", "REASON", 22),
@@ -213,7 +213,7 @@ DROPS = Listing(
     ),
     busiest="count",
     idle=lambda row: not row["count"],
-    idle_are="Reasons that never happened too.",
+    idle_are="Also reasons with a count of 0.",
     empty="No packet was dropped.",
     on_page=True,
 )

@@ -92,7 +92,7 @@ class Helpers(Protocol):
         """The counters of each, by name."""
 
     def expectations(self) -> int:
-        """How many expectations no session has met yet."""
+        """How many expectations wait for their session."""
 
     async def set_enabled(self, name: str, enabled: bool, network: IPv4Network | None) -> helpers.Entry:
         """Enable or disable a helper for one network's hosts, or all. Raises NoSuchHelper, HelperRefused."""

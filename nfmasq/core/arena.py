@@ -1,7 +1,7 @@
 """The file that sessions live in: a daemon that was killed recovers them when it starts.
 
-What is stored: a page of header, then a record for every session the table may hold (`_hot/table.pxd`). The
-file is sparse: what was never used takes no memory, so a large capacity costs nothing.
+What is stored: a page of header, then a record for every session the table may hold
+(`_hot/state/table.pxd`). The file is sparse: records that were never used take no memory.
 Who may write: the one process that has the file locked. What ends it: a reboot, for the times inside
 are of that boot; it belongs on a tmpfs.
 """
@@ -22,6 +22,11 @@ TOP_OFFSET = 20
 """Where in the header the table keeps the highest record ever used."""
 
 
+def size_of(capacity: int) -> int:
+    """Bytes of the file for this many sessions. Record 0 is never used."""
+    return mmap.PAGESIZE + RECORD * (capacity + 1)
+
+
 def boot_id() -> bytes:
     """The sixteen bytes the kernel names this boot by."""
     text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
@@ -39,7 +44,7 @@ class Arena:
     def __init__(self, path: str | None, capacity: int) -> None:
         self.warning = ""
         self._fd = -1
-        size = mmap.PAGESIZE + RECORD * (capacity + 1)
+        size = size_of(capacity)
         if path is None:
             self.memory = mmap.mmap(-1, size)
             self._begin(capacity)
@@ -80,7 +85,7 @@ class Arena:
             "it is no state file of nfmasq": magic != MAGIC,
             f"its layout is version {layout}, this is version {LAYOUT}": (layout, record) != (LAYOUT, RECORD),
             "it is from before the last reboot": boot != boot_id(),
-            "it is cut short": size < mmap.PAGESIZE + RECORD * (top + 1),
+            "it is cut short": size < size_of(top),
             f"it holds up to {top} sessions, limits.sessions allows {capacity}": top > capacity,
         }
         return next((fault for fault, is_so in faults.items() if is_so), "")

@@ -38,58 +38,78 @@ class Icmp(IntEnum):
 
 
 class Reason(NamedTuple):
-    """One reason. name: in metrics and on the command line. sentence: for people, 100 characters at most."""
+    """One reason. Each states its ICMP decision: there is no default."""
 
     name: str
+    """In metrics and on the command line."""
     kind: Kind
     sentence: str
-    icmp: Icmp = Icmp.NONE
+    """For people: 100 characters at most."""
+    icmp: Icmp
 
 
 NOISE, REFUSED, LIMIT, FAULT = Kind
 
 ROWS: tuple[Reason, ...] = (
     # The packet's own shape.
-    Reason("message_invalid", FAULT, "The kernel's message about the packet could not be read."),
-    Reason("oversized", FAULT, "The packet is longer than a netfilter queue can hand back (65531 bytes)."),
-    Reason("truncated", NOISE, "The packet is shorter than its own headers say."),
-    Reason("not_ipv4", NOISE, "The packet is not IPv4."),
-    Reason("ip_header_invalid", NOISE, "The IP header's lengths contradict each other."),
-    Reason("ip_options_invalid", NOISE, "The IP options run past the header or into each other."),
+    Reason("message_invalid", FAULT, "The kernel's message about the packet could not be read.", Icmp.NONE),
+    Reason(
+        "oversized",
+        FAULT,
+        "The packet is longer than a netfilter queue can hand back (65531 bytes).",
+        Icmp.NONE,
+    ),
+    Reason("truncated", NOISE, "The packet is shorter than its own headers say.", Icmp.NONE),
+    Reason("not_ipv4", NOISE, "The packet is not IPv4.", Icmp.NONE),
+    Reason("ip_header_invalid", NOISE, "The IP header's lengths contradict each other.", Icmp.NONE),
+    Reason("ip_options_invalid", NOISE, "The IP options run past the header or into each other.", Icmp.NONE),
     Reason(
         "source_routed",
         REFUSED,
         "The packet asks for a route of its own choice (loose or strict source routing).",
+        Icmp.NONE,
     ),
-    Reason("fragment", FAULT, "A fragment arrived that the kernel had not reassembled."),
+    Reason("fragment", FAULT, "A fragment arrived that the kernel had not reassembled.", Icmp.NONE),
     Reason(
-        "tcp_header_invalid", NOISE, "The TCP header is longer than the segment, or shorter than 20 bytes."
+        "tcp_header_invalid",
+        NOISE,
+        "The TCP header is longer than the segment, or shorter than 20 bytes.",
+        Icmp.NONE,
     ),
     Reason(
         "tcp_flags_invalid",
         NOISE,
         "The TCP flags make no sense together (none, SYN with FIN, FIN without ACK …).",
+        Icmp.NONE,
     ),
-    Reason("udp_length_invalid", NOISE, "The UDP length is below 8 or past the end of the packet."),
-    Reason("port_zero", NOISE, "A TCP or UDP port is 0, so no answer could be sent."),
-    Reason("icmp_checksum_wrong", NOISE, "An ICMP error has a wrong checksum (RFC 5508 REQ-3)."),
+    Reason(
+        "udp_length_invalid", NOISE, "The UDP length is below 8 or past the end of the packet.", Icmp.NONE
+    ),
+    Reason("port_zero", NOISE, "A TCP or UDP port is 0, so no answer could be sent.", Icmp.NONE),
+    Reason("icmp_checksum_wrong", NOISE, "An ICMP error has a wrong checksum (RFC 5508 REQ-3).", Icmp.NONE),
     Reason(
         "icmp_type_unsupported",
         REFUSED,
         "An ICMP message is no query and no error that a NAT passes on (RFC 5508).",
+        Icmp.NONE,
     ),
     Reason(
-        "icmp_quote_truncated", NOISE, "An ICMP error quotes too little of its packet to find the session."
+        "icmp_quote_truncated",
+        NOISE,
+        "An ICMP error quotes too little of its packet to find the session.",
+        Icmp.NONE,
     ),
     Reason(
         "icmp_quote_invalid",
         NOISE,
         "An ICMP error quotes a damaged packet, or one that its receiver did not send.",
+        Icmp.NONE,
     ),
     Reason(
         "protocol_untranslatable",
         REFUSED,
         "The protocol authenticates the addresses (AH), so no NAT can pass it.",
+        Icmp.NONE,
     ),
     # Where the packet comes from and goes to.
     Reason(
@@ -102,23 +122,29 @@ ROWS: tuple[Reason, ...] = (
         "source_not_internal",
         REFUSED,
         "The source is in no network behind the router: spoofed, or a route is missing.",
+        Icmp.NONE,
     ),
-    Reason("source_martian", NOISE, "No host can have the source (loopback, multicast, this network)."),
-    Reason("source_internal", REFUSED, "A packet from outside claims an internal source."),
+    Reason(
+        "source_martian", NOISE, "No host can have the source (loopback, multicast, this network).", Icmp.NONE
+    ),
+    Reason("source_internal", REFUSED, "A packet from outside claims an internal source.", Icmp.NONE),
     Reason(
         "source_ours",
         REFUSED,
         "A packet from outside claims the router's own external address as its source.",
+        Icmp.NONE,
     ),
     Reason(
         "destination_martian",
         NOISE,
         "No host outside can have the destination (loopback, multicast, broadcast).",
+        Icmp.NONE,
     ),
     Reason(
         "destination_internal",
         REFUSED,
         "A packet from outside, or about to go there, is addressed to an internal host.",
+        Icmp.NONE,
     ),
     # What is known of its session.
     Reason("no_mapping", NOISE, "No internal host uses this external endpoint.", Icmp.PORT_UNREACHABLE),
@@ -132,23 +158,32 @@ ROWS: tuple[Reason, ...] = (
         "tcp_no_session",
         NOISE,
         "A TCP segment belongs to a connection whose beginning was not seen, or that has expired.",
+        Icmp.NONE,
     ),
     Reason(
-        "tcp_out_of_window", NOISE, "A TCP segment's sequence numbers lie outside its connection's window."
+        "tcp_out_of_window",
+        NOISE,
+        "A TCP segment's sequence numbers lie outside its connection's window.",
+        Icmp.NONE,
     ),
     Reason(
-        "icmp_no_session", NOISE, "An ICMP reply belongs to a query that was not seen, or that has expired."
+        "icmp_no_session",
+        NOISE,
+        "An ICMP reply belongs to a query that was not seen, or that has expired.",
+        Icmp.NONE,
     ),
-    Reason("icmp_error_unmatched", NOISE, "An ICMP error is about a packet of no session."),
+    Reason("icmp_error_unmatched", NOISE, "An ICMP error is about a packet of no session.", Icmp.NONE),
     Reason(
         "icmp_quote_out_of_window",
         NOISE,
         "An ICMP error quotes a TCP segment that is not under way: it is forged, or late.",
+        Icmp.NONE,
     ),
     Reason(
         "hairpin_lost",
         FAULT,
         "A hairpinned packet's session ended between its two passes through the router.",
+        Icmp.NONE,
     ),
     Reason(
         "other_uplink",
@@ -157,7 +192,10 @@ ROWS: tuple[Reason, ...] = (
         Icmp.HOST_UNREACHABLE,
     ),
     Reason(
-        "helpers_busy", LIMIT, "The helpers have not read earlier packets yet; the sender will retransmit."
+        "helpers_busy",
+        LIMIT,
+        "The helpers have not read earlier packets yet; the sender will retransmit.",
+        Icmp.NONE,
     ),
     # What room is left for a new session.
     Reason(

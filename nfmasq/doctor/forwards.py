@@ -7,6 +7,7 @@ router's own that begins from such a port never gets its answers.
 from typing import TYPE_CHECKING
 
 from nfmasq.config import forwards_of
+from nfmasq.config.addresses import LAST_PORT
 from nfmasq.diversion.claims import Span, claimed_by, merge
 from nfmasq.doctor.check import Check
 from nfmasq.machine.local_ports import local_ports, local_range
@@ -14,8 +15,6 @@ from nfmasq.machine.sysctl import sysctl
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
-
-_LAST_PORT = 65535
 
 
 def forwards(config: "Config") -> Check:
@@ -32,7 +31,7 @@ def forwards(config: "Config") -> Check:
             f"the router's own connections may begin from forwarded ports ({text}), and then get no answers",
             f"sysctl -w net.ipv4.ip_local_reserved_ports={text}, in addition to the ports reserved already",
         )
-    own_sockets = local_ports(1, _LAST_PORT)
+    own_sockets = local_ports(1, LAST_PORT)
     for transport, sockets in zip(("tcp", "udp"), own_sockets, strict=True):
         hidden = [
             port

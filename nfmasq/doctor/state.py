@@ -4,13 +4,12 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from nfmasq.core.arena import size_of
 from nfmasq.doctor.check import Check
 from nfmasq.machine.filesystems import filesystem
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
-
-BYTES_A_SESSION = 256
 
 
 def state(config: "Config") -> Check:
@@ -31,7 +30,7 @@ def state(config: "Config") -> Check:
             f"{path} would lie on {kind} ({point}): the kernel writes every change of the table to the disk",
             "set engine.state to a file on a tmpfs, such as /run/nfmasq/state",
         )
-    needed, free = config.limits.sessions * BYTES_A_SESSION, shutil.disk_usage(place).free
+    needed, free = size_of(config.limits.sessions), shutil.disk_usage(place).free
     if free < needed:
         return Check(
             name,

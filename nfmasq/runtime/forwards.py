@@ -1,6 +1,6 @@
 """All forwards of a running daemon: the configuration's, and those added while it runs.
 
-What is stored: the forwards, each with its source, in an immutable tuple that is replaced whole; and the
+What is stored: the forwards, each with its source, in an immutable tuple that is replaced whole. Also the
 faults of the file of kept ones. Only the daemon's hand calls the methods that change something; any thread
 may read `entries`. An added forward ends when it is removed, or at a stop unless it is kept. It also ends
 when a reload or a start brings a configuration that clashes with it; a warning then names it.

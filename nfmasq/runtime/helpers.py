@@ -1,9 +1,9 @@
 """The switchboard: for whom each helper is enabled, and which sessions the core gives it.
 
 What is stored: an entry for each helper that could be loaded, in an immutable mapping that is replaced as a
-whole; how long an expectation waits; and which helpers do not fit into the core. Who writes: the daemon's
-control thread alone; any thread may read `entries`. What ends a change: the next one for the same helper, or
-a reload, which sets everything as the file says.
+whole. Also how long an expectation waits, and which helpers do not fit into the core. Who writes: the
+daemon's control thread alone; any thread may read `entries`. What ends a change: the next one for the same
+helper, or a reload, which sets everything as the file says.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -14,7 +14,7 @@ from nfmasq import __version__
 from nfmasq._fastpath import REASONS
 from nfmasq.control.running import Running
 from nfmasq.core.policy import TRANSPORTS
-from nfmasq.helpers.kit.base import REFUSALS
+from nfmasq.helpers.kit.base import NOT_ACTED_ON
 from nfmasq.web.rows import (
     Kind,
     MetricRow,
@@ -143,8 +143,14 @@ METRICS: tuple[MetricRow, ...] = (
         by_queue(lambda queues: queues.own.overruns),
     ),
     counter(
-        "nfmasq_queue_refused_verdicts",
+        "nfmasq_queue_rejected_verdicts",
         "Verdicts the kernel rejected.",
+        _QUEUE,
+        by_queue(lambda queues: queues.own.refused),
+    ),
+    counter(
+        "nfmasq_queue_refused_verdicts",
+        "The older name of nfmasq_queue_rejected_verdicts_total.",
         _QUEUE,
         by_queue(lambda queues: queues.own.refused),
     ),
@@ -174,7 +180,7 @@ METRICS: tuple[MetricRow, ...] = (
         "nfmasq_helper_refused",
         "Messages not acted on, by reason.",
         ("helper", "reason"),
-        of_helpers(lambda own: [(reason, own.refused.get(reason, 0)) for reason in REFUSALS]),
+        of_helpers(lambda own: [(reason, own.not_acted_on.get(reason, 0)) for reason in NOT_ACTED_ON]),
     ),
     MetricRow(
         "nfmasq_helper_duration_seconds",
@@ -185,7 +191,7 @@ METRICS: tuple[MetricRow, ...] = (
     ),
     gauge(
         "nfmasq_expectations",
-        "Expectations that no session has met yet.",
+        "Expectations whose session has not begun.",
         (),
         one(lambda seen: seen.expectations),
     ),

@@ -1,15 +1,13 @@
-"""/v1/forwards and `nfmasq forwards`, over a real socket."""
+"""/v1/forwards, over a real socket."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from support.behind import CLIENT, EXTERNAL, OTHER_CLIENT, Bare, forwarding, speak
 
-from nfmasq.cli import main
 from nfmasq.control.client import Client, Refused
 from nfmasq.runtime.forwards import Forwards
 
@@ -127,38 +125,3 @@ def test_the_sessions_by_a_forwards_endpoints_are_counted(running: Bare, client:
     around = {"protocol": "udp", "external_port": "1024-32767", "to": str(OTHER_CLIENT)}
     assert client.post("/v1/forwards", around)["sessions"] == 1
     assert [row["sessions"] for row in client.get("/v1/forwards")["forwards"]] == [0, 1, 1]
-
-
-def test_the_command_adds_lists_and_removes(command: Command) -> None:
-    added = command("forwards", "add", "--protocol", "tcp", "--port", "80", "--to", f"{CLIENT}", "--persist")
-    assert (added.exit_code, added.output) == (0, "forward tcp-80 added, and kept\n")
-    listed = command("forwards").output.splitlines()
-    assert [line.split() for line in listed[1:]] == [
-        ["tcp-8080", "config", "tcp", "*:8080", "0", f"{CLIENT}:80"],
-        ["tcp-80", "kept", "tcp", "*:80", "0", f"{CLIENT}"],
-    ]
-    assert command("forwards", "list").output.splitlines() == listed
-    assert json.loads(command("forwards", "list", "--json").output)["forwards"][1]["id"] == "tcp-80"
-    assert command("forwards", "remove", "tcp-80").output == "forward tcp-80 removed\n"
-    assert len(json.loads(command("forwards", "--json").output)["forwards"]) == 1
-
-
-def test_options_stand_before_or_after_the_word(socket_path: Path) -> None:
-    for arguments in (
-        ["forwards", "--socket", str(socket_path), "--json", "list"],
-        ["forwards", "list", "--socket", str(socket_path), "--json"],
-    ):
-        assert json.loads(CliRunner().invoke(main, arguments).output)["forwards"][0]["id"] == "tcp-8080"
-
-
-def test_the_command_says_in_one_line_what_is_wrong(command: Command) -> None:
-    wrong = command("forwards", "add", "--protocol", "tpc", "--to", str(CLIENT))
-    assert wrong.exit_code == 2
-    assert wrong.stderr == 'nfmasq: protocol: no such protocol: "tpc"; did you mean "tcp"?\n'
-    clash = command("forwards", "add", "--protocol", "tcp", "--port", "8080", "--to", str(CLIENT))
-    assert clash.exit_code == 1
-    assert "tcp 8080 is forwarded already, by tcp-8080" in clash.stderr
-    assert clash.stderr.count("\n") == 1
-    unknown = command("forwards", "remove", "../status")
-    assert (unknown.exit_code, unknown.stderr.count("\n")) == (1, 1)
-    assert command("forwards", "add").exit_code == 2

@@ -1,6 +1,5 @@
-"""The helpers by API, by command, in metrics and on the page: a real board and engine behind, no traffic."""
+"""The helpers by API, in metrics and on the page: a real board and engine behind, no traffic."""
 
-import json
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -16,14 +15,14 @@ from nfmasq.config import HelperConfig
 from nfmasq.control.client import Client, Refused
 from nfmasq.core.policy import Policy, Uplink
 from nfmasq.daemon.helping import Helping
-from nfmasq.helpers.kit.base import REFUSALS
+from nfmasq.helpers.kit.base import NOT_ACTED_ON
 from nfmasq.helpers.protocols import NAMES
 
 Command = Callable[..., Result]
 GUESTS = "192.168.2.0/24"
 SHAPE = {
     "name", "about", "enabled", "networks", "transport", "ports", "options", "sessions", "messages",
-    "refused", "seconds",
+    "not_acted_on", "refused", "seconds",
 }  # fmt: skip
 
 
@@ -55,8 +54,10 @@ def test_the_list_has_each_helper_with_the_fixed_shape(client: Client) -> None:
     assert all(set(row) == SHAPE for row in helpers.values())
     ftp = helpers["ftp"]
     assert (ftp["enabled"], ftp["networks"], ftp["transport"], ftp["ports"]) == (True, [], "tcp", [21])
-    assert ftp["messages"] == {"seen": 0, "rewritten": 0, "refused": 0, "error": 0}
-    assert ftp["refused"] == dict.fromkeys(REFUSALS, 0)
+    assert ftp["messages"] == {
+        "seen": 0, "rewritten": 0, "not_acted_on": 0, "refused": 0, "error": 0,
+    }  # fmt: skip
+    assert ftp["not_acted_on"] == ftp["refused"] == dict.fromkeys(NOT_ACTED_ON, 0)
     assert not helpers["irc"]["enabled"]
 
 
@@ -123,33 +124,6 @@ def test_sessions_say_which_helper_reads_them_and_are_found_by_it(running: Bare,
         client.get("/v1/sessions", helper="fpt")
 
 
-def test_the_command_lists_enables_and_disables(command: Command) -> None:
-    shown = command("helpers").output.splitlines()
-    assert [line.split()[0] for line in shown[1:]] == list(NAMES)
-    assert ["ftp", "on", "tcp", "21"] in [line.split()[:4] for line in shown[1:]]
-    assert ["irc", "off", "tcp", "6667"] in [line.split()[:4] for line in shown[1:]]
-    assert command("helpers", "list").output.splitlines() == shown
-    assert (
-        command("helpers", "disable", "ftp", "--internal", GUESTS).output
-        == f"helper ftp disabled for {GUESTS}\n"
-    )
-    assert command("helpers").output.splitlines()[1].endswith(f"{GUESTS} off")
-    assert command("helpers", "enable", "ftp").output == "helper ftp enabled\n"
-    assert command("helpers").output.splitlines() == shown
-    answer = json.loads(command("helpers", "--json").output)
-    assert (answer["schema"], len(answer["helpers"])) == (1, len(NAMES))
-    assert json.loads(command("helpers", "enable", "irc", "--json").output)["enabled"] is True
-
-
-def test_the_command_ends_with_the_right_code(command: Command) -> None:
-    unknown = command("helpers", "enable", "fpt")
-    assert (unknown.exit_code, unknown.stderr) == (
-        1, 'nfmasq: there is no helper "fpt"; did you mean "ftp"?\n',
-    )  # fmt: skip
-    assert command("helpers", "enable", "ftp", "--internal", "guests").exit_code == 2
-    assert command("helpers", "enable").exit_code == 2
-
-
 def test_every_helper_and_label_is_in_the_metrics_at_0_from_the_start(running: Bare) -> None:
     scraped = series(running)
     assert scraped["nfmasq_expectations", frozenset()] == 0
@@ -161,7 +135,7 @@ def test_every_helper_and_label_is_in_the_metrics_at_0_from_the_start(running: B
             assert scraped[f"nfmasq_helper_duration_seconds_{part}", own] == 0
         for result in ("seen", "rewritten", "refused", "error"):
             assert scraped["nfmasq_helper_messages_total", own | {("result", result)}] == 0
-        for reason in REFUSALS:
+        for reason in NOT_ACTED_ON:
             assert scraped["nfmasq_helper_refused_total", own | {("reason", reason)}] == 0
 
 

@@ -62,6 +62,12 @@ def test_every_reason_has_one_sentence_for_people(row: Reason) -> None:
     assert [other.sentence for other in ROWS].count(row.sentence) == 1
 
 
+def test_every_row_states_its_icmp_decision() -> None:
+    """No row gets one by default: whether a sender learns of the drop is decided with the reason."""
+    assert not Reason._field_defaults
+    assert all(isinstance(row.icmp, Icmp) for row in ROWS)
+
+
 def test_a_limit_that_is_reached_is_answered_by_icmp() -> None:
     """RFC 5508 REQ-8, RFC 6888 REQ-11. The helpers' delay is none: TCP sends again."""
     silent = {row.name for row in ROWS if row.kind is Kind.LIMIT and row.icmp is Icmp.NONE}

@@ -1,4 +1,4 @@
-"""The worker's thread, its beats, and what the kernel shows of its queue."""
+"""The worker's thread, and what the kernel shows of its queue."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,6 @@ from support.behind import filled
 
 from nfmasq._fastpath import Queue
 from nfmasq.core.worker import Worker
-from nfmasq.daemon.heartbeat import Heartbeat
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.waiting import wait_until
 from nfmasq.machine.queues import kernel_queues
@@ -49,13 +48,3 @@ def test_a_worker_that_ends_by_itself_has_failed(worker: Worker) -> None:
     worker._queue.stop()  # as if the core gave up
     wait_until(lambda: worker.failure, "the failure to be told")
     assert worker.failure == f"queue {NUMBER} ended by itself"
-
-
-def test_a_turning_worker_beats_and_a_still_one_is_stuck(worker: Worker) -> None:
-    heartbeat = Heartbeat([worker])
-    heartbeat.beat()
-    assert not heartbeat.beat()
-    assert heartbeat.problems() == [f"the worker of queue {NUMBER} is stuck"]
-    worker.start()
-    wait_until(heartbeat.beat, "the worker to turn", patience=2)
-    assert heartbeat.problems() == []

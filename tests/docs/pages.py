@@ -20,7 +20,7 @@ _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 _ITEM = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
-_SENTENCE_END = re.compile(r"(?<=[.!?])[)*_]*\s+(?=[A-Za-z0-9*(])")
+_SENTENCE_END = re.compile(r'(?<=[.!?])[)*_]*\s+(?=[A-Za-z0-9*("])')
 
 
 class Block(NamedTuple):
@@ -78,6 +78,12 @@ def sentences(page: Path) -> list[str]:
         for sentence in _SENTENCE_END.split(paragraph)
         if re.search("[a-z]", sentence)
     ]
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences of one paragraph of plain text; code in backquotes is a word."""
+    joined = _SPAN.sub("Code", " ".join(text.split()))
+    return [sentence for sentence in _SENTENCE_END.split(joined) if re.search("[a-z]", sentence)]
 
 
 def cells(page: Path) -> list[str]:

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 LISTINGS = "LISTINGS = {each.name: each for each in (SESSIONS, MAPPINGS, HOSTS, FORWARDS, HELPERS, DROPS)}"
+RATE_EXCEEDED = (
+    'Reason("rate_exceeded", LIMIT, "Sessions begin too fast (limits.new_per_second).", '
+    "Icmp.HOST_UNREACHABLE),"
+)
 SKELETON = Path("nfmasq/helpers/kit/skeleton.py")
 
 
@@ -37,14 +41,15 @@ class Step(NamedTuple):
 class Recipe(NamedTuple):
     """What is added: by the files that make it, by its users in the tree and its page, and by its tests."""
 
-    most: int
+    files: int
+    """How many files make it and follow, as the page says."""
     makes: tuple[Step, ...]
     follows: tuple[Step, ...]
     tests: tuple[Step, ...]
 
 
 REASON = Recipe(
-    2,
+    3,
     makes=(
         Step(
             "nfmasq/_hot/state/reasons.pxd",
@@ -53,7 +58,7 @@ REASON = Recipe(
         ),
         Step(
             "nfmasq/core/reasons.py",
-            '    Reason("ttl_expired", NOISE, "The packet may go no further: its time to live is 0."),\n',
+            '    Reason("ttl_expired", NOISE, "The time to live is 0: no hop is left.", Icmp.NONE),\n',
             before="# Where the packet comes from and goes to.",
         ),
     ),
@@ -78,7 +83,7 @@ REASON = Recipe(
     ),
 )
 METRIC = Recipe(
-    2,
+    1,
     makes=(
         Step(
             "nfmasq/web/metrics.py",
@@ -95,7 +100,7 @@ METRIC = Recipe(
     tests=(),
 )
 LIMIT = Recipe(
-    4,
+    7,
     makes=(
         Step(
             "nfmasq/config/sections/limits.py",
@@ -115,8 +120,24 @@ LIMIT = Recipe(
         Step(
             "nfmasq/_hot/way/limits.pxd",
             "    if packet.transport == 1 and is_full(host.sessions, limits.udp_sessions_per_host):\n"
-            "        return drop(packet, HOST_SESSIONS_FULL)\n",
+            "        return drop(packet, HOST_UDP_SESSIONS_FULL)\n",
             before="if is_full(host.sessions, limits.sessions_per_host) or (",
+        ),
+        Step(
+            "nfmasq/_hot/way/limits.pxd",
+            "from nfmasq._hot.state.reasons cimport HOST_UDP_SESSIONS_FULL\n",
+            before="from nfmasq._hot.state.rules cimport Limits",
+        ),
+        Step("nfmasq/_hot/state/reasons.pxd", "    HOST_UDP_SESSIONS_FULL\n", behind="RATE_EXCEEDED"),
+        Step(
+            "nfmasq/core/reasons.py",
+            "    Reason(\n"
+            '        "host_udp_sessions_full",\n'
+            "        LIMIT,\n"
+            '        "The internal host has too many UDP sessions (limits.udp_sessions_per_host).",\n'
+            "        Icmp.PROHIBITED,\n"
+            "    ),\n",
+            behind=RATE_EXCEEDED,
         ),
     ),
     follows=(
@@ -128,6 +149,17 @@ LIMIT = Recipe(
     ),
     tests=(
         Step(
+            "tests/core/provocations.py",
+            "    out(\n"
+            '        "one UDP session too many of a host",\n'
+            '        "host_udp_sessions_full",\n'
+            "        udp(CLIENT, 4001, SERVER, 53),\n"
+            "        udp(CLIENT, 4000, SERVER, 53),\n"
+            "        rules=policy(udp_sessions_per_host=1),\n"
+            "    ),\n",
+            behind="CASES = [",
+        ),
+        Step(
             "tests/hot/test_udp_limit.py",
             '"""A limit of the recipe."""\n\n'
             "from support.packets import udp\n"
@@ -136,7 +168,7 @@ LIMIT = Recipe(
             "    router = Router(policy(udp_sessions_per_host=1))\n"
             "    assert router.out(udp(CLIENT, 40000, SERVER, 53))\n"
             "    refused = router.try_out(udp(CLIENT, 40001, SERVER, 53))\n"
-            '    assert refused == ("host_sessions_full", b"")\n',
+            '    assert refused == ("host_udp_sessions_full", b"")\n',
         ),
     ),
 )
@@ -178,7 +210,16 @@ LIST = Recipe(
         ),
     ),
     follows=(),
-    tests=(Step("tests/control/test_workers.py", '"""The list of workers: see test_listings."""\n'),),
+    tests=(
+        Step(
+            "tests/control/test_workers.py",
+            '"""The list of workers."""\n\n'
+            "from support.behind import Bare\n\n"
+            "from nfmasq.control.client import Client\n\n\n"
+            "def test_a_worker_is_listed_by_its_first_queue(running: Bare, client: Client) -> None:\n"
+            '    assert client.get("/v1/workers")["workers"] == [{"queue": 100}]\n',
+        ),
+    ),
 )
 
 

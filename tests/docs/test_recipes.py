@@ -19,13 +19,15 @@ from docs.recipes import RECIPES, Recipe, helper
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 
 EXAMPLES = {
-    "test_workers": "test_listings",
+    "test_workers": "test_<name>",
     "control/workers": "control/<name>",
     "protocols/tin": "protocols/<name>",
     "test_tin": "test_<name>",
     "test_udp_limit": "test_limits",
 }
 """How the page calls what the examples call otherwise."""
+
+NUMBERS = {1: "One", 2: "Two", 3: "Three", 7: "Seven"}
 
 COPIED = ("nfmasq", "tests", "docs", "deploy", "pyproject.toml", "setup.py", "README.md", "CHANGELOG.md")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.so", "_fastpath.c", ".*")
@@ -36,6 +38,7 @@ KNOWING = [
     "tests/hot/test_udp_limit.py",
     "tests/config/test_shipped_file.py",
     "tests/control/test_listings.py",
+    "tests/control/test_workers.py",
     "tests/control/test_openapi.py",
     "tests/control/test_helpers.py",
     "tests/config/test_helpers.py",
@@ -116,9 +119,11 @@ def test_a_tree_with_one_more_of_each_passes(copy: Copy) -> None:
 @pytest.mark.parametrize("name", ["reason", "metric", "limit", "list", "helper"])
 def test_a_recipe_takes_as_many_files_as_it_says_and_names_each(copy: Copy, name: str) -> None:
     recipe: Recipe = copy.recipes[name]
-    assert len({step.file for step in recipe.makes}) <= recipe.most
+    steps = (*recipe.makes, *recipe.follows)
+    assert len({step.file for step in steps}) == recipe.files
     told = (ROOT / PAGE).read_text(encoding="utf-8").partition(f"<!-- recipe: {name} -->")[2]
     told = told.partition("<!--")[0]
+    assert f"{NUMBERS[recipe.files]} file" in told
     for step in (*recipe.makes, *recipe.tests):
         named = step.file
         for example, general in EXAMPLES.items():

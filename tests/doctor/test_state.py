@@ -1,12 +1,13 @@
 """The session table's file."""
 
+import shutil
 from pathlib import Path as FilePath
 
 import pytest
 from support.path import Path
 
 from doctor.answers import answers_of, config_of
-from nfmasq.doctor import state as state_check
+from nfmasq.core.arena import size_of
 from nfmasq.machine.filesystems import filesystem
 
 pytestmark = pytest.mark.root
@@ -28,6 +29,12 @@ def test_a_state_file_that_cannot_be_written_fails(router: Path, tmp_path: FileP
 def test_a_file_system_too_small_for_the_sessions_is_warned_of(
     router: Path, state: FilePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state_check, "BYTES_A_SESSION", 1 << 50)
-    check = answers_of(router, config_of(state))["state file"]
+    config = config_of(state)
+    needed = size_of(config.limits.sessions)
+    free = shutil.disk_usage(state.parent)._replace(free=needed)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    assert answers_of(router, config)["state file"].status == "ok"
+    free = free._replace(free=needed - 1)
+    check = answers_of(router, config)["state file"]
     assert (check.status, "limits.sessions" in check.mend) == ("warn", True)
+    assert f"{config.limits.sessions} sessions take {needed >> 20} MiB" in check.why

@@ -15,7 +15,7 @@ from itertools import count
 from statistics import median
 
 from nfmasq.bench.programs import alone
-from nfmasq.helpers.engine.expectations import MOST_WAITING
+from nfmasq.helpers.engine.expectations import MOST_EXPECTATIONS
 from nfmasq.lab.packets import Endpoint
 from perf.control import HOSTS, Control, Router
 from perf.memory import resident
@@ -25,12 +25,12 @@ SAMPLES = 2000
 LINES = {
     "plain": "FTP control line",
     "announcing": "FTP control line that announces",
-    "announcing_full": f"one that announces while {MOST_WAITING} wait",
+    "announcing_full": f"one that announces while {MOST_EXPECTATIONS} wait",
     "ack": "bare ACK of a control connection",
 }
 """What is timed, for people."""
 
-_FEW = MOST_WAITING // 2
+_FEW = MOST_EXPECTATIONS // 2
 _AT_ONCE = 2000
 """Connections that announce before what they announced has ended."""
 _PORTS_A_HOST = 50
@@ -64,7 +64,7 @@ def measure(connections: int, samples: int = SAMPLES) -> HelperCost:
     few = _announcing(router, clients)
     full = Control(router, next(clients))
     ports = _ports()
-    for _ in range(MOST_WAITING):
+    for _ in range(MOST_EXPECTATIONS):
         _announced(full, next(ports))
     # Interleaved, so that whatever else the machine does meets all alike.
     rows = [(next(few), *_lines(full, next(ports))) for _ in range(samples)]

@@ -11,7 +11,7 @@ from nfmasq.bench.reading import Reading
 from nfmasq.bench.results import Results
 from nfmasq.bench.rounds import Plan
 from nfmasq.core.policy import Limits, Policy, Uplink
-from nfmasq.helpers.engine.expectations import MOST_WAITING
+from nfmasq.helpers.engine.expectations import MOST_EXPECTATIONS
 from nfmasq.helpers.kit.base import Session, Side
 from perf import helpers, looping, neighbours
 from perf.control import HOSTS, SERVER, Control, Router
@@ -48,8 +48,8 @@ def test_what_a_client_announces_is_rewritten_and_acknowledged_as_it_was_heard()
         control.announce(port)
         control.say(False, b"200 PORT is fine\r\n")
     counters = router.engine.counters()["ftp"]
-    assert (counters.rewritten, counters.errors, sum(counters.refused.values())) == (40, 0, 0)
-    assert router.engine.expectations() == MOST_WAITING
+    assert (counters.rewritten, counters.errors, sum(counters.not_acted_on.values())) == (40, 0, 0)
+    assert router.engine.expectations() == MOST_EXPECTATIONS
     (session,) = [row for row in router.table.sessions() if row.state != "expected"]
     assert session.remote == SERVER
 
@@ -71,7 +71,9 @@ def test_as_many_wait_as_may_when_that_is_what_is_measured(monkeypatch: pytest.M
     monkeypatch.setattr(helpers, "_lines", lines)
     monkeypatch.setattr(helpers, "idle", lambda connections: 7)
     cost = helpers.measure(1, samples=8)
-    assert [each - MOST_WAITING for each in seen] == list(range(1, 9)), "and those of the connection beside"
+    assert [each - MOST_EXPECTATIONS for each in seen] == list(range(1, 9)), (
+        "and those of the connection beside"
+    )
     assert (cost.announcing_full, cost.plain, cost.ack, cost.memory) == (3.0, 1.0, 2.0, 7)
 
 

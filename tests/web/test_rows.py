@@ -80,7 +80,9 @@ def test_every_counter_of_a_worker_and_its_queues_is_in_a_metric(seen: Scrape) -
 def test_every_counter_of_a_helper_is_in_a_metric(seen: Scrape) -> None:
     entry, _ = seen.helpers["ftp"]
     fresh = HelperCounters()
-    refused = {reason: next(NUMBERS) for reason in fresh.refused}
-    plain = {name: next(NUMBERS) for name in vars(fresh) if name != "refused"}
-    values = scraped(replace(seen, helpers={"ftp": (entry, HelperCounters(**plain, refused=refused))}))
-    assert {name for name, number in {**plain, **refused}.items() if number not in values} == set()
+    not_acted_on = {reason: next(NUMBERS) for reason in fresh.not_acted_on}
+    plain = {name: next(NUMBERS) for name in vars(fresh) if name != "not_acted_on"}
+    values = scraped(
+        replace(seen, helpers={"ftp": (entry, HelperCounters(**plain, not_acted_on=not_acted_on))})
+    )
+    assert {name for name, number in {**plain, **not_acted_on}.items() if number not in values} == set()

@@ -1,9 +1,9 @@
 """For whom each helper of an engine is enabled: the switches as its thread knows them.
 
-What is stored: a switch for each helper; changes that were asked for and not applied yet; how many calls of
-each helper were cut off, and which helpers are disabled for that. Who writes: whoever holds the engine's
-lock; `request` alone needs no lock. What ends a change: it is applied, before the next packet is read. A
-helper that was cut off too often stays disabled until somebody sets its switch.
+What is stored: a switch for each helper, and changes that were asked for and not applied yet. Also how many
+calls of each helper were cut off, and which helpers are disabled for that. Who writes: whoever holds the
+engine's lock; `request` alone needs no lock. What ends a change: it is applied, before the next packet is
+read. A helper that was cut off too often stays disabled until somebody sets its switch.
 
 A change ends the dialogues of all hosts for whom the helper is disabled now.
 """

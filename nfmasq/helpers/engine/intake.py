@@ -1,4 +1,4 @@
-"""Bytes of one side that wait for its dialogue: the other side may not hear them yet.
+"""Bytes of one side that wait for its dialogue: the other side may not receive them yet.
 
 What is stored: the bytes from `stream.taken` on that came without a gap (`waiting`), and pieces from behind
 gaps (`early`). Both are bounded for one stream, and for all sessions together by `Store`. Who writes: the
@@ -9,9 +9,8 @@ a message carries the bytes that waited before it. TCP sends again what is still
 """
 
 from nfmasq.helpers.engine.stream import Stream
+from nfmasq.helpers.kit.base import MOST_UNTAKEN
 
-MOST_WAITING = 4096
-"""Bytes of one side that a dialogue may leave untaken."""
 MOST_EARLY = 65536
 """Bytes behind gaps that are kept, of one side."""
 MOST_PIECES = 64
@@ -52,12 +51,12 @@ class Intake:
         return bool(self.waiting) and now - self.since > LONGEST_WAIT_S
 
     def is_overfull(self) -> bool:
-        """Do more bytes wait than MOST_WAITING, or than all sessions may have?"""
+        """Do more bytes wait than MOST_UNTAKEN, or than all sessions may have?"""
         return bool(self.waiting) and (
-            len(self.waiting) > MOST_WAITING or self._store.used > self._store.most
+            len(self.waiting) > MOST_UNTAKEN or self._store.used > self._store.most
         )
 
-    def hear(self, at: int, payload: bytes, now: float) -> bool:
+    def receive(self, at: int, payload: bytes, now: float) -> bool:
         """Store the bytes from position `at` on; True when more bytes wait now."""
         reach = self.reach
         if at > reach:

@@ -1,19 +1,19 @@
 """Expectations for one found endpoint: a port, or several ports in a row.
 
-Nothing is stored: each expectation lives in the core, until it is met, withdrawn or expired.
+Nothing is stored: each expectation lives in the core until its session begins, or it ends before.
 """
 
 from collections.abc import Iterator
 
+from nfmasq.core.protocols import TRANSPORT_NUMBERS
 from nfmasq.core.rows import ExpectationRefused, Expected
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
-from nfmasq.helpers.kit.base import Found, Refusal, Session
+from nfmasq.helpers.kit.base import Found, NotActedOn, Session
 
 MOST_PATIENCE_S = 600
 """The longest time an expectation may wait, whatever its helper asks for."""
 TRIES = 16
 """First ports that are tried for a row, until there is no room."""
-_PROTOCOLS = {"tcp": 6, "udp": 17}
 
 
 class Ports:
@@ -26,7 +26,7 @@ class Ports:
     def expect(self, control: Name, session: Session, found: Found) -> list[Expected]:
         """An expectation for each port that is meant, in order.
 
-        Raises Refusal: the core has no room, or no row of external ports was free.
+        Raises NotActedOn: the core has no room, or no row of external ports was free.
         """
         if found.consecutive == 1:
             return [self._expect(control, session, found)]
@@ -35,11 +35,11 @@ class Ports:
             try:
                 for nth in range(found.consecutive):
                     row.append(self._expect(control, session, found, nth, first + nth))
-            except Refusal:
+            except NotActedOn:
                 self._withdraw(row)
             else:
                 return row
-        raise Refusal("no_room")
+        raise NotActedOn("no_room")
 
     def _first_ports(self, control: Name, session: Session, found: Found) -> Iterator[int]:
         """First ports worth trying: the core picks each; of two ports the first one is even."""
@@ -55,15 +55,15 @@ class Ports:
         try:
             return self._core.expect(
                 *control,
-                _PROTOCOLS[found.transport],
+                TRANSPORT_NUMBERS[found.transport],
                 (session.internal[0], found.port + nth),
                 None if found.anyone else session.remote[0],
                 found.from_port,
                 self._patience(found.patience_s) if found.patience_s else self.seconds,
                 external_port,
             )
-        except ExpectationRefused as refused:
-            raise Refusal(str(refused)) from None
+        except ExpectationRefused as why:
+            raise NotActedOn(str(why)) from None
 
     def _patience(self, wanted_s: int) -> int:
         return max(self.seconds, min(wanted_s, MOST_PATIENCE_S))

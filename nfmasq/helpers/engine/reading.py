@@ -57,7 +57,7 @@ class DialogueReader:
         edits: list[Edit] = []
         try:
             reading = trust.checked(self.leash.call(session.dialogue.read, side, data), len(data))
-            if reading.found or reading.refused:
+            if reading.found or reading.not_acted_on:
                 acts = trust.edits(
                     reading,
                     speaker=trust.Speaker(side, session.name, session.endpoints),

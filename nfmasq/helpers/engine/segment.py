@@ -9,7 +9,6 @@ from collections.abc import Callable
 from nfmasq import _fastpath
 
 FIN, SYN, RST, PSH, ACK, URG, CWR = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x80
-TCP, UDP = 6, 17
 
 LEAST_ROOM = 576
 """Bytes: every path carries IP packets of this size (RFC 791), so a segment may always grow up to it."""

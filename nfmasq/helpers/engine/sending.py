@@ -94,7 +94,7 @@ def _answered(segment: Segment, other: Stream) -> tuple[int, bytes | None]:
     """The acknowledgment number as the other side counts, and the options; None: they stay."""
     if not segment.flags & ACK or other.is_plain:
         return segment.acked, None
-    acked = other.number(other.last_before(other.heard(segment.acked)))
+    acked = other.number(other.last_before(other.receiver_position(segment.acked)))
     if not segment.has_options:
         return acked, None
     return acked, tcp.edges_moved(segment, _edge(other, other.first_behind), _edge(other, other.last_before))
@@ -145,4 +145,4 @@ def _flags(segment: Segment, own: Stream, end: int, text: bytes) -> int:
 
 
 def _edge(stream: Stream, moved: Callable[[int], int]) -> Callable[[int], int]:
-    return lambda number: stream.number(moved(stream.heard(number)))
+    return lambda number: stream.number(moved(stream.receiver_position(number)))

@@ -1,8 +1,8 @@
-"""The sessions an engine knows: those that a helper reads, and those it has just parted with.
+"""The sessions an engine knows: those that a helper reads, and those it has just retired.
 
 What is stored: sessions by name, until they are settled or the core has forgotten them. A settled session
 goes into one of two generations, for packets that the core had set aside before it learned of it. Who writes:
-whoever holds the engine's lock. What ends a session that was parted with: two changes of the generation, each
+whoever holds the engine's lock. What ends a retired session: two changes of the generation, each
 after a moment at which no packet waited.
 """
 
@@ -12,7 +12,7 @@ from nfmasq.helpers.engine.interfaces import Name
 from nfmasq.helpers.engine.tcp_session import TcpSession
 from nfmasq.helpers.engine.udp_session import UdpSession
 
-MOST = 32768
+MOST_HELPED_SESSIONS = 32768
 LOOKED_UP_IN_S = 64
 """Each session is looked up in the core once in so many seconds."""
 
@@ -24,8 +24,8 @@ class Sessions:
 
     def __init__(self) -> None:
         self._present: dict[Name, AnySession] = {}
-        self._parted: dict[Name, AnySession] = {}
-        self._parted_before: dict[Name, AnySession] = {}
+        self._retired: dict[Name, AnySession] = {}
+        self._retired_before: dict[Name, AnySession] = {}
         self._to_look_up: list[Name] = []
 
     def __len__(self) -> int:
@@ -37,15 +37,15 @@ class Sessions:
     @property
     def is_full(self) -> bool:
         """Is there no room for another session?"""
-        return len(self._present) + len(self._parted) + len(self._parted_before) >= MOST
+        return len(self._present) + len(self._retired) + len(self._retired_before) >= MOST_HELPED_SESSIONS
 
     def get(self, name: Name) -> AnySession | None:
         """The session of this name that is read, or still has to be corrected."""
         return self._present.get(name)
 
-    def parted(self, name: Name) -> AnySession | None:
-        """The session of this name that the core was asked to let go a moment ago."""
-        return self._parted.get(name) or self._parted_before.get(name)
+    def retired(self, name: Name) -> AnySession | None:
+        """The session of this name that was retired a moment ago."""
+        return self._retired.get(name) or self._retired_before.get(name)
 
     def add(self, session: AnySession) -> None:
         """Store a session that begins."""
@@ -58,15 +58,15 @@ class Sessions:
             session.leave()
         return session
 
-    def part_with(self, name: Name) -> None:
+    def retire(self, name: Name) -> None:
         """Forget a session soon."""
         session = self.remove(name)
         if session is not None:
-            self._parted[name] = session
+            self._retired[name] = session
 
     def next_generation(self) -> None:
-        """No packet waits: forget the sessions parted with before the last call."""
-        self._parted_before, self._parted = self._parted, {}
+        """No packet waits: forget the sessions retired before the last call."""
+        self._retired_before, self._retired = self._retired, {}
 
     def share(self) -> list[Name]:
         """Names to look up in this second: all names come up in LOOKED_UP_IN_S."""

@@ -3,16 +3,16 @@
 What is stored: splices, in order. Each splice replaces the sender's bytes from `start` to `end` by another
 text. Together they map the sender's positions to the receiver's, and the map never falls. Bytes between two
 splices move as a whole. Within a splice, a position goes as far into the new text as into the old one, up to
-its end. So a segment [a, b) of the sender becomes the bytes from `image(a)` to `image(b)`: the sender may
-cut, repeat or overlap its segments, and the receiver always hears the same stream.
+its end. So a segment [a, b) of the sender becomes the bytes from `image(a)` to `image(b)`. The sender may
+cut, repeat or overlap its segments: the receiver always gets the same stream.
 
 Positions count from 0, the byte after the SYN, and never wrap. Sequence numbers wrap, and mean the position
 nearest to `taken`.
 
 Who writes: the engine alone. What ends a splice: the receiver has acknowledged it, and enough other splices
 have come since. Then only its shift is kept, and retransmissions from before the `floor` are left out: the
-receiver has those bytes. Once all splices are acknowledged the stream is settled: earlier bytes are old for
-the receiver, so one `shift` is right for every segment, and the core can apply it.
+receiver has those bytes. Once all splices are acknowledged the stream is settled. Earlier bytes are old for
+the receiver then, so one `shift` is right for every segment, and the core can apply it.
 """
 
 from bisect import bisect_left, bisect_right
@@ -89,7 +89,7 @@ class Stream:
         taken = self.taken
         return taken + (sequence - self._first - taken + _HALF) % _WRAP - _HALF
 
-    def heard(self, number: int) -> int:
+    def receiver_position(self, number: int) -> int:
         """The receiver's position that an acknowledgment number of the receiver means."""
         near = self.taken + self.shift
         return near + (number - self._first - near + _HALF) % _WRAP - _HALF
@@ -156,7 +156,7 @@ class Stream:
         if number == self._last:
             return
         self._last = number
-        taken, whole = self.taken + self.shift, self.heard(number)
+        taken, whole = self.taken + self.shift, self.receiver_position(number)
         if self._whole < whole <= taken + 1:  # a FIN counts as one
             self._whole = whole
             self.acked = max(self.acked, min(self.last_before(whole), self.taken))

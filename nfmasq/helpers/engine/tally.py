@@ -7,31 +7,33 @@ writes it; any thread may copy it (`counters`).
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from nfmasq.helpers.kit.base import REFUSALS
+from nfmasq.helpers.kit.base import NOT_ACTED_ON
 
 
 @dataclass(frozen=True)
 class HelperCounters:
-    """One helper's counts since the start; `sessions` are those of now.
-
-    seen: messages with an endpoint; each of them was rewritten, not acted on (`refused`, by reason), or only
-    read. errors: calls that failed. readings, seconds: calls of `read`, and the time of all packets.
-    """
+    """One helper's counts since the start."""
 
     sessions: int = 0
+    """Sessions it reads now."""
     seen: int = 0
+    """Messages with an endpoint: each was rewritten, not acted on, or only read."""
     rewritten: int = 0
     errors: int = 0
-    refused: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(REFUSALS, 0))
+    """Calls that failed."""
+    not_acted_on: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(NOT_ACTED_ON, 0))
+    """By reason."""
     readings: int = 0
+    """Calls of `read`."""
     seconds: float = 0.0
+    """The time of all packets."""
 
     def by_result(self) -> dict[str, int]:
-        """Messages by their result; the keys are the label `result` of the metric."""
+        """Messages by their result; the keys are the label `result` of the metric; refused: not acted on."""
         return {
             "seen": self.seen,
             "rewritten": self.rewritten,
-            "refused": sum(self.refused.values()),
+            "refused": sum(self.not_acted_on.values()),
             "error": self.errors,
         }
 
@@ -39,18 +41,18 @@ class HelperCounters:
 class Tally:
     """The counters of one helper while they grow."""
 
-    __slots__ = ("errors", "readings", "refused", "rewritten", "seconds", "seen", "sessions")
+    __slots__ = ("errors", "not_acted_on", "readings", "rewritten", "seconds", "seen", "sessions")
 
     def __init__(self) -> None:
         self.sessions = self.seen = self.rewritten = self.errors = self.readings = 0
-        self.refused = dict.fromkeys(REFUSALS, 0)
+        self.not_acted_on = dict.fromkeys(NOT_ACTED_ON, 0)
         self.seconds = 0.0
 
-    def refuse(self, reasons: Iterable[str]) -> None:
+    def count_not_acted_on(self, reasons: Iterable[str]) -> None:
         """Count messages that are not acted on. An unknown reason counts as "not_allowed": a closed set."""
         for reason in reasons:
             self.seen += 1
-            self.refused[reason if reason in self.refused else "not_allowed"] += 1
+            self.not_acted_on[reason if reason in self.not_acted_on else "not_allowed"] += 1
 
     def counters(self) -> HelperCounters:
         """A copy of the counters."""
@@ -59,7 +61,7 @@ class Tally:
             seen=self.seen,
             rewritten=self.rewritten,
             errors=self.errors,
-            refused=dict(self.refused),
+            not_acted_on=dict(self.not_acted_on),
             readings=self.readings,
             seconds=self.seconds,
         )

@@ -141,9 +141,9 @@ class TcpSession:
             stream.taken = max(stream.taken, end)
             return at, payload
         before, gap, overdue = stream.taken, at > own.reach, own.is_overdue(now)
-        heard = own.hear(at, payload, now)
+        more = own.receive(at, payload, now)
         waiting = own.waiting
-        if heard:
+        if more:
             self._read(own, reader, now)
         if overdue and stream.taken == before:
             self.leave()

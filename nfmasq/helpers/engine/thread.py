@@ -84,7 +84,7 @@ class Engine:
     def stop(self, within_s: float = STOP_WITHIN_S) -> None:
         """Answer the packets that wait, and end. Harmless when never started.
 
-        A thread that hangs in a helper is left behind: the packet it answers is dropped, and the thread
+        A thread that hangs in a helper is left behind. The packet it answers is dropped, and the thread
         touches nothing any more when it comes back.
         """
         self._stopping = True
@@ -156,7 +156,7 @@ class Engine:
             self._table.let_go(aside.session, aside.serial)
 
     def tick(self) -> None:
-        """Once a second: look up expectations and a part of the sessions, and part with settled ones."""
+        """Once a second: look up expectations and a part of the sessions, and retire settled ones."""
         self._expectations.seconds = self._registry.expectation_s
         self._expectations.tick()
         self._verdicts.forget_ended()
@@ -165,7 +165,7 @@ class Engine:
             self._was_empty = False
         if self._enabled.has_changed:
             self._enabled.has_changed = False
-            self._verdicts.part_with_settled()
+            self._verdicts.retire_settled()
 
     def _run(self) -> None:
         self._reader.leash.start()

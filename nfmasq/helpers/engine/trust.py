@@ -18,9 +18,9 @@ from nfmasq.helpers.kit.base import (
     Found,
     Mentioned,
     Named,
+    NotActedOn,
     Place,
     Reading,
-    Refusal,
     Session,
     Side,
 )
@@ -51,11 +51,11 @@ def checked(reading: object, length: int) -> Reading:
     """The reading, if it is a valid one of `length` bytes. Raises NotUnderstood."""
     if not isinstance(reading, Reading) or not 0 <= reading.taken <= length:
         raise NotUnderstood("it took more than it was given, or gave no Reading")
-    if type(reading.found) not in _SEQUENCES or type(reading.refused) not in _SEQUENCES:
-        raise NotUnderstood("what it found and refused must be in lists or tuples")
-    if len(reading.found) > MOST_FOUND or len(reading.refused) > max(MOST_FOUND, length):
+    if type(reading.found) not in _SEQUENCES or type(reading.not_acted_on) not in _SEQUENCES:
+        raise NotUnderstood("what it found and left alone must be in lists or tuples")
+    if len(reading.found) > MOST_FOUND or len(reading.not_acted_on) > max(MOST_FOUND, length):
         raise NotUnderstood(
-            f"it found more than {MOST_FOUND} endpoints at once, or refused more than there is"
+            f"it found more than {MOST_FOUND} endpoints at once, or left alone more than there is"
         )
     here = 0
     for each in reading.found:
@@ -71,8 +71,8 @@ def edits(
     reading: Reading, *, speaker: Speaker, expectations: Expectations, tally: Tally, write: Write
 ) -> Iterator[Edit]:
     """What to write where, in order. write: calls a helper's function; its exceptions are raised here."""
-    if reading.refused:
-        tally.refuse(reading.refused)
+    if reading.not_acted_on:
+        tally.count_not_acted_on(reading.not_acted_on)
     for each in reading.found:
         try:
             place = _place(each, speaker, expectations)
@@ -80,8 +80,8 @@ def edits(
                 tally.seen += 1
                 continue
             text = _written(each, place, speaker, expectations, write)
-        except Refusal as refused:
-            tally.refuse([str(refused)])
+        except NotActedOn as why:
+            tally.count_not_acted_on([str(why)])
             continue
         tally.seen += 1
         tally.rewritten += 1
@@ -89,7 +89,7 @@ def edits(
 
 
 def _place(each: Place, speaker: Speaker, expectations: Expectations) -> Endpoint | None:
-    """The endpoint that takes the place of another; None: the text stays. Raises Refusal."""
+    """The endpoint that takes the place of another; None: the text stays. Raises NotActedOn."""
     session = speaker.session
     if isinstance(each, Mentioned):
         return expectations.original(speaker.control, each.port) if speaker.side is Side.OUTSIDE else None
@@ -99,7 +99,7 @@ def _place(each: Place, speaker: Speaker, expectations: Expectations) -> Endpoin
     if speaker.side is Side.INSIDE:
         return expectations.announce(speaker.control, session, each)
     if each.address is not None and each.address != session.remote[0]:
-        raise Refusal("forged")
+        raise NotActedOn("forged")
     return None
 
 
@@ -111,7 +111,7 @@ def _written(
         if not isinstance(text, bytes):
             raise NotUnderstood("it wrote no bytes")
         if not 0 < len(text) <= LONGEST_TEXT:
-            raise Refusal("too_long")
+            raise NotActedOn("too_long")
     except Exception:
         if isinstance(each, Found) and not each.reuse:
             expectations.take_back(speaker.control, place)

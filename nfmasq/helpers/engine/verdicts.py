@@ -1,25 +1,26 @@
 """From a packet that was set aside to the packets that are sent in its place, session by session.
 
 What is stored: nothing here; `sessions` holds the sessions. Who calls: the engine's thread, under the
-engine's lock. What ends a session here: its helper left and all that was written is acknowledged, so the core
-goes on by the correction it knows; or the core has forgotten the session.
+engine's lock. What ends a session here: its helper left and all that was written is acknowledged. The core
+then goes on by the correction it knows. A session that the core has forgotten ends here too.
 """
 
 import time
 from collections.abc import Callable
 
+from nfmasq.core.protocols import TCP, UDP
 from nfmasq.core.rows import SetAside
 from nfmasq.helpers.engine import segment as tcp
 from nfmasq.helpers.engine.intake import Store
 from nfmasq.helpers.engine.interfaces import Core, Name
 from nfmasq.helpers.engine.reading import DialogueReader
-from nfmasq.helpers.engine.segment import ACK, SYN, TCP, UDP
+from nfmasq.helpers.engine.segment import ACK, SYN
 from nfmasq.helpers.engine.sessions import AnySession, Sessions
 from nfmasq.helpers.engine.tcp_session import TcpSession
 from nfmasq.helpers.engine.udp_session import UdpSession, untouched
 from nfmasq.helpers.kit.base import Session, Side
 
-MOST_WAITING_IN_ALL = 64 << 20
+MOST_BYTES_WAITING = 64 << 20
 """Bytes of all sessions that wait for dialogues."""
 
 
@@ -35,7 +36,7 @@ class Verdicts:
         clock: Callable[[], float] = time.monotonic,
         takes_over: bool = False,
     ) -> None:
-        self.store = Store(MOST_WAITING_IN_ALL)
+        self.store = Store(MOST_BYTES_WAITING)
         self._table = table
         self._sessions = sessions
         self._reader = reader
@@ -51,7 +52,8 @@ class Verdicts:
             return [bytearray(aside.packet)]
         side = Side.INSIDE if aside.outbound else Side.OUTSIDE
         name = aside.session, aside.serial
-        session = self._sessions.get(name) or self._sessions.parted(name) or self._begin(aside, name, segment)
+        known = self._sessions.get(name) or self._sessions.retired(name)
+        session = known or self._begin(aside, name, segment)
         if isinstance(session, TcpSession) and segment is not None:
             return session.pass_on(segment, side, self._reader, self._clock())
         if isinstance(session, UdpSession) and protocol == UDP:
@@ -76,10 +78,10 @@ class Verdicts:
                 *name, *session.corrected
             )  # the core forgets it at a SYN that came to nothing
         self._reader.tally(session.number).sessions -= 1
-        self._sessions.part_with(name)
+        self._sessions.retire(name)
         return True
 
-    def part_with_settled(self) -> None:
+    def retire_settled(self) -> None:
         """Let go the sessions that a disabled helper has left: no next packet is needed for that."""
         for name in [session.name for session in self._sessions if session.is_settled]:
             if self.settle(name):
@@ -94,7 +96,7 @@ class Verdicts:
                     self._reader.tally(session.number).sessions -= 1
 
     def _begin(self, aside: SetAside, name: Name, segment: tcp.Segment | None) -> AnySession | None:
-        """A session that begins with this packet; None for a TCP connection that was met in the middle."""
+        """A session that begins with this packet; None for a TCP connection whose beginning was not seen."""
         if self._sessions.is_full or not self._reader.knows(aside.helper):
             return None
         endpoints = Session(aside.internal, aside.external, aside.remote, aside.inside_began)

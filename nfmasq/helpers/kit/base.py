@@ -1,7 +1,7 @@
 """What a helper is: it finds endpoints in the bytes of two programs, and writes others in their place.
 
 A helper makes a Dialogue for each session. The engine gives a dialogue every byte of a TCP session once, in
-order, from the first one, whatever the segments were; of UDP it gives one whole datagram at a time. The
+order, from the first one, whatever the segments were. Of UDP it gives one whole datagram at a time. The
 dialogue answers with a Reading. It never sees a packet, chooses no port and opens nothing. The engine checks
 every endpoint before it acts: is the address the speaker's own, is the port 1024 or more, is there room?
 
@@ -11,7 +11,7 @@ An exception from a dialogue ends the helper on that session and is counted; the
 from collections.abc import Callable, Sequence
 from enum import Enum
 from ipaddress import IPv4Address
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 Endpoint = tuple[IPv4Address, int]
 
@@ -24,15 +24,18 @@ class Side(Enum):
 
     @property
     def other(self) -> "Side":
-        """The side that hears what this one says."""
+        """The side that receives what this one sends."""
         return Side.OUTSIDE if self is Side.INSIDE else Side.INSIDE
 
 
-class Refusal(Exception):
-    """An endpoint is not acted on; its text goes untouched. The message is a key of REFUSALS."""
+class NotActedOn(Exception):
+    """An endpoint is not acted on; its text goes untouched. The message is a key of NOT_ACTED_ON."""
 
 
-REFUSALS = {
+Refusal = NotActedOn
+"""The older name of NotActedOn, which helpers may import."""
+
+NOT_ACTED_ON = {
     "forged": "The endpoint names a host other than the speaker.",
     "privileged": "The port is below 1024.",
     "reserved": "The port is one of the router's own.",
@@ -43,6 +46,8 @@ REFUSALS = {
     "disabled": "The helper is disabled.",
 }
 """Reasons why an endpoint is not acted on, and a sentence for each: a closed set, a metric's label."""
+REFUSALS = NOT_ACTED_ON
+"""The older name of NOT_ACTED_ON, which helpers may import."""
 
 
 class Found(NamedTuple):
@@ -102,26 +107,43 @@ class Mentioned(NamedTuple):
 Place = Found | Named | Mentioned
 """What a dialogue finds."""
 
+MOST_UNTAKEN = 4096
+"""Bytes of one side that a dialogue may leave untaken. With more the helper ends on this session."""
 MOST_FOUND = 256
 """Places in one reading: more of them are an error. A dialogue that finds more should leave."""
 
 
-class Reading(NamedTuple):
+class _Reading(NamedTuple):
+    taken: int
+    """How many of the bytes the dialogue is done with; they go on their way. The other bytes wait."""
+    found: Sequence[Place] = ()
+    """A list or tuple: places in order, without overlaps, all within the bytes taken."""
+    leave: bool = False
+    """The helper ends on this session for good: this is another protocol, or TLS makes it unreadable."""
+    not_acted_on: Sequence[str] = ()
+    """A list or tuple: for each message that the dialogue did not act on, a key of NOT_ACTED_ON."""
+
+
+class Reading(_Reading):
     """What a dialogue makes of the bytes it was given.
 
-    taken: how many of the bytes it is done with; they go on their way. The other bytes wait, within the
-    engine's bounds, and are given again with more behind them: take all bytes that cannot be part of a
-    message to be rewritten. found: places in order, without overlaps, all within the bytes taken. leave: this
-    is not the protocol, or nobody can read on (TLS): the helper ends on this session for good. refused:
-    reasons, keys of REFUSALS, for messages that the dialogue itself did not act on; they are counted.
-
-    found and refused are lists or tuples.
+    Bytes that wait are given again with more behind them, within the engine's bounds. Take all bytes that
+    cannot be part of a message to be rewritten.
     """
 
-    taken: int
-    found: Sequence[Place] = ()
-    leave: bool = False
-    refused: Sequence[str] = ()
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        taken: int,
+        found: Sequence[Place] = (),
+        leave: bool = False,
+        not_acted_on: Sequence[str] = (),
+        *,
+        refused: Sequence[str] = (),
+    ) -> Self:
+        """refused: the older name of not_acted_on."""
+        return super().__new__(cls, taken, found, leave, not_acted_on or refused)
 
 
 class Session(NamedTuple):

@@ -14,14 +14,22 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from nfmasq.helpers.kit import base
-from nfmasq.helpers.kit.base import MOST_FOUND, REFUSALS, Found, Helper, Named, Reading, Session, Side
+from nfmasq.helpers.kit.base import (
+    MOST_FOUND,
+    MOST_UNTAKEN,
+    NOT_ACTED_ON,
+    Found,
+    Helper,
+    Named,
+    Reading,
+    Session,
+    Side,
+)
 
 INTERNAL = IPv4Address("192.168.1.10")
 EXTERNAL = IPv4Address("203.0.113.2")
 REMOTE = IPv4Address("203.0.113.10")
 
-MOST_WAITING = 4096
-"""Bytes of one side that may wait; past that the engine lets them go, and the helper is out."""
 CPU_S = 2.0
 """Seconds of processor time that one reading may take.
 
@@ -68,7 +76,7 @@ class Listener:
             (self.internal, inside), (EXTERNAL, inside), (REMOTE, outside), self.inside_began
         )
         self.places: list[Place] = []
-        self.refused: list[str] = []
+        self.not_acted_on: list[str] = []
         self.left = False
         self.waiting = dict.fromkeys(Side, b"")
         self._at = dict.fromkeys(Side, 0)
@@ -79,6 +87,11 @@ class Listener:
         for side, text in said:
             self.hear(side, text)
         return self
+
+    @property
+    def refused(self) -> list[str]:
+        """The older name of not_acted_on."""
+        return self.not_acted_on
 
     def hear(self, side: Side, text: bytes) -> None:
         """Let the dialogue read what a side says next. Raises Broken."""
@@ -91,10 +104,10 @@ class Listener:
         self.places += [
             Place(side, self._at[side] + one.start, self._at[side] + one.end, one) for one in reading.found
         ]
-        self.refused += reading.refused
+        self.not_acted_on += reading.not_acted_on
         self._at[side] += taken
         self.waiting[side] = given[taken:]
-        self.left = reading.leave or len(given) - taken > MOST_WAITING
+        self.left = reading.leave or len(given) - taken > MOST_UNTAKEN
 
     def _check(self, reading: object, given: bytes) -> None:
         def must(kept: bool, clause: str) -> None:
@@ -104,8 +117,11 @@ class Listener:
         if not isinstance(reading, Reading):
             raise Broken(f"read must return a Reading: {reading!r} of {shown(given)}")
         must(0 <= reading.taken <= len(given), "no more can be taken than was given")
-        must({type(reading.found), type(reading.refused)} <= {list, tuple}, "they are lists or tuples")
-        must(all(reason in REFUSALS for reason in reading.refused), "reasons are those of base.REFUSALS")
+        must({type(reading.found), type(reading.not_acted_on)} <= {list, tuple}, "they are lists or tuples")
+        must(
+            all(reason in NOT_ACTED_ON for reason in reading.not_acted_on),
+            "reasons are those of base.NOT_ACTED_ON",
+        )
         must(len(reading.found) <= MOST_FOUND, f"at most {MOST_FOUND} places are found at once")
         before = 0
         for one in reading.found:

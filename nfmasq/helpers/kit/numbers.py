@@ -3,51 +3,51 @@
 A number is a run of ASCII digits, without a sign; leading zeros are allowed, and do not make it octal. Its
 end must have been seen: give these functions a span that something terminates, the line's end or a delimiter.
 Digits at the end of the bytes given so far may go on in the next segment. A number that is too long or too
-large raises Refusal("malformed"): numbers never wrap.
+large raises NotActedOn("malformed"): numbers never wrap.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit.base import Refusal
+from nfmasq.helpers.kit.base import NotActedOn
 
 MOST_DIGITS = 20
 """Digits of a number, leading zeros included; of octets, in the mean."""
-LAST_PORT = 65535
+LARGEST_PORT = 65535
 
 
 def number(digits: bytes, most: int) -> int:
-    """The value, 0 to `most`. Raises Refusal("malformed")."""
+    """The value, 0 to `most`. Raises NotActedOn("malformed")."""
     if not digits.isdigit() or len(digits) > MOST_DIGITS:
-        raise Refusal("malformed")
+        raise NotActedOn("malformed")
     value = int(digits)
     if value > most:
-        raise Refusal("malformed")
+        raise NotActedOn("malformed")
     return value
 
 
 def port_number(digits: bytes) -> int:
-    """A port, 0 to 65535. Raises Refusal("malformed")."""
-    return number(digits, LAST_PORT)
+    """A port, 0 to 65535. Raises NotActedOn("malformed")."""
+    return number(digits, LARGEST_PORT)
 
 
 def octets(digits: Sequence[bytes]) -> bytes:
-    """A byte for each number, which is 0 to 255, in order. Raises Refusal("malformed")."""
+    """A byte for each number, which is 0 to 255, in order. Raises NotActedOn("malformed")."""
     together = b"".join(digits)
     if not together.isdigit() or len(together) > MOST_DIGITS * len(digits):
-        raise Refusal("malformed")
+        raise NotActedOn("malformed")
     try:
         return bytes(map(int, digits))
     except ValueError:  # more than 255, or empty
-        raise Refusal("malformed") from None
+        raise NotActedOn("malformed") from None
 
 
 def dotted(text: bytes) -> IPv4Address:
-    """An address written as 192.168.1.10. Raises Refusal("malformed")."""
+    """An address written as 192.168.1.10. Raises NotActedOn("malformed")."""
     packed = octets(text.split(b"."))
     if len(packed) != 4:
-        raise Refusal("malformed")
+        raise NotActedOn("malformed")
     return address(packed)
 
 

@@ -2,14 +2,14 @@
 
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit.base import Named, Place, Refusal, Side
+from nfmasq.helpers.kit.base import Named, NotActedOn, Place, Side
 from nfmasq.helpers.kit.listener import Broken, Example, Listener, shown
 
 
 def rewritten(example: Example, heard: Listener, other: tuple[IPv4Address, int]) -> list[tuple[Side, bytes]]:
     """The example with another endpoint in every place; the new text goes where the old one began.
 
-    A place whose `write` raises Refusal keeps its text. Raises Broken.
+    A place whose `write` raises NotActedOn keeps its text. Raises Broken.
     """
     at, changed = dict.fromkeys(Side, 0), list[tuple[Side, bytes]]()
     for side, text in example:
@@ -31,7 +31,7 @@ def _write(what: Place, other: tuple[IPv4Address, int], was: bytes) -> bytes:
     address, port = other
     try:
         new: object = what.write(address, 0 if isinstance(what, Named) else port)
-    except Refusal:
+    except NotActedOn:
         return was
     except Exception as error:
         raise Broken(f"write{other} raises {error!r}, of {shown(was)}") from error

@@ -7,7 +7,7 @@ connection from the other end. A helper finds such places, and says how another 
 import re
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit.base import Dialogue, Found, Reading, Refusal, Session, Side
+from nfmasq.helpers.kit.base import Dialogue, Found, NotActedOn, Reading, Session, Side
 from nfmasq.helpers.kit.lines import Speech
 from nfmasq.helpers.kit.numbers import dotted, port_number
 
@@ -43,7 +43,7 @@ class MeetDialogue:
 
     def read(self, side: Side, data: bytes) -> Reading:
         """Read whole lines; of a line that has begun, only the bytes behind MEET wait."""
-        speech, found, refused = self._speech[side], list[Found](), list[str]()
+        speech, found, not_acted_on = self._speech[side], list[Found](), list[str]()
         lines, begun = speech.cut(data)
         for at, line in lines:
             if side not in self._greeted and line.rstrip() != b"HELLO":
@@ -51,11 +51,11 @@ class MeetDialogue:
             self._greeted.add(side)
             try:
                 found += _endpoints(at, line)
-            except Refusal as reason:
-                refused.append(str(reason))
+            except NotActedOn as reason:
+                not_acted_on.append(str(reason))
         if speech.overrun:
-            return Reading(len(data), found, leave=True, refused=refused)
-        return Reading(speech.take(data, begun, _wait_from), found, refused=refused)
+            return Reading(len(data), found, leave=True, not_acted_on=not_acted_on)
+        return Reading(speech.take(data, begun, _wait_from), found, not_acted_on=not_acted_on)
 
 
 def _wait_from(line: bytes) -> int:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from typing import Any
 
-from nfmasq.helpers.kit.base import Helper, Place, Side
-from nfmasq.helpers.kit.listener import MOST_WAITING, Broken, Example, Listener
+from nfmasq.helpers.kit.base import MOST_UNTAKEN, Helper, Place, Side
+from nfmasq.helpers.kit.listener import Broken, Example, Listener
 from nfmasq.helpers.kit.rewriting import rewritten
 
 __all__ = ["CLAUSES", "Broken", "Clause", "name_of"]
@@ -106,7 +106,7 @@ def is_done_soon(helper: Helper) -> None:
     ends = {bytes([byte]) for text in said for byte in text} | {b"\0", b"\xff", b"\r", b"\n", b" "}
     streams = [end * LONG for end in sorted(ends)]
     streams += [
-        text[:length] * (MOST_WAITING // length) + b"9" * MOST_WAITING
+        text[:length] * (MOST_UNTAKEN // length) + b"9" * MOST_UNTAKEN
         for text in sorted(said)
         for length in range(2, len(text))
     ]
@@ -157,7 +157,7 @@ def _summary(listener: Listener) -> dict[str, object]:
     places = [(place.side, place.start, place.end, _facts(place.what)) for place in listener.places]
     return {
         "found": places,
-        "refused": listener.refused,
+        "not_acted_on": listener.not_acted_on,
         "left": listener.left,
         "waiting": listener.waiting,
     }

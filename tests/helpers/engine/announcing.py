@@ -29,7 +29,7 @@ def waiting(bed: Bed) -> int:
     return sum(row.state == "expected" for row in bed.table.sessions())
 
 
-def refused(bed: Bed, helper: str = "here") -> dict[str, int]:
+def not_acted_on(bed: Bed, helper: str = "here") -> dict[str, int]:
     """Messages that were not acted on, by reason."""
     counted = bed.engine.counters()[helper]
-    return {reason: count for reason, count in counted.refused.items() if count}
+    return {reason: count for reason, count in counted.not_acted_on.items() if count}

@@ -90,7 +90,7 @@ class End:
         twice, self.twice = self.twice, None
         return [twice, *found[:1]] if twice and self.chance.random() < 0.5 else found[:2]
 
-    def hear(self, at: int, payload: bytes, flags: int, *, strictly: bool) -> None:
+    def receive(self, at: int, payload: bytes, flags: int, *, strictly: bool) -> None:
         """Take a segment, which must not contradict what came before; strictly: nor what was acknowledged."""
         if at < self.rcv and payload:
             self.twice = at, min(at + len(payload), self.rcv)
@@ -240,7 +240,7 @@ class TwoEnds:
         at = signed(numbers_of(packet)[0] - self.connection.numbers[side] - 1)
         first = self.connection.numbers[1 - side] + 1
         other.be_told(signed(numbers_of(packet)[1] - first), blocks_in(packet, first))
-        other.hear(at, payload_of(packet), flags_of(packet), strictly=not self.bed.table.let)
+        other.receive(at, payload_of(packet), flags_of(packet), strictly=not self.bed.table.let)
 
     def require_exact(self, plans: tuple[Plan, Plan]) -> None:
         """Each end heard the rewriting of the whole, and was told just what the other had of what it sent."""

@@ -53,7 +53,7 @@ ROGUERY: dict[bytes, Spoil] = {
     b"FOUND": lambda reading, data: changed(
         reading, found=[found(at, at + 1) for at in range(len(data))] * 99
     ),
-    b"REFUSED": lambda reading, data: changed(reading, refused=["forged"] * 100000),
+    b"REFUSED": lambda reading, data: changed(reading, not_acted_on=["forged"] * 100000),
     b"ASTRAY": lambda reading, data: changed(reading, found=[found(0, len(data) + 1)]),
     b"BACK": lambda reading, _: changed(reading, found=[found(3, 4), found(1, 2)]),
     b"EMPTY": lambda reading, _: changed(reading, found=[found(1, 1)]),
@@ -72,7 +72,7 @@ IN_WRITING: dict[bytes, Spoil] = {
     b"SCREAM": lambda reading, _: changed(reading, found=[found(0, 1, lambda *_: b"x" * 100000)]),
     b"SILENCE": lambda reading, _: changed(reading, found=[found(0, 1, lambda *_: b"")]),
 }
-"""What is refused, and ends nothing: the helper only wrote too much, or too little."""
+"""What is not_acted_on, and ends nothing: the helper only wrote too much, or too little."""
 
 
 class Rogue:

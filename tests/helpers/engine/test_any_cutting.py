@@ -61,7 +61,7 @@ class Receiver:
         self.fin: int | None = None
         self.sent = 0
 
-    def hear(self, packet: bytes) -> None:
+    def receive(self, packet: bytes) -> None:
         """Take what is in a packet, which must not contradict what came before."""
         at = self.connection.heard(0, packet)
         for place, byte in enumerate(payload_of(packet), at):
@@ -133,11 +133,11 @@ def test_one_stream_is_heard(
         flags = ACK | (FIN if fin and end == size else 0)
         for packet in connection.send(0, speech[start:end], at=start, flags=flags):
             if data.draw(st.sampled_from(["comes", "comes", "late", "lost"])) == "comes":
-                receiver.hear(packet)
+                receiver.receive(packet)
             else:
                 delayed.append(packet)
         if delayed and data.draw(st.sampled_from([True, False])):
-            receiver.hear(delayed.pop(data.draw(st.integers(0, len(delayed) - 1))))
+            receiver.receive(delayed.pop(data.draw(st.integers(0, len(delayed) - 1))))
         if data.draw(st.booleans()):
             acked, blocks = answer(connection, receiver)
             told.append((receiver.acked, acked, receiver.next))
@@ -148,7 +148,7 @@ def test_one_stream_is_heard(
             break
         flags = ACK | (FIN if fin else 0)
         for packet in connection.send(0, speech[acked:], at=acked, flags=flags):
-            receiver.hear(packet)
+            receiver.receive(packet)
     plan = planned(bed, speech)
     assert bytes(receiver.bytes[at] for at in range(receiver.next)) == plan.rewritten
     assert acked == size + fin

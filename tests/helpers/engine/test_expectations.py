@@ -6,7 +6,7 @@ import pytest
 from support.packets import ACK, FIN, RST, read, tcp
 from support.router import OTHER_SERVER
 
-from helpers.engine.announcing import announced, refused, said, strict, waiting
+from helpers.engine.announcing import announced, not_acted_on, said, strict, waiting
 from helpers.engine.bed import CLIENT, SERVER, Bed, Connection
 from helpers.engine.here import HI
 from nfmasq.core.policy import Timeouts
@@ -58,10 +58,10 @@ def announce_many(connection: Connection, count: int) -> bytes:
 
 def test_of_what_one_session_announces_the_oldest_give_way() -> None:
     bed = strict()
-    announce_many(Connection(bed).open(), expectations.MOST_WAITING + 2)
+    announce_many(Connection(bed).open(), expectations.MOST_EXPECTATIONS + 2)
     rows = [row for row in bed.table.sessions() if row.state == "expected"]
-    assert sorted(row.internal[1] for row in rows) == list(range(5002, 5002 + expectations.MOST_WAITING))
-    assert refused(bed) == {}
+    assert sorted(row.internal[1] for row in rows) == list(range(5002, 5002 + expectations.MOST_EXPECTATIONS))
+    assert not_acted_on(bed) == {}
 
 
 def expected(bed: Bed) -> dict[int, tuple[IPv4Address, int]]:
@@ -72,21 +72,21 @@ def expected(bed: Bed) -> dict[int, tuple[IPv4Address, int]]:
 def test_who_has_come_gives_way_before_the_oldest() -> None:
     bed = strict()
     connection = Connection(bed).open()
-    announce_many(connection, expectations.MOST_WAITING)
+    announce_many(connection, expectations.MOST_EXPECTATIONS)
     assert bed.send(tcp(SERVER, 20, *expected(bed)[5003]), inbound=True)
-    announce_one_more(connection, expectations.MOST_WAITING)
+    announce_one_more(connection, expectations.MOST_EXPECTATIONS)
     assert sorted(expected(bed)) == [port for port in range(5000, 5017) if port != 5003]
 
 
 def test_who_has_come_and_gives_way_lives_on_and_keeps_the_control_session() -> None:
     bed = strict(timeouts=Timeouts(tcp_established=30))
     connection = Connection(bed).open()
-    announce_many(connection, expectations.MOST_WAITING + 1)
+    announce_many(connection, expectations.MOST_EXPECTATIONS + 1)
     place = expected(bed)[5001]
     assert bed.send(tcp(SERVER, 20, *place), inbound=True)
-    announce_one_more(connection, expectations.MOST_WAITING + 1)
+    announce_one_more(connection, expectations.MOST_EXPECTATIONS + 1)
     assert sorted(expected(bed)) == list(range(5002, 5018))
-    assert bed.engine.expectations() == expectations.MOST_WAITING
+    assert bed.engine.expectations() == expectations.MOST_EXPECTATIONS
     assert bed.send(tcp(SERVER, 20, *place, ACK), inbound=True)
     bed.engine.tick()
     assert control_of(bed).expires_s > 30
@@ -99,10 +99,10 @@ def announce_one_more(connection: Connection, before: int) -> None:
 
 
 def test_all_sessions_together_have_room_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expectations, "MOST_WAITING_IN_ALL", 3)
+    monkeypatch.setattr(expectations, "MOST_EXPECTATIONS_IN_ALL", 3)
     bed = strict()
     assert announce_many(Connection(bed).open(), 4) == said(b"HERE", CLIENT, 5003)
-    assert refused(bed) == {"no_room": 1}
+    assert not_acted_on(bed) == {"no_room": 1}
     place = next(row.external for row in bed.table.sessions() if row.state == "expected")
     bed.send(tcp(SERVER, 20, *place), inbound=True)
     bed.engine.tick()
@@ -114,7 +114,7 @@ def test_the_core_s_refusal_is_told() -> None:
     bed = strict(sessions_per_host=1)
     line = said(b"HERE", CLIENT, 5000)
     assert Connection(bed).open().say(0, HI + line) == HI + line
-    assert refused(bed) == {"no_room": 1}
+    assert not_acted_on(bed) == {"no_room": 1}
 
 
 @pytest.mark.parametrize("how", ["fins", "reset", "flush"])

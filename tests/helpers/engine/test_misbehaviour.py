@@ -69,7 +69,7 @@ def test_numbers_go_on_being_corrected(bed: Bed, side: int) -> None:
 def test_what_cannot_be_written_stays_and_is_not_expected(bed: Bed, word: bytes) -> None:
     rogue = Connection(bed).open()
     assert rogue.say(0, word + b"\r\n") == word + b"\r\n"
-    assert (counted(bed).refused["too_long"], counted(bed).errors, expected(bed)) == (1, 0, 0)
+    assert (counted(bed).not_acted_on["too_long"], counted(bed).errors, expected(bed)) == (1, 0, 0)
     assert rogue.say(0, HERE, at=len(word) + 2) != HERE
 
 

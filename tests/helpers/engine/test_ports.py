@@ -2,7 +2,7 @@
 
 from support.packets import read, tcp
 
-from helpers.engine.announcing import announced, refused, said, strict, waiting
+from helpers.engine.announcing import announced, not_acted_on, said, strict, waiting
 from helpers.engine.bed import CLIENT, SERVER, Connection
 from helpers.engine.here import HI
 
@@ -23,5 +23,5 @@ def test_no_two_ports_in_a_row_are_no_room() -> None:
     bed = strict(ports=((5001, 5001),))
     line = said(b"PAIR", CLIENT, 5000)
     assert Connection(bed).open().say(0, HI + line) == HI + line
-    assert refused(bed) == {"no_room": 1}
+    assert not_acted_on(bed) == {"no_room": 1}
     assert waiting(bed) == 0

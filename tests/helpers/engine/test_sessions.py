@@ -16,18 +16,18 @@ def test_a_session_ends_with_the_core_s(bed: Bed, connection: Connection) -> Non
 
 
 def test_there_are_only_so_many_sessions(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST", 1)
+    monkeypatch.setattr(sessions, "MOST_HELPED_SESSIONS", 1)
     assert Connection(bed).open().say(0, HI + HERE) != HI + HERE
     assert Connection(bed, near=NEAR_PORT + 1).open().say(0, HI + HERE) == HI + HERE
 
 
-def test_those_parted_with_are_forgotten_when_no_packet_can_wait_any_more(
+def test_retired_sessions_are_forgotten_when_no_packet_can_wait_any_more(
     bed: Bed, connection: Connection
 ) -> None:
     connection.say(0, b"another protocol")
     known = bed.engine._sessions
-    assert known.parted((1, 1))
-    for was_empty, parted in ((False, True), (True, True), (False, True), (True, False)):
+    assert known.retired((1, 1))
+    for was_empty, is_known in ((False, True), (True, True), (False, True), (True, False)):
         bed.engine._was_empty = was_empty
         bed.engine.tick()
-        assert bool(known.parted((1, 1))) == parted
+        assert bool(known.retired((1, 1))) == is_known

@@ -91,7 +91,7 @@ def test_numbers_wrap(plan: Plan, initial: int) -> None:
     stream = plan.stream(initial)
     for at, image in enumerate(plan.images):
         assert stream.position((initial + 1 + at) % (1 << 32)) == at
-        assert stream.heard((initial + 1 + image) % (1 << 32)) == image
+        assert stream.receiver_position((initial + 1 + image) % (1 << 32)) == image
         assert stream.number(image) == (initial + 1 + image) % (1 << 32)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nfmasq.helpers.kit.base import Refusal
+from nfmasq.helpers.kit.base import NotActedOn
 from nfmasq.helpers.kit.numbers import MOST_DIGITS, dotted, number, octets, port_number
 
 
@@ -35,7 +35,7 @@ def test_leading_zeros_do_not_count(value: int, zeros: int) -> None:
     ],
 )
 def test_only_digits_are_a_number(digits: bytes) -> None:
-    with pytest.raises(Refusal, match="malformed"):
+    with pytest.raises(NotActedOn, match="malformed"):
         number(digits, 65535)
 
 
@@ -50,13 +50,13 @@ def test_only_digits_are_a_number(digits: bytes) -> None:
     ],
 )
 def test_numbers_do_not_wrap(read: Callable[[bytes], object], digits: bytes) -> None:
-    with pytest.raises(Refusal, match="malformed"):
+    with pytest.raises(NotActedOn, match="malformed"):
         read(digits)
 
 
 def test_a_long_run_of_digits_is_refused_without_being_converted() -> None:
     """int() raises ValueError at 4300 digits, and takes time that grows with the square of their number."""
-    with pytest.raises(Refusal, match="malformed"):
+    with pytest.raises(NotActedOn, match="malformed"):
         number(b"9" * 100_000, 65535)
 
 
@@ -69,7 +69,7 @@ def test_an_address_is_read_as_it_is_written(address: IPv4Address) -> None:
     "text", [b"", b"1.2.3", b"1.2.3.4.5", b"1.2.3.256", b"1..2.3", b"1.2.3.", b"::1", b"1.2.3.a"]
 )
 def test_an_address_has_four_octets(text: bytes) -> None:
-    with pytest.raises(Refusal, match="malformed"):
+    with pytest.raises(NotActedOn, match="malformed"):
         dotted(text)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support.dialogues import IN, OUT
 
-from nfmasq.helpers.kit.base import Refusal
+from nfmasq.helpers.kit.base import NotActedOn
 from nfmasq.helpers.kit.listener import Broken, Listener
 from nfmasq.helpers.kit.rewriting import rewritten
 from nfmasq.helpers.kit.skeleton import Meet
@@ -44,7 +44,7 @@ def test_the_other_side_s_text_stays() -> None:
 
 def refuse(*_: object) -> bytes:
     """Write nothing: the endpoint has no place in the protocol."""
-    raise Refusal("too_long")
+    raise NotActedOn("too_long")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import pytest
 from support.dialogues import CLIENT, IN, OUT, endpoints, hear, written
 
-from nfmasq.helpers.kit import trial
+from nfmasq.helpers.kit import base, trial
+from nfmasq.helpers.kit.listener import Listener
 from nfmasq.helpers.kit.skeleton import Meet
 
 GREETING = ((IN, b"HELLO\r\n"), (OUT, b"HELLO\r\n"))
@@ -35,3 +36,12 @@ def test_a_stranger_on_the_port_loses_the_helper() -> None:
     """What does not greet is something else, for good."""
     assert hear(Meet(), [(IN, b"POST / HTTP/1.1\r\nMEET 192.168.1.10 5000\r\n")]).left
     assert hear(Meet(), [(IN, b"x" * 600)]).left
+
+
+def test_a_helper_may_use_the_older_names_of_what_is_not_acted_on() -> None:
+    assert (base.Refusal, base.REFUSALS) == (base.NotActedOn, base.NOT_ACTED_ON)
+    reading = base.Reading(4, refused=["malformed"])
+    assert reading == base.Reading(4, not_acted_on=["malformed"])
+    listener = Listener(Meet(), True)
+    listener.not_acted_on.append("malformed")
+    assert listener.refused == ["malformed"]

@@ -52,7 +52,7 @@ def change(**values: object) -> Read:
 
     def read(dialogue: Dialogue, side: Side, data: bytes) -> Reading:
         reading = dialogue.read(side, data)
-        own = {name: value for name, value in values.items() if name in {"taken", "leave", "refused"}}
+        own = {name: value for name, value in values.items() if name in {"taken", "leave", "not_acted_on"}}
         found = [
             Found(**{**each._asdict(), **{k: v for k, v in values.items() if k not in own}})
             for each in reading.found
@@ -101,7 +101,7 @@ def twice(dialogue: Dialogue, side: Side, data: bytes) -> Reading:
         (loop, trial.survives_spoilt_examples, "takes more than"),
         (change(taken=10**6), trial.survives_random_bytes, "no more can be taken"),
         (change(taken=-1), trial.survives_random_bytes, "no more can be taken"),
-        (change(refused=("because",)), trial.survives_random_bytes, "REFUSALS"),
+        (change(not_acted_on=("because",)), trial.survives_random_bytes, "NOT_ACTED_ON"),
         (change(start=50, end=60), trial.finds_its_examples, "in what is taken"),
         (change(start=9, end=9), trial.finds_its_examples, "not empty"),
         (twice, trial.finds_its_examples, "do not overlap"),

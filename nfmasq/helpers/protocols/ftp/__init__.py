@@ -7,9 +7,8 @@ from nfmasq.helpers.protocols.ftp.dialogue import FtpDialogue
 class Ftp:
     """The helper. fxp: a transfer between two servers is allowed.
 
-    That is, 227 and PORT may name a third host without counting as forged, and any host may open the
-    connection that an internal server announced. No session of a third host is expected because an address
-    names it.
+    That is, 227 and PORT may name a third host without counting as forged. Any host may open the connection
+    that an internal server announced. No session of a third host is expected because an address names it.
     """
 
     name = "ftp"

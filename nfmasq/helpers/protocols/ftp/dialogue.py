@@ -1,21 +1,21 @@
 """One FTP control connection (RFC 959, 2228, 2428), line by line.
 
-What is stored: of each side the line that has begun; the commands that wait for their reply (`pipeline`);
-whether the client has logged in; whether a reply of several lines is under way. Who writes: each line that
-was read whole. What ends it: the dialogue leaves, or the session ends.
+What is stored: of each side the line that has begun, and the commands that wait for their reply (`pipeline`).
+Also whether the client has logged in, and whether a reply of several lines is under way. Who writes: each
+line that was read whole. What ends it: the dialogue leaves, or the session ends.
 
 An endpoint counts only between a login and the next one, and only from the internal side. 227 and 229 count
-only as the reply to PASV and EPSV. A command before the login was answered is not acted on: it looks like a
+only as the reply to PASV and EPSV. A command before the login was answered is not acted on. It looks like a
 command that a page made a browser send, and the server refuses it anyway.
 
-The client's first command and the server's first line must be FTP's, and no line of the client may be HTTP's;
-otherwise another protocol uses the port, and the dialogue leaves. It also leaves when AUTH is accepted: the
+The client's first command and the server's first line must be FTP's, and no line of the client may be HTTP's.
+Otherwise another protocol uses the port, and the dialogue leaves. It also leaves when AUTH is accepted: the
 bytes behind it are encrypted. It does not come back for CCC.
 """
 
 import re
 
-from nfmasq.helpers.kit.base import MOST_FOUND, Found, Reading, Refusal, Session, Side
+from nfmasq.helpers.kit.base import MOST_FOUND, Found, NotActedOn, Reading, Session, Side
 from nfmasq.helpers.kit.lines import Speech, is_http_header, is_http_request, may_become
 from nfmasq.helpers.protocols.ftp.endpoints import (
     eprt_argument,
@@ -69,13 +69,13 @@ class FtpDialogue:
             else (self._reply, self._reply_waits_from)
         )
         found: list[Found] = []
-        refused: list[str] = []
+        not_acted_on: list[str] = []
         try:
             for at, line in lines:
                 try:
                     one = hear(at, line)
-                except Refusal as why:
-                    refused.append(str(why))
+                except NotActedOn as why:
+                    not_acted_on.append(str(why))
                 else:
                     if one is not None:
                         found.append(one)
@@ -85,8 +85,8 @@ class FtpDialogue:
                 raise Leave
             taken = speech.take(data, begun, wait_from)
         except Leave:
-            return Reading(len(data), found[:MOST_FOUND], leave=True, refused=refused)
-        return Reading(taken, found, refused=refused)
+            return Reading(len(data), found[:MOST_FOUND], leave=True, not_acted_on=not_acted_on)
+        return Reading(taken, found, not_acted_on=not_acted_on)
 
     def _command(self, at: int, line: bytes) -> Found | None:
         text = line[(skipped := _skip_telnet(line)) :]
@@ -110,7 +110,7 @@ class FtpDialogue:
         if word not in {b"PORT", b"EPRT"} or self._client is Side.OUTSIDE:
             return None
         if not self._logged_in or self._only_epsv:
-            raise Refusal("not_allowed")
+            raise NotActedOn("not_allowed")
         found = port_argument(argument, at) if word == b"PORT" else eprt_argument(argument, at)
         return self._unless_fxp(found)
 
@@ -157,10 +157,10 @@ class FtpDialogue:
             return None
         if self._client is Side.INSIDE:
             if found.address not in {None, self._session.remote[0]} and not self._fxp:
-                raise Refusal("forged")
+                raise NotActedOn("forged")
             return None
         if not self._logged_in or (self._only_epsv and found.address is not None):
-            raise Refusal("not_allowed")
+            raise NotActedOn("not_allowed")
         return self._unless_fxp(found)
 
     def _unless_fxp(self, found: Found | None) -> Found | None:

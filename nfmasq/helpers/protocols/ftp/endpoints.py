@@ -1,7 +1,7 @@
 """How FTP writes endpoints: PORT and 227 (RFC 959), EPRT and 229 (RFC 2428), parsed and rendered.
 
 Each function takes the text, and where it begins in the bytes that the dialogue was given. It returns None
-where there is no IPv4 endpoint. It raises Refusal("malformed") where a number is out of range, or the text
+where there is no IPv4 endpoint. It raises NotActedOn("malformed") where a number is out of range, or the text
 around the numbers is wrong.
 """
 
@@ -9,7 +9,7 @@ import re
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.kit import numbers
-from nfmasq.helpers.kit.base import Found, Refusal
+from nfmasq.helpers.kit.base import Found, NotActedOn
 
 _SIX = rb"(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10})"
 _PORT = re.compile(_SIX)
@@ -22,7 +22,7 @@ def port_argument(text: bytes, at: int) -> Found:
     """PORT 192,168,1,10,19,136: `text` is the command's argument."""
     match = _PORT.fullmatch(text.rstrip(b" \t"))
     if match is None:
-        raise Refusal("malformed")
+        raise NotActedOn("malformed")
     return _six_numbers(match, at)
 
 
@@ -30,7 +30,7 @@ def eprt_argument(text: bytes, at: int) -> Found | None:
     """EPRT |1|192.168.1.10|5000|, with a delimiter of the client's choice; None for IPv6."""
     match = _EXTENDED.fullmatch(text.rstrip(b" \t"))
     if match is None:
-        raise Refusal("malformed")
+        raise NotActedOn("malformed")
     delimiter, protocol, address, port = match.groups()
     if int(protocol) != 1:
         return None

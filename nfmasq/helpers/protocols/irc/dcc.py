@@ -16,7 +16,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 from itertools import islice
 
-from nfmasq.helpers.kit.base import Found, Mentioned, Named, Place, Refusal, Session, Side
+from nfmasq.helpers.kit.base import Found, Mentioned, Named, NotActedOn, Place, Session, Side
 from nfmasq.helpers.kit.numbers import dotted, number, port_number
 
 _ADDRESS = rb"(\d{1,20}(?:\.\d{1,20}){3}|\d{1,20})"
@@ -40,7 +40,7 @@ Write = Callable[[IPv4Address, int], bytes]
 
 
 def message(side: Side, at: int, text: bytes, session: Session) -> Place | None:
-    """The endpoint that a CTCP message names, or None. at: where it begins. Raises Refusal("malformed")."""
+    """The endpoint that a CTCP message names, or None. at: its beginning. Raises NotActedOn("malformed")."""
     match = _DCC.fullmatch(text)
     if match is None:
         return None
@@ -65,7 +65,7 @@ def _offer(text: bytes, begin: int, at: int, session: Session) -> Found | Named 
     if match is None:
         if _ENDPOINT_OF_IPV6.fullmatch(text, begin):
             return None
-        raise Refusal("malformed")
+        raise NotActedOn("malformed")
     address, port = _address(match[1]), port_number(match[2])
     write = _write_dotted if b"." in match[1] else _write_number
     start, end = at + match.start(1), at + match.end(1)
@@ -93,7 +93,7 @@ def _endpoint(text: bytes, begin: int, own: set[IPv4Address]) -> re.Match[bytes]
 def _again(side: Side, text: bytes, begin: int, at: int) -> Found | Mentioned | None:
     match = _PORT.fullmatch(text, begin) or _port_at_the_end(text, begin)
     if match is None:
-        raise Refusal("malformed")
+        raise NotActedOn("malformed")
     start, end, port = at + match.start(1), at + match.end(1), port_number(match[1])
     if port == 0:
         return None
@@ -111,7 +111,7 @@ def _port_at_the_end(text: bytes, begin: int) -> re.Match[bytes] | None:
 def _is_one_of(own: set[IPv4Address], text: bytes) -> bool:
     try:
         return _address(text) in own
-    except Refusal:
+    except NotActedOn:
         return False
 
 

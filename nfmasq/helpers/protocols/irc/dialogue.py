@@ -1,8 +1,8 @@
 """One IRC client's connection to a server (RFC 1459, 2812, IRCv3 message tags), line by line.
 
-What is stored: of each side the line that has begun, and whether the side has begun like IRC; whether the
-server has welcomed the client. Who writes: each line that was read. What ends it: the dialogue leaves, or the
-session ends.
+What is stored: of each side the line that has begun, and whether the side has begun like IRC. Also whether
+the server has welcomed the client. Who writes: each line that was read. What ends it: the dialogue leaves, or
+the session ends.
 
 DCC is a CTCP message: it stands between two \\x01 in the text of a PRIVMSG or NOTICE, and nowhere else. `dcc`
 reads it. No line of the client may be HTTP's: a script can make a browser begin with NICK.
@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit.base import MOST_FOUND, Place, Reading, Refusal, Session, Side
+from nfmasq.helpers.kit.base import MOST_FOUND, NotActedOn, Place, Reading, Session, Side
 from nfmasq.helpers.kit.lines import Speech, is_http_header, is_http_request, may_become
 from nfmasq.helpers.protocols.irc import dcc
 
@@ -51,11 +51,11 @@ class IrcDialogue:
         speech = self._speech[side]
         lines, begun = speech.cut(data)
         found: list[Place] = []
-        refused: list[str] = []
+        not_acted_on: list[str] = []
         try:
             for at, line in lines:
                 self._anchor(side, line)
-                found += self._hear(side, at, line, refused)
+                found += self._hear(side, at, line, not_acted_on)
                 if len(found) > MOST_FOUND:
                     raise Leave
             if speech.overrun:
@@ -63,8 +63,8 @@ class IrcDialogue:
             self._anchor(side, begun[1])
             taken = speech.take(data, begun, _wait_from)
         except Leave:
-            return Reading(len(data), found[:MOST_FOUND], leave=True, refused=refused)
-        return Reading(taken, found, refused=refused)
+            return Reading(len(data), found[:MOST_FOUND], leave=True, not_acted_on=not_acted_on)
+        return Reading(taken, found, not_acted_on=not_acted_on)
 
     def _anchor(self, side: Side, line: bytes) -> None:
         """Raise Leave at a line of HTTP, or where the side's first line does not begin like IRC."""
@@ -84,7 +84,7 @@ class IrcDialogue:
                 raise Leave
             self._begun[side] = True
 
-    def _hear(self, side: Side, at: int, line: bytes, refused: list[str]) -> Iterator[Place]:
+    def _hear(self, side: Side, at: int, line: bytes, not_acted_on: list[str]) -> Iterator[Place]:
         head = _HEAD.match(line)
         if head is None or b"\r" in line[:-2] or b"\0" in line:
             return  # servers differ in where such a line ends
@@ -102,13 +102,13 @@ class IrcDialogue:
                 if one is None:
                     continue
                 if not self._welcomed:
-                    raise Refusal("not_allowed")
+                    raise NotActedOn("not_allowed")
                 room -= max(0, len(one.write(*_LONGEST)) - (one.end - one.start))
                 if room < 0:
-                    raise Refusal("too_long")
+                    raise NotActedOn("too_long")
                 yield one
-            except Refusal as why:
-                refused.append(str(why))
+            except NotActedOn as why:
+                not_acted_on.append(str(why))
 
 
 def _texts(line: bytes, head: re.Match[bytes]) -> Iterator[tuple[int, bytes, bool]]:

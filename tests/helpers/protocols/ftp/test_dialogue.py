@@ -20,7 +20,7 @@ def test_fxp_lets_another_server_meet_an_internal_one() -> None:
         assert place.what.anyone is fxp
     heard = client_says(b"PASV\r\n", helper=Ftp(fxp=True))
     heard.hear(OUT, b"227 Entering Passive Mode (198,51,100,1,19,136)\r\n")
-    assert not heard.refused
+    assert not heard.not_acted_on
 
 
 def test_alg_in_wrong_direction() -> None:
@@ -53,7 +53,7 @@ def test_alg_in_wrong_direction() -> None:
 def test_no_expectation_without_a_login(before: Sequence[Said]) -> None:
     """Protocol state required: between a login and the next one only."""
     heard = hear(Ftp(), [*before, PORT])
-    assert (heard.places, heard.refused) == ([], ["not_allowed"])
+    assert (heard.places, heard.not_acted_on) == ([], ["not_allowed"])
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ def test_epsv_all_of_an_external_client_leaves_epsv() -> None:
     heard = server_says(b"EPSV ALL\r\nEPSV\r\n", b"200 Fine\r\n", ready)
     assert endpoints(heard) == [(None, 5000)]
     heard = server_says(b"EPSV ALL\r\nPASV\r\n", b"200 Fine\r\n227 (192,168,1,10,19,136)\r\n")
-    assert (heard.places, heard.refused) == ([], ["not_allowed"])
+    assert (heard.places, heard.not_acted_on) == ([], ["not_allowed"])
 
 
 def test_epsv_all_refuses_port_unless_the_server_refused_it() -> None:
     """The client bound itself; a server that knows no EPSV ALL set it free."""
-    assert client_says(b"epsv all\r\n", PORT[1]).refused == ["not_allowed"]
+    assert client_says(b"epsv all\r\n", PORT[1]).not_acted_on == ["not_allowed"]
     heard = client_says(b"EPSV ALL\r\n")
     heard.hear(OUT, b"500 What?\r\n")
     heard.hear(*PORT)

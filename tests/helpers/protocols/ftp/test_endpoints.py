@@ -75,13 +75,13 @@ def test_what_is_written_wrong_is_refused(line: bytes) -> None:
     """Octets past 255 do not wrap, numbers end where they should (CVE-2026-80603), nothing is guessed."""
     heard = client_says(line)
     assert not heard.places
-    assert heard.refused == ["malformed"]
+    assert heard.not_acted_on == ["malformed"]
 
 
 def test_eprt_of_ipv6_is_left_alone() -> None:
     """Protocol 2 is none of this NAT's."""
     heard = client_says(b"EPRT |2|2001:db8::1|5000|\r\n")
-    assert (heard.places, heard.refused, heard.left) == ([], [], False)
+    assert (heard.places, heard.not_acted_on, heard.left) == ([], [], False)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_an_internal_server_says_where_it_waits(
 def test_a_reply_out_of_range_is_refused(reply: bytes) -> None:
     """As in commands: nothing wraps."""
     heard = server_says(b"PASV\r\n" if reply.startswith(b"227") else b"EPSV\r\n", reply)
-    assert (heard.places, heard.refused) == ([], ["malformed"])
+    assert (heard.places, heard.not_acted_on) == ([], ["malformed"])
 
 
 @pytest.mark.parametrize(
@@ -190,14 +190,14 @@ def test_an_external_servers_227_is_only_read() -> None:
     """The internal client will call by itself: nothing to open, nothing to write."""
     heard = client_says(b"PASV\r\n")
     heard.hear(OUT, b"227 Entering Passive Mode (203,0,113,10,19,136)\r\n")
-    assert (heard.places, heard.refused, heard.waiting[OUT]) == ([], [], b"")
+    assert (heard.places, heard.not_acted_on, heard.waiting[OUT]) == ([], [], b"")
 
 
 def test_pasv_reply_naming_third_host() -> None:
     """PASV reply naming third host: passed on, no state, counted."""
     heard = client_says(b"PASV\r\n")
     heard.hear(OUT, b"227 Entering Passive Mode (198,51,100,1,19,136)\r\n")
-    assert (heard.places, heard.refused) == ([], ["forged"])
+    assert (heard.places, heard.not_acted_on) == ([], ["forged"])
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_port_arbitrary_ip(line: bytes) -> None:
     ((address, _),) = endpoints(client_says(line))
     assert address != str(CLIENT)  # the engine refuses it: it is not the speaker's own
     heard = client_says(line, helper=Ftp(fxp=True))
-    assert (heard.places, heard.refused) == ([], [])  # allowed is only the text, never a way in
+    assert (heard.places, heard.not_acted_on) == ([], [])  # allowed is only the text, never a way in
 
 
 def test_no_more_waits_than_the_message_needs() -> None:
@@ -243,10 +243,10 @@ def test_any_cutting_gives_the_same(lengths: list[int]) -> None:
     """Whatever the segments: the same endpoints, at the same places, and the same refusals."""
     whole = hear(Ftp(), SESSION)
     assert [port for _, port in endpoints(whole)] == [5000, 5001, 5002]
-    assert whole.refused == ["malformed", "forged", "not_allowed"]
+    assert whole.not_acted_on == ["malformed", "forged", "not_allowed"]
     pieces = hear(Ftp(), cut(SESSION, lengths))
     assert [place[:3] for place in pieces.places] == [place[:3] for place in whole.places]
-    assert (endpoints(pieces), pieces.refused) == (endpoints(whole), whole.refused)
+    assert (endpoints(pieces), pieces.not_acted_on) == (endpoints(whole), whole.not_acted_on)
 
 
 @given(st.ip_addresses(v=4), st.integers(0, 65535), st.sampled_from(["PORT", "EPRT"]))

@@ -91,7 +91,7 @@ def test_several_in_a_line() -> None:
 def test_irc_message_handling_confused(line: bytes) -> None:
     """CVE-2022-2663: DCC counts between two \\x01 in the text of a PRIVMSG or NOTICE, nowhere else."""
     heard = client_says(line)
-    assert (heard.places, heard.refused) == ([], [])
+    assert (heard.places, heard.not_acted_on) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_irc_message_handling_confused(line: bytes) -> None:
 def test_digit_run_to_the_end(words: Sequence[bytes]) -> None:
     """CVE-2026-53268, CVE-2026-80603: a number ends where it should, and does not wrap."""
     heard = client_says(b"PRIVMSG bob :" + dcc(*words) + b"\r\n")
-    assert (heard.places, heard.refused) == ([], ["malformed"])
+    assert (heard.places, heard.not_acted_on) == ([], ["malformed"])
 
 
 def test_forged_dcc() -> None:
@@ -144,7 +144,7 @@ def test_passive_resume_and_accept_are_left_alone(name: bytes) -> None:
     for kind in (b"RESUME ", b"ACCEPT "):
         heard.hear(IN, b"PRIVMSG bob :" + dcc(kind + name + b" 0 5000 42") + b"\r\n")
         heard.hear(OUT, b":bob!b@h PRIVMSG ann :" + dcc(kind + name + b" 0 40000 42") + b"\r\n")
-    assert (heard.places, heard.refused) == ([], [])
+    assert (heard.places, heard.not_acted_on) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_address_of_a_passive_offer_is_hidden(address: bytes, as_heard: byte
     (place,) = heard.places
     assert isinstance(place.what, Named)
     assert written(heard, [*LOGIN, (IN, line)])[-1][1] == line.replace(address, as_heard)
-    assert heard.refused == []
+    assert heard.not_acted_on == []
 
 
 def test_passive_with_an_address_of_nobody() -> None:
@@ -177,7 +177,7 @@ def test_dotted_addresses_stay_dotted() -> None:
 def test_ipv6_is_left_alone() -> None:
     """None of this NAT's."""
     heard = client_says(b"PRIVMSG bob :" + dcc(b"CHAT chat 2001:db8::1 5000") + b"\r\n")
-    assert (heard.places, heard.refused) == ([], [])
+    assert (heard.places, heard.not_acted_on) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_resume_of_the_others_offer_is_not_ours() -> None:
     """The internal client names the peer's port, and the peer accepts it: nothing of ours in either."""
     heard = client_says(b"PRIVMSG bob :" + dcc(b"RESUME x 6000 10") + b"\r\n")
     heard.hear(OUT, b":bob PRIVMSG ann :" + dcc(b"ACCEPT x 6000 10") + b"\r\n")
-    assert (heard.places, heard.refused) == ([], [])
+    assert (heard.places, heard.not_acted_on) == ([], [])
 
 
 def test_no_more_waits_than_the_message_needs() -> None:
@@ -276,7 +276,7 @@ def test_any_cutting_gives_the_same(lengths: list[int]) -> None:
     """Whatever the segments: the same endpoints, at the same places, and the same refusals."""
     whole = hear(Irc(), SESSION)
     assert [port for _, port in endpoints(whole)] == [5000, 5001, 40000, 5000, 0, 0]
-    assert whole.refused == ["malformed"]
+    assert whole.not_acted_on == ["malformed"]
     pieces = hear(Irc(), cut(SESSION, lengths))
     assert [place[:3] for place in pieces.places] == [place[:3] for place in whole.places]
-    assert (endpoints(pieces), pieces.refused) == (endpoints(whole), whole.refused)
+    assert (endpoints(pieces), pieces.not_acted_on) == (endpoints(whole), whole.not_acted_on)

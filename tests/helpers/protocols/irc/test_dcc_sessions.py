@@ -47,9 +47,9 @@ class Chat:
         return [row.internal[1] for row in self.bed.table.sessions() if row.state == "expected"]
 
     @property
-    def refused(self) -> dict[str, int]:
-        """What was refused, by reason."""
-        return {why: count for why, count in self.bed.engine.counters()["irc"].refused.items() if count}
+    def not_acted_on(self) -> dict[str, int]:
+        """What was not_acted_on, by reason."""
+        return {why: count for why, count in self.bed.engine.counters()["irc"].not_acted_on.items() if count}
 
     def comes_to(self, port: int, source: IPv4Address = OTHER_SERVER) -> list[tuple[IPv4Address, int]]:
         """Where a call to the external port ends, if it gets in."""
@@ -95,7 +95,7 @@ def test_a_passive_offer_hides_the_address_and_opens_nothing(chat: Chat, dotted:
 
     heard = chat.offer(b"SEND x %s 0 9 77" % text(CLIENT))
     assert heard == TO_BOB % (b"SEND x %s 0 9 77" % text(chat.external))
-    assert (chat.expected, chat.refused) == ([], {})
+    assert (chat.expected, chat.not_acted_on) == ([], {})
     assert chat.answer(b"SEND x 3405803786 6000 9 77") == TO_ANN % b"SEND x 3405803786 6000 9 77"
     assert chat.expected == []
 
@@ -104,7 +104,7 @@ def test_a_passive_offer_with_another_s_address_stays(chat: Chat) -> None:
     for address in (199, int(OTHER_CLIENT), int(chat.external)):
         line = b"SEND x %d 0 9 77" % address
         assert chat.offer(line) == TO_BOB % line
-    assert (chat.expected, chat.refused) == ([], {})
+    assert (chat.expected, chat.not_acted_on) == ([], {})
 
 
 def test_the_answer_to_a_passive_offer_is_expected(chat: Chat) -> None:
@@ -124,7 +124,7 @@ def test_an_offer_with_the_address_the_server_told(chat: Chat) -> None:
 def test_forged_dcc(chat: Chat, address: IPv4Address) -> None:
     line = b"SEND x %d 5000 9" % int(address)
     assert chat.offer(line) == TO_BOB % line
-    assert (chat.expected, chat.refused) == ([], {"forged": 1})
+    assert (chat.expected, chat.not_acted_on) == ([], {"forged": 1})
 
 
 @pytest.mark.parametrize("name", [b"x", b'"a b"', b"a b"])
@@ -149,7 +149,7 @@ def test_resume_and_accept_of_bob_s_offer_stay(chat: Chat) -> None:
         (chat.answer, b"ACCEPT x 0 4 77"),
     ):
         assert say(words) in {TO_ANN % words, TO_BOB % words}
-    assert (chat.expected, chat.refused) == ([], {})
+    assert (chat.expected, chat.not_acted_on) == ([], {})
 
 
 def test_resume_and_accept_of_a_passive_offer_stay(chat: Chat) -> None:

@@ -12,7 +12,7 @@ from nfmasq.helpers.protocols.irc.dialogue import MESSAGE, TAGS
 def test_ip_masq_irc_bypass() -> None:
     """CVE-2001-1056: protocol state required: nothing before the server has welcomed the client."""
     heard = hear(Irc(), [LOGIN[0], OFFER])
-    assert (heard.places, heard.refused) == ([], ["not_allowed"])
+    assert (heard.places, heard.not_acted_on) == ([], ["not_allowed"])
     heard = hear(Irc(), [LOGIN[0], (OUT, b":x 433 ann :Taken\r\nNOTICE 001 :x\r\n"), OFFER])
     assert not heard.places
     assert not Irc.enabled_by_default
@@ -22,7 +22,7 @@ def test_alg_in_wrong_direction() -> None:
     """ALG in wrong direction: what the external side offers opens nothing."""
     heard = client_says(b"PING x\r\n")
     heard.hear(OUT, b":bob PRIVMSG ann :" + OFFER[1][13:])
-    assert (heard.places, heard.refused) == ([], [])
+    assert (heard.places, heard.not_acted_on) == ([], [])
 
 
 def test_a_server_behind_the_router_is_not_helped() -> None:
@@ -92,7 +92,7 @@ def test_a_line_has_a_bound() -> None:
     assert endpoints(client_says(fits)) == [(str(CLIENT), 5000)]
     assert endpoints(client_says(b"@a=" + b"x" * 5000 + b" " + fits)) == [(str(CLIENT), 5000)]
     heard = client_says(OFFER[1].replace(b"bob", b"b" * (3 + full)))
-    assert (heard.places, heard.refused) == ([], ["too_long"])
+    assert (heard.places, heard.not_acted_on) == ([], ["too_long"])
 
 
 def test_helper_cpu_bomb() -> None:
