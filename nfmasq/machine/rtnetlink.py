@@ -45,7 +45,7 @@ _RTA_METRICS, _RTA_MULTIPATH, _RTA_TABLE, _RTA_NH_ID = 8, 9, 15, 30
 _NHA_ID, _NHA_GROUP, _NHA_OIF, _NHA_GATEWAY = 1, 2, 5, 6
 
 _TABLE_THEN_NETWORK = (_ATTRIBUTE.pack(8, _RTA_TABLE), _ATTRIBUTE.pack(8, _RTA_DST))
-_MOST_REMEMBERED = 1 << 16
+_MOST_NETWORKS_REMEMBERED = 1 << 16
 
 
 class BadMessage(Exception):
@@ -253,7 +253,7 @@ class RouteReader:
                 return int.from_bytes(data[start + 24 : start + 28], "big") << 6 | data[start + 1], way
             read = self._read(message)
             if read is not None:
-                if len(self._remembered) >= _MOST_REMEMBERED:
+                if len(self._remembered) >= _MOST_NETWORKS_REMEMBERED:
                     self._remembered.clear()
                 self._remembered[said] = read[1]
             return read

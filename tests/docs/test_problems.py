@@ -10,16 +10,20 @@ import pytest
 from docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
-SPEAKING = {"problems", "flushed", "keep"}
+SPEAKING = {"problems", "flushed", "foreign_problems"}
 """Functions whose texts are problems. `Forwards.problems` are warnings of the status."""
 WHERE = [
     *sorted((ROOT / "nfmasq" / "daemon").glob("*.py")),
     ROOT / "nfmasq" / "runtime" / "helpers.py",
-    ROOT / "nfmasq" / "machine" / "interfaces.py",
+    ROOT / "nfmasq" / "machine" / "surroundings.py",
+    ROOT / "nfmasq" / "machine" / "uplinks.py",
+    ROOT / "nfmasq" / "diversion" / "foreign.py",
 ]
-CARRIERS = {"missing", "what", "problem"}
+CARRIERS = {"missing", "what", "problem", "problems", "nothing"}
 """Variables and attributes whose text is a problem, or the beginning of one."""
 ANY = "\0"
+CONSEQUENCES = ("no host is behind it", "nothing leaves by it")
+"""The second halves of a problem about an interface that is away."""
 
 
 def text_of(node: ast.expr) -> str:
@@ -44,12 +48,22 @@ def speaks(node: ast.AST) -> bool:
     """Is the text in this part of the source a problem?"""
     if isinstance(node, ast.FunctionDef):
         return node.name in SPEAKING
-    if isinstance(node, ast.Raise):
-        return "UplinkMissing" in ast.dump(node)
-    if isinstance(node, ast.Assign):
-        names = {getattr(target, "id", getattr(target, "attr", "")) for target in node.targets}
-        return bool(names & CARRIERS)
-    return isinstance(node, ast.Call) and getattr(node.func, "attr", "") in {"report", "setdefault"}
+    if isinstance(node, ast.Assign | ast.AugAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return any(name_of(target) in CARRIERS for target in targets)
+    if not isinstance(node, ast.Call):
+        return False
+    called = getattr(node.func, "attr", "")
+    return called in {"report", "setdefault", "_failed"} or (
+        called == "append" and name_of(getattr(node.func, "value", None)) == "problems"
+    )
+
+
+def name_of(node: ast.AST | None) -> str:
+    """The variable or attribute that is set: `problems` of `self.problems["rules"]`."""
+    if isinstance(node, ast.Subscript):
+        return name_of(node.value)
+    return str(getattr(node, "id", getattr(node, "attr", "")))
 
 
 def problems() -> list[str]:
@@ -60,7 +74,7 @@ def problems() -> list[str]:
             if speaks(node):
                 body = ast.Module(_without_docstring(node), []) if isinstance(node, ast.FunctionDef) else node
                 found |= {text for text in texts_in(body) if len(re.findall("[a-z]{2,}", text)) >= 2}
-    return sorted(found)
+    return sorted(text for text in found if not any(text in other for other in CONSEQUENCES))
 
 
 def _without_docstring(function: ast.FunctionDef) -> list[ast.stmt]:

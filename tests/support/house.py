@@ -57,6 +57,7 @@ WITHOUT_TEST = {
     "lab/*": "tests/lab/test_command.py",
     "lab/neighbours/*": "tests/lab/test_neighbours.py",
     "lab/rfc/*": "tests/rfc/test_requirements.py",
+    "machine/picture.py": "tests/machine/test_mirror.py",
     "machine/raw_socket.py": "tests/daemon/test_refuse.py",
     "web/scrape.py": "tests/web/test_rows.py",
 }
