@@ -32,7 +32,6 @@ WITHOUT_TEST = {
     "core/policy.py": "tests/hot/test_configure.py",
     "core/queue_socket.py": "tests/core/test_worker.py",
     "core/rows.py": "tests/hot/test_translation.py",
-    "daemon/doorbells.py": "tests/daemon/test_life.py",
     "daemon/failed.py": "tests/daemon/test_start.py",
     "daemon/reload.py": "tests/daemon/test_life.py",
     "daemon/running.py": "tests/daemon/test_life.py",
