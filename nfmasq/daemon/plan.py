@@ -1,6 +1,7 @@
 """The diversion's plan, made of the configuration, the surroundings and the policy in force.
 
-What is stored: the last plan and what it was made of: nothing is made anew while nothing changes.
+What is stored: whether rules of others lead packets inside, as last seen; the last plan, and what it was made
+of. Nothing is made anew while nothing changes.
 """
 
 from nfmasq.config import Config
@@ -14,13 +15,14 @@ class Planned:
     """The plans of one daemon. queues: the first that the rules divert to, and their number."""
 
     def __init__(self, queues: tuple[int, int]) -> None:
+        self.others_lead = False
         self._queues = queues
-        self._made_of: tuple[Config, Surroundings, Policy | None] | None = None
+        self._made_of: tuple[Config, Surroundings, Policy | None, bool] | None = None
         self._plan: DiversionPlan | None = None
 
     def plan(self, config: Config, surroundings: Surroundings, policy: Policy | None) -> DiversionPlan:
         """What the rules must divert now. Raises DiversionUnavailable for what no rule can bear."""
-        made_of = config, surroundings, policy
+        made_of = config, surroundings, policy, self.others_lead
         if self._plan is not None and made_of == self._made_of:
             return self._plan
         nat = config.nat
@@ -37,6 +39,7 @@ class Planned:
             hairpinning=nat.hairpinning,
             mark=nat.mark,
             exempt=tuple(nat.exempt),
+            others_lead=self.others_lead,
         )
         self._plan, self._made_of = plan, made_of
         return plan

@@ -24,7 +24,7 @@ from nfmasq.daemon.policy import FollowedPolicy
 from nfmasq.daemon.problems import Problems
 from nfmasq.daemon.rules import RULES_FAILED, Rules
 from nfmasq.daemon.surroundings import FollowedSurroundings
-from nfmasq.diversion import Diversion, DiversionPlan, foreign_problems
+from nfmasq.diversion import Diversion, DiversionPlan, foreign_problems, others_lead_inside
 from nfmasq.runtime.forwards import Entry, Forwards
 from nfmasq.runtime.helpers import Entry as HelperEntry
 
@@ -165,8 +165,13 @@ class Supervisor:
         """Report rules of other programs that stand in the way of these."""
         try:
             self._problems.report_all("others' rules", foreign_problems(plan))
+            leads = others_lead_inside()
         except RULES_FAILED as error:
             log.warning("the rules of other programs cannot be read: %s", error)
+            return
+        if leads != self._planned.others_lead:
+            self._planned.others_lead = leads
+            self._keep_rules()
 
     def _failed(self, subject: str, consequence: str, error: Exception) -> None:
         """A problem in the status; a fault of ours is in the log with its place, once."""

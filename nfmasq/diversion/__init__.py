@@ -17,6 +17,7 @@ __all__ = [
     "External",
     "NoDiversion",
     "foreign_problems",
+    "others_lead_inside",
     "probe",
     "withdraw_all",
 ]
@@ -52,6 +53,11 @@ def foreign_problems(plan: DiversionPlan) -> list[str]:
     """
     marks = foreign_marks.problems(plan.internal, plan.mark) if plan.hairpinning else []
     return [*foreign.problems(plan), *marks]
+
+
+def others_lead_inside() -> bool:
+    """Do rules of others lead packets inside (DNAT)? Starts a few programs, as `foreign_problems`."""
+    return foreign.lead_inside()
 
 
 def withdraw_all() -> None:

@@ -54,7 +54,8 @@ class DiversionPlan:
     interfaces the guard leaves alone; forwards: external endpoints that are not left to local sockets, see
     `claims`; hairpinning: queue also what internal hosts send to an external address, on its way in and on
     its way back to them; mark: the bit that tells the two apart; exempt: destinations that are not translated
-    (RFC 6888 REQ-6).
+    (RFC 6888 REQ-6); others_lead: rules of others lead packets inside (DNAT), and conntrack translates the
+    answers: they are let by.
     Raises DiversionUnavailable for a name or number no rule can bear.
     """
 
@@ -70,6 +71,7 @@ class DiversionPlan:
     hairpinning: bool = False
     mark: int = DEFAULT_MARK
     exempt: tuple[IPv4Network, ...] = ()
+    others_lead: bool = False
 
     def __post_init__(self) -> None:
         for name in (*self.internal, *self.outside, *self.unguarded):

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from nfmasq.diversion.backend import DiversionPlan
 from nfmasq.diversion.foreign_iptables import read_saved
 from nfmasq.diversion.foreign_nft import Objects, read_listed
-from nfmasq.diversion.foreign_rules import Packets, Rule, Ruleset, translations
+from nfmasq.diversion.foreign_rules import LEAD, Packets, Rule, Ruleset, translations
 from nfmasq.machine.programs import run
 
 _OURS = "nfmasq"
@@ -63,6 +63,13 @@ def source_translations(
     packets = Packets((interface,), (), tuple(sources), tuple(never_to), mark=0)
     found = [rule.shown for table in rulesets("nat") for rule in translations(table, packets)]
     return list(dict.fromkeys(found))
+
+
+def lead_inside() -> bool:
+    """Do rules of others lead packets to another destination (DNAT)? Then conntrack is at work."""
+    return any(
+        rule.action == LEAD for table in rulesets("nat") for chain in table.values() for rule in chain.rules
+    )
 
 
 def rulesets(*kinds: str) -> list[Ruleset]:

@@ -9,6 +9,7 @@ from nfmasq.diversion.foreign_rules import (
     ALL_BITS,
     GOTO,
     JUMP,
+    LEAD,
     OTHER,
     RETURN,
     TRANSLATE,
@@ -21,6 +22,7 @@ from nfmasq.diversion.foreign_rules import (
 _ACTIONS = {
     **dict.fromkeys(("MASQUERADE", "SNAT", "NETMAP"), TRANSLATE),
     **dict.fromkeys(("ACCEPT", "DROP", "REJECT"), ACCEPT),
+    **dict.fromkeys(("DNAT", "REDIRECT"), LEAD),
     "RETURN": RETURN,
 }
 _NETWORKS = {"-s": "source", "-d": "destination"}

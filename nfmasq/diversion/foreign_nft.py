@@ -10,6 +10,7 @@ from nfmasq.diversion.foreign_rules import (
     ALL_BITS,
     GOTO,
     JUMP,
+    LEAD,
     OTHER,
     RETURN,
     TRANSLATE,
@@ -24,11 +25,15 @@ _ADDRESSES = {"saddr": "source", "daddr": "destination"}
 _ACTIONS = {
     **dict.fromkeys(("masquerade", "snat"), TRANSLATE),
     **dict.fromkeys(("accept", "drop", "reject"), ACCEPT),
+    **dict.fromkeys(("dnat", "redirect"), LEAD),
     "return": RETURN,
     "jump": JUMP,
     "goto": GOTO,
 }
-_XT_TARGETS = {"MASQUERADE", "SNAT", "NETMAP"}
+_XT_TARGETS = {
+    **dict.fromkeys(("MASQUERADE", "SNAT", "NETMAP"), TRANSLATE),
+    **dict.fromkeys(("DNAT", "REDIRECT"), LEAD),
+}
 _FAMILIES = {"ip", "inet"}
 _MARK = {"meta": {"key": "mark"}}
 
@@ -68,7 +73,7 @@ def _rule(listed: dict[str, Any]) -> Rule:
             elif kind == "mangle" and body.get("key") == _MARK:
                 writes |= ALL_BITS & ~_kept(body.get("value"))
             elif kind == "xt" and (body or {}).get("name") in _XT_TARGETS:
-                action = TRANSLATE
+                action = _XT_TARGETS[body["name"]]
             elif kind == "xt" and (body or {}).get("type") == "match":
                 conditions.append(Condition(""))
     return Rule(shown, tuple(conditions), action, targets, writes)

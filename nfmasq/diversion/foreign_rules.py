@@ -11,7 +11,11 @@ from ipaddress import IPv4Network
 
 ALL_BITS = 0xFFFFFFFF
 
-TRANSLATE, ACCEPT, RETURN, JUMP, GOTO, OTHER = "translate", "accept", "return", "jump", "goto", ""
+TRANSLATE, LEAD, ACCEPT, RETURN, JUMP, GOTO, OTHER = (
+    *("translate", "lead", "accept", "return", "jump", "goto"),
+    "",
+)
+"""translate: gives packets another source. lead: gives packets another destination."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,12 @@ from ipaddress import IPv4Network
 
 from nfmasq.diversion.backend import NOT_PUBLIC, DiversionPlan
 from nfmasq.diversion.covering import cover
-from nfmasq.diversion.iptables_rules import GUARD_CHAIN, GUARD_EXEMPT_CHAIN, GUARD_EXTERNAL_CHAIN
+from nfmasq.diversion.iptables_rules import (
+    GUARD_CHAIN,
+    GUARD_EXEMPT_CHAIN,
+    GUARD_EXTERNAL_CHAIN,
+    answers_of_others,
+)
 from nfmasq.diversion.nft_table import NftChain, NftTable, address_set
 from nfmasq.diversion.nftables_rules import ICMP_ERRORS, names
 
@@ -98,6 +103,7 @@ def iptables_rules(plan: DiversionPlan, *, quotes: bool) -> dict[str, list[str]]
             *(f"-s {network} -j DROP" for network in networks),
         ],
         GUARD_EXTERNAL_CHAIN: [
+            *answers_of_others(plan),
             *(f"-d {network} -g {GUARD_EXEMPT_CHAIN}" for network in exempt),
             *(_iptables_quotes(network, kind) for network in networks for kind in _ERROR_TYPES if quotes),
             *ours,

@@ -80,6 +80,7 @@ def _leaving(plan: DiversionPlan) -> dict[str, list[str]]:
     back_out = [f"-i {name} {what}-j DROP" for name in plan.outside for what in unwanted]
     return {
         "nfmasq-out": [
+            *answers_of_others(plan),
             *(f"-s {network} -j RETURN" for network in plan.merged_untranslated),
             *(f"-d {network} -g nfmasq-to" for network in exempt),
             *from_inside,
@@ -91,6 +92,11 @@ def _leaving(plan: DiversionPlan) -> dict[str, list[str]]:
         else [],
         "nfmasq-back": from_inside if plan.hairpinning else [],
     }
+
+
+def answers_of_others(plan: DiversionPlan) -> list[str]:
+    """Answers of connections that rules of others led inside: conntrack translates them after this hook."""
+    return ["-m conntrack --ctstate DNAT --ctdir REPLY -j RETURN"] if plan.others_lead else []
 
 
 def _delivered(plan: DiversionPlan) -> dict[str, list[str]]:

@@ -103,6 +103,7 @@ def _outbound(plan: DiversionPlan) -> tuple[str, ...]:
     return (
         *_back(plan),
         f"oifname != {outside} return",
+        *(["ct status dnat ct direction reply return"] if plan.others_lead else []),
         "ip saddr @untranslated return",
         "ip saddr @internal ip daddr @exempt return",
         f"iifname {names(plan.internal)} {queue}",
