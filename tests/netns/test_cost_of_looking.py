@@ -86,7 +86,7 @@ def test_five_changes_a_second_cost_little_and_are_followed_soon(big: Lab) -> No
     took, now = [], EXTERNAL
     for address in ADDRESSES:
         change_address(net, now, address)
-        took.append(until_seen_as(net.client1, address))
+        took.append(until_seen_as(net.client1, address, each=0.03))
         now = address
     assert min(took) <= FOLLOWED_S, took
 
@@ -108,12 +108,16 @@ def test_a_burst_that_loses_events_ends_in_the_right_state(make_lab: MakeLab) ->
     until_seen_as(net.client2, EXTERNAL, patience=5, source=MESH_HOST)
 
 
-def test_rules_of_others_that_change_all_the_time_cost_little(make_lab: MakeLab) -> None:
-    """A container engine lays and removes rules; ours stand."""
+def test_after_changes_of_others_rules_it_is_idle_again(make_lab: MakeLab) -> None:
+    """A container engine lays and removes rules; ours stand, and are not looked at when that is over."""
     lab = make_lab()
-    meter = Meter(daemon_of(lab).pid)
-    for number in range(30):
+    for number in range(16):
         verb = "-D" if number % 2 else "-A"
         iptables(lab.topology.router, f"-t nat {verb} POSTROUTING -o docker0 -j RETURN")
         time.sleep(0.18)
-    assert meter.share() <= 2 * BUSY
+    time.sleep(2)
+    meter = Meter(daemon_of(lab).pid)
+    time.sleep(4)
+    assert meter.share() <= 2 * IDLE
+    assert meter.faults_of_children() == 0
+    until_seen_as(lab.topology.client1, EXTERNAL)

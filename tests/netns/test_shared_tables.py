@@ -100,10 +100,10 @@ def test_a_reverse_path_filter_in_raw_lets_all_of_it_pass(make_lab: MakeLab) -> 
 
 
 def test_a_rule_of_others_for_forwarded_ports_counts_each_call(make_lab: MakeLab) -> None:
-    """hashlimit against floods, in raw, for a port that we lead inside."""
+    """As hashlimit against floods in raw, for a port that we lead inside."""
     lab = hairpinning(make_lab)
     net = lab.topology
-    iptables(net.router, "-t raw -A PREROUTING -i wan0 -p tcp --syn -m comment --comment calls -j RETURN")
+    iptables(net.router, "-t raw -A PREROUTING -i wan0 -p tcp --syn -m comment --comment calls")
     wait_until(
         lambda: seen_as(net.server1, EXTERNAL, "tcp", port=8088) and packets_of(net.router, "raw", "calls"),
         "a call that the rule saw",

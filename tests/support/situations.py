@@ -59,11 +59,15 @@ def assert_served(lab: Lab, address: IPv4Address = EXTERNAL, *clients: Namespace
 
 
 def until_seen_as(
-    client: Namespace, address: IPv4Address, patience: float = 2, source: IPv4Address | str = ""
+    client: Namespace,
+    address: IPv4Address,
+    patience: float = 2,
+    source: IPv4Address | str = "",
+    each: float = 0.2,
 ) -> float:
-    """The seconds until server2 sees a host as this address."""
+    """The seconds until server2 sees a host as this address; `each` question waits so long for its answer."""
     return wait_until(
-        lambda: address_seen(client, SERVER2, source=source, patience=0.2) == str(address),
+        lambda: address_seen(client, SERVER2, source=source, patience=each) == str(address),
         f"{client.role} to be seen as {address}",
         patience,
     )
