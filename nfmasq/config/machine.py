@@ -13,14 +13,15 @@ from nfmasq.config.models import Config
 class Wanted:
     """What the configuration asks of the machine's surroundings.
 
-    internal, external: interfaces. pools: the configured addresses, by external interface. translate: what
-    each [[network]] that says so says.
+    internal, external, unguarded: interfaces. pools: the configured addresses, by external interface.
+    translate: what each [[network]] that says so says.
     """
 
     internal: Sequence[str]
     external: Sequence[str]
     pools: Mapping[str, Sequence[IPv4Network]]
     translate: Sequence[tuple[IPv4Network, bool]]
+    unguarded: Sequence[str] = ()
 
 
 def wanted_of(config: Config) -> Wanted:
@@ -33,6 +34,7 @@ def wanted_of(config: Config) -> Wanted:
         translate=tuple(
             (network.cidr, network.translate) for network in config.network if network.translate is not None
         ),
+        unguarded=tuple(nat.unguarded),
     )
 
 

@@ -23,6 +23,11 @@ from nfmasq.machine.rtnetlink import Way
 from nfmasq.machine.sources import Choice, Selection
 from nfmasq.machine.uplinks import Outside, Room, read_outside, within_room
 
+_TABLE_MAIN = 254
+_DEFAULT_ROUTE = 0
+"""The key of 0.0.0.0/0 in the mirror's routes."""
+_LOOPBACK = "lo"
+
 _NAMED = 3
 """So many networks are named in a problem; more are counted."""
 
@@ -38,16 +43,18 @@ class Wanted(Protocol):
     def pools(self) -> Mapping[str, Sequence[IPv4Network]]: ...
     @property
     def translate(self) -> Sequence[tuple[IPv4Network, bool]]: ...
+    @property
+    def unguarded(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """outsides: in the order of nat.external. internal: inside and translated, disjoint, ascending.
+    """outsides: in the order of nat.external, then unnamed uplinks.
 
-    untranslated: inside, but not translated. elsewhere: networks with a route of their own by an interface
-    that is neither internal nor external and bears no default route. contested: networks that have a route by
-    an internal and by an external interface, and addresses of the router that would be inside by the routes.
-    problems, warnings: one line each.
+    internal: inside and translated, disjoint, ascending. untranslated: inside, but not translated. elsewhere:
+    networks with a route of their own by an interface that is neither internal nor external and bears no
+    default route. contested: networks that have a route by an internal and by an external interface, and
+    addresses of the router that would be inside by the routes. problems, warnings: one line each.
     """
 
     outsides: tuple[Outside, ...]
@@ -99,7 +106,9 @@ def derive(wanted: Wanted, seen: Seen, room: Room = Room()) -> Derived:  # noqa:
     """The surroundings as they are now. Never raises for the machine's state."""
     by_name = {link.name: link for link in seen.links.values()}
     internal = frozenset(by_name[name].interface for name in wanted.internal if name in by_name)
-    outer = frozenset(by_name[name].interface for name in wanted.external if name in by_name)
+    unnamed = _unnamed_uplinks(wanted, seen, internal)
+    external = (*wanted.external, *unnamed)
+    outer = frozenset(by_name[name].interface for name in external if name in by_name)
     roads = Roads(seen, internal, outer - internal)
     problems = [
         f"{side} interface {name} does not exist: {consequence}"
@@ -111,8 +120,7 @@ def derive(wanted: Wanted, seen: Seen, room: Room = Room()) -> Derived:  # noqa:
         if name not in by_name
     ]
     read = [
-        read_outside(name, by_name.get(name), wanted.pools.get(name, ()), seen, roads)
-        for name in wanted.external
+        read_outside(name, by_name.get(name), wanted.pools.get(name, ()), seen, roads) for name in external
     ]
     problems += [
         f"no external address on {outside.name}; waiting for one"
@@ -141,11 +149,36 @@ def derive(wanted: Wanted, seen: Seen, room: Room = Room()) -> Derived:  # noqa:
                 )
             ),
             tuple(problems),
-            tuple(_about_public(public)),
+            (*_about_public(public), *map(_about_unnamed, unnamed)),
         ),
         roads,
         tuple(outermost(sorted(watched, key=lambda each: (each[0], -each[1])))),
         choices,
+    )
+
+
+def _unnamed_uplinks(wanted: Wanted, seen: Seen, internal: frozenset[int]) -> list[str]:
+    """Interfaces by which table main has a default route, and that the configuration does not mention.
+
+    Failover makes such an interface the way out without a word to nfmasq. Its packets would leave translated
+    by nobody, or be dropped by the guard.
+    """
+    roads = Roads(seen, internal, frozenset())
+    mentioned = {*wanted.internal, *wanted.external, *wanted.unguarded, _LOOPBACK}
+    bearers = {
+        interface
+        for way in seen.routes.ways.get(_DEFAULT_ROUTE, ())
+        if way.table == _TABLE_MAIN
+        for interface in roads.interfaces(way)
+    }
+    links = (seen.links[interface] for interface in sorted(bearers))
+    return [link.name for link in links if link.name not in mentioned and seen.addresses.get(link.interface)]
+
+
+def _about_unnamed(name: str) -> str:
+    return (
+        f"{name} has a default route and is not in nat.external: it is served as an uplink; name it there, "
+        "or in nat.unguarded to let packets leave by it as they are"
     )
 
 

@@ -27,7 +27,13 @@ def router(as_root: None) -> Iterator[Namespace]:
 
 
 def _wanted(**said: Any) -> Any:
-    usual: dict[str, Any] = {"internal": INSIDE, "external": ["wan0"], "pools": {}, "translate": []}
+    usual: dict[str, Any] = {
+        "internal": INSIDE,
+        "external": ["wan0"],
+        "pools": {},
+        "translate": [],
+        "unguarded": [],
+    }
     return SimpleNamespace(**(usual | said))
 
 
@@ -48,6 +54,28 @@ def test_a_plain_router(router: Namespace) -> None:
     assert read.internal == (LAN0, LAN1)
     assert (read.untranslated, read.contested, read.problems) == ((), (), ())
     assert read.elsewhere == _networks("198.51.100.0/24")
+
+
+def test_an_interface_with_a_default_route_is_an_uplink_that_nobody_named(router: Namespace) -> None:
+    router.ip("route add default via 198.51.100.1 dev wan1 metric 200")
+    read = _read(router)
+    assert [outside.name for outside in read.outsides] == ["wan0", "wan1"]
+    assert read.outsides[1].pooled == (WAN1,)
+    assert read.elsewhere == ()
+    (told,) = [line for line in read.warnings if line.startswith("wan1 ")]
+    assert "name it there, or in nat.unguarded" in told
+
+
+def test_no_other_interface_is_an_uplink_that_nobody_named(router: Namespace) -> None:
+    """Not one that is mentioned, none with a default route in another table, none without an address."""
+    router.ip("route add default via 198.51.100.1 dev wan1 table 100")
+    assert len(_read(router).outsides) == 1
+    router.ip("route add default via 198.51.100.1 dev wan1 metric 200")
+    assert len(_read(router, unguarded=["wan1"]).outsides) == 1
+    router.ip("route add default via 192.168.1.9 dev lan0 metric 300")
+    assert [outside.name for outside in _read(router).outsides] == ["wan0", "wan1"]
+    router.ip("address flush dev wan1", "route add default dev wan1 metric 200")
+    assert len(_read(router).outsides) == 1
 
 
 def test_a_wan_within_a_summary_that_leads_inside(router: Namespace) -> None:

@@ -70,9 +70,24 @@ def test_failover_and_back_within_a_second(two_uplinks: TwoUplinks) -> None:
 
 
 @nfmasq_only("the kernel lets it out")
-def test_an_uplink_that_is_not_named_lets_nothing_out(two_uplinks: TwoUplinks) -> None:
+def test_an_uplink_that_is_not_named_is_served_and_told(two_uplinks: TwoUplinks) -> None:
     lab = two_uplinks(external="wan0")
     pull(lab)
+    assert until_seen_as(lab.topology.client1, ADDRESS) <= FAILOVER_S
+    assert two_uplinks.leaks() == []
+    assert lab.daemon is not None
+    assert any(line.startswith(f"{NAME} has a default route") for line in lab.daemon.api("/v1/status")["warnings"])
+
+
+@nfmasq_only("the kernel lets it out")
+def test_an_interface_that_is_no_uplink_lets_nothing_out(two_uplinks: TwoUplinks) -> None:
+    """Its default route is of a table of policy routing, as a VPN's is, and nobody named it."""
+    lab = two_uplinks(
+        f"route del default dev {NAME}",
+        f"route add default via {GATEWAY} dev {NAME} table 200",
+        f"rule add from {INTERNAL} lookup 200 pref 2000",
+        external="wan0",
+    )
     for client in (lab.topology.client1, lab.topology.client2):
         for kind in ("udp", "tcp"):
             assert address_seen(client, SERVER2, kind, patience=0.3) == "nobody"
