@@ -76,7 +76,9 @@ def test_an_uplink_that_is_not_named_is_served_and_told(two_uplinks: TwoUplinks)
     assert until_seen_as(lab.topology.client1, ADDRESS) <= FAILOVER_S
     assert two_uplinks.leaks() == []
     assert lab.daemon is not None
-    assert any(line.startswith(f"{NAME} has a default route") for line in lab.daemon.api("/v1/status")["warnings"])
+    assert any(
+        line.startswith(f"{NAME} has a default route") for line in lab.daemon.api("/v1/status")["warnings"]
+    )
 
 
 @nfmasq_only("the kernel lets it out")
