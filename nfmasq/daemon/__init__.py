@@ -5,7 +5,7 @@ its parts, `serve` watches over it until the end. `supervise` keeps policy and r
 `surroundings`, `policy`, `plan`, `rules` and `problems`; every change goes through the one thread of `hand`.
 `reload` reads the configuration again. `refuse` sends ICMP for refused sessions. `heartbeat`, `notify` and
 `standstill` find a daemon that hangs. `listener` bounds the connections of API and page, `descriptors` keeps
-some back, `log` bounds the lines of one kind.
+some back, `messages` bounds the lines of one kind.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.life import live
-from nfmasq.daemon.log import WHOLE, to_stderr
+from nfmasq.daemon.messages import WHOLE, to_stderr
 
 __all__ = ["run"]
 

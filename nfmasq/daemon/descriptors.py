@@ -6,6 +6,7 @@ rules need descriptors when a client would like to have them all.
 
 import os
 import resource
+from contextlib import suppress
 
 WANTED = 4096
 """More than the listeners' connections, the reserve and all queues together."""
@@ -21,7 +22,8 @@ def raise_limit() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        with suppress(OSError, ValueError):  # the limit of before is taken into account below
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def connections_of_each(listeners: int) -> int:

@@ -58,7 +58,10 @@ async def live(config_path: Path, keep_rules: bool) -> int:
             log.warning("%s", warning)
         start.require_net_admin()
         descriptors.raise_limit()
-        undo.callback(start.only_one(config_path).close)
+        claim = start.only_one(config_path)
+        undo.callback(claim.close)
+        loop.add_reader(claim.fileno(), claim.forget_look)
+        undo.callback(loop.remove_reader, claim.fileno())
         control = start.control_socket(config.control.socket)
         undo.callback(control.close)
         listener = start.metrics_socket(config.metrics.listen) if config.metrics.listen else None

@@ -67,7 +67,11 @@ class Listener:
         self._tasks: list[asyncio.Task[None]] = []
         application.middlewares.insert(0, self._middleware())
         self._runner = web.AppRunner(
-            application, access_log=None, shutdown_timeout=1.0, lingering_time=LINGER_S
+            application,
+            access_log=None,
+            shutdown_timeout=1.0,
+            lingering_time=LINGER_S,
+            auto_decompress=False,
         )
 
     async def start(self) -> None:

@@ -20,6 +20,8 @@ LOCKS = tuple(f"\0nfmasq.lock{number or ''}" for number in range(8))
 CONFIG_OF = "nfmasq.config "
 _UNIX_SOCKETS = Path("/proc/thread-self/net/unix")
 _LONGEST_NAME = 107
+_LOOKS = 64
+"""Looks that wait until the daemon forgets them."""
 _PROBE_S = 1.0
 
 
@@ -28,7 +30,10 @@ class AnotherHere(Exception):
 
 
 class OnlyOne:
-    """The claim of one daemon to its network namespace. Raises AnotherHere, and OSError if no name is free."""
+    """The claim of one daemon to its network namespace.
+
+    Raises AnotherHere, and OSError if no name is free.
+    """
 
     def __init__(self, config_path: Path) -> None:
         self._sockets: list[socket.socket] = []
@@ -41,6 +46,15 @@ class OnlyOne:
         except BaseException:
             self.close()
             raise
+
+    def fileno(self) -> int:
+        """The lock's descriptor, readable when somebody looked at the lock."""
+        return self._sockets[0].fileno()
+
+    def forget_look(self) -> None:
+        """Close the connection of somebody who looked; without that the lock's queue would fill."""
+        with contextlib.suppress(OSError):
+            self._sockets[0].accept()[0].close()
 
     def close(self) -> None:
         """Let the namespace go."""
@@ -57,7 +71,8 @@ class OnlyOne:
         lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             lock.bind(name)
-            lock.listen(1)
+            lock.listen(_LOOKS)
+            lock.setblocking(False)
         except OSError as error:
             lock.close()
             if error.errno != errno.EADDRINUSE:

@@ -9,8 +9,7 @@ import logging
 import signal
 
 from nfmasq.control.running import ReloadOutcome
-from nfmasq.daemon import log as logs
-from nfmasq.daemon import standstill
+from nfmasq.daemon import messages, standstill
 from nfmasq.daemon.doorbells import TICK_S, Doorbells
 from nfmasq.daemon.notify import notify, watchdog_s
 from nfmasq.daemon.running import Daemon
@@ -65,7 +64,7 @@ async def _beat(daemon: Daemon, end: asyncio.Event) -> None:
     told = ""
     while True:
         standstill.postpone()
-        logs.tell_left_out()
+        messages.tell_left_out()
         alive = daemon.beat()
         if daemon.failure:
             end.set()
