@@ -16,6 +16,8 @@ from pathlib import Path
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.life import live
 from nfmasq.daemon.messages import WHOLE, to_stderr
+from nfmasq.exits import Exit
+from nfmasq.machine.shortage import shortage
 
 __all__ = ["run"]
 
@@ -28,7 +30,20 @@ def run(config_path: Path, keep_rules: bool = False) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     try:
         return asyncio.run(live(config_path, keep_rules))
-    except StartFailed as failed:
-        for line in failed.lines:
+    except Exception as error:
+        return _ended_by(error)
+
+
+def _ended_by(error: Exception) -> int:
+    """Log why the daemon ends; return the exit code. A fault of ours is raised again."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, StartFailed):
+        cause = cause.__context__  # the end of a daemon without threads fails once more
+    if cause is not None:
+        for line in cause.lines:
             log.error("%s", line, extra=WHOLE)
-        return failed.code
+        return cause.code
+    if lacking := shortage(error):
+        log.error("%s; nfmasq ends; the rules stay; raise the limits of memory and threads", lacking)
+        return Exit.FAILED
+    raise error

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nfmasq.daemon.problems import Problems
+from nfmasq.machine.shortage import shortage
 
 log = logging.getLogger("nfmasq")
 
@@ -25,9 +26,10 @@ class Looks:
         try:
             yield
         except Exception as error:
-            problem = f"{subject} fails ({type(error).__name__}); the log says why"
+            why = shortage(error) or f"{type(error).__name__}; the log says why"
+            problem = f"{subject} fails: {why}"
             if self._problems.now().get(subject) != problem:
-                log.error("%s", problem, exc_info=error)
+                log.error("%s", problem, exc_info=None if shortage(error) else error)
             self._problems.report(subject, problem)
         else:
             self._problems.report(subject, "")

@@ -103,7 +103,7 @@ class Daemon:
         try:
             outcome = await self._hand.do(lambda: adopt(self._config_path, self._supervisor))
         except Exception as fault:  # must not end the translation
-            self._reload_problem = f"the last reload failed ({type(fault).__name__}); the log says why"
+            self._reload_problem = f"the last reload failed: {type(fault).__name__}; the log says why"
             log.exception("%s", self._reload_problem)
             outcome = ReloadOutcome(errors=(ConfigError(str(self._config_path), self._reload_problem),))
         else:
