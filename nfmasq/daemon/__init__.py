@@ -44,6 +44,6 @@ def _ended_by(error: Exception) -> int:
             log.error("%s", line, extra=WHOLE)
         return cause.code
     if lacking := shortage(error):
-        log.error("%s; nfmasq ends; the rules stay as they are; raise the limits of memory and threads", lacking)
+        log.error("%s: nfmasq ends, and the rules stay as they are; raise the limits of memory", lacking)
         return Exit.FAILED
     raise error

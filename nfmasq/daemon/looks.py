@@ -27,7 +27,7 @@ class Looks:
             yield
         except Exception as error:
             why = shortage(error) or f"{type(error).__name__}; the log says why"
-            problem = f"{subject} fails: {why}"
+            problem = f"{subject} fails and is tried again: {why}"
             if self._problems.now().get(subject) != problem:
                 log.error("%s", problem, exc_info=None if shortage(error) else error)
             self._problems.report(subject, problem)

@@ -103,17 +103,17 @@ class Daemon:
         try:
             outcome = await self._hand.do(lambda: adopt(self._config_path, self._supervisor))
         except Exception as fault:  # must not end the translation
-            self._reload_problem = f"the last reload failed: {type(fault).__name__}; the log says why"
-            log.exception("%s", self._reload_problem)
-            outcome = ReloadOutcome(errors=(ConfigError(str(self._config_path), self._reload_problem),))
-        else:
-            self._reload_problem = ""
+            problem = f"the last reload failed: {type(fault).__name__}; the log says why"
+            log.exception("%s", problem)
+            outcome = ReloadOutcome(errors=(ConfigError(str(self._config_path), problem),))
+            self._reload_problem = problem  # until one succeeds: parts of the file may be in force
         self._reload_successful = not outcome.errors
         for error in outcome.errors:
             log.error("reload refused: %s", error)
         for warning in outcome.warnings:
             log.warning("%s", warning)
         if not outcome.errors:
+            self._reload_problem = ""
             log.info("reloaded %s", self._config_path)
         return outcome
 

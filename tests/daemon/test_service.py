@@ -136,7 +136,7 @@ def test_a_look_that_fails_is_a_problem_until_it_works_and_a_failed_reload_ends_
         found: list[str] = prepared.api("/v1/status")["problems"]
         return found
 
-    look = "the look at surroundings and rules fails: ValueError; the log says why"
+    look = "the look at surroundings and rules fails and is tried again: ValueError; the log says why"
     reload = "the last reload failed: ValueError; the log says why"
     broken = prepared.config_path.with_name("broken")
     with run(prepared, router, "-c", FAILING_LOOKS) as process:
