@@ -94,6 +94,22 @@ def test_a_half_sent_request_is_ended_and_a_whole_one_is_not(
     assert daemon.metrics()["nfmasq_address_changes_total"] == 0
 
 
+def test_scrapes_without_end_leave_the_control_api_its_turn(
+    daemon: DaemonUnderLab, router: Namespace
+) -> None:
+    def hammer() -> list[socket.socket]:
+        made = [socket.create_connection(METRICS, timeout=5) for _ in range(60)]
+        for each in made:
+            each.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 20)
+        return made
+
+    clients = router.call(hammer)
+    answers_within_a_second(daemon)
+    for each in clients:
+        each.close()
+    answers_within_a_second(daemon)
+
+
 def test_with_few_descriptors_both_listeners_answer(prepared: DaemonUnderLab, router: Namespace) -> None:
     script = 'ulimit -n 160; exec "$0" -m nfmasq run --config "$1"'
     process = router.popen(
