@@ -38,7 +38,6 @@ WITHOUT_TEST = {
     "daemon/doorbells.py": "tests/daemon/test_life.py",
     "daemon/failed.py": "tests/daemon/test_start.py",
     "daemon/heartbeat.py": "tests/core/test_worker.py",
-    "daemon/listener.py": "tests/hardening/test_listeners.py",
     "daemon/looks.py": "tests/daemon/test_service.py",
     "daemon/only_one.py": "tests/hardening/test_listeners.py",
     "daemon/reload.py": "tests/daemon/test_life.py",
