@@ -10,6 +10,8 @@ import click
 from nfmasq.control.client import DEFAULT_SOCKET, Client, NotPermitted, NotReachable, Refused
 from nfmasq.exits import Exit
 
+DEFAULT_CONFIG = "/etc/nfmasq/nfmasq.toml"
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _CODE_OF_STATUS = {400: Exit.USAGE, 422: Exit.CONFIG_INVALID}

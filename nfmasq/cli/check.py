@@ -5,11 +5,9 @@ from pathlib import Path
 
 import click
 
-from nfmasq.cli.ask import end, print_json
+from nfmasq.cli.ask import DEFAULT_CONFIG, end, print_json
 from nfmasq.config import ConfigError, ConfigInvalid, load, missing_interfaces, warnings_of
 from nfmasq.exits import Exit
-
-DEFAULT_CONFIG = "/etc/nfmasq/nfmasq.toml"
 
 
 @click.command(

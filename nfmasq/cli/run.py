@@ -1,12 +1,13 @@
 """`nfmasq run`: the daemon."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from nfmasq import daemon
-from nfmasq.cli.check import DEFAULT_CONFIG
+from nfmasq.cli.ask import DEFAULT_CONFIG, fail
+from nfmasq.machine.shortage import shortage
 
 
 @click.command(
@@ -36,4 +37,10 @@ Next: `nfmasq status` from another terminal."""
 )
 def run(config_path: Path, keep_rules: bool) -> None:
     """Run the daemon in the foreground. It masquerades for the internal networks until SIGTERM."""
+    try:
+        daemon = import_module("nfmasq.daemon")
+    except (ImportError, MemoryError, OSError) as error:
+        if lacking := shortage(error):
+            fail(f"{lacking}: nfmasq cannot be loaded; raise the limit of memory (`ulimit -v`, MemoryMax=)")
+        raise
     sys.exit(daemon.run(config_path, keep_rules))

@@ -202,6 +202,14 @@ def listen(value: Any) -> tuple[str, int] | None:
     return host, port_range(port).first
 
 
+def host_name(value: Any) -> str:
+    """A name of a host, such as router.example.net."""
+    written = text(value)
+    if not _is_host(written):
+        raise ValueError(f'{quoted(written)} is no host name such as "router.example.net"')
+    return written
+
+
 def _is_host(name: str) -> bool:
     if name.rpartition(".")[2].isdigit():
         try:

@@ -10,10 +10,12 @@ from typing import Any, TypedDict
 from aiohttp import web
 
 from nfmasq.control import forwards, helpers, lists, openapi, report
+from nfmasq.control.body import body_of
 from nfmasq.control.operations import Handler, operation
-from nfmasq.control.question import RUNNING, BadRequest, as_address, body_of, in_json
+from nfmasq.control.question import RUNNING, BadRequest, as_address, in_json
 from nfmasq.control.running import Running
 from nfmasq.control.schemas import SCHEMA, Flush, Flushed, Reloaded, Status
+from nfmasq.machine.shortage import shortage
 
 log = logging.getLogger("nfmasq")
 
@@ -113,6 +115,8 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
         )
     except ConnectionError:
         return web.Response(status=400)  # the client has gone
-    except Exception:
-        log.exception("%s %s failed", request.method, request.path)
+    except Exception as error:
+        if lacking := shortage(error):
+            return in_json({"schema": SCHEMA, "error": f"{lacking} at this moment; ask again"}, 503)
+        log.exception("%s %r failed", request.method, request.path)
         return in_json({"schema": SCHEMA, "error": "internal error; the daemon's log has it"}, 500)

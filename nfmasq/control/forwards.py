@@ -12,10 +12,11 @@ from nfmasq.config import ConfigInvalid, added_forward
 from nfmasq.config import Forward as Written
 from nfmasq.config.protocols import numbers_of
 from nfmasq.config.values import described
+from nfmasq.control.body import body_of
 from nfmasq.control.forwarded import sessions_of
 from nfmasq.control.operations import operation
 from nfmasq.control.paging import Part
-from nfmasq.control.question import RUNNING, BadRequest, Question, body_of, in_json, require_known
+from nfmasq.control.question import RUNNING, BadRequest, Question, in_json, require_known
 from nfmasq.control.running import Running
 from nfmasq.control.schemas import SCHEMA
 from nfmasq.runtime.forwards import Entry, ForwardRefused, NoSuchForward

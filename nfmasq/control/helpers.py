@@ -8,9 +8,10 @@ from aiohttp import web
 
 from nfmasq.config.addresses import network
 from nfmasq.config.values import described
+from nfmasq.control.body import body_of
 from nfmasq.control.operations import operation
 from nfmasq.control.paging import Part, cut
-from nfmasq.control.question import RUNNING, BadRequest, Question, body_of, in_json, require_known
+from nfmasq.control.question import RUNNING, BadRequest, Question, in_json, require_known
 from nfmasq.control.running import Running
 from nfmasq.control.schemas import SCHEMA
 from nfmasq.helpers.engine.tally import HelperCounters

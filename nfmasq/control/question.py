@@ -54,10 +54,12 @@ def in_json(content: Any, status: int = 200) -> web.Response:
 
 
 def require_known(request: web.Request, known: Collection[str]) -> None:
-    """Raise BadRequest for a parameter that is none of `known`."""
+    """Raise BadRequest for a parameter that is none of `known`, or that is given twice."""
     for name in request.query:
         if name not in known:
             raise BadRequest(f"no such parameter: {name!r}; this list takes: {_listed(known)}")
+        if len(request.query.getall(name)) > 1:
+            raise BadRequest(f"the parameter {name!r} stands twice")
 
 
 def number_of(request: web.Request, name: str, default: int, least: int, most: int) -> int:
@@ -76,17 +78,6 @@ def as_address(name: str, text: str) -> IPv4Address:
         return IPv4Address(text)
     except AddressValueError:
         raise BadRequest(f"{name} must be an IPv4 address such as 192.168.1.10, not {text!r}") from None
-
-
-async def body_of(request: web.Request) -> dict[str, Any]:
-    """The JSON object that was sent. Raises BadRequest."""
-    try:
-        content = await request.json()
-    except ValueError:
-        raise BadRequest("the body must be a JSON object") from None
-    if not isinstance(content, dict):
-        raise BadRequest("the body must be a JSON object")
-    return content
 
 
 def _protocol(request: web.Request, name: str) -> int:

@@ -4,20 +4,20 @@
 its parts, `serve` watches over it until the end. `supervise` keeps policy and rules as they should be, by
 `surroundings`, `policy`, `plan`, `rules` and `problems`; every change goes through the one thread of `hand`.
 `reload` reads the configuration again. `refuse` sends ICMP for refused sessions. `heartbeat`, `notify` and
-`standstill` find a daemon that hangs.
+`standstill` find a daemon that hangs. `listener` bounds the connections of API and page, `descriptors` keeps
+some back, `messages` bounds the lines of one kind.
 """
 
 import asyncio
 import logging
-import os
 import signal
-import sys
 from pathlib import Path
-
-from aiohttp.http import HttpProcessingError
 
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.life import live
+from nfmasq.daemon.messages import WHOLE, to_stderr
+from nfmasq.exits import Exit
+from nfmasq.machine.shortage import shortage
 
 __all__ = ["run"]
 
@@ -26,24 +26,24 @@ log = logging.getLogger("nfmasq")
 
 def run(config_path: Path, keep_rules: bool = False) -> int:
     """Run the daemon until SIGTERM; return the exit code. keep_rules: leave rules and guard at the end."""
-    _log_to_stderr()
+    to_stderr()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     try:
         return asyncio.run(live(config_path, keep_rules))
-    except StartFailed as failed:
-        for line in failed.lines:
-            log.error("%s", line)
-        return failed.code
+    except Exception as error:
+        return _ended_by(error)
 
 
-def _log_to_stderr() -> None:
-    """Log one line an event, without the time where the journal writes its own."""
-    when = "" if "JOURNAL_STREAM" in os.environ else "%(asctime)s "
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=f"{when}%(levelname)-7s %(message)s")
-    log.setLevel(logging.INFO)
-    logging.getLogger("aiohttp.server").addFilter(_is_our_fault)
-
-
-def _is_our_fault(record: logging.LogRecord) -> bool:
-    """Whether an error is ours. A client that sends no HTTP gets 400, and no line in the log."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+def _ended_by(error: Exception) -> int:
+    """Log why the daemon ends; return the exit code. A fault of ours is raised again."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, StartFailed):
+        cause = cause.__context__  # the end of a daemon without threads fails once more
+    if cause is not None:
+        for line in cause.lines:
+            log.error("%s", line, extra=WHOLE)
+        return cause.code
+    if lacking := shortage(error):
+        log.error("%s: nfmasq ends, and the rules stay as they are; raise the limits of memory", lacking)
+        return Exit.FAILED
+    raise error

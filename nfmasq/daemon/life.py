@@ -14,14 +14,14 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
-from aiohttp import web
-
-from nfmasq.config import missing_interfaces, warnings_of
+from nfmasq.config import Config, missing_interfaces, warnings_of
 from nfmasq.control import api
-from nfmasq.daemon import start
+from nfmasq.daemon import descriptors, start
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.helping import Helping
+from nfmasq.daemon.listener import Listener
 from nfmasq.daemon.notify import notify
 from nfmasq.daemon.rules import RULES_FAILED
 from nfmasq.daemon.running import Daemon
@@ -37,6 +37,14 @@ DUMP_THREADS = 2
 log = logging.getLogger("nfmasq")
 
 
+class _Sockets(NamedTuple):
+    """The sockets that listen. names: host names that the pages answer to."""
+
+    control: socket.socket
+    metrics: socket.socket | None
+    names: tuple[str, ...]
+
+
 async def live(config_path: Path, keep_rules: bool) -> int:
     """Run a daemon from start to end; return the exit code. Raises StartFailed."""
     loop = asyncio.get_running_loop()
@@ -49,6 +57,11 @@ async def live(config_path: Path, keep_rules: bool) -> int:
         for warning in (*warnings_of(config), *missing_interfaces(config)):
             log.warning("%s", warning)
         start.require_net_admin()
+        descriptors.raise_limit()
+        claim = start.only_one(config_path)
+        undo.callback(claim.close)
+        loop.add_reader(claim.fileno(), claim.forget_look)
+        undo.callback(loop.remove_reader, claim.fileno())
         control = start.control_socket(config.control.socket)
         undo.callback(control.close)
         listener = start.metrics_socket(config.metrics.listen) if config.metrics.listen else None
@@ -71,25 +84,18 @@ async def live(config_path: Path, keep_rules: bool) -> int:
             log.warning("%s", warning)
         daemon = Daemon(config_path, table, workers, supervisor)
         undo.callback(daemon.close)
-        return await _run(daemon, end, control.listener, listener, keep_rules)
+        sockets = _Sockets(control.listener, listener, _names(config))
+        return await _run(daemon, end, sockets, keep_rules)
 
 
-async def _run(
-    daemon: Daemon,
-    end: asyncio.Event,
-    control: socket.socket,
-    listener: socket.socket | None,
-    keep_rules: bool,
-) -> int:
+async def _run(daemon: Daemon, end: asyncio.Event, sockets: _Sockets, keep_rules: bool) -> int:
     try:
         await daemon.begin()
     except RULES_FAILED as error:
         raise StartFailed(
             f"the rules could not be installed: {error}; `nfmasq doctor` says what is missing"
         ) from None
-    runners = [await _site(api.application(daemon), control)]
-    if listener is not None:
-        runners.append(await _site(page.application(daemon), listener))
+    listeners = await _listen(daemon, sockets)
     gc.collect()
     gc.freeze()  # these objects stay for good: later collections need not walk them
     await serve(daemon, end)
@@ -101,13 +107,34 @@ async def _run(
     else:
         await daemon.withdraw()
         log.info("the rules are out; ending")
-    for runner in runners:
-        await runner.cleanup()
+    for each in listeners:
+        await each.close()
     return Exit.FAILED if daemon.failure else Exit.OK
 
 
-async def _site(application: web.Application, listener: socket.socket) -> web.AppRunner:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    await web.SockSite(runner, listener).start()
-    return runner
+async def _listen(daemon: Daemon, sockets: _Sockets) -> list[Listener]:
+    """Serve the control API, and the metrics where they are wanted.
+
+    A scrape takes the event loop some milliseconds. The metrics answer one request at a time, so the control
+    API has its turn in between.
+    """
+    most = descriptors.connections_of_each(2)
+    if most < descriptors.MOST_CONNECTIONS:
+        log.warning(
+            "each listener takes %d connections: the limit of descriptors allows no more; raise `ulimit -n`",
+            most,
+        )
+    made = [
+        Listener("the control socket", api.application(daemon), sockets.control, most, one_at_a_time=False)
+    ]
+    if sockets.metrics is not None:
+        pages = page.application(daemon, sockets.names)
+        made.append(Listener("metrics.listen", pages, sockets.metrics, most, one_at_a_time=True))
+    for each in made:
+        await each.start()
+    return made
+
+
+def _names(config: Config) -> tuple[str, ...]:
+    listening = config.metrics.listen
+    return (*config.metrics.hosts, *([listening[0]] if listening else []))

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from nfmasq._fastpath import checksum
 from nfmasq.core.rows import Refusal
+from nfmasq.daemon.looks import Looks
 from nfmasq.machine.raw_socket import RawSocket
 
 LOOK_S = 1.0
@@ -60,8 +61,9 @@ def message(refusal: Refusal) -> bytes:
 class Refuser:
     """Sends the refusals of one table, from its making to `close()`."""
 
-    def __init__(self, table: Refusing) -> None:
+    def __init__(self, table: Refusing, looks: Looks | None = None) -> None:
         self._table = table
+        self._looks = looks or Looks()
         self._socket = RawSocket("senders get no refusals, as with nat.refusals = false")
 
     async def serve(self) -> None:
@@ -78,8 +80,9 @@ class Refuser:
 
     def send_due(self) -> None:
         """Take the due refusals and send them."""
-        for refusal in self._table.refusals():
-            self._socket.send(message(refusal))
+        with self._looks.at("the sending of refusals"):
+            for refusal in self._table.refusals():
+                self._socket.send(message(refusal))
 
     def close(self) -> None:
         """Send nothing more. Harmless when called twice."""

@@ -17,6 +17,7 @@ FIXED = {
     "limits.sessions": attrgetter("limits.sessions"),
     "control.socket": attrgetter("control.socket"),
     "metrics.listen": attrgetter("metrics.listen"),
+    "metrics.hosts": attrgetter("metrics.hosts"),
 }
 """Keys that are fixed at the start of the daemon."""
 

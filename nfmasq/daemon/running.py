@@ -12,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from nfmasq._fastpath import Table
-from nfmasq.config import warnings_of
+from nfmasq.config import ConfigError, warnings_of
 from nfmasq.control.running import ReloadOutcome, Situation
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.forwards import ForwardsInForce
 from nfmasq.daemon.hand import Hand
 from nfmasq.daemon.heartbeat import Heartbeat
 from nfmasq.daemon.helpers import HelpersInForce
+from nfmasq.daemon.looks import Looks
 from nfmasq.daemon.notify import notify
 from nfmasq.daemon.refuse import Refuser
 from nfmasq.daemon.reload import adopt
@@ -35,7 +36,8 @@ class Daemon:
     ) -> None:
         self.table = table
         self.workers = workers
-        self.refuser = Refuser(table)
+        self.looks = Looks()
+        self.refuser = Refuser(table, self.looks)
         self.started = time.time()
         self.failure = ""
         self._hand = Hand()
@@ -47,6 +49,7 @@ class Daemon:
         self._helping = supervisor.helping
         self._heartbeat = Heartbeat(workers)
         self._reload_successful = True
+        self._reload_problem = ""
 
     @property
     def uptime_s(self) -> int:
@@ -59,11 +62,12 @@ class Daemon:
         warnings = [*warnings_of(self._supervisor.config), *seen.warnings]
         if self.table.warning:
             warnings.append(f"the sessions found at the start were given up: {self.table.warning}")
-        if not self._reload_successful:
+        if not self._reload_successful and not self._reload_problem:
             warnings.append("the last reload was refused; the configuration before it is in force")
+        own = (*self.looks.problems(), *([self._reload_problem] if self._reload_problem else []))
         return replace(
             seen,
-            problems=(*seen.problems, *self._heartbeat.problems(), *self._helping.problems()),
+            problems=(*seen.problems, *self._heartbeat.problems(), *self._helping.problems(), *own),
             reload_successful=self._reload_successful,
             warnings=tuple(warnings),
         )
@@ -80,21 +84,37 @@ class Daemon:
         return self._supervisor.doorbells()
 
     async def reconcile(self) -> None:
-        """Look at the surroundings once and correct the difference."""
-        await self._hand.do(self._supervisor.reconcile)
+        """Look at the surroundings once and correct the difference. A failure is a problem in the status."""
+        with self.looks.at("the look at surroundings and rules"):
+            await self._hand.do(self._supervisor.reconcile)
 
     async def reload(self) -> ReloadOutcome:
-        """Read the configuration again, and adopt it when it is good."""
+        """Read the configuration again, and adopt it when it is good.
+
+        The service manager gets its READY=1 whatever happens: it would wait for it, and kill the daemon.
+        """
         notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
-        outcome = await self._hand.do(lambda: adopt(self._config_path, self._supervisor))
+        try:
+            return await self._reload()
+        finally:
+            notify("READY=1")
+
+    async def _reload(self) -> ReloadOutcome:
+        try:
+            outcome = await self._hand.do(lambda: adopt(self._config_path, self._supervisor))
+        except Exception as fault:  # must not end the translation
+            problem = f"the last reload failed: {type(fault).__name__}; the log says why"
+            log.exception("%s", problem)
+            outcome = ReloadOutcome(errors=(ConfigError(str(self._config_path), problem),))
+            self._reload_problem = problem  # until one succeeds: parts of the file may be in force
         self._reload_successful = not outcome.errors
         for error in outcome.errors:
             log.error("reload refused: %s", error)
         for warning in outcome.warnings:
             log.warning("%s", warning)
         if not outcome.errors:
+            self._reload_problem = ""
             log.info("reloaded %s", self._config_path)
-        notify("READY=1")
         return outcome
 
     def beat(self) -> bool:
@@ -102,8 +122,11 @@ class Daemon:
 
         The helpers do not count: without them the translation goes on.
         """
-        alive = self._heartbeat.beat()
-        self._helping.beat()
+        alive = False
+        with self.looks.at("the look at the workers"):
+            alive = self._heartbeat.beat()
+        with self.looks.at("the look at the helpers"):
+            self._helping.beat()
         self.failure = "; ".join(worker.failure for worker in self.workers if worker.failure)
         return alive
 

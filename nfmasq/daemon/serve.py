@@ -9,7 +9,7 @@ import logging
 import signal
 
 from nfmasq.control.running import ReloadOutcome
-from nfmasq.daemon import standstill
+from nfmasq.daemon import messages, standstill
 from nfmasq.daemon.doorbells import TICK_S, Doorbells
 from nfmasq.daemon.notify import notify, watchdog_s
 from nfmasq.daemon.running import Daemon
@@ -52,14 +52,8 @@ async def serve(daemon: Daemon, end: asyncio.Event) -> None:
 
 async def _supervise(daemon: Daemon, doorbells: Doorbells) -> None:
     """Look at the surroundings every second, and when a doorbell rings."""
-    logged = ""
     while True:
-        try:
-            await daemon.reconcile()
-        except Exception as error:  # a fault of ours must not end the translation that works
-            if str(error) != logged:
-                logged = str(error)
-                log.exception("the look at the surroundings failed; it is tried again every second")
+        await daemon.reconcile()
         await doorbells.wait(daemon.doorbells())
 
 
@@ -70,14 +64,16 @@ async def _beat(daemon: Daemon, end: asyncio.Event) -> None:
     told = ""
     while True:
         standstill.postpone()
+        messages.tell_left_out()
         alive = daemon.beat()
         if daemon.failure:
             end.set()
             return
-        problems = "; ".join(daemon.situation().problems)
-        if problems != told:
-            told = problems
-            notify(f"STATUS={'degraded: ' + problems if problems else 'ok'}")
+        with daemon.looks.at("the look at the status"):
+            problems = "; ".join(daemon.situation().problems)
+            if problems != told:
+                told = problems
+                notify(f"STATUS={'degraded: ' + problems if problems else 'ok'}")
         if alive and watchdog:
             notify("WATCHDOG=1")
         await asyncio.sleep(every)

@@ -15,6 +15,7 @@ from nfmasq.control.socket import AnotherRuns, ControlSocket
 from nfmasq.core.queue_socket import QUEUES_EACH
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.failed import StartFailed
+from nfmasq.daemon.only_one import AnotherHere, OnlyOne
 from nfmasq.exits import Exit
 from nfmasq.machine import capabilities
 from nfmasq.machine.queues import KernelQueue, kernel_queues
@@ -36,6 +37,18 @@ def require_net_admin() -> None:
             "(AmbientCapabilities=CAP_NET_ADMIN in its unit)",
             Exit.NOT_PERMITTED,
         )
+
+
+def only_one(config_path: Path) -> OnlyOne:
+    """The claim to this network namespace; while it lasts, no other daemon starts here."""
+    try:
+        return OnlyOne(config_path)
+    except AnotherHere as other:
+        raise StartFailed(str(other)) from None
+    except OSError as error:
+        raise StartFailed(
+            f"this network namespace cannot be claimed: {_words(error)}", _code(error)
+        ) from None
 
 
 def control_socket(path: Path) -> ControlSocket:

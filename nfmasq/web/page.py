@@ -1,8 +1,9 @@
 """The listener of metrics.listen: Prometheus' /metrics, the two probes, and a plain page for people at /.
 
-Everything here only reads: the network can change nothing.
+Everything here only reads: the network can change nothing. `hosts` says which host names are answered.
 """
 
+from collections.abc import Iterable
 from html import escape
 from string import Template
 
@@ -16,6 +17,7 @@ from nfmasq.control.lists import part_of
 from nfmasq.control.readable import span
 from nfmasq.control.running import Running
 from nfmasq.control.schemas import Status, UplinkStatus
+from nfmasq.web.hosts import Hosts, only_to
 from nfmasq.web.metrics import registry
 
 RUNNING = web.AppKey("running", Running)
@@ -42,9 +44,9 @@ $tables
 """)
 
 
-def application(running: Running) -> web.Application:
-    """The pages of a running daemon."""
-    app = web.Application()
+def application(running: Running, hosts: Iterable[str] = ()) -> web.Application:
+    """The pages of a running daemon. hosts: names that are answered besides those no attacker can own."""
+    app = web.Application(middlewares=[only_to(Hosts(hosts))])
     app[RUNNING] = running
     app[REGISTRY] = registry(running)
     app.router.add_get("/", page)

@@ -38,7 +38,7 @@ def test_a_key_in_the_wrong_table_names_the_right_one() -> None:
 
 
 def test_a_key_near_no_other_gets_a_list_of_all() -> None:
-    assert reason(document(metrics={"zzz": 2}), "metrics.zzz") == "unknown key; there are: listen"
+    assert reason(document(metrics={"zzz": 2}), "metrics.zzz") == "unknown key; there are: listen, hosts"
 
 
 def test_the_names_inside_the_program_are_not_keys() -> None:

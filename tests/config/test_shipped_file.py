@@ -19,6 +19,7 @@ EXAMPLES = {
     "nat.addresses",
     "nat.except",
     "nat.unguarded",
+    "metrics.hosts",
     "timeouts.tcp_opening",
     "timeouts.tcp_closing",
     *(f"nat.{protocol}.{key}" for protocol in ("udp", "tcp") for key in ("mapping", "filtering")),

@@ -36,6 +36,24 @@ sys.exit(daemon.run(Path(sys.argv[1])))
 """
 
 
+FAILING_LOOKS = """
+import sys
+from pathlib import Path
+from nfmasq import daemon
+from nfmasq.daemon import running, supervise
+broken = Path(sys.argv[1]).with_name("broken")
+def failing(works):
+    def look(*given):
+        if broken.exists():
+            raise ValueError("injected " + str(id(object())))
+        return works(*given)
+    return look
+supervise.Supervisor.reconcile = failing(supervise.Supervisor.reconcile)
+running.adopt = failing(running.adopt)
+sys.exit(daemon.run(Path(sys.argv[1])))
+"""
+
+
 class Manager:
     """A service manager's ear: the messages, in order of their coming."""
 
@@ -109,6 +127,35 @@ def test_a_failed_worker_ends_the_daemon_and_leaves_all_closed(
     assert "queue" in (router.run("iptables-save") + router.run("nft", "list", "ruleset")).lower()
     prepared.start()
     wait_until(lambda: prepared.api("/v1/status")["state"] == "ok", "a new daemon to take over")
+
+
+def test_a_look_that_fails_is_a_problem_until_it_works_and_a_failed_reload_ends_with_ready(
+    prepared: DaemonUnderLab, router: Namespace, manager: Manager
+) -> None:
+    def problems() -> list[str]:
+        found: list[str] = prepared.api("/v1/status")["problems"]
+        return found
+
+    look = "the look at surroundings and rules fails and is tried again: ValueError; the log says why"
+    reload = "the last reload failed: ValueError; the log says why"
+    broken = prepared.config_path.with_name("broken")
+    with run(prepared, router, "-c", FAILING_LOOKS) as process:
+        assert manager.next() == "READY=1"
+        broken.touch()
+        wait_until(lambda: problems() == [look], "the problem")
+        process.send_signal(signal.SIGHUP)
+        assert manager.next().startswith("RELOADING=1")
+        assert manager.next() == "READY=1"
+        wait_until(lambda: problems() == [look, reload], "the failed reload to be told")
+        broken.unlink()
+        wait_until(lambda: problems() == [reload], "the look to work again")
+        process.send_signal(signal.SIGHUP)
+        assert manager.next().startswith("RELOADING=1")
+        assert manager.next() == "READY=1"
+        wait_until(lambda: problems() == [], "the reload to have worked")
+        process.terminate()
+        _, said = process.communicate(timeout=10)
+    assert said.count("Traceback") == 2, "one for the look, one for the reload"
 
 
 def test_a_doorbell_is_heard_without_waiting_for_the_next_look(

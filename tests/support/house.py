@@ -33,6 +33,8 @@ WITHOUT_TEST = {
     "core/queue_socket.py": "tests/core/test_worker.py",
     "core/rows.py": "tests/hot/test_translation.py",
     "daemon/failed.py": "tests/daemon/test_start.py",
+    "daemon/looks.py": "tests/daemon/test_service.py",
+    "daemon/only_one.py": "tests/hardening/test_listeners.py",
     "daemon/reload.py": "tests/daemon/test_life.py",
     "daemon/running.py": "tests/daemon/test_life.py",
     "daemon/serve.py": "tests/daemon/test_service.py",
