@@ -18,6 +18,7 @@ from aiohttp.http import HttpProcessingError
 
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.life import live
+from nfmasq.exits import Exit
 
 __all__ = ["run"]
 
@@ -30,6 +31,11 @@ def run(config_path: Path, keep_rules: bool = False) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     try:
         return asyncio.run(live(config_path, keep_rules))
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "start new thread" not in str(error):
+            raise
+        log.error("no memory or no thread can be had; raise the limits of this process (ulimit -v, -u)")
+        return Exit.FAILED
     except StartFailed as failed:
         for line in failed.lines:
             log.error("%s", line)
