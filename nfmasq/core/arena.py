@@ -81,7 +81,10 @@ class Arena:
         """Reserve room for the first `records` of the file, or for as many as there is room for.
 
         memory: bytes this process may still take. May take milliseconds; one thread at a time may call it.
+        Memory without a file is all there from the start.
         """
+        if self._fd < 0:
+            return
         wanted = _pages(min(records, self._capacity))
         self.shortage = ""
         if memory is not None and records > self.stored:

@@ -46,9 +46,11 @@ def open_ours(path: str) -> int:
     """
     fd = _opened(path)
     try:
-        what = _stranger(os.fstat(fd), fd)
-        if what:
+        status = os.fstat(fd)
+        if what := _stranger(status, fd):
             raise _not_ours(path, what)
+        if status.st_uid != os.geteuid():
+            raise _not_ours(path, f"a file of user {status.st_uid}, and nfmasq runs as user {os.geteuid()}")
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BaseException:
         os.close(fd)
@@ -69,7 +71,10 @@ def _opened(path: str) -> int:
 
 
 def stranger_at(path: str) -> str:
-    """What is at `path` that is not ours, or "". It is only looked at. Raises OSError where it cannot be."""
+    """What is at `path` that is no state file of any user, or "". Raises OSError where it cannot be read.
+
+    It is only looked at.
+    """
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -96,8 +101,6 @@ def _kind(status: os.stat_result) -> str:
 def _stranger(status: os.stat_result, fd: int) -> str:
     if what := _kind(status):
         return what
-    if status.st_uid != os.geteuid():
-        return f"a file of user {status.st_uid}, and nfmasq runs as user {os.geteuid()}"
     if status.st_nlink > 1:
         return f"a file with {status.st_nlink} names (hard links)"
     if status.st_size and not _begins_as_ours(os.pread(fd, HEADER.size, 0)):

@@ -73,7 +73,8 @@ def table(path: Path, capacity: int) -> Table:
         return Table(os.fspath(path), capacity, memory_for_sessions())
     except NotOurs as error:
         raise StartFailed(
-            f"{path} is {_words(error)}: nfmasq leaves it as it is; move it away, or set engine.state"
+            f"{path} is {_words(error)}: nfmasq leaves it as it is; move it away, or set engine.state",
+            Exit.CONFIG_INVALID,
         ) from None
     except BlockingIOError:
         raise StartFailed(

@@ -7,7 +7,7 @@ PRIME = 65521
 EXPECTED = 1
 
 
-def check_of(record: bytes) -> int:
+def check_of(record: bytes | bytearray) -> int:
     """The check of a session's record."""
     flags, protocol, transport, scope = record[2], record[4], record[5], record[7]
     internal, external, remote = struct.unpack_from("=III", record, 8)

@@ -138,7 +138,9 @@ cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now)
         link_session(table, number, mapping)
     return mapping != 0
 
-cdef inline uint32_t recover(NatTable* table, uint32_t stored, uint32_t now, uint32_t* damaged) noexcept nogil:
+cdef inline uint32_t recover(
+    NatTable* table, uint32_t stored, uint32_t now, uint32_t* damaged
+) noexcept nogil:
     """Link what the first `stored` records hold; return how many sessions live on. All others are free.
 
     damaged: counts the records in use that are not as they were written, or contradict others.
