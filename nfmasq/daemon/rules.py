@@ -73,12 +73,16 @@ class Laid:
 
 
 class Rules:
-    """The rules of one daemon. diversion: what makes them; "none": all rules are the administrator's."""
+    """The rules of one daemon. diversion: what makes them; "none": all rules are the administrator's.
+
+    looked: whether somebody's rules may have changed before the last `keep`.
+    """
 
     def __init__(self, diversion: Diversion) -> None:
         self.diversion = diversion
         self.reinstalled = 0
         self.withdrawn = False
+        self.looked = False
         self._guard = Laid("guard", guard)
         self._rules = Laid("rules", diversion)
         self._laid = (self._rules,) if diversion.name == "none" else (self._guard, self._rules)
@@ -113,7 +117,7 @@ class Rules:
 
         Not after `withdraw`.
         """
-        look = self._changed()
+        look = self.looked = self._changed()
         problems, gone = {}, []
         for each in self._laid:
             try:
