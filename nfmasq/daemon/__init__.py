@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from aiohttp.http import HttpProcessingError
@@ -22,24 +23,40 @@ from nfmasq.exits import Exit
 
 __all__ = ["run"]
 
+_STARVED = "no memory or no thread can be had; raise the limits of this process (ulimit -v, -u)"
+
 log = logging.getLogger("nfmasq")
 
 
 def run(config_path: Path, keep_rules: bool = False) -> int:
     """Run the daemon until SIGTERM; return the exit code. keep_rules: leave rules and guard at the end."""
     _log_to_stderr()
+    threading.excepthook = _thread_ended
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     try:
         return asyncio.run(live(config_path, keep_rules))
     except (MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and "start new thread" not in str(error):
+        if not _is_starved(error):
             raise
-        log.error("no memory or no thread can be had; raise the limits of this process (ulimit -v, -u)")
+        log.error(_STARVED)
         return Exit.FAILED
     except StartFailed as failed:
         for line in failed.lines:
             log.error("%s", line)
         return failed.code
+
+
+def _is_starved(error: BaseException | None) -> bool:
+    """Whether the kernel refused memory or a thread: a limit of this process, and no fault of ours."""
+    return isinstance(error, MemoryError) or "start new thread" in str(error)
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    """One line for a thread that a limit of this process ended, and the traceback of any other."""
+    if _is_starved(ended.exc_value):
+        log.error("the thread %s ended: %s", ended.thread and ended.thread.name, _STARVED)
+    else:
+        threading.__excepthook__(ended)
 
 
 def _log_to_stderr() -> None:

@@ -83,8 +83,8 @@ def table(path: Path, capacity: int) -> Table:
     except (OSError, MemoryError) as error:
         if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
             raise StartFailed(
-                f"there is no memory for a table of {capacity} sessions: lower limits.sessions, "
-                "or raise the limit of this process (ulimit -v, LimitAS=)"
+                f"there is no memory for the session table (limits.sessions = {capacity}): "
+                "raise the limit of this process (ulimit -v, LimitAS=), or lower limits.sessions"
             ) from None
         raise StartFailed(
             f"the state file {path} cannot be used: {_words(error)}; correct that or set engine.state",
