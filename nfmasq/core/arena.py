@@ -65,7 +65,7 @@ class Arena:
             self._take_over(memory)
             os.ftruncate(self._fd, size)
             self.reserve(self.stored, memory)
-            self.reserve(self.stored + AHEAD, memory)
+            self.reserve(self.stored + AHEAD, None if memory is None else memory - self.stored * BESIDE)
             if not self.reserved:
                 raise OSError(None, f"no room for a single session: {self.shortage}")
             self.stored = min(self.stored, self.reserved)

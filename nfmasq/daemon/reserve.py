@@ -20,13 +20,16 @@ AGAIN_S = 1.0
 KEPT_BACK = 32 << 20
 """Bytes of memory that sessions leave to the remainder of the daemon, and to a list of them."""
 
+KEPT_BACK_AT_START = KEPT_BACK // 2
+"""Less: sessions that fitted before the daemon was killed shall fit again."""
+
 log = logging.getLogger("nfmasq")
 
 
-def memory_for_sessions() -> int | None:
+def memory_for_sessions(kept_back: int = KEPT_BACK) -> int | None:
     """Bytes that sessions may still take; None where the machine does not tell."""
     available = memory.available()
-    return None if available is None else max(0, available - KEPT_BACK)
+    return None if available is None else max(0, available - kept_back)
 
 
 class Reserver:

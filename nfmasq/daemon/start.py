@@ -16,7 +16,7 @@ from nfmasq.core.queue_socket import QUEUES_EACH
 from nfmasq.core.state_file import NotOurs
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.failed import StartFailed
-from nfmasq.daemon.reserve import memory_for_sessions
+from nfmasq.daemon.reserve import KEPT_BACK_AT_START, memory_for_sessions
 from nfmasq.exits import Exit
 from nfmasq.machine import capabilities
 from nfmasq.machine.queues import KernelQueue, kernel_queues
@@ -70,7 +70,7 @@ def table(path: Path, capacity: int) -> Table:
     """The session table, with the sessions recovered from the file."""
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        return Table(os.fspath(path), capacity, memory_for_sessions())
+        return Table(os.fspath(path), capacity, memory_for_sessions(KEPT_BACK_AT_START))
     except NotOurs as error:
         raise StartFailed(
             f"{path} is {_words(error)}: nfmasq leaves it as it is; move it away, or set engine.state",
