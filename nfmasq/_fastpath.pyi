@@ -50,18 +50,35 @@ class Table:
     """The mappings and sessions of one router, shared by all its workers.
 
     path: the arena's file (made when missing), or None for memory of this process alone.
-    capacity: the most sessions it can ever hold; what is found at `path` is not taken over if it needs
-    more, has another layout or is of another boot.
-    Raises OSError when the file cannot be made, opened or locked (another daemon holds it).
+    capacity: the most sessions it can ever hold; what is found at `path` is not taken over if it has
+    another layout or is of another boot, and of more sessions the first ones are.
+    memory: bytes that this process may still take, None for any number; sessions that need more are given up.
+    Raises NotOurs when something else is at `path`, BlockingIOError when another daemon holds the file, and
+    OSError when it cannot be made or opened, or when there is no memory or room for it.
     """
 
-    def __init__(self, path: str | None, capacity: int) -> None: ...
+    def __init__(self, path: str | None, capacity: int, memory: int | None = None) -> None: ...
     @property
     def recovered(self) -> int:
         """Sessions that the file had at the start."""
     @property
     def warning(self) -> str:
-        """Why the file was not taken over, or "" when it was, or was new."""
+        """Which sessions of the file were given up and why, "" when none were."""
+    def reserve(self, memory: int | None = None) -> str:
+        """Reserve room in the file ahead of the sessions; return why there is too little, or "".
+
+        memory: bytes that this process may still take. A session that finds no room is refused, by
+        sessions_full. Called when `room_fd` is readable; may take milliseconds.
+        """
+    @property
+    def room(self) -> int:
+        """Sessions that may be in the table now: those there is room reserved for."""
+    @property
+    def shortage(self) -> str:
+        """Why the last `reserve`, or the start, got too little room, or ""."""
+    @property
+    def room_fd(self) -> int:
+        """An eventfd, readable when it is time to `reserve`; -1 when closed."""
     def configure(self, policy: Policy) -> int:
         """Take over a policy between two batches; return how many sessions ended with a lost address."""
     def counters(self) -> Counters: ...

@@ -38,6 +38,7 @@
 #   table         sessions, mappings, hosts and their indexes: the records
 #   sessions mappings ports timers    their lives: begun and ended
 #   index         how sessions are found
+#   check         the sum by which a damaged record is recognized
 #   sequence tcpstate traffic         what a session knows of its packets
 #   refusals aside                    queues to the control path and to the helpers
 #   critical      the table's lock around a batch

@@ -1,94 +1,181 @@
 """The file that sessions live in: a daemon that was killed recovers them when it starts.
 
-What is stored: a page of header, then a record for every session the table may hold
-(`_hot/state/table.pxd`). The file is sparse: records that were never used take no memory.
-Who may write: the one process that has the file locked. What ends it: a reboot, for the times inside
-are of that boot; it belongs on a tmpfs.
+What is stored: a page of header, then a record for every session the table may hold (`_hot/state/table.pxd`).
+Who may write: the one process that has the file locked. What ends it: a reboot, for the times inside are of
+that boot; it belongs on a tmpfs.
+
+The table writes only to records that are reserved: the file system has promised room for them. The file is
+sparse, and a page that the file system cannot provide would end the process by SIGBUS. `reserve` goes ahead
+of the table in steps, so what is never used takes no memory, and a large capacity costs nothing.
 """
 
 import fcntl
 import mmap
 import os
-import struct
-from pathlib import Path
 
-HEADER = struct.Struct("=8s I I I I 16s")
-"""Magic, layout version, record size, capacity, highest record ever used, boot id; padded to a page."""
+from nfmasq.core.state_file import HEADER, LAYOUT, MAGIC, RECORD, boot_id, open_ours
 
-MAGIC = b"NFMASQ\r\n"
-LAYOUT = 3
-RECORD = 128
+__all__ = ["AHEAD", "HEADER", "LAYOUT", "MAGIC", "RECORD", "TOP_OFFSET", "Arena", "boot_id"]
+
 TOP_OFFSET = 20
 """Where in the header the table keeps the highest record ever used."""
 
+AHEAD = 65_536
+"""Records that are reserved beyond the highest ever used. The half of them lasts while more are reserved."""
+
+BESIDE = 128
+"""Bytes of this process's memory that a session takes beside its record: mapping, host, and indexes."""
+
+
+def _pages(records: int) -> int:
+    """Pages of a file of so many records. Number 0 is none, and has a place."""
+    return 1 + (RECORD * (records + 1) + mmap.PAGESIZE - 1) // mmap.PAGESIZE
+
+
+def _records(size: int) -> int:
+    """The highest record that lies wholly within so many bytes of the file."""
+    return max(0, (size - mmap.PAGESIZE) // RECORD - 1)
+
 
 def size_of(capacity: int) -> int:
-    """Bytes of the file for this many sessions. Record 0 is never used."""
-    return mmap.PAGESIZE + RECORD * (capacity + 1)
-
-
-def boot_id() -> bytes:
-    """The sixteen bytes the kernel names this boot by."""
-    text = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-    return bytes.fromhex(text.strip().replace("-", ""))
+    """Bytes of the file for this many sessions."""
+    return _pages(capacity) * mmap.PAGESIZE
 
 
 class Arena:
-    """A mapped arena of `capacity` records.
+    """A mapped arena of `capacity` records, of which the first `reserved` may be used.
 
     path: its file, made when missing, or None for memory that ends with the process.
-    warning: why the sessions of an existing file were given up, or "".
-    Raises BlockingIOError when another process holds the file, OSError when it cannot be made or mapped.
+    memory: bytes this process may still take; sessions that do not fit in it are given up. None: any number.
+    stored: records of an existing file that were taken over; those that are free are among them.
+    warning: which sessions of an existing file were given up and why, or "".
+    shortage: why the last `reserve` got less than it should, or "".
+    Raises what `open_ours` raises, OSError when the file cannot be mapped or has no room for a single record.
     """
 
-    def __init__(self, path: str | None, capacity: int) -> None:
-        self.warning = ""
+    def __init__(self, path: str | None, capacity: int, memory: int | None = None) -> None:
+        self.warning = self.shortage = ""
+        self.stored = 0
+        self._capacity = capacity
         self._fd = -1
-        size = size_of(capacity)
+        size = _pages(capacity) * mmap.PAGESIZE
         if path is None:
             self.memory = mmap.mmap(-1, size)
-            self._begin(capacity)
+            self.reserved = capacity
+            self._write_header()
             return
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._reserved_pages = 0
+        self._fd = open_ours(path)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            found = os.fstat(self._fd).st_size
-            self.warning = self._fault(found, capacity) if found else ""
-            if found and self.warning:
-                os.ftruncate(self._fd, 0)
+            self._take_over(memory)
             os.ftruncate(self._fd, size)
+            self.reserve(self.stored, memory)
+            self.reserve(self.stored + AHEAD, None if memory is None else memory - self.stored * BESIDE)
+            if not self.reserved:
+                raise OSError(None, f"no room for a single session: {self.shortage}")
+            self.stored = min(self.stored, self.reserved)
             self.memory = mmap.mmap(self._fd, size)
         except BaseException:
-            os.close(self._fd)
+            self.close()
             raise
-        if found and not self.warning:
-            self._write_header(capacity, self._header()[4])
-        else:
-            self._begin(capacity)
+        self._write_header()
 
-    def _header(self) -> tuple[bytes, int, int, int, int, bytes]:
-        magic, layout, record, capacity, top, boot = HEADER.unpack_from(self.memory, 0)
-        return magic, layout, record, capacity, top, boot
+    # Reserving ----------------------------------------------------------------------------------------------
 
-    def _begin(self, capacity: int) -> None:
-        self._write_header(capacity, 0)
+    def reserve(self, records: int, memory: int | None = None) -> None:
+        """Reserve room for the first `records` of the file, or for as many as there is room for.
 
-    def _write_header(self, capacity: int, top: int) -> None:
-        HEADER.pack_into(self.memory, 0, MAGIC, LAYOUT, RECORD, capacity, top, boot_id())
+        memory: bytes this process may still take. May take milliseconds; one thread at a time may call it.
+        Memory without a file is all there from the start.
+        """
+        if self._fd < 0:
+            return
+        wanted = _pages(min(records, self._capacity))
+        self.shortage = ""
+        if memory is not None and records > self.stored:
+            affordable = max(memory, 0) // (mmap.PAGESIZE // RECORD * (RECORD + BESIDE))
+            if self._reserved_pages + affordable < wanted:
+                self.shortage = "the memory of this machine, or of its control group, is short"
+                wanted = max(self._reserved_pages + affordable, _pages(1))
+        step = wanted - self._reserved_pages
+        while step > 0:
+            try:
+                os.posix_fallocate(self._fd, self._reserved_pages * mmap.PAGESIZE, step * mmap.PAGESIZE)
+            except OSError as error:  # try how much less there is room for
+                self.shortage = error.strerror or str(error)
+                step //= 2
+            else:
+                self._reserved_pages += step
+                step = min(step, wanted - self._reserved_pages)
+        self.reserved = min(_records(self._reserved_pages * mmap.PAGESIZE), self._capacity)
 
-    def _fault(self, size: int, capacity: int) -> str:
-        """Why the file of this size cannot be taken over, or ""."""
+    # Taking over --------------------------------------------------------------------------------------------
+
+    def _take_over(self, memory: int | None) -> None:
+        """Set `stored` and `warning` by what the file is; without sessions, let it begin anew."""
+        size = os.fstat(self._fd).st_size
+        fault = self._fault(size) if size else ""
+        if not size or fault:
+            self.warning = f"its sessions are given up: {fault}" if fault else ""
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, self._header(), 0)
+            return
+        found, told = self._found(size), HEADER.unpack(os.pread(self._fd, HEADER.size, 0))[4]
+        self.stored = min(found, self._capacity)
+        if told > found:
+            self.warning = f"it is cut short: of {told} records {found} are there"
+        if memory is not None and self.stored * BESIDE > memory:
+            self._fit(max(memory, 0))
+        lost = self._live(self.stored + 1, found)
+        if lost:
+            why = "memory is short" if self.stored < self._capacity else f"limits.sessions = {self._capacity}"
+            self.warning = f"{lost} of its sessions are given up: {why}"
+        os.ftruncate(self._fd, mmap.PAGESIZE + RECORD * (self.stored + 1))
+
+    def _fault(self, size: int) -> str:
+        """Why no session of the file of this size can be taken over, or ""."""
         if size < mmap.PAGESIZE:
             return "it is too short"
-        magic, layout, record, _, top, boot = HEADER.unpack(os.pread(self._fd, HEADER.size, 0))
-        faults = {
-            "it is no state file of nfmasq": magic != MAGIC,
-            f"its layout is version {layout}, this is version {LAYOUT}": (layout, record) != (LAYOUT, RECORD),
-            "it is from before the last reboot": boot != boot_id(),
-            "it is cut short": size < size_of(top),
-            f"it holds up to {top} sessions, limits.sessions allows {capacity}": top > capacity,
-        }
-        return next((fault for fault, is_so in faults.items() if is_so), "")
+        _, layout, record, _, _, boot = HEADER.unpack(os.pread(self._fd, HEADER.size, 0))
+        if (layout, record) != (LAYOUT, RECORD):
+            return f"its layout is version {layout}, this is version {LAYOUT}"
+        return "" if boot == boot_id() else "it is from before the last reboot"
+
+    def _found(self, size: int) -> int:
+        """The highest record that was ever written to, by where the file's data ends."""
+        end = at = 0
+        while at < size:
+            try:
+                at = end = os.lseek(self._fd, os.lseek(self._fd, at, os.SEEK_DATA), os.SEEK_HOLE)
+            except OSError:  # no data from here on
+                break
+        return _records(min(end, size))
+
+    def _fit(self, memory: int) -> None:
+        """Lower `stored` until the sessions fit: each needs BESIDE, and one that goes leaves its RECORD."""
+        live = self._live(1, self.stored)
+        affordable = (memory + live * RECORD) // (BESIDE + RECORD)
+        while live > affordable:
+            self.stored = self.stored * affordable // live
+            live = self._live(1, self.stored)
+
+    def _live(self, first: int, last: int) -> int:
+        """How many of these records say that they are in use."""
+        live, number = 0, first
+        while number <= last:
+            most = min(last + 1 - number, 1 << 15)
+            data = os.pread(self._fd, RECORD * most, mmap.PAGESIZE + RECORD * number)
+            if not data:
+                break
+            live += data[::RECORD].count(1)
+            number += (len(data) + RECORD - 1) // RECORD
+        return live
+
+    def _header(self) -> bytes:
+        return HEADER.pack(MAGIC, LAYOUT, RECORD, self._capacity, self.stored, boot_id())
+
+    def _write_header(self) -> None:
+        self.memory[: HEADER.size] = self._header()
 
     def close(self) -> None:
         """Let go of the file and its lock; the sessions stay in it."""

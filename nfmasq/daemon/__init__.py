@@ -11,6 +11,7 @@ some back, `messages` bounds the lines of one kind.
 import asyncio
 import logging
 import signal
+import threading
 from pathlib import Path
 
 from nfmasq.daemon.failed import StartFailed
@@ -21,12 +22,15 @@ from nfmasq.machine.shortage import shortage
 
 __all__ = ["run"]
 
+_STARVED = "no memory or no thread can be had; raise the limits of this process (ulimit -v, -u)"
+
 log = logging.getLogger("nfmasq")
 
 
 def run(config_path: Path, keep_rules: bool = False) -> int:
     """Run the daemon until SIGTERM; return the exit code. keep_rules: leave rules and guard at the end."""
     to_stderr()
+    threading.excepthook = _thread_ended
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
     try:
         return asyncio.run(live(config_path, keep_rules))
@@ -47,3 +51,11 @@ def _ended_by(error: Exception) -> int:
         log.error("%s: nfmasq ends, and the rules stay as they are; raise the limits of memory", lacking)
         return Exit.FAILED
     raise error
+
+
+def _thread_ended(ended: threading.ExceptHookArgs) -> None:
+    """One line for a thread that a limit of this process ended, and the traceback of any other."""
+    if lacking := shortage(ended.exc_value):
+        log.error("%s: the thread %s ended", lacking, ended.thread and ended.thread.name)
+    else:
+        threading.__excepthook__(ended)

@@ -23,6 +23,7 @@ from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.helping import Helping
 from nfmasq.daemon.listener import Listener
 from nfmasq.daemon.notify import notify
+from nfmasq.daemon.reserve import Reserver
 from nfmasq.daemon.rules import RULES_FAILED
 from nfmasq.daemon.running import Daemon
 from nfmasq.daemon.serve import serve
@@ -74,7 +75,9 @@ async def live(config_path: Path, keep_rules: bool) -> int:
         table = start.table(config.engine.state, config.limits.sessions)
         undo.callback(table.close)
         if table.warning:
-            log.warning("the sessions in %s are given up: %s", config.engine.state, table.warning)
+            log.warning("the state file %s: %s", config.engine.state, table.warning)
+        reserver = Reserver(table, config.limits.sessions)
+        undo.callback(reserver.close)
         queues = config.engine.diverted_to
         workers = start.workers(*queues, table, undo)
         helping = Helping(config, table)
@@ -82,7 +85,7 @@ async def live(config_path: Path, keep_rules: bool) -> int:
         supervisor = Supervisor(config, table, diversion, queues, helping)
         for warning in supervisor.forwards.warnings:
             log.warning("%s", warning)
-        daemon = Daemon(config_path, table, workers, supervisor)
+        daemon = Daemon(config_path, table, workers, supervisor, reserver)
         undo.callback(daemon.close)
         sockets = _Sockets(control.listener, listener, _names(config))
         return await _run(daemon, end, sockets, keep_rules)

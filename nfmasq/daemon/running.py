@@ -23,6 +23,7 @@ from nfmasq.daemon.looks import Looks
 from nfmasq.daemon.notify import notify
 from nfmasq.daemon.refuse import Refuser
 from nfmasq.daemon.reload import adopt
+from nfmasq.daemon.reserve import Reserver
 from nfmasq.daemon.supervise import Supervisor
 
 log = logging.getLogger("nfmasq")
@@ -32,9 +33,15 @@ class Daemon:
     """A running daemon, as the control API and the metrics see it. failure: why a worker ended, or ""."""
 
     def __init__(
-        self, config_path: Path, table: Table, workers: Sequence[Worker], supervisor: Supervisor
+        self,
+        config_path: Path,
+        table: Table,
+        workers: Sequence[Worker],
+        supervisor: Supervisor,
+        reserver: Reserver,
     ) -> None:
         self.table = table
+        self._reserver = reserver
         self.workers = workers
         self.looks = Looks()
         self.refuser = Refuser(table, self.looks)
@@ -61,19 +68,26 @@ class Daemon:
         seen = self._supervisor.situation()
         warnings = [*warnings_of(self._supervisor.config), *seen.warnings]
         if self.table.warning:
-            warnings.append(f"the sessions found at the start were given up: {self.table.warning}")
+            warnings.append(f"the state file at the start: {self.table.warning}")
         if not self._reload_successful and not self._reload_problem:
             warnings.append("the last reload was refused; the configuration before it is in force")
         own = (*self.looks.problems(), *([self._reload_problem] if self._reload_problem else []))
         return replace(
             seen,
-            problems=(*seen.problems, *self._heartbeat.problems(), *self._helping.problems(), *own),
+            problems=(
+                *seen.problems,
+                *self._heartbeat.problems(),
+                *self._helping.problems(),
+                *self._reserver.problems(),
+                *own,
+            ),
             reload_successful=self._reload_successful,
             warnings=tuple(warnings),
         )
 
     async def begin(self) -> None:
         """Start the helpers, serve the queues, and set up policy, guard and rules."""
+        self._reserver.start()
         self._helping.start()
         for worker in self.workers:
             worker.start()

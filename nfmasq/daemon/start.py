@@ -13,9 +13,11 @@ from nfmasq._fastpath import Table
 from nfmasq.config import Config, ConfigInvalid, load
 from nfmasq.control.socket import AnotherRuns, ControlSocket
 from nfmasq.core.queue_socket import QUEUES_EACH
+from nfmasq.core.state_file import NotOurs
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.only_one import AnotherHere, OnlyOne
+from nfmasq.daemon.reserve import KEPT_BACK_AT_START, memory_for_sessions
 from nfmasq.exits import Exit
 from nfmasq.machine import capabilities
 from nfmasq.machine.queues import KernelQueue, kernel_queues
@@ -81,12 +83,22 @@ def table(path: Path, capacity: int) -> Table:
     """The session table, with the sessions recovered from the file."""
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        return Table(os.fspath(path), capacity)
+        return Table(os.fspath(path), capacity, memory_for_sessions(KEPT_BACK_AT_START))
+    except NotOurs as error:
+        raise StartFailed(
+            f"{path} is {_words(error)}: nfmasq leaves it as it is; move it away, or set engine.state",
+            Exit.CONFIG_INVALID,
+        ) from None
     except BlockingIOError:
         raise StartFailed(
             f"the state file {path} is in use by another nfmasq; stop it first, or set engine.state"
         ) from None
-    except OSError as error:
+    except (OSError, MemoryError) as error:
+        if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
+            raise StartFailed(
+                f"there is no memory for the session table (limits.sessions = {capacity}): "
+                "raise the limit of this process (ulimit -v, LimitAS=), or lower limits.sessions"
+            ) from None
         raise StartFailed(
             f"the state file {path} cannot be used: {_words(error)}; correct that or set engine.state",
             _code(error),

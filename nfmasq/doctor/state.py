@@ -2,10 +2,13 @@
 
 import os
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfmasq.core.arena import size_of
+from nfmasq.core.state_file import stranger_at
 from nfmasq.doctor.check import Check
+from nfmasq.machine import memory
 from nfmasq.machine.filesystems import filesystem
 
 if TYPE_CHECKING:
@@ -13,8 +16,12 @@ if TYPE_CHECKING:
 
 
 def state(config: "Config") -> Check:
-    """Can the session table's file be written, does it lie in memory, and is there room for it?"""
+    """Is the session table's file ours and writable, does it lie in memory, and is there room for it?"""
     name, path = "state file", config.engine.state
+    if what := _stranger(path):
+        return Check(
+            name, "fail", f"{path} is {what}: nfmasq leaves it as it is", "move it away, or set engine.state"
+        )
     place = path.parent
     while not place.exists():
         place = place.parent
@@ -38,4 +45,21 @@ def state(config: "Config") -> Check:
             f"{point} has {free >> 20} MiB free; {config.limits.sessions} sessions take {needed >> 20} MiB",
             f"mount -o remount,size=... {point}, or lower limits.sessions",
         )
+    available = memory.available()
+    if available is not None and available < needed:
+        return Check(
+            name,
+            "warn",
+            f"{available >> 20} MiB of memory are available; "
+            f"{config.limits.sessions} sessions take {needed >> 20} MiB",
+            "lower limits.sessions: sessions that find no memory are refused",
+        )
     return Check(name, "ok", f"{path} on {kind}")
+
+
+def _stranger(path: Path) -> str:
+    """What is at the path that the daemon would not open, or ""."""
+    try:
+        return stranger_at(os.fspath(path))
+    except OSError:
+        return ""

@@ -8,6 +8,8 @@ from support.path import Path
 
 from doctor.answers import answers_of, config_of
 from nfmasq.core.arena import size_of
+from nfmasq.doctor import state as state_check
+from nfmasq.machine import memory
 from nfmasq.machine.filesystems import filesystem
 
 pytestmark = pytest.mark.root
@@ -24,6 +26,21 @@ def test_a_state_file_on_a_disk_is_warned_of(router: Path, tmp_path: FilePath) -
 def test_a_state_file_that_cannot_be_written_fails(router: Path, tmp_path: FilePath) -> None:
     (tmp_path / "file").write_bytes(b"")
     assert answers_of(router, config_of(tmp_path / "file" / "state"))["state file"].status == "fail"
+
+
+def test_a_file_of_another_program_fails_and_stays(router: Path, tmp_path: FilePath) -> None:
+    (tmp_path / "state").write_bytes(b"precious")
+    check = answers_of(router, config_of(tmp_path / "state"))["state file"]
+    assert (check.status, "no state file of nfmasq" in check.why) == ("fail", True)
+    assert (tmp_path / "state").read_bytes() == b"precious"
+
+
+def test_memory_too_short_for_the_sessions_is_warned_of(
+    router: Path, state: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda: 100_000)
+    check = answers_of(router, config_of(state))["state file"]
+    assert (check.status, "memory" in check.why) == ("warn", True)
 
 
 def test_a_file_system_too_small_for_the_sessions_is_warned_of(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.packets import ACK, GRE, SYN, portless, read, tcp, udp
+from support.records import seal
 from support.router import (
     CLIENT,
     EXTERNAL,
@@ -59,6 +60,8 @@ def test_a_mapping_is_as_old_as_its_oldest_session(path: Path) -> None:
     data = bytearray(path.read_bytes())
     struct.pack_into("=I", data, older, before.now - 50)
     struct.pack_into("=I", data, younger, before.now - 10)
+    for created in (older, younger):
+        seal(data, created - CREATED)
     path.write_bytes(data)
     after = Router(policy(), 64, str(path))
     (mapping,) = [row for row in after.table.mappings() if row.sessions == 2]
@@ -183,6 +186,7 @@ def spoilt(router: Router, path: Path, *changes: tuple[int, bytes]) -> Router:
     data = bytearray(path.read_bytes())
     for at, new in changes:
         data[PAGE + RECORD + at : PAGE + RECORD + at + len(new)] = new
+    seal(data, PAGE + RECORD)
     path.write_bytes(data)
     return Router(policy(half_open=1), 64, str(path))
 

@@ -99,7 +99,9 @@ def measure_restart(sessions: int) -> float:
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place:
         path = str(Path(place) / "state")
         table = new_table(sessions, path=path)
-        fill(table, range(sessions))
+        for first in range(0, sessions, CHUNK):
+            table.reserve()
+            fill(table, range(first, min(first + CHUNK, sessions)))
         table.close()
         begin = time.monotonic()
         again = new_table(sessions, path=path)

@@ -5,6 +5,7 @@
 
 from libc.stdint cimport int32_t, uint16_t, uint32_t
 
+from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.index cimport find_by_internal
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
@@ -38,6 +39,7 @@ cdef inline void note_correction(
     cdef Session* session = named(table, number, serial)
     if session != NULL:
         session.correction[OUTBOUND], session.correction[INBOUND] = outbound, inbound
+        write_check(session)
 
 cdef inline bint keep(
     NatTable* table, uint32_t number, uint32_t serial, uint32_t seconds, uint32_t now

@@ -1,11 +1,13 @@
 # Recover: the sessions that an earlier process left in the arena are linked into the table.
 #
-# The file is not trusted: a record that contradicts itself or another one is given up, and no other.
+# The file is not trusted: a record that is damaged, or contradicts itself or another one, is given up, and no
+# other. What the header says of the highest record is not believed; each record that was stored is looked at.
 
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
 from nfmasq._hot.state.capacity cimport MOST_UPLINKS
+from nfmasq._hot.state.check cimport is_undamaged
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport (
     begin_host, begin_mapping, find_host, find_mapping_by_external, internal_bucket, pair, set_scope,
@@ -136,20 +138,32 @@ cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now)
         link_session(table, number, mapping)
     return mapping != 0
 
-cdef inline uint32_t recover(NatTable* table, uint32_t now) noexcept nogil:
-    """Link what the arena holds; return how many sessions live on. All other records are free.
+cdef inline uint32_t recover(
+    NatTable* table, uint32_t stored, uint32_t now, uint32_t* damaged
+) noexcept nogil:
+    """Link what the first `stored` records hold; return how many sessions live on. All others are free.
+
+    damaged: counts the records in use that are not as they were written, or contradict others.
 
     The lowest numbers first: they are the oldest as a rule, and a mapping is for what its first session was.
     """
     cdef uint32_t recovered = 0
     cdef uint32_t number
-    for number in range(1, table.top[0] + 1):
-        if recover_session(table, number, now):
+    cdef Session* session
+    table.top[0] = 0
+    for number in range(1, stored + 1):
+        session = &table.sessions[number]
+        if not session.live:
+            continue
+        if is_undamaged(session) and recover_session(table, number, now):
             recovered += 1
+            table.top[0] = number
         else:
-            table.sessions[number].live = 0
+            damaged[0] += not is_undamaged(session) or <int>(session.expires - now) > 0
+            session.live = session.check = 0
     for number in range(table.top[0], 0, -1):
         if not table.sessions[number].live:
+            table.sessions[number].check = 0         # of a session that was ending
             table.sessions[number].by_internal_next = table.session_free
             table.session_free = number
     return recovered

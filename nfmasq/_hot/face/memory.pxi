@@ -2,17 +2,20 @@
 
 import mmap
 import os
+from contextlib import suppress
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 from posix.unistd cimport close
 
-from nfmasq.core.arena import TOP_OFFSET, Arena
+from nfmasq.core.arena import AHEAD, TOP_OFFSET, Arena
 from nfmasq.core.reasons import ROWS
 
 from nfmasq._hot.base.clock cimport clock_seconds
-from nfmasq._hot.base.locks cimport make_lock, pthread_mutex_destroy, sem_init
+from nfmasq._hot.base.locks cimport (
+    make_lock, pthread_mutex_destroy, pthread_mutex_lock, pthread_mutex_unlock, sem_init,
+)
 from nfmasq._hot.calls.recover cimport recover
 from nfmasq._hot.state.aside cimport close_aside
 from nfmasq._hot.state.capacity cimport MOST_EXTERNAL_ADDRESSES, MOST_SESSIONS
@@ -27,7 +30,7 @@ cdef uint32_t buckets_for(uint32_t capacity) noexcept:
 
 
 cdef class TableMemory:
-    """A table and the memory it lies in: the arena's file, maps of this process, and an eventfd."""
+    """A table and the memory it lies in: the arena's file, maps of this process, and two eventfds."""
 
     cdef NatTable table
     cdef object arena
@@ -35,6 +38,7 @@ cdef class TableMemory:
     cdef readonly int recovered
     cdef readonly str warning
     cdef readonly int refusal_fd
+    cdef readonly int room_fd
 
     def __cinit__(self):
         memset(&self.table, 0, sizeof(NatTable))
@@ -43,15 +47,23 @@ cdef class TableMemory:
         sem_init(&self.table.aside.filled, 0, 0)
         self.regions = []
         self.refusal_fd = self.table.refusal_fd = -1
+        self.room_fd = self.table.room_fd = -1
 
-    def __init__(self, path: str | None, capacity: int) -> None:
+    def __init__(self, path: str | None, capacity: int, memory: int | None = None) -> None:
         cdef NatTable* table = &self.table
         cdef uint32_t now = clock_seconds()
+        cdef uint32_t damaged = 0
+        cdef uint32_t stored
         if not 1 <= capacity <= MOST_SESSIONS:
             raise ValueError(f"a table of {capacity} sessions: 1 to {MOST_SESSIONS} can be had")
-        self.arena = Arena(path, capacity)
-        self.warning = self.arena.warning
-        self._lay_out(capacity)
+        self.arena = Arena(path, capacity, memory)
+        stored = self.arena.stored
+        try:
+            self._lay_out(capacity)
+        except BaseException:
+            self.arena.close()
+            raise
+        self._adopt_room()
         table.wheel_now = now
         for i, row in enumerate(ROWS):
             table.refusals.code[i + 1] = row.icmp
@@ -60,8 +72,35 @@ cdef class TableMemory:
         start = os.urandom(sizeof(table.identifications))
         memcpy(table.identifications, <const uint8_t*>start, sizeof(table.identifications))
         table.refusal_fd = self.refusal_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        table.room_fd = self.room_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         with nogil:
-            self.recovered = recover(table, now)
+            self.recovered = recover(table, stored, now, &damaged)
+        told = f"{damaged} of its records are damaged and given up" if damaged else ""
+        self.warning = "; ".join(filter(None, (self.arena.warning, told)))
+
+    def reserve(self, memory: int | None = None) -> str:
+        with suppress(BlockingIOError):
+            os.eventfd_read(self.room_fd)
+        self.arena.reserve(self.table.top[0] + AHEAD, memory)
+        pthread_mutex_lock(&self.table.lock)
+        self._adopt_room()
+        pthread_mutex_unlock(&self.table.lock)
+        return self.arena.shortage
+
+    @property
+    def room(self) -> int:
+        return self.table.reserved
+
+    @property
+    def shortage(self) -> str:
+        return self.arena.shortage
+
+    cdef int _adopt_room(self) except -1:
+        """Let the table use what is reserved. It rings when half of AHEAD is left of it."""
+        cdef uint32_t reserved = self.arena.reserved
+        self.table.reserved = reserved
+        self.table.bell_at = max(0, <int>reserved - AHEAD // 2) if reserved < self.table.capacity else 0
+        return 0
 
     cdef int _lay_out(self, uint32_t capacity) except -1:
         """Give the table its records and indexes: sessions lie in the arena, the others in this process."""
@@ -100,15 +139,18 @@ cdef class TableMemory:
 
     def __dealloc__(self):
         close_aside(&self.table.aside)
-        self._close_bell()
+        self._close_bells()
         pthread_mutex_destroy(&self.table.lock)
         pthread_mutex_destroy(&self.table.aside.lock)
 
     def close(self) -> None:
         self.arena.close()
-        self._close_bell()
+        self._close_bells()
 
-    cdef void _close_bell(self) noexcept:
+    cdef void _close_bells(self) noexcept:
+        if self.room_fd >= 0:
+            close(self.room_fd)
+            self.room_fd = self.table.room_fd = -1
         if self.refusal_fd >= 0:
             close(self.refusal_fd)
             self.refusal_fd = self.table.refusal_fd = -1

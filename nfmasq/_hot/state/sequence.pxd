@@ -12,6 +12,7 @@
 
 from libc.stdint cimport int32_t, uint8_t, uint32_t
 
+from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.table cimport Session, Stream
 from nfmasq._hot.state.tcpstate cimport (
@@ -118,6 +119,7 @@ cdef inline void forget(Session* session) noexcept nogil:
     session.streams[OUTBOUND].window = session.streams[INBOUND].window = 0
     session.scale[OUTBOUND] = session.scale[INBOUND] = 0
     session.correction[OUTBOUND] = session.correction[INBOUND] = 0
+    write_check(session)
 
 cdef inline Fit follow_first_syn(
     Session* session, int side, const Packet* packet, const Segment* segment

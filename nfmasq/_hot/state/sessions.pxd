@@ -1,9 +1,10 @@
 # Sessions: begun and ended here alone. A session that begins is linked into the indexes (index) and on the
 # wheel (timers), and counted with its mapping and its host; one that ends is taken out of all of them.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.index cimport index_session, unindex_session
 from nfmasq._hot.state.mappings cimport end_mapping
 from nfmasq._hot.state.packet cimport CLASS_TCP
@@ -21,16 +22,21 @@ cdef extern from *:
     """
     void store_barrier "nfmasq_store_barrier" () noexcept nogil
 
+cdef extern from "<sys/eventfd.h>" nogil:
+    int eventfd_write(int fd, uint64_t value)
+
 # Beginning ----------------------------------------------------------------------------------------------
 
 cdef inline uint32_t take_session_record(NatTable* table) noexcept nogil:
-    """The number of a free session record, or 0 when the arena is full."""
+    """The number of a free session record, or 0 when what is reserved of the arena is full."""
     cdef uint32_t number = table.session_free
     if number:
         table.session_free = table.sessions[number].by_internal_next
-    elif table.top[0] < table.capacity:
+    elif table.top[0] < table.reserved:
         table.top[0] += 1
         number = table.top[0]
+        if number == table.bell_at:
+            eventfd_write(table.room_fd, 1)
     return number
 
 cdef inline void count_half_open(NatTable* table, const Session* session, int change) noexcept nogil:
@@ -98,6 +104,7 @@ cdef inline uint32_t begin_session(
     session.flags = flags
     session.created = now
     session.expires = expires
+    write_check(session)
     link_session(table, number, mapping_number)
     host = &table.hosts[mapping.host]
     count_rate(&host.second, &host.begun, now)
@@ -115,6 +122,7 @@ cdef inline void end_session(NatTable* table, uint32_t number, uint32_t now) noe
     cdef uint32_t mapping = session.mapping
     session.live = 0
     store_barrier()
+    session.check = 0
     unindex_session(table, number)
     wheel_remove(table, number)
     count_half_open(table, session, -1)

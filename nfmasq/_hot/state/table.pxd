@@ -14,7 +14,7 @@
 #
 # Records are named by their number, not by pointers; number 0 is none. A session counts only while `live`
 # is set, which is written last when it begins and first when it ends: a process killed between two
-# instructions leaves either the whole session or none.
+# instructions leaves either the whole session or none. `check` tells a damaged record from a sound one.
 
 from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -74,7 +74,8 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint16_t remote_port
     uint8_t[2] scale         # TCP: [side] window scale, and whether it asked to begin anew; sequence
     uint32_t expires         # second at which it ends unless refreshed
-    uint32_t due             # second at which the wheel looks at it
+    uint16_t slot            # of the wheel: the second at which it looks at it, modulo WHEEL
+    uint16_t check           # over the fields that identify it; check
     uint32_t by_internal_next
     uint32_t by_external_next
     uint32_t wheel_next
@@ -144,6 +145,8 @@ cdef struct NatTable:
     HashKey key
     uint64_t random_counter
     uint32_t capacity
+    uint32_t reserved                # sessions that the arena has room for; up to capacity, it grows
+    uint32_t bell_at                 # the session number that rings for more room; 0: none
     uint32_t mask                    # buckets of an index, less one; by_peer and host_by_address have fewer
     uint32_t* top                    # in the arena: the highest session number ever used
     uint32_t mapping_top
@@ -178,6 +181,7 @@ cdef struct NatTable:
     Refusals refusals
     AsideQueue aside
     int refusal_fd                   # an eventfd: one is due
+    int room_fd                      # an eventfd: the arena needs more room
     Rules rules
     Counters counters
 

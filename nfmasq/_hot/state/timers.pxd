@@ -5,7 +5,7 @@
 # wheel nothing per packet and an idle one nothing at all. Only a timer that becomes shorter moves a
 # session in the wheel.
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_UDP
 from nfmasq._hot.state.rules cimport Timeouts
@@ -32,20 +32,24 @@ cdef inline void wheel_insert(NatTable* table, uint32_t number) noexcept nogil:
         due = table.wheel_now + 1
     elif due - table.wheel_now >= WHEEL:
         due = table.wheel_now + WHEEL - 1
-    session.due = due
-    slot = &table.wheel[due % WHEEL]
+    session.slot = <uint16_t>(due % WHEEL)
+    slot = &table.wheel[session.slot]
     session.wheel_previous = 0
     session.wheel_next = slot[0]
     if slot[0]:
         table.sessions[slot[0]].wheel_previous = number
     slot[0] = number
 
+cdef inline uint32_t due_of(const NatTable* table, const Session* session) noexcept nogil:
+    """The second at which the wheel looks at it: the next one of its slot."""
+    return table.wheel_now + (session.slot - table.wheel_now) % WHEEL
+
 cdef inline void wheel_remove(NatTable* table, uint32_t number) noexcept nogil:
     cdef Session* session = &table.sessions[number]
     if session.wheel_previous:
         table.sessions[session.wheel_previous].wheel_next = session.wheel_next
     else:
-        table.wheel[session.due % WHEEL] = session.wheel_next
+        table.wheel[session.slot] = session.wheel_next
     if session.wheel_next:
         table.sessions[session.wheel_next].wheel_previous = session.wheel_previous
 
@@ -53,6 +57,6 @@ cdef inline void set_timer(NatTable* table, uint32_t number, uint32_t expires) n
     """Let a session of the wheel end at `expires` unless it is refreshed."""
     cdef Session* session = &table.sessions[number]
     session.expires = expires
-    if <int>(expires - session.due) < 0:
+    if <int>(expires - due_of(table, session)) < 0:
         wheel_remove(table, number)
         wheel_insert(table, number)

@@ -9,6 +9,7 @@ from libc.stdint cimport uint8_t, uint32_t
 from nfmasq._hot.state.index cimport find_by_external, index_session, unindex_session
 from nfmasq._hot.state.packet cimport CLASS_TCP, OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport Rules
+from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.sessions cimport count_half_open
 from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, EXPECTED, NatTable, Session
 from nfmasq._hot.state.tcpstate cimport TCP_NONE
@@ -40,6 +41,7 @@ cdef inline void arrive(NatTable* table, Packet* packet, uint32_t number, uint32
     unindex_session(table, number)
     session.remote_address, session.remote_port = packet.remote_address, packet.remote_port
     session.flags &= <unsigned char>~EXPECTED
+    write_check(session)
     if packet.direction != OUTBOUND:
         session.flags |= BEGUN_OUTSIDE
     index_session(table, number)

@@ -52,7 +52,7 @@ cdef inline bint within_limits(
     cdef uint32_t most = min(limits.sessions, table.capacity)
     cdef uint32_t begun = table.begun if table.second == now else 0
     cdef bint asked = packet.direction == INBOUND
-    if live_sessions(table) >= most or asked and is_half_full(table.unanswered, most):
+    if live_sessions(table) >= min(most, table.reserved) or asked and is_half_full(table.unanswered, most):
         return drop(packet, SESSIONS_FULL)
     if host and not host_has_room(limits, packet, &table.hosts[host], now):
         return False
