@@ -56,6 +56,7 @@ def application(running: Running) -> web.Application:
 
 async def metrics(request: web.Request) -> web.Response:
     """All families in the format the scraper asks for."""
+    await request.app[RUNNING].count_guard_drops()
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     body = encode(request.app[REGISTRY])
     return web.Response(body=body, headers={"Content-Type": content_type})

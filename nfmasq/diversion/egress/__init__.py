@@ -14,8 +14,6 @@ An interface that got another name stays guarded until remove(), unless the plan
 import os
 import socket
 import struct
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
@@ -39,11 +37,13 @@ class EgressGuard:
     def __init__(self) -> None:
         self._loaded: _Loaded | None = None
         self._attached: dict[int, str] = {}
+        self._made_of: tuple[DiversionPlan, dict[str, int]] | None = None
 
     def install(self, plan: DiversionPlan) -> None:
         """Guard every external interface that is there, as the plan says. Raises DiversionUnavailable."""
-        indices = {name: index for index, name in socket.if_nameindex()}
+        self._made_of = None
         try:
+            indices = _indices()
             if self._loaded is None:
                 self._loaded = _Loaded()
             self._loaded.fill(plan, indices)
@@ -53,14 +53,27 @@ class EgressGuard:
                     tc.attach(index, self._loaded.program)
                     self._attached[index] = name
         except (OSError, BadObject) as error:
+            self._unload()  # what the maps hold is unknown: the next try begins anew, the filters stay
             raise DiversionUnavailable(_explained(error)) from None
+        self._made_of = plan, indices
+
+    def keep(self, plan: DiversionPlan) -> bool:
+        """Install for another plan, for other interfaces, or if it is gone; return whether it was gone.
+
+        Raises DiversionUnavailable.
+        """
+        try:
+            gone = self._made_of is not None and not self.present()
+            if gone or self._made_of != (plan, _indices()):
+                self.install(plan)
+        except OSError as error:
+            raise DiversionUnavailable(_explained(error)) from None
+        return gone
 
     def remove(self) -> None:
         """Take the program off every interface, an earlier process's too. Raises DiversionUnavailable."""
         self._attached.clear()
-        if self._loaded is not None:
-            self._loaded.close()
-            self._loaded = None
+        self._unload()
         remove_all()
 
     def present(self) -> bool:
@@ -73,6 +86,11 @@ class EgressGuard:
         """How many packets this process's program dropped, by DROPS; {} without one."""
         loaded = self._loaded
         return {} if loaded is None else dict(zip(DROPS, loaded.counts(), strict=True))
+
+    def _unload(self) -> None:
+        if self._loaded is not None:
+            self._loaded.close()
+        self._loaded = self._made_of = None
 
     def _detach_others(self, plan: DiversionPlan, indices: dict[str, int]) -> None:
         """Leave the interfaces that are external no more."""
@@ -134,6 +152,11 @@ class _Loaded:
         for number in self._maps.values():
             os.close(number)
         self._maps.clear()
+
+
+def _indices() -> dict[str, int]:
+    """The index of each interface, by name."""
+    return {name: index for index, name in socket.if_nameindex()}
 
 
 def remove_all() -> None:
