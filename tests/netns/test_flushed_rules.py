@@ -14,7 +14,7 @@ from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until
 
-SLOWLY = ("--limit-rate", "8M")
+SLOWLY = ("--limit-rate", "20M")
 
 
 @pytest.fixture(autouse=True)

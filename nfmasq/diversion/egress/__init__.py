@@ -28,7 +28,9 @@ DROPS = ("external", "quoted", "own_answer", "spoofed")
 
 _OBJECT = Path(__file__).with_name("program.bpf.o")
 _LICENSE = "GPL"
-_WITHOUT = "give nfmasq CAP_BPF, on a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS"
+_WITHOUT = (
+    "give nfmasq CAP_BPF, on a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS"
+)
 
 
 class EgressGuard:

@@ -50,9 +50,7 @@ def attach(interface: int, program: int) -> None:
     """Bind a program to the egress of an interface, in one step in place of one of ours."""
     with suppress(FileExistsError):
         kind = _attribute(_TCA_KIND, b"clsact\0")
-        _ask(
-            _NEWQDISC, _CREATE | _EXCLUSIVE, _TC.pack(0, 0, interface, _CLSACT_HANDLE, _CLSACT, 0) + kind
-        )
+        _ask(_NEWQDISC, _CREATE | _EXCLUSIVE, _TC.pack(0, 0, interface, _CLSACT_HANDLE, _CLSACT, 0) + kind)
     options = (
         _attribute(_BPF_FD, struct.pack("=I", program))
         + _attribute(_BPF_NAME, NAME.encode() + b"\0")
@@ -99,9 +97,7 @@ def interfaces() -> list[int]:
 def _filters(interface: int, parent: int) -> Iterator[Filter]:
     dump = NetlinkDump()
     try:
-        found = dump.read(
-            _GETTFILTER, _TC.pack(0, 0, interface, 0, parent, 0), _NEWTFILTER, _read_filter
-        )
+        found = dump.read(_GETTFILTER, _TC.pack(0, 0, interface, 0, parent, 0), _NEWTFILTER, _read_filter)
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOENT, errno.ENODEV, errno.EOPNOTSUPP):
             raise
