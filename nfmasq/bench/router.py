@@ -47,7 +47,7 @@ def lay_rules(queues: int) -> None:
     policy = Policy((Uplink.pool(EXTERNAL),), (INTERNAL,))
     plan = DiversionPlan(
         internal=("lan0",),
-externals=(External("wan0", policy.addresses),),
+        externals=(External("wan0", policy.addresses),),
         networks=policy.internal,
         ports=policy.ports,
         queues=(FIRST_QUEUE, queues),

@@ -1,8 +1,8 @@
 """Keeps the diversion's rules and the guard in place.
 
 What is stored: the plan the rules and the guard were made from, None when they must be made anew; whether
-they are in place; when they were reinstalled; the egress program, and why there is none; what the guard dropped;
-the watch over everybody's rules. One thread alone may call the
+they are in place; when they were reinstalled; the egress program; what the guard dropped; the watch over
+everybody's rules. One thread alone may call the
 methods that change something; any thread may read. The guard is installed before the rules and removed after
 them: if either fails, packets are dropped rather than sent with an internal address. `withdraw` ends it for
 good.
@@ -76,12 +76,16 @@ class Laid:
 
 
 class Rules:
-    """The rules of one daemon. diversion: what makes them; "none": all rules are the administrator's."""
+    """The rules of one daemon. diversion: what makes them; "none": all rules are the administrator's.
+
+    looked: whether somebody's rules may have changed before the last `keep`.
+    """
 
     def __init__(self, diversion: Diversion) -> None:
         self.diversion = diversion
         self.reinstalled = 0
         self.withdrawn = False
+        self.looked = False
         self.warning = ""
         self.drops = GuardDrops()
         self._egress = EgressGuard()
@@ -121,7 +125,7 @@ class Rules:
 
         Not after `withdraw`.
         """
-        look = self._changed()
+        look = self.looked = self._changed()
         problems, gone = {}, ["egress program"] if self._keep_egress(plan) else []
         counted = look or plan != self._kept
         if counted:

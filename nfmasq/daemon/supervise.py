@@ -24,7 +24,7 @@ from nfmasq.daemon.policy import FollowedPolicy
 from nfmasq.daemon.problems import Problems
 from nfmasq.daemon.rules import RULES_FAILED, Rules
 from nfmasq.daemon.surroundings import FollowedSurroundings
-from nfmasq.diversion import Diversion
+from nfmasq.diversion import Diversion, DiversionPlan, foreign_problems
 from nfmasq.runtime.forwards import Entry, Forwards
 from nfmasq.runtime.helpers import Entry as HelperEntry
 
@@ -159,6 +159,15 @@ class Supervisor:
         self._problems.report("plan", "")
         for part, problem in self.rules.keep(plan).items():
             self._problems.report(part, problem)
+        if self.rules.looked:
+            self._look_at_others(plan)
+
+    def _look_at_others(self, plan: DiversionPlan) -> None:
+        """Report rules of other programs that stand in the way of these."""
+        try:
+            self._problems.report_all("others' rules", foreign_problems(plan))
+        except RULES_FAILED as error:
+            log.warning("the rules of other programs cannot be read: %s", error)
 
     def _failed(self, subject: str, consequence: str, error: Exception) -> None:
         """A problem in the status; a fault of ours is in the log with its place, once."""

@@ -5,7 +5,7 @@ Which one this kernel takes is found by a real transaction, never guessed from a
 table or chain of our own; an administrator's rules are read at most, never changed.
 """
 
-from nfmasq.diversion import egress, guard
+from nfmasq.diversion import egress, foreign, foreign_marks, guard
 from nfmasq.diversion.backend import Diversion, DiversionPlan, DiversionUnavailable, External, NoDiversion
 from nfmasq.diversion.iptables import IptablesDiversion
 from nfmasq.diversion.nftables import NftablesDiversion
@@ -16,6 +16,7 @@ __all__ = [
     "DiversionUnavailable",
     "External",
     "NoDiversion",
+    "foreign_problems",
     "probe",
     "withdraw_all",
 ]
@@ -44,9 +45,17 @@ def probe(wanted: str = "auto") -> Diversion:
     raise DiversionUnavailable("packets cannot be diverted to a queue: " + "; ".join(reasons))
 
 
+def foreign_problems(plan: DiversionPlan) -> list[str]:
+    """What the rules of others do to the packets of this plan, a line each with its remedy.
+
+    Starts a few programs: worth asking at the start and after rules changed.
+    """
+    marks = foreign_marks.problems(plan.internal, plan.mark) if plan.hairpinning else []
+    return [*foreign.problems(plan), *marks]
+
+
 def withdraw_all() -> None:
-    """Take out every rule of ours, by whichever back end it was laid, the guard and
-    the egress program last.
+    """Take out every rule of ours, by whichever back end it was laid; the guard and its egress program last.
 
     Raises DiversionUnavailable if one stays.
     """

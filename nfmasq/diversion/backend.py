@@ -90,6 +90,11 @@ class DiversionPlan:
         """The names of the external interfaces."""
         return tuple(external.name for external in self.externals)
 
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The interfaces by which packets for an external address come in to be diverted."""
+        return (*self.internal, *self.outside) if self.hairpinning else self.outside
+
     @cached_property
     def addresses(self) -> tuple[IPv4Address, ...]:
         """All external addresses, each once."""

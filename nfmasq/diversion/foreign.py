@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from nfmasq.diversion.backend import DiversionPlan
 from nfmasq.diversion.foreign_iptables import read_saved
 from nfmasq.diversion.foreign_nft import Objects, read_listed
-from nfmasq.diversion.foreign_rules import Packets, Ruleset, translations
+from nfmasq.diversion.foreign_rules import Packets, Rule, Ruleset, translations
 from nfmasq.machine.programs import run
 
 _OURS = "nfmasq"
@@ -22,7 +22,34 @@ def problems(plan: DiversionPlan) -> list[str]:
         for name in plan.outside
         for rule in source_translations(name, sources, never_to)
     ]
+    found += [f"{rule} takes packets before the rules of nfmasq do; give it a RETURN" for rule in early(plan)]
     return list(dict.fromkeys(found))
+
+
+def early(plan: DiversionPlan) -> list[str]:
+    """Rules of iptables that accept packets to divert before our jumps, which they never reach then."""
+    places = {
+        "raw": ("prerouting", Packets(into=plan.sides)),
+        "mangle": ("postrouting", Packets(plan.outside, plan.internal, plan.merged_networks)),
+    }
+    found = []
+    for kind, (hook, packets) in places.items():
+        for table in rulesets(kind):
+            for chain in table.values():
+                ours = [at for at, rule in enumerate(chain.rules) if _leads_to_us(rule)]
+                before = chain.rules[: ours[0]] if ours and chain.hook == hook else []
+                found += [
+                    rule.shown for rule in before if _accepts(rule) and packets.match(rule) is not False
+                ]
+    return found
+
+
+def _leads_to_us(rule: Rule) -> bool:
+    return any(target.startswith(_OURS) for target in rule.targets)
+
+
+def _accepts(rule: Rule) -> bool:
+    return rule.shown.endswith("-j ACCEPT")
 
 
 def source_translations(

@@ -41,7 +41,7 @@ def read_saved(text: str) -> dict[str, Ruleset]:
             table[chain] = Chain("" if policy == "-" else chain.lower(), name)
         elif line.startswith("-A "):
             words = _words(line)
-            table.setdefault(words[1], Chain()).rules.append(_rule(line, words))
+            table.setdefault(words[1], Chain()).rules.append(_rule(f"iptables -t {name} {line}", words))
     return tables
 
 
@@ -52,14 +52,14 @@ def _words(line: str) -> list[str]:
         return line.split()
 
 
-def _rule(line: str, words: Sequence[str]) -> Rule:
+def _rule(shown: str, words: Sequence[str]) -> Rule:
     at = next((at for at, word in enumerate(words) if word in {"-j", "-g"}), len(words))
     target = words[at + 1] if at + 1 < len(words) else ""
     action = _ACTIONS.get(target, OTHER)
     targets = () if action or not target else (target,)
     if targets:
         action = GOTO if words[at] == "-g" else JUMP
-    return Rule(f"iptables {line}", _conditions(words[2:at]), action, targets, _written(target, words[at:]))
+    return Rule(shown, _conditions(words[2:at]), action, targets, _written(target, words[at:]))
 
 
 def _conditions(words: Sequence[str]) -> tuple[Condition, ...]:

@@ -68,7 +68,8 @@ def problems(internal: Iterable[str], bit: int) -> list[str]:
 
 
 def _judge(rule: Rule, packets: Packets, bit: int, found: Marks) -> None:
-    if packets.match(rule) is False:
+    ours = any(target.startswith("nfmasq") for target in rule.targets)
+    if ours or packets.match(rule) is False:
         return
     if rule.writes & bit:
         found.writing.append(rule.shown)

@@ -26,9 +26,13 @@ from nfmasq.machine.programs import NEEDS_PRIVILEGE, Outcome, run
 _PROBE_CHAIN = "nfmasq-probe"
 
 
-def restore(table: str, lines: Iterable[str]) -> Outcome:
+_KINDS = ("iptables", "iptables-legacy", "iptables-nft")
+"""The kind in use, and both there are: an earlier process may have used another one."""
+
+
+def restore(table: str, lines: Iterable[str], kind: str = _KINDS[0]) -> Outcome:
     """Put a few changes to one table through in one transaction."""
-    return run("iptables-restore", "--noflush", "-w", script="\n".join([f"*{table}", *lines, "COMMIT", ""]))
+    return run(f"{kind}-restore", "--noflush", "-w", script="\n".join([f"*{table}", *lines, "COMMIT", ""]))
 
 
 def saved(table: str, *options: str) -> list[str]:
@@ -76,14 +80,33 @@ def _is_last(lines: Sequence[str], hook: str, chains: Iterable[str]) -> bool:
 
 
 def erase(table: str, chains: Iterable[str]) -> None:
-    """Take chains of ours and all jumps to them out, if there. Raises DiversionUnavailable if they stay."""
-    before = saved(table)
+    """Take chains of ours and all jumps to them out, of each kind.
+
+    Raises DiversionUnavailable if they stay.
+    """
+    for kind in _KINDS:
+        # Without -t the legacy program loads no table.
+        before = saved(table) if kind == _KINDS[0] else _section(run(f"{kind}-save").output, table)
+        _erase(table, tuple(chains), before, kind)
+
+
+def _section(text: str, table: str) -> list[str]:
+    """The lines of one table among all that a program saved."""
+    lines: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        inside = line == f"*{table}" if line.startswith("*") else inside
+        lines += [line] if inside else []
+    return lines
+
+
+def _erase(table: str, chains: Sequence[str], before: Sequence[str], kind: str) -> None:
     found = [chain for chain in chains if any(line.startswith(f":{chain} ") for line in before)]
     if not found:
         return
     emptied = [f":{chain} - [0:0]" for chain in found]
     jumps = without((line for line in before if line.startswith("-A ")), found)
-    gone = restore(table, [*emptied, *jumps, *(f"-X {chain}" for chain in found)])
+    gone = restore(table, [*emptied, *jumps, *(f"-X {chain}" for chain in found)], kind)
     if not gone.good:
         raise DiversionUnavailable(
             f"iptables did not remove {', '.join(chains)} from {table}: {gone.complaint}"
@@ -129,7 +152,10 @@ class IptablesDiversion:
             laid = restore(table, _changes(plan, table, rules(table)))
             if not laid.good:
                 raise DiversionUnavailable(f"iptables did not take the rules for {table}: {laid.complaint}")
-        self._installed = _ours()
+        there = _ours()
+        whole = sum(len(_changed_lines(plan, table)) for table in CHAINS)
+        # Flushed between laying and reading: nothing of it counts as installed, and the next look lays all anew.
+        self._installed = there if len(there) == whole else None
 
     def remove(self) -> None:
         """Take our chains and jumps out, outbound first: what is then not diverted the guard drops."""
@@ -164,6 +190,11 @@ def _changes(plan: DiversionPlan, table: str, before: Sequence[str]) -> Iterator
         first = last_place(before, hook, ours) if hook in SHARED_HOOKS[table] else 1
         for at, rule in enumerate((*wanted, *(guard if hook == "POSTROUTING" else ())), first):
             yield f"-I {hook} {at} {rule}"
+
+
+def _changed_lines(plan: DiversionPlan, table: str) -> list[str]:
+    """The rules of one table that are ours, of the plan."""
+    return [line for line in _changes(plan, table, ()) if line.startswith(("-A ", "-I "))]
 
 
 def _ours(lines: dict[str, list[str]] | None = None) -> list[str]:

@@ -79,7 +79,7 @@ def rules_table(plan: DiversionPlan) -> NftTable:
 def _inbound(plan: DiversionPlan) -> tuple[str, ...]:
     queue, outside = _queue(plan), names(plan.outside)
     return (
-        f"iifname != {names(_sides(plan))} return",
+        f"iifname != {names(plan.sides)} return",
         f"iifname {outside} ip saddr @exempt ip daddr @internal return",
         f"iifname {outside} ip daddr @internal {queue}",
         f"iifname {outside} ip saddr @internal ip daddr @untranslated {queue}",
@@ -90,7 +90,7 @@ def _inbound(plan: DiversionPlan) -> tuple[str, ...]:
 
 def _late(plan: DiversionPlan) -> tuple[str, ...]:
     return (
-        f"iifname != {names(_sides(plan))} return",
+        f"iifname != {names(plan.sides)} return",
         "ip daddr != @external return",
         f"{LOCAL_SOCKET} return",
         f"meta l4proto {{ tcp, udp }} th dport @ports {_queue(plan)}",
@@ -109,11 +109,6 @@ def _outbound(plan: DiversionPlan) -> tuple[str, ...]:
         f"iifname {outside} {unwanted}drop",
         f"{ICMP_ERRORS} fib saddr type local ip daddr != @exempt {queue}",
     )
-
-
-def _sides(plan: DiversionPlan) -> tuple[str, ...]:
-    """The interfaces by which packets to an external address come in."""
-    return (*plan.internal, *plan.outside) if plan.hairpinning else plan.outside
 
 
 def _queue(plan: DiversionPlan) -> str:

@@ -37,7 +37,6 @@ _WITHOUT_INTERFACES = (
     ports.ports,
     queues.numbers,
     state.state,
-    firewall.other_translations,
     firewall.flow_offload,
     conntrack.conntrack,
     hairpinning.hairpinning,
@@ -65,6 +64,7 @@ def _all(config: "Config | None") -> Iterator[Check]:
 
 def _of_the_router(config: "Config") -> Iterator[Check]:
     """Where the interfaces cannot be read, only the checks that do not need them."""
+    surroundings = None
     try:
         there = read_interfaces()
         with Mirror() as mirror:
@@ -81,5 +81,6 @@ def _of_the_router(config: "Config") -> Iterator[Check]:
         yield interfaces.networks(config, surroundings)
         yield addresses.apart(config, surroundings)
         yield interfaces.default_route(config)
+    yield firewall.other_translations(config, surroundings)
     for check in _WITHOUT_INTERFACES:
         yield check(config)

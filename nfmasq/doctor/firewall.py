@@ -1,21 +1,31 @@
 """Rules of others that stand in the way of nfmasq's."""
 
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from nfmasq.diversion import foreign
 from nfmasq.doctor.check import Check
+from nfmasq.machine.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from nfmasq.config import Config
 
 
-def other_translations(config: "Config") -> Check:
-    """Does another rule translate what leaves by the external interface?"""
+def other_translations(config: "Config", surroundings: Surroundings | None) -> Check:
+    """Does another rule translate what nfmasq translates? surroundings: None if they cannot be read."""
     name = "other translations"
-    found = [line for each in config.nat.external for line in foreign.source_translations(each)]
+    sources, never_to = _translated(surroundings) if surroundings else ((), ())
+    lines = (foreign.source_translations(each, sources, never_to) for each in config.nat.external)
+    found = list(dict.fromkeys(line for some in lines for line in some))
     if not found:
         return Check(name, "ok", f"no other rule translates what leaves by {', '.join(config.nat.external)}")
     return Check(name, "warn", f"packets may be translated twice: {'; '.join(found)}", "delete those rules")
+
+
+def _translated(here: Surroundings) -> tuple[tuple[IPv4Network, ...], tuple[IPv4Network, ...]]:
+    """Sources of what is translated, before and after that, and where none of it goes."""
+    ours = (IPv4Network(address) for outside in here.outsides for address in outside.addresses)
+    return (*here.internal, *ours), (*here.internal, *here.untranslated, *here.elsewhere)
 
 
 def flow_offload(config: "Config") -> Check:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nfmasq.diversion.foreign_marks import mark_changes
+from nfmasq.diversion.foreign_marks import marks
 from nfmasq.doctor.check import Check
 from nfmasq.machine.sysctl import sysctl
 
@@ -15,13 +15,16 @@ def hairpinning(config: "Config") -> Check:
     name, nat = "hairpinning", config.nat
     if not nat.hairpinning:
         return Check(name, "ok", "is disabled")
-    found = mark_changes(set(nat.internal))
-    if found:
+    found = marks(nat.internal, nat.mark)
+    if found.writing or found.reading:
+        what = "overwrite" if found.writing else "look for"
         return Check(
             name,
             "warn",
-            f"these rules overwrite the mark of hairpinned packets, which are then lost: {'; '.join(found)}",
-            "let them match packets without a mark only: -m mark --mark 0, or meta mark 0",
+            f"these rules {what} {nat.mark:#x}, the mark of hairpinned packets, which are then lost: "
+            + "; ".join(found.writing or found.reading),
+            (f"set nat.mark = {found.free:#x}, or " if found.free else "")
+            + "give those rules a mask, or packets without a mark only: -m mark --mark 0, or meta mark 0",
         )
     telling = [each for each in nat.internal if _sends_redirects(each)]
     if telling and config.engine.diversion == "none":
@@ -32,7 +35,7 @@ def hairpinning(config: "Config") -> Check:
             f"the router's ICMP redirects show hosts on {', '.join(telling)} a way past the router",
             f"sysctl -w {keys}",
         )
-    return Check(name, "ok", "no rule overwrites the mark of hairpinned packets")
+    return Check(name, "ok", f"no rule of others touches {nat.mark:#x}, the mark of hairpinned packets")
 
 
 def _sends_redirects(interface: str) -> bool:

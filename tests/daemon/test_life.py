@@ -171,7 +171,7 @@ def test_a_bad_configuration_is_refused_and_the_old_one_stays(daemon: DaemonUnde
     assert "reload refused: nat.ports: " in daemon.log
     assert "reload refused: limits.sesions: " in daemon.log
     assert status(daemon)["state"] == "ok"
-    assert status(daemon)["ports"]["tcp"]["capacity"] == 32767 - 1024 + 1
+    assert status(daemon)["ports"]["tcp"]["capacity"] == 32767 - 600 + 1
     daemon.config_path.write_text(good, encoding="utf-8")
     assert exit_code(daemon, "reload")[0] == 0
     assert daemon.metrics()["nfmasq_config_last_reload_successful"] == 1

@@ -112,7 +112,12 @@ def test_with_an_uplink_away_it_begins_and_takes_it_in_when_it_comes(router: Nam
     router.call(made.begin)
     assert [each.state for each in made.situation().uplinks][1] == "away"
     assert "external interface wwan0 does not exist" in made.situation().problems[0]
-    router.ip("link add wwan0 type veth peer name far0", "link set far0 up", "address add 100.99.0.2/24 dev wwan0", "link set wwan0 up")
+    router.ip(
+        "link add wwan0 type veth peer name far0",
+        "link set far0 up",
+        "address add 100.99.0.2/24 dev wwan0",
+        "link set wwan0 up",
+    )
     router.call(made.reconcile)
     assert made.situation().problems == ()
     assert [each.state for each in made.situation().uplinks][1] == "ok"

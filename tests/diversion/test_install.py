@@ -8,7 +8,8 @@ from support.path import EXTERNAL, Path
 from support.paths import outside
 
 from diversion.rules import listed, saved
-from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable
+from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, withdraw_all
+from nfmasq.diversion.iptables import IptablesDiversion
 
 pytestmark = pytest.mark.root
 
@@ -108,6 +109,37 @@ def test_another_process_can_remove_the_rules_of_one_that_died(
     path.router.call(diversion.install, plan)
     successor = type(diversion)()
     path.router.call(successor.remove)
+    assert "nfmasq" not in listed(path) + "\n".join(saved(path))
+
+
+OLDER = """\
+*raw
+:nfmasq-in - [0:0]
+:nfmasq-ext - [0:0]
+-A nfmasq-in -d 203.0.113.1/32 -j nfmasq-ext
+-A nfmasq-ext -j NFQUEUE --queue-num 7
+-I PREROUTING 1 -i wan0 -j nfmasq-in
+COMMIT
+*mangle
+:nfmasq-out - [0:0]
+:nfmasq-guard - [0:0]
+-A nfmasq-out -i lan0 -j NFQUEUE --queue-num 7
+-A nfmasq-guard -s 192.168.1.0/24 -j DROP
+-A POSTROUTING -o wan0 -j nfmasq-out
+-A POSTROUTING -o wan0 -j nfmasq-guard
+COMMIT
+"""
+
+
+@pytest.mark.parametrize("program", ["iptables-restore", "iptables-legacy-restore"])
+def test_the_rules_of_an_older_version_give_way_and_go_by_whichever_program_they_came(
+    path: Path, plan: DiversionPlan, program: str
+) -> None:
+    path.router.run("/usr/sbin/" + program, "--noflush", input=OLDER)
+    ours = IptablesDiversion()
+    path.router.call(ours.install, plan)
+    assert path.router.call(ours.present)
+    path.router.call(withdraw_all)
     assert "nfmasq" not in listed(path) + "\n".join(saved(path))
 
 

@@ -64,6 +64,47 @@ def test_every_port_of_the_range_is_handed_out_once_and_then_there_is_none(
     assert router.out(make(CLIENT, 40000, OTHER_SERVER)), "a mapping that stands needs no port"
 
 
+SHARED = ((2000, 2001), (4096, 4099), (40000, 40000))
+"""As networks give them that share one address among customers (MAP-E, RFC 7597)."""
+
+
+@every_transport
+def test_every_port_of_several_ranges_is_handed_out_and_no_other(make: Make) -> None:
+    router = Router(policy(ports=SHARED))
+    assert sorted(fill(router, make, 7)) == [2000, 2001, 4096, 4097, 4098, 4099, 40000]
+    assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+    assert router.table.gauges().ports_capacity == (7, 7, 7, 0)
+
+
+@pytest.mark.parametrize("make", [over_tcp, over_udp])
+def test_a_low_port_gets_a_low_one_while_there_is_one(make: Make) -> None:
+    """RFC 4787 REQ-3a."""
+    router = Router(policy(ports=((2000, 2009),), low_ports=((600, 603),)))
+    low = [read(router.out(make(CLIENT, port, SERVER))).source_port for port in range(500, 504)]
+    assert sorted(low) == [600, 601, 602, 603]
+    assert [port % 2 for port in low] == [0, 1, 0, 1], "parity is kept as well (REQ-4)"
+    assert 2000 <= read(router.out(make(CLIENT, 504, SERVER))).source_port <= 2009
+
+
+@every_transport
+def test_a_high_port_never_gets_a_low_one(make: Make) -> None:
+    router = Router(policy(ports=((2000, 2003),), low_ports=((600, 1023),)))
+    assert sorted(fill(router, make, 4)) == [2000, 2001, 2002, 2003]
+    assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+
+
+def test_a_low_query_identifier_gets_none_of_the_low_ports() -> None:
+    router = Router(policy(ports=((2000, 2003),), low_ports=((600, 1023),)))
+    assert 2000 <= read(router.out(over_icmp(CLIENT, 7, SERVER))).source_port <= 2003
+    assert router.table.gauges().ports_capacity == (428, 428, 4, 0)
+
+
+def test_low_ports_that_sockets_hold_are_spared() -> None:
+    router = Router(policy(low_ports=((600, 602),), reserved_tcp=frozenset({600, 602})))
+    assert read(router.out(over_tcp(CLIENT, 500, SERVER))).source_port == 601
+    assert read(router.out(over_tcp(CLIENT, 501, SERVER))).source_port >= 1024
+
+
 @every_transport
 @pytest.mark.parametrize("parity", [0, 1])
 def test_parity_is_kept_while_a_port_of_that_parity_is_left(make: Make, parity: int) -> None:

@@ -1,4 +1,4 @@
-"""Rules away, by whatever hand, and the interface renamed: nothing leaves untranslated, and no transfer breaks."""
+"""Rules away, by whatever hand, an interface renamed: nothing leaves untranslated, no transfer breaks."""
 
 import signal
 import subprocess

@@ -65,7 +65,7 @@ def load(instructions: bytes, license_: str, name: str) -> int:
             )
         except OSError:
             said = [line for line in log.value.decode(errors="replace").splitlines() if line.strip()]
-            raise OSError(refused.errno, "; ".join([refused.strerror, *said[-2:]])) from None
+            raise OSError(refused.errno, "; ".join([os.strerror(refused.errno or 0), *said[-2:]])) from None
 
 
 def bound(instructions: bytes, places: Iterator[tuple[int, int]]) -> bytes:

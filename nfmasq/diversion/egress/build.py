@@ -18,8 +18,8 @@ OBJECT = Path(__file__).with_name("program.bpf.o")
 def build(to: Path) -> Outcome:
     """Compile the program to a file."""
     return run(
-        COMPILER, "-target", "bpf", "-mcpu=v2", "-O2", "-g0", "-fno-ident", "-fno-addrsig", "-Wall", "-Wextra",
-        "-Werror", f"-I/usr/include/{platform.machine()}-linux-gnu", "-c", str(SOURCE), "-o", str(to),
+        COMPILER, "-target", "bpf", "-mcpu=v2", "-O2", "-g0", "-fno-ident", "-fno-addrsig",
+        "-Wall", "-Wextra", "-Werror", f"-I/usr/include/{platform.machine()}-linux-gnu", "-c", str(SOURCE), "-o", str(to),
     )  # fmt: skip
 
 

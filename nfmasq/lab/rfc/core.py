@@ -44,7 +44,12 @@ class Core(Way):
         self.configure(**changes)
 
     def configure(self, **changes: Any) -> int:
-        """Take over this policy, with some of it changed; return how many sessions that ended."""
+        """Take over this policy, with some of it changed; return how many sessions that ended.
+
+        external: the addresses of its uplink.
+        """
+        if "external" in changes:
+            changes["uplinks"] = (Uplink.pool(*changes.pop("external")),)
         limits = {field.name: changes.pop(field.name) for field in fields(Limits) if field.name in changes}
         self.policy = replace(self.policy, limits=replace(self.policy.limits, **limits), **changes)
         return self.table.configure(self.policy)
