@@ -154,7 +154,7 @@ class IptablesDiversion:
                 raise DiversionUnavailable(f"iptables did not take the rules for {table}: {laid.complaint}")
         there = _ours()
         whole = sum(len(_changed_lines(plan, table)) for table in CHAINS)
-        # Flushed between laying and reading: nothing of it counts as installed, and the next look lays all anew.
+        # Flushed between laying and reading: nothing counts as installed, and the next look lays it.
         self._installed = there if len(there) == whole else None
 
     def remove(self) -> None:

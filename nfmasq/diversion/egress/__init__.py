@@ -1,7 +1,7 @@
 """The egress program: the guard's second line, which no flush of a ruleset reaches.
 
-`program.c` says what it drops. It stands at the tc egress of every external interface, by the interface's index. So it stays when rules are
-flushed, when the daemon is away, and when an interface gets another name.
+`program.c` says what it drops. It stands at the tc egress of every external interface, by the interface's
+index. So it stays when rules are flushed, when the daemon is away, and when an interface gets another name.
 
 What is stored: the program and its maps as this process loaded them, what the maps hold, and the interfaces
 it is attached to, each with its name at that time. Only install() and remove() write these. The kernel keeps

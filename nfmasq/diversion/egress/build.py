@@ -19,7 +19,8 @@ def build(to: Path) -> Outcome:
     """Compile the program to a file."""
     return run(
         COMPILER, "-target", "bpf", "-mcpu=v2", "-O2", "-g0", "-fno-ident", "-fno-addrsig",
-        "-Wall", "-Wextra", "-Werror", f"-I/usr/include/{platform.machine()}-linux-gnu", "-c", str(SOURCE), "-o", str(to),
+        "-Wall", "-Wextra", "-Werror", f"-I/usr/include/{platform.machine()}-linux-gnu",
+        "-c", str(SOURCE), "-o", str(to),
     )  # fmt: skip
 
 
