@@ -6,15 +6,15 @@ import struct
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path as FilePath
 
 import pytest
 from support.path import CLIENT, EXTERNAL, PORT, SERVER, Path
-from support.wire import TCP, UDP, Wire
+from support.wire import Wire
 
 from diversion.test_exempt import _is_the_end, _spoof
-from diversion.traffic import DESTINATION_UNREACHABLE, ICMP, TIME_EXCEEDED, eventually, udp
+from diversion.traffic import ICMP, TIME_EXCEEDED, eventually, udp
 from nfmasq.diversion import DiversionPlan
 from nfmasq.diversion.egress import DROPS, EgressGuard, remove_all, unavailable
 from nfmasq.diversion.egress.build import COMPILER, OBJECT, build
@@ -37,11 +37,6 @@ def guard(path: Path, plan: DiversionPlan) -> Iterator[EgressGuard]:
 
 def _dropped(guard: EgressGuard) -> dict[str, int]:
     return {name: count for name, count in guard.dropped().items() if count}
-
-
-def _filters(path: Path) -> str:
-    external = next(name for name in ("wan0", "r1", "eth1") if name in path.router.run("ip", "link"))
-    return path.router.run("tc", "filter", "show", "dev", external, "egress")
 
 
 def test_an_internal_source_does_not_leave(path: Path, guard: EgressGuard) -> None:
@@ -159,7 +154,25 @@ def test_another_process_takes_the_place_in_one_step_and_removes_it(
 
 def test_filters_of_others_stay(path: Path, guard: EgressGuard) -> None:
     path.router.run(
-        *"tc filter add dev wan0 ingress protocol ip prio 5 u32 match u32 0 0 flowid 1:1".split()
+        *[
+            "tc",
+            "filter",
+            "add",
+            "dev",
+            "wan0",
+            "ingress",
+            "protocol",
+            "ip",
+            "prio",
+            "5",
+            "u32",
+            "match",
+            "u32",
+            "0",
+            "0",
+            "flowid",
+            "1:1",
+        ]
     )
     path.router.call(guard.remove)
     assert "u32" in path.router.run("tc", "filter", "show", "dev", "wan0", "ingress")
