@@ -11,6 +11,7 @@ from pathlib import Path as FilePath
 
 import pytest
 from support.path import CLIENT, EXTERNAL, PORT, SERVER, Path
+from support.paths import outside
 from support.wire import Wire
 
 from diversion.test_exempt import _is_the_end, _spoof
@@ -195,6 +196,20 @@ def test_a_network_stays_guarded_while_it_is_cut_up(
 def test_the_kernel_takes_it_and_every_drop_has_a_name(path: Path, guard: EgressGuard) -> None:
     assert unavailable() == ""
     assert tuple(guard.dropped()) == DROPS
+
+
+def test_another_external_address_is_followed(path: Path, guard: EgressGuard, plan: DiversionPlan) -> None:
+    def refused() -> bool:
+        with path.server.call(socket.socket, socket.AF_INET, socket.SOCK_STREAM) as opened:
+            opened.settimeout(0.5)
+            return bool(opened.connect_ex((EXTERNAL, 25000)) == 111)
+
+    moved = replace(plan, ports=HANDED_OUT, externals=outside("203.0.113.77"))
+    assert not refused()
+    path.router.call(guard.install, moved)
+    assert refused(), "the address is the router's alone"
+    path.router.call(guard.install, replace(moved, externals=outside("203.0.113.77", EXTERNAL)))
+    assert not refused(), "the second of two addresses"
 
 
 def test_without_the_capability_it_says_so() -> None:

@@ -129,6 +129,7 @@ class _Loaded:
     def fill(self, plan: DiversionPlan, indices: dict[str, int]) -> None:
         """Make the maps as the plan says."""
         bpf.update(self._maps["ports"], contents.ZERO, contents.ports(plan))
+        bpf.update(self._maps["usual"], contents.ZERO, contents.usual(plan))
         self._interfaces = self._change("interfaces", self._interfaces, contents.interfaces(plan, indices))
         self._networks = self._change("networks", self._networks, contents.networks(plan))
 

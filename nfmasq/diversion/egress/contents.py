@@ -35,6 +35,11 @@ def networks(plan: DiversionPlan) -> Entries:
     return entries
 
 
+def usual(plan: DiversionPlan) -> bytes:
+    """The first external address; zeros without one."""
+    return plan.addresses[0].packed if plan.addresses else bytes(4)
+
+
 def interfaces(plan: DiversionPlan, indices: Mapping[str, int]) -> Entries:
     """On which side each interface lies that is there. indices: of the interfaces that are there, by name."""
     sides = {

@@ -5,7 +5,8 @@
  * ruleset reaches it, and it is bound to the interface's index, so a new name changes nothing.
  *
  * What is stored: `networks` tells what an address is, `interfaces` on which side an interface lies, `ports`
- * which external ports are nfmasq's, one bit each. nfmasq alone writes these three, and the program reads them.
+ * which external ports are nfmasq's, one bit each; `usual` is the first external address, 0 without one, and
+ * spares most packets the search in `networks`. nfmasq alone writes these four, and the program reads them.
  * The program alone writes `drops`, a count for each kind of drop. The tc filter holds program and maps, so they
  * outlive the daemon; deleting the filter ends them.
  *
@@ -42,6 +43,7 @@ struct map_definition SECTION("maps") networks = {
 };
 struct map_definition SECTION("maps") interfaces = { BPF_MAP_TYPE_HASH, 4, 4, MOST_INTERFACES, 0 };
 struct map_definition SECTION("maps") ports = { BPF_MAP_TYPE_ARRAY, 4, 65536 / 8, 1, 0 };
+struct map_definition SECTION("maps") usual = { BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0 };
 struct map_definition SECTION("maps") drops = { BPF_MAP_TYPE_ARRAY, 4, 8, DROPS, 0 };
 
 static void *(*look_up)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
@@ -92,6 +94,13 @@ INLINE enum kind kind_of(__u32 address)
     __u32 *found = look_up(&networks, &key);
 
     return found ? *found : UNKNOWN;
+}
+
+INLINE enum kind kind_of_source(__u32 address)
+{
+    __u32 zero = 0, *first = look_up(&usual, &zero);
+
+    return first && *first == address && address ? EXTERNAL : kind_of(address);
 }
 
 INLINE enum side side_of(__u32 interface)
@@ -180,7 +189,7 @@ SECTION("classifier") int egress(struct __sk_buff *skb)
 
     if (skb->protocol != IPV4 || load(skb, 0, &ip, sizeof ip, BPF_HDR_START_NET))
         return PASS;
-    source = kind_of(ip.source);
+    source = kind_of_source(ip.source);
     if (source == UNTRANSLATED)
         return side_of(skb->ingress_ifindex) == OUTSIDE ? drop(SPOOFED) : PASS;
     if (source == INTERNAL)
