@@ -15,9 +15,9 @@ from nfmasq.machine.shortage import shortage
 Example:
   sudo nfmasq run --config /etc/nfmasq/nfmasq.toml
 
-SIGTERM ends it: the rules go first, exit code 0. SIGHUP makes it read the configuration again.
-A daemon that dies leaves its rules and its guard, so nothing leaves untranslated. The next daemon
-recovers every session.
+SIGTERM ends it with exit code 0: the rules go, the guard stays. A daemon that dies leaves both. So
+nothing leaves untranslated until `nfmasq withdraw` removes them. The next daemon recovers every session.
+SIGHUP makes it read the configuration again.
 
 Next: `nfmasq status` from another terminal."""
 )
@@ -33,7 +33,7 @@ Next: `nfmasq status` from another terminal."""
 @click.option(
     "--keep-rules",
     is_flag=True,
-    help="Leave the rules at the end: nothing passes, and no connection is reset.",
+    help="Leave the rules at the end too: no connection is reset, even without an egress program.",
 )
 def run(config_path: Path, keep_rules: bool) -> None:
     """Run the daemon in the foreground. It masquerades for the internal networks until SIGTERM."""

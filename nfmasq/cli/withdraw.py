@@ -23,8 +23,8 @@ untranslated packets: sysctl -w net.ipv4.ip_forward=0"""
 def withdraw(path: str) -> None:
     """Remove the rules and the guard that a stopped or dead daemon left.
 
-    A service that stops, and a daemon that dies, leaves them in place. So nothing passes untranslated until
-    nfmasq starts again.
+    A daemon that stops leaves the guard in place, with its egress program. A service that stops, and a daemon
+    that dies, leaves the rules too. So nothing passes untranslated until nfmasq starts again.
     """
     if _runs(path):
         fail("the daemon runs; stop it first (systemctl stop nfmasq)")

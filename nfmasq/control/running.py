@@ -5,7 +5,7 @@ part is in force when its call returns.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ class Situation:
     """The daemon's surroundings at one moment; made anew for each question.
 
     internal_networks: translated. untranslated_networks: inside as well, and not translated.
+    guard_drops: packets the guard dropped, by reason, when it was last read.
     """
 
     uplinks: tuple[UplinkState, ...]
@@ -47,6 +48,7 @@ class Situation:
     reload_successful: bool = True
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    guard_drops: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def external_interface(self) -> str:
@@ -118,5 +120,8 @@ class Running(Protocol):
         """Seconds since the start, by the monotonic clock."""
 
     def situation(self) -> Situation: ...
+    async def count_guard_drops(self) -> None:
+        """Read what the guard has dropped, for the next situation."""
+
     async def reload(self) -> ReloadOutcome:
         """Read the configuration again, and adopt it when it is good."""

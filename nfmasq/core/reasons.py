@@ -19,6 +19,8 @@ class Kind(StrEnum):
     """A limit is reached: raise it, or look for the host that uses it up."""
     FAULT = "fault"
     """Something is broken on the router: look at the status and at `nfmasq doctor`."""
+    GUARD = "guard"
+    """The guard stopped the packet: it would have left untranslated."""
 
 
 class Icmp(IntEnum):
@@ -48,7 +50,7 @@ class Reason(NamedTuple):
     icmp: Icmp
 
 
-NOISE, REFUSED, LIMIT, FAULT = Kind
+NOISE, REFUSED, LIMIT, FAULT, _ = Kind
 
 ROWS: tuple[Reason, ...] = (
     # The packet's own shape.

@@ -1,9 +1,9 @@
 """The daemon's life: take sockets, table and queues, set up, serve, and end in an order that leaks nothing.
 
-A clean stop removes the rules first, so that no packet waits in a queue without a worker. Any other end, and
-a stop with --keep-rules, leaves the rules and the guard in place. Without a daemon the diverted packets are
-dropped. They are never forwarded untranslated, and the router itself never answers them, which would reset
-connections.
+A clean stop removes the rules first, so that no packet waits in a queue without a worker. The guard stays:
+nothing leaves untranslated until `nfmasq withdraw` removes it. Any other end, and a stop with --keep-rules,
+leaves the rules as well. Then the diverted packets are dropped, and the router itself never answers them,
+which would reset connections.
 """
 
 import asyncio
@@ -109,7 +109,7 @@ async def _run(daemon: Daemon, end: asyncio.Event, sockets: _Sockets, keep_rules
         log.info("the rules stay, so nothing passes until nfmasq starts again; ending")
     else:
         await daemon.withdraw()
-        log.info("the rules are out; ending")
+        log.info("the rules are out, the guard stays until `nfmasq withdraw`; ending")
     for each in listeners:
         await each.close()
     return Exit.FAILED if daemon.failure else Exit.OK

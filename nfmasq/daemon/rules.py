@@ -1,7 +1,8 @@
 """Keeps the diversion's rules and the guard in place.
 
 What is stored: the plan the rules and the guard were made from, None when they must be made anew; whether
-they are in place; when they were reinstalled; the watch over everybody's rules. One thread alone may call the
+they are in place; when they were reinstalled; the egress program; what the guard dropped; the watch over
+everybody's rules. One thread alone may call the
 methods that change something; any thread may read. The guard is installed before the rules and removed after
 them: if either fails, packets are dropped rather than sent with an internal address. `withdraw` ends it for
 good.
@@ -17,6 +18,8 @@ from collections import deque
 from typing import Protocol
 
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
+from nfmasq.diversion.egress import EgressGuard
+from nfmasq.diversion.guard_drops import GuardDrops
 from nfmasq.machine.rule_changes import RuleChanges
 
 RECENT_S = 300
@@ -83,9 +86,13 @@ class Rules:
         self.reinstalled = 0
         self.withdrawn = False
         self.looked = False
+        self.warning = ""
+        self.drops = GuardDrops()
+        self._egress = EgressGuard()
         self._guard = Laid("guard", guard)
         self._rules = Laid("rules", diversion)
         self._laid = (self._rules,) if diversion.name == "none" else (self._guard, self._rules)
+        self._kept: DiversionPlan | None = None
         self._changes: RuleChanges | None = None
         self._flushed_at: deque[float] = deque(maxlen=1000)
 
@@ -106,6 +113,7 @@ class Rules:
         """
         guarded_before = self._guard in self._laid and guard.present()
         try:
+            self._keep_egress(plan)
             for each in self._laid:
                 each.install(plan)
         except RULES_FAILED:
@@ -118,7 +126,10 @@ class Rules:
         Not after `withdraw`.
         """
         look = self.looked = self._changed()
-        problems, gone = {}, []
+        problems, gone = {}, ["egress program"] if self._keep_egress(plan) else []
+        counted = look or plan != self._kept
+        if counted:
+            self.count_drops()
         for each in self._laid:
             try:
                 if each.keep(plan, look):
@@ -126,11 +137,34 @@ class Rules:
                 problems[each.name] = ""
             except RULES_FAILED as error:
                 problems[each.name] = f"the {each.name} could not be installed: {error}"
+        if counted:
+            self.count_drops()
+        self._kept = plan
         if gone:
             self.reinstalled += 1
             self._flushed_at.append(time.monotonic())
             log.warning("another program flushed the %s; reinstalled", " and the ".join(gone))
         return problems
+
+    def count_drops(self) -> None:
+        """Read what the guard has dropped; takes a few milliseconds, for a program that lists its rules."""
+        if self._guard in self._laid:
+            self.drops.take("rules", guard.dropped())
+            self.drops.take("program", self._egress.dropped())
+
+    def _keep_egress(self, plan: DiversionPlan) -> bool:
+        """Keep the egress program; return whether it was gone. Without it there is a warning, no problem."""
+        if self._guard not in self._laid:
+            return False
+        try:
+            gone = self._egress.keep(plan)
+        except RULES_FAILED as error:
+            if not self.warning:
+                log.warning("%s", error)
+            self.warning = str(error)
+            return False
+        self.warning = ""
+        return gone
 
     def outdated(self) -> None:
         """Note that the rules do not fit any more, until `keep` has run."""
@@ -143,6 +177,11 @@ class Rules:
         for each in reversed(self._laid):
             if each is self._rules or not keep_guard:
                 each.remove()
+        if not keep_guard and self._guard in self._laid:
+            try:
+                self._egress.remove()
+            except RULES_FAILED as error:
+                log.error("%s", error)
         if self._changes is not None:
             self._changes.close()
             self._changes = None

@@ -131,6 +131,10 @@ class Daemon:
             log.info("reloaded %s", self._config_path)
         return outcome
 
+    async def count_guard_drops(self) -> None:
+        """Read what the guard has dropped, for the next situation."""
+        await self._hand.do(self._supervisor.rules.count_drops)
+
     def beat(self) -> bool:
         """Look once whether workers and helpers still run; True when every worker does.
 
@@ -145,8 +149,8 @@ class Daemon:
         return alive
 
     async def withdraw(self) -> None:
-        """Remove rules and guard, after the hand has finished its work."""
-        await self._hand.do(self._supervisor.withdraw)
+        """Remove the rules, after the hand has finished its work. The guard stays, so nothing leaks."""
+        await self._hand.do(lambda: self._supervisor.withdraw(keep_guard=True))
 
     def close(self) -> None:
         """End the hand's thread, and send no more refusals."""

@@ -118,7 +118,8 @@ class Supervisor:
             rules_reinstalled=self.rules.reinstalled,
             address_changes=self.policy.address_changes,
             problems=(*problems.values(), *self.rules.flushed()),
-            warnings=(*self.forwards.warnings, *self.policy.warnings),
+            warnings=(*self.forwards.warnings, *self.policy.warnings, *filter(None, [self.rules.warning])),
+            guard_drops=self.rules.drops.totals(),
         )
 
     def _look(self) -> None:

@@ -5,7 +5,7 @@ Which one this kernel takes is found by a real transaction, never guessed from a
 table or chain of our own; an administrator's rules are read at most, never changed.
 """
 
-from nfmasq.diversion import foreign, foreign_marks, guard
+from nfmasq.diversion import egress, foreign, foreign_marks, guard
 from nfmasq.diversion.backend import Diversion, DiversionPlan, DiversionUnavailable, External, NoDiversion
 from nfmasq.diversion.iptables import IptablesDiversion
 from nfmasq.diversion.nftables import NftablesDiversion
@@ -61,10 +61,11 @@ def others_lead_inside() -> bool:
 
 
 def withdraw_all() -> None:
-    """Take out every rule of ours, by whichever back end it was laid, the guard last.
+    """Take out every rule of ours, by whichever back end it was laid; the guard and its egress program last.
 
     Raises DiversionUnavailable if one stays.
     """
     for back_end in BACK_ENDS.values():
         back_end().remove()
     guard.remove()
+    egress.remove_all()

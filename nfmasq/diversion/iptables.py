@@ -152,7 +152,10 @@ class IptablesDiversion:
             laid = restore(table, _changes(plan, table, rules(table)))
             if not laid.good:
                 raise DiversionUnavailable(f"iptables did not take the rules for {table}: {laid.complaint}")
-        self._installed = _ours()
+        there = _ours()
+        whole = sum(len(_changed_lines(plan, table)) for table in CHAINS)
+        # Flushed between laying and reading: nothing counts as installed, and the next look lays it.
+        self._installed = there if len(there) == whole else None
 
     def remove(self) -> None:
         """Take our chains and jumps out, outbound first: what is then not diverted the guard drops."""
@@ -187,6 +190,11 @@ def _changes(plan: DiversionPlan, table: str, before: Sequence[str]) -> Iterator
         first = last_place(before, hook, ours) if hook in SHARED_HOOKS[table] else 1
         for at, rule in enumerate((*wanted, *(guard if hook == "POSTROUTING" else ())), first):
             yield f"-I {hook} {at} {rule}"
+
+
+def _changed_lines(plan: DiversionPlan, table: str) -> list[str]:
+    """The rules of one table that are ours, of the plan."""
+    return [line for line in _changes(plan, table, ()) if line.startswith(("-A ", "-I "))]
 
 
 def _ours(lines: dict[str, list[str]] | None = None) -> list[str]:

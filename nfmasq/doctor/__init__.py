@@ -55,6 +55,7 @@ def _all(config: "Config | None") -> Iterator[Check]:
     yield queues.queues()
     yield diversion.diversion(config.engine.diversion if config else "auto")
     yield diversion.guard()
+    yield diversion.egress()
     yield forwarding.forwarding((*config.nat.internal, *config.nat.external) if config else ())
     yield fragments.fragments()
     if config is not None:

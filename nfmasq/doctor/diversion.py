@@ -1,6 +1,7 @@
 """Can rules send packets to the queues, and can untranslated packets be stopped without them?"""
 
 from nfmasq.diversion import DiversionUnavailable, probe
+from nfmasq.diversion import egress as egressing
 from nfmasq.diversion import guard as guarding
 from nfmasq.doctor.check import Check
 
@@ -39,3 +40,10 @@ def guard() -> Check:
             "apt install nftables, for a guard with a table of its own",
         )
     return Check(name, "ok", "an nft table of its own")
+
+
+def egress() -> Check:
+    """Can the guard have its second line, which no flush of rules reaches?"""
+    name = "egress program"
+    why, _, mend = egressing.unavailable().rpartition("; ")
+    return Check(name, "warn", why, mend) if why else Check(name, "ok", "the kernel takes it")

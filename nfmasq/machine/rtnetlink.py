@@ -169,10 +169,10 @@ def read_link(message: Message, known: Link | None = None) -> Link | None:
 
     known: the link as it was: some events leave out the name or the MTU. Raises BadMessage.
     """
-    family, _, index, flags, _ = _fixed(_LINK, message)
+    family, _, index, flags, _ = fixed(_LINK, message)
     if family:
         return None
-    attributes = dict(_attributes(message, _LINK.size))
+    attributes = dict(attributes_in(message, _LINK.size))
     name, mtu = attributes.get(_IFLA_IFNAME), attributes.get(_IFLA_MTU)
     if known is None and (name is None or mtu is None):
         return None
@@ -187,18 +187,18 @@ def read_link(message: Message, known: Link | None = None) -> Link | None:
 
 def link_index(message: Message) -> tuple[int, int]:
     """The family and the index of a link message. Raises BadMessage."""
-    family, _, index, _, _ = _fixed(_LINK, message)
+    family, _, index, _, _ = fixed(_LINK, message)
     return family, index
 
 
 def read_address(message: Message) -> Address | None:
     """The address; None if it is not IPv4. Raises BadMessage."""
-    family, length, flags, scope, index = _fixed(_ADDRESS, message)
+    family, length, flags, scope, index = fixed(_ADDRESS, message)
     if family != 2:
         return None
     if length > 32:
         raise BadMessage(f"an IPv4 address with prefix length {length}")
-    attributes = dict(_attributes(message, _ADDRESS.size))
+    attributes = dict(attributes_in(message, _ADDRESS.size))
     peer = attributes.get(_IFA_ADDRESS) or attributes.get(_IFA_LOCAL)
     if peer is None:
         raise BadMessage("an IPv4 address without an address")
@@ -210,8 +210,8 @@ def read_address(message: Message) -> Address | None:
 
 def read_nexthop(message: Message) -> Nexthop:
     """A nexthop object. Raises BadMessage."""
-    _fixed(_NEXTHOP, message)
-    attributes = dict(_attributes(message, _NEXTHOP.size))
+    fixed(_NEXTHOP, message)
+    attributes = dict(attributes_in(message, _NEXTHOP.size))
     if _NHA_ID not in attributes:
         raise BadMessage("a nexthop object without a number")
     number = _u32(attributes[_NHA_ID])
@@ -260,12 +260,12 @@ class RouteReader:
         return self._read(message)
 
     def _read(self, message: Message) -> tuple[int, Way] | None:
-        family, length, _, tos, table, protocol, scope, kind, flags = _fixed(_ROUTE, message)
+        family, length, _, tos, table, protocol, scope, kind, flags = fixed(_ROUTE, message)
         if family != 2 or flags & 0x200:  # RTM_F_CLONED
             return None
         if length > 32:
             raise BadMessage(f"an IPv4 route with prefix length {length}")
-        attributes = dict(_attributes(message, _ROUTE.size))
+        attributes = dict(attributes_in(message, _ROUTE.size))
         if table_number := attributes.get(_RTA_TABLE):
             table = _u32(table_number)
         nexthop = _u32(attributes[_RTA_NH_ID]) if _RTA_NH_ID in attributes else 0
@@ -302,23 +302,26 @@ def _hops(attributes: dict[int, bytes]) -> tuple[Hop, ...]:
         length, _, weight, index = _HOP.unpack_from(multipath, position)
         if not _HOP.size <= length <= len(multipath) - position:
             raise BadMessage(f"a hop of {length} bytes in {len(multipath) - position}")
-        gateway = dict(_split(multipath, position + _HOP.size, position + length)).get(_RTA_GATEWAY)
+        gateway = dict(split(multipath, position + _HOP.size, position + length)).get(_RTA_GATEWAY)
         hops.append(Hop(index, _ipv4(gateway) if gateway else 0, weight))
         position += (length + 3) & ~3
     return tuple(hops)
 
 
-def _fixed(layout: struct.Struct, message: Message) -> tuple[int, ...]:
+def fixed(layout: struct.Struct, message: Message) -> tuple[int, ...]:
+    """The fields a message's body begins with. Raises BadMessage."""
     if message.end - message.start < layout.size:
         raise BadMessage(f"a body of {message.end - message.start} bytes, {layout.size} at least")
     return layout.unpack_from(message.data, message.start)
 
 
-def _attributes(message: Message, skip: int) -> Iterator[tuple[int, bytes]]:
-    return _split(message.data, message.start + ((skip + 3) & ~3), message.end)
+def attributes_in(message: Message, skip: int) -> Iterator[tuple[int, bytes]]:
+    """The attributes behind `skip` bytes of a body, type and content. Raises BadMessage."""
+    return split(message.data, message.start + ((skip + 3) & ~3), message.end)
 
 
-def _split(data: bytes, position: int, end: int) -> Iterator[tuple[int, bytes]]:
+def split(data: bytes, position: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """The attributes from `position` to `end`, type and content. Raises BadMessage."""
     while end - position >= _ATTRIBUTE.size:
         length, kind = _ATTRIBUTE.unpack_from(data, position)
         if not _ATTRIBUTE.size <= length <= end - position:

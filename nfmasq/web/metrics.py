@@ -14,6 +14,7 @@ from nfmasq import __version__
 from nfmasq._fastpath import REASONS
 from nfmasq.control.running import Running
 from nfmasq.core.policy import TRANSPORTS
+from nfmasq.diversion import guard_drops
 from nfmasq.helpers.kit.base import NOT_ACTED_ON
 from nfmasq.web.rows import (
     Kind,
@@ -53,6 +54,12 @@ METRICS: tuple[MetricRow, ...] = (
         "Packets dropped, by reason.",
         ("reason",),
         lambda seen: named(REASONS, seen.counters.dropped),
+    ),
+    counter(
+        "nfmasq_guard_dropped_packets",
+        "Packets the guard dropped, by reason: its rules and its egress program.",
+        ("reason",),
+        lambda seen: [((row.name,), seen.situation.guard_drops.get(row.name, 0)) for row in guard_drops.ROWS],
     ),
     counter(
         "nfmasq_passed_packets",

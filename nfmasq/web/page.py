@@ -58,6 +58,7 @@ def application(running: Running, hosts: Iterable[str] = ()) -> web.Application:
 
 async def metrics(request: web.Request) -> web.Response:
     """All families in the format the scraper asks for."""
+    await request.app[RUNNING].count_guard_drops()
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     body = encode(request.app[REGISTRY])
     return web.Response(body=body, headers={"Content-Type": content_type})

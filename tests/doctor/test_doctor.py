@@ -27,6 +27,7 @@ def test_a_router_that_lacks_nothing_gets_ok_only(router: Path, state: FilePath)
         "netfilter queues",
         "diversion",
         "guard",
+        "egress program",
         "forwarding",
         "interfaces",
     }
@@ -39,6 +40,7 @@ def test_without_a_configuration_only_the_machine_is_looked_at(router: Path) -> 
         "netfilter queues",
         "diversion",
         "guard",
+        "egress program",
         "forwarding",
         "fragments",
     ]

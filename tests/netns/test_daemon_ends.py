@@ -63,12 +63,15 @@ def test_the_status_says_how_many_sessions_were_found_again(net: Topology, daemo
     assert daemon.api("/v1/status")["recovered_sessions"] == before > 0
 
 
-def test_terminated_it_ends_with_0_and_takes_rules_and_guard_along(
-    net: Topology, daemon: DaemonUnderLab
+def test_terminated_it_ends_with_0_takes_the_rules_along_and_lets_nothing_out(
+    net: Topology, daemon: DaemonUnderLab, lab: Lab
 ) -> None:
-    assert "nfmasq" in _rules(net)
+    assert "queue" in _rules(net).lower()
     assert daemon.stop() == 0
-    assert "nfmasq" not in _rules(net)
+    assert "queue" not in _rules(net).lower()
+    assert "nfmasq_guard" in _rules(net)
+    assert ping(net.client1, SERVER1, count=2).received == 0
+    assert lab.sentinel.leaks == []
 
 
 def test_terminated_and_told_to_keep_the_rules_it_lets_nothing_out(

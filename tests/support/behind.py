@@ -116,6 +116,9 @@ class Bare:
         """As the test set it."""
         return self.seen
 
+    async def count_guard_drops(self) -> None:
+        """The situation has them, as the test set it."""
+
     async def reload(self) -> ReloadOutcome:
         """As the test set it."""
         return self.outcome

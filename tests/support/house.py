@@ -41,6 +41,7 @@ WITHOUT_TEST = {
     "daemon/standstill.py": "tests/netns/test_helpers_that_hang.py",
     "diversion/backend.py": "tests/diversion/test_install.py",
     "diversion/foreign_iptables.py": "tests/diversion/test_foreign_rules.py",
+    "diversion/egress/*": "tests/diversion/test_egress.py",
     "diversion/foreign_marks.py": "tests/diversion/test_foreign_rules.py",
     "diversion/foreign_nft.py": "tests/diversion/test_foreign_rules.py",
     "diversion/iptables.py": "tests/diversion/test_install.py",
