@@ -109,10 +109,10 @@ def bench(
     of ratios, and the targets.
     """
     del options["report"], options["core"]
-    workers = options.pop("queues") or workers
+    workers = queues or workers
     need_privilege_and_programs()
     with_scapy = has_scapy()
-    plan = choose(Choice(only=frozenset(only), **options), workers_of(workers), with_scapy=with_scapy)
+    plan = choose(Choice(only=frozenset(only), **options), workers_of(queues or workers), with_scapy=with_scapy)
     with measuring() as progress:
         results = run(plan, progress)
     judgements = list(judge(results))
