@@ -112,7 +112,7 @@ def bench(
     workers = queues or workers
     need_privilege_and_programs()
     with_scapy = has_scapy()
-    plan = choose(Choice(only=frozenset(only), **options), workers_of(queues or workers), with_scapy=with_scapy)
+    plan = choose(Choice(only=frozenset(only), **options), workers_of(workers), with_scapy=with_scapy)
     with measuring() as progress:
         results = run(plan, progress)
     judgements = list(judge(results))
