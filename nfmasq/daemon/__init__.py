@@ -55,7 +55,7 @@ def _ended_by(error: Exception) -> int:
 
 def _thread_ended(ended: threading.ExceptHookArgs) -> None:
     """One line for a thread that a limit of this process ended, and the traceback of any other."""
-    if lacking := shortage(ended.exc_value):
+    if ended.exc_value is not None and (lacking := shortage(ended.exc_value)):
         log.error("%s: the thread %s ended", lacking, ended.thread and ended.thread.name)
     else:
         threading.__excepthook__(ended)

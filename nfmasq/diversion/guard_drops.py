@@ -8,22 +8,34 @@ by another program is lost with them.
 
 from collections.abc import Mapping
 
-from nfmasq.core.reasons import Kind, Reason
+from nfmasq.core.reasons import Icmp, Kind, Reason
 
 ROWS: tuple[Reason, ...] = (
-    Reason("guard_source", Kind.GUARD, "The packet would have left an external interface untranslated."),
+    Reason(
+        "guard_source",
+        Kind.GUARD,
+        "The packet would have left an external interface untranslated.",
+        Icmp.NONE,
+    ),
     Reason(
         "guard_elsewhere",
         Kind.GUARD,
         "An internal source would have left for a public destination by an interface nobody named.",
+        Icmp.NONE,
     ),
-    Reason("guard_quote", Kind.GUARD, "The ICMP error quotes an internal address."),
+    Reason("guard_quote", Kind.GUARD, "The ICMP error quotes an internal address.", Icmp.NONE),
     Reason(
         "guard_own_answer",
         Kind.GUARD,
         "The router's own stack answered for an external port of nfmasq (RST, ICMP unreachable).",
+        Icmp.NONE,
     ),
-    Reason("guard_spoofed", Kind.GUARD, "From outside came a source that lies in an untranslated network."),
+    Reason(
+        "guard_spoofed",
+        Kind.GUARD,
+        "From outside came a source that lies in an untranslated network.",
+        Icmp.NONE,
+    ),
 )
 """The reasons of the guard, as those of the core."""
 

@@ -8,7 +8,6 @@ from support.path import Path
 
 from doctor.answers import answers_of, config_of
 from nfmasq.core.arena import size_of
-from nfmasq.doctor import state as state_check
 from nfmasq.machine import memory
 from nfmasq.machine.filesystems import filesystem
 
