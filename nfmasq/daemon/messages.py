@@ -16,7 +16,7 @@ from typing import TextIO
 from aiohttp.http import HttpProcessingError
 
 WINDOW_S = 60.0
-MOST_LINES = 60
+MOST_LINES_A_MINUTE = 60
 """Messages of one kind within a window."""
 MOST_TRACEBACKS = 3
 """The same, of those that tell their place in the code."""
@@ -38,7 +38,7 @@ class _Kind:
 
 
 class Sparing(logging.StreamHandler[TextIO]):
-    """Writes at most MOST_LINES of each kind within WINDOW_S, and counts what it leaves out."""
+    """Writes at most MOST_LINES_A_MINUTE of each kind within WINDOW_S, and counts what it leaves out."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
@@ -51,7 +51,7 @@ class Sparing(logging.StreamHandler[TextIO]):
             super().emit(record)
             return
         kind = self._kinds.setdefault((record.pathname, record.lineno), _Kind(time.monotonic()))
-        if kind.written < (MOST_TRACEBACKS if record.exc_info else MOST_LINES):
+        if kind.written < (MOST_TRACEBACKS if record.exc_info else MOST_LINES_A_MINUTE):
             kind.written += 1
             super().emit(record)
         else:

@@ -2,9 +2,9 @@
 
 A page of an attacker lets its own name point to the router's address, and the browser then lets the page read
 the router's answers. The browser still sends the attacker's name in `Host`. So a name is taken if no attacker
-can own it: an address, `localhost`, a name of one word, a name below a domain for private networks
-(RFC 6761, RFC 6762, RFC 8375), this machine's own name, and the names of `metrics.hosts`. A request without a
-name is taken as well: browsers always send one.
+can own it. Such are addresses, `localhost`, names of one word, and this machine's own name. Names below a
+domain for private networks are taken too (RFC 6761, RFC 6762, RFC 8375), and so are those of `metrics.hosts`.
+A request without a name is taken: browsers always send one.
 """
 
 import re

@@ -27,18 +27,18 @@ def test_a_kind_is_bounded_and_another_kind_is_not_hurt(written: io.StringIO) ->
     handler = messages.Sparing(written)
     said(handler, 10_000)
     said(handler, 1, line=2)
-    assert len(written.getvalue().splitlines()) == messages.MOST_LINES + 1
+    assert len(written.getvalue().splitlines()) == messages.MOST_LINES_A_MINUTE + 1
 
 
 def test_what_was_left_out_is_counted_once(written: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     handler = messages.Sparing(written)
-    said(handler, messages.MOST_LINES + 5)
+    said(handler, messages.MOST_LINES_A_MINUTE + 5)
     monkeypatch.setattr(messages, "WINDOW_S", 0.0)
     handler.tell_left_out()
     handler.tell_left_out()
     *_, last = lines = written.getvalue().splitlines()
-    assert last == f"5 more messages like this one were left out: message {messages.MOST_LINES + 4}"
-    assert len(lines) == messages.MOST_LINES + 1
+    assert last == f"5 more messages like this one were left out: message {messages.MOST_LINES_A_MINUTE + 4}"
+    assert len(lines) == messages.MOST_LINES_A_MINUTE + 1
 
 
 def test_messages_with_tracebacks_are_fewer_and_whole_ones_all(written: io.StringIO) -> None:
