@@ -98,7 +98,8 @@ class Listener:
                     log.warning("%s: no connection can be taken: %s", self._name, error.strerror)
                     self._end_oldest_idle()
                     await asyncio.sleep(PAUSE_S)
-                continue  # else: the client went away before its turn
+                await asyncio.sleep(0)  # the client went away before its turn; others have theirs
+                continue
             if self._has_room():
                 await self._serve(accepted)
             else:
@@ -106,6 +107,7 @@ class Listener:
                     "%s: %d connections are busy; another one is closed", self._name, len(self._connections)
                 )
                 accepted.close()
+                await asyncio.sleep(0)  # a full backlog must not keep the others from their turn
 
     async def _serve(self, accepted: socket.socket) -> None:
         server = self._runner.server

@@ -2,10 +2,9 @@
 
 What is stored: the plan the rules and the guard were made from, None when they must be made anew; whether
 they are in place; when they were reinstalled; the egress program; what the guard dropped; the watch over
-everybody's rules. One thread alone may call the
-methods that change something; any thread may read. The guard is installed before the rules and removed after
-them: if either fails, packets are dropped rather than sent with an internal address. `withdraw` ends it for
-good.
+everybody's rules, and whether a look is due. One thread alone may call the methods that change something; any
+thread may read. The guard is installed before the rules and removed after them: if either fails, packets are
+dropped rather than sent with an internal address. `withdraw` ends it for good.
 
 Programs are started only for another plan, and when somebody changed rules: nft and iptables-nft tell the
 watch, and legacy iptables' tables are compared at each look.
@@ -60,11 +59,18 @@ class Laid:
         """
         if plan != self._plan:
             self.install(plan)
-        elif look and not self._layer.present():
+        elif look and not self._is_present():
             self.install(plan)
             return True
         self.in_place = True
         return False
+
+    def _is_present(self) -> bool:
+        """Whether it is there. A look that fails leaves it unknown: the next `keep` installs it anew."""
+        plan, self._plan, self.in_place = self._plan, None, False
+        present = self._layer.present()
+        self._plan = plan
+        return present
 
     def remove(self) -> None:
         """Remove it. A failure is logged."""
@@ -93,6 +99,7 @@ class Rules:
         self._rules = Laid("rules", diversion)
         self._laid = (self._rules,) if diversion.name == "none" else (self._guard, self._rules)
         self._kept: DiversionPlan | None = None
+        self._must_look = True
         self._changes: RuleChanges | None = None
         self._flushed_at: deque[float] = deque(maxlen=1000)
 
@@ -125,7 +132,8 @@ class Rules:
 
         Not after `withdraw`.
         """
-        look = self.looked = self._changed()
+        self._must_look |= self._changed()
+        look = self.looked = self._must_look
         problems, gone = {}, ["egress program"] if self._keep_egress(plan) else []
         counted = look or plan != self._kept
         if counted:
@@ -137,6 +145,7 @@ class Rules:
                 problems[each.name] = ""
             except RULES_FAILED as error:
                 problems[each.name] = f"the {each.name} could not be installed: {error}"
+        self._must_look = any(problems.values())  # a change that was seen is gone from the watch
         if counted:
             self.count_drops()
         self._kept = plan
@@ -148,9 +157,13 @@ class Rules:
 
     def count_drops(self) -> None:
         """Read what the guard has dropped; takes a few milliseconds, for a program that lists its rules."""
-        if self._guard in self._laid:
+        if self._guard not in self._laid:
+            return
+        try:
             self.drops.take("rules", guard.dropped())
             self.drops.take("program", self._egress.dropped())
+        except (*RULES_FAILED, ValueError) as error:  # the counts of before stay: laying goes on
+            log.warning("what the guard dropped cannot be read: %s", error)
 
     def _keep_egress(self, plan: DiversionPlan) -> bool:
         """Keep the egress program; return whether it was gone. Without it there is a warning, no problem."""

@@ -165,11 +165,12 @@ class Supervisor:
     def _look_at_others(self, plan: DiversionPlan) -> None:
         """Report rules of other programs that stand in the way of these."""
         try:
-            self._problems.report_all("others' rules", foreign_problems(plan))
             leads = others_lead_inside()
-        except RULES_FAILED as error:
-            log.warning("the rules of other programs cannot be read: %s", error)
+            self._problems.report_all("others' rules", foreign_problems(plan))
+        except Exception as error:  # others' rules may be of any shape; ours are kept all the same
+            self._failed("others", "the rules of other programs cannot be read", error)
             return
+        self._problems.report("others", "")
         if leads != self._planned.others_lead:
             self._planned.others_lead = leads
             self._keep_rules()

@@ -108,6 +108,18 @@ class DiversionPlan:
         """The ports in the fewest spans."""
         return merge(self.ports)
 
+    def late_ports(self, protocol: str) -> tuple[Span, ...]:
+        """The ports of "tcp" or "udp" that the second look takes: those handed out, and those of forwards.
+
+        A whole address and the default host have every port.
+        """
+        claims = self.claims
+        if claims.whole or protocol in claims.default_host:
+            return ((1, 65535),)
+        forwarded = [spans for _, name, spans in claims.at if name == protocol]
+        forwarded += [spans for name, spans in claims.everywhere if name == protocol]
+        return merge([*self.merged_ports, *(span for spans in forwarded for span in spans)])
+
     @cached_property
     def merged_addresses(self) -> tuple[IPv4Network, ...]:
         """The external addresses as the fewest networks that hold them and no other address."""

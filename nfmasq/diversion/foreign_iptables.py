@@ -71,7 +71,7 @@ def _conditions(words: Sequence[str]) -> tuple[Condition, ...]:
         negated = at > 0 and words[at - 1] == "!"
         value = words[at + 1] if at + 1 < len(words) else ""
         if word in _NETWORKS:
-            found.append(Condition(_NETWORKS[word], (IPv4Network(value, strict=False),), negated))
+            found.append(Condition(_NETWORKS[word], _network(value), negated))
         elif word in _INTERFACES:
             pattern = value[:-1] + "*" if value.endswith("+") else value
             found.append(Condition(_INTERFACES[word], (pattern,), negated))
@@ -83,6 +83,14 @@ def _conditions(words: Sequence[str]) -> tuple[Condition, ...]:
         elif word == "-p" or (word == "-m" and value not in {"comment", "mark", "owner"}):
             found.append(Condition(""))
     return tuple(found)
+
+
+def _network(value: str) -> tuple[IPv4Network, ...] | None:
+    """The network that a rule names; None for a mask with holes, or what else cannot be read."""
+    try:
+        return (IPv4Network(value, strict=False),)
+    except ValueError:
+        return None
 
 
 def _written(target: str, words: Sequence[str]) -> int:

@@ -108,7 +108,7 @@ def _delivered(plan: DiversionPlan) -> dict[str, list[str]]:
         ],
         "nfmasq-late-ext": [
             *(f"-p {name} {LOCAL_SOCKET}" for name in ("tcp", "udp")),
-            *(f"{rule} {queue}" for name in ("tcp", "udp") for rule in _matches(name, plan.merged_ports)),
+            *(f"{rule} {queue}" for name in ("tcp", "udp") for rule in _matches(name, plan.late_ports(name))),
         ],
     }
 

@@ -56,6 +56,10 @@ def rules_table(plan: DiversionPlan) -> NftTable:
             address_set("untranslated", plan.merged_untranslated),
             address_set("exempt", plan.merged_exempt),
             interval_set("ports", "inet_service", map(_ports, plan.merged_ports)),
+            *(
+                interval_set(f"late_{name}", "inet_service", map(_ports, plan.late_ports(name)))
+                for name in ("tcp", "udp")
+            ),
             *_claimed_sets(plan.claims),
         ),
         (
@@ -93,7 +97,7 @@ def _late(plan: DiversionPlan) -> tuple[str, ...]:
         f"iifname != {names(plan.sides)} return",
         "ip daddr != @external return",
         f"{LOCAL_SOCKET} return",
-        f"meta l4proto {{ tcp, udp }} th dport @ports {_queue(plan)}",
+        *(f"{name} dport @late_{name} {_queue(plan)}" for name in ("tcp", "udp")),
     )
 
 

@@ -17,6 +17,7 @@ class Room:
     external_addresses: int = 256
     sources: int = 1024
     internal_networks: int = 4096
+    realms: int = 255
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,13 @@ def _by_route(outside: Outside, choice: Choice) -> Outside:
 def within_room(outsides: Sequence[Outside], room: Room) -> tuple[tuple[Outside, ...], list[str]]:
     """The uplinks without what is too much, and a line for each thing left out.
 
-    An address belongs to one uplink: the first that has it.
+    An address belongs to one uplink: the first that has it. Where addresses go by route, each is a realm of
+    the core; a pool is one.
     """
     kept: list[Outside] = []
     problems: list[str] = []
     owner: dict[IPv4Address, str] = {}
-    addresses_left, sources_left = room.external_addresses, room.sources
+    addresses_left, sources_left, realms_left = room.external_addresses, room.sources, room.realms
     for outside in outsides[: room.uplinks]:
         twice = [address for address in outside.addresses if address in owner]
         problems += [f"{each} is an address of {owner[each]} and of {outside.name}; it counts as "
@@ -102,13 +104,14 @@ def within_room(outsides: Sequence[Outside], room: Room) -> tuple[tuple[Outside,
             )
         sources_left -= len(sources)
         own = dict.fromkeys(each for each in (*outside.pooled, *outside.addresses) if each not in owner)
-        allowed = set(list(own)[:addresses_left])
+        allowed = set(list(own)[: min(addresses_left, realms_left if sources else addresses_left)])
         if len(allowed) < len(own):
             problems.append(
                 f"{outside.name}: {len(own)} addresses, there is room for {len(allowed)} "
                 f"({room.external_addresses} of all uplinks together): the last ones are not used"
             )
         addresses_left -= len(allowed)
+        realms_left -= max(1, len(allowed)) if sources else 1
         owner.update(dict.fromkeys(allowed, outside.name))
         kept.append(
             replace(

@@ -31,8 +31,8 @@ from nfmasq.diversion.nftables_rules import rules_table
 pytestmark = pytest.mark.root
 
 DIVERT = f"queue num {QUEUE}"
-RULES = 7
-INTRUDER, ASSIGNED, PORTLESS, LATE, OUTBOUND, OWN_ERROR = 0, 2, 3, 4, 5, 6
+RULES = 8
+INTRUDER, ASSIGNED, PORTLESS, LATE_TCP, LATE_UDP, OUTBOUND, OWN_ERROR = 0, 2, 3, 4, 5, 6, 7
 """Of the rules, in their order; 1 is spoofed sources for untranslated networks."""
 
 

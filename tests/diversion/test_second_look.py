@@ -7,7 +7,7 @@ import pytest
 from support.nfqueue import ACCEPT, DROP, INPUT, POSTROUTING, PREROUTING, KernelQueue, Packet
 from support.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
 
-from diversion.test_nftables import ASSIGNED, DIVERT, LATE, OWN_ERROR, RULES, _counted, _counters, _met
+from diversion.test_nftables import ASSIGNED, DIVERT, LATE_UDP, OWN_ERROR, RULES, _counted, _counters, _met
 from diversion.traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, exchange_over_tcp, icmp, raw, udp
 from nfmasq.diversion import Diversion, DiversionPlan
 from nfmasq.diversion.nftables_rules import rules_table
@@ -148,7 +148,7 @@ def test_nft_leaves_what_comes_from_inside_to_the_router_while_there_is_no_hairp
     udp(path.client, CLIENT, POOL_PORT)
     assert _counters(path) == [0] * RULES
     udp(path.server, EXTERNAL, POOL_PORT)
-    assert _counted(path, _met({ASSIGNED: 1, LATE: 1, OWN_ERROR: 1}))
+    assert _counted(path, _met({ASSIGNED: 1, LATE_UDP: 1, OWN_ERROR: 1}))
 
 
 def _lay_counting(path: Path, plan: DiversionPlan) -> None:
@@ -157,4 +157,4 @@ def _lay_counting(path: Path, plan: DiversionPlan) -> None:
 
 
 def _late(path: Path) -> int:
-    return _counters(path)[LATE]
+    return _counters(path)[LATE_UDP]

@@ -1,6 +1,8 @@
 """Dumps: errors are the kernel's, and what changes interrupt is repeated."""
 
 import errno
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -51,6 +53,14 @@ def test_an_answer_nobody_waited_for_is_skipped(router: Namespace, dump: Netlink
     assert len(_addresses(dump)) == 1
 
 
+STORM = """
+for _ in $(seq 5000); do
+    for n in $(seq 200); do echo address add 10.99.$n.1/24 dev lan1; done
+    echo address flush dev lan1
+done | ip -force -batch -
+"""
+
+
 def test_an_interrupted_dump_is_repeated(router: Namespace, dump: NetlinkDump) -> None:
     """Every read is whole: the 3000 addresses that stay are there, each once."""
     router.ip(
@@ -58,10 +68,7 @@ def test_an_interrupted_dump_is_repeated(router: Namespace, dump: NetlinkDump) -
         *(f"address add 10.{n // 250}.{n % 250}.1/24 dev lan0" for n in range(3000)),
         "link add lan1 type bridge",
     )
-    storm = router.popen(
-        "bash", "-c", "while :; do for n in $(seq 200); do echo address add 10.99.$n.1/24 dev lan1; done;"
-        "echo address flush dev lan1; done | ip -force -batch -", stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    storm = router.popen("bash", "-c", STORM, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         reads = 0
         while reads < 200 and dump._sequence <= reads:
@@ -73,5 +80,5 @@ def test_an_interrupted_dump_is_repeated(router: Namespace, dump: NetlinkDump) -
             assert len(found) == len(set(found)) == 3000
         assert dump._sequence > reads, "no dump was interrupted"
     finally:
-        storm.kill()
+        os.killpg(storm.pid, signal.SIGKILL)  # the shell alone would leave `ip` behind
         storm.wait()

@@ -97,6 +97,10 @@ class EgressGuard:
     def _detach_others(self, plan: DiversionPlan, indices: dict[str, int]) -> None:
         """Leave the interfaces that are external no more."""
         names = {index: name for name, index in indices.items()}
+        if not self._attached:  # an earlier process may have left some on interfaces that are inside now
+            for index in tc.interfaces():
+                if names.get(index) in (*plan.internal, *plan.unguarded) and tc.attached(index):
+                    tc.detach(index)
         for index, name in list(self._attached.items()):
             now = names.get(index)
             if now is None:

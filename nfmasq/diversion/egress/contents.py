@@ -63,9 +63,13 @@ def ports(plan: DiversionPlan) -> bytes:
 
 
 def _spans(plan: DiversionPlan) -> Iterable[tuple[int, int]]:
+    """Handed out, or of a forward by ports. A whole address and the default host leave the router its own."""
     yield from plan.merged_ports
-    for forward in plan.forwards:
-        yield forward.ports
+    claims = plan.claims
+    for _, _, spans in claims.at:
+        yield from spans
+    for _, spans in claims.everywhere:
+        yield from spans
 
 
 def differing(before: Entries, now: Entries) -> Iterator[tuple[bytes, bytes | None]]:
