@@ -237,7 +237,7 @@ FROM_THE_WAN = {
     "redirect": _case("icmp_type_unsupported", _in() / ICMP(type=5) / _in() / UDP()),
     "echo reply out of the blue": _case(ROUTER, _in() / ICMP(type=0, id=20000)),
     "error about no session": _case(
-        "icmp_error_unmatched",
+        ROUTER,
         _in() / ICMP(type=3, code=1) / IP(src=str(EXTERNAL), dst=str(SERVER2)) / UDP(sport=20000, dport=53),
     ),
     "error not about us": _case(
