@@ -67,10 +67,11 @@ class Laid:
 
     def _is_present(self) -> bool:
         """Whether it is there. A look that fails leaves it unknown: the next `keep` installs it anew."""
-        plan, self._plan, self.in_place = self._plan, None, False
-        present = self._layer.present()
-        self._plan = plan
-        return present
+        try:
+            return self._layer.present()
+        except RULES_FAILED:
+            self._plan, self.in_place = None, False
+            raise
 
     def remove(self) -> None:
         """Remove it. A failure is logged."""
