@@ -111,10 +111,10 @@ class DiversionPlan:
     def late_ports(self, protocol: str) -> tuple[Span, ...]:
         """The ports of "tcp" or "udp" that the second look takes: those handed out, and those of forwards.
 
-        A whole address and the default host have every port.
+        The default host has every port; what has a whole address is taken by the address.
         """
         claims = self.claims
-        if claims.whole or protocol in claims.default_host:
+        if protocol in claims.default_host:
             return ((1, 65535),)
         forwarded = [spans for _, name, spans in claims.at if name == protocol]
         forwarded += [spans for name, spans in claims.everywhere if name == protocol]

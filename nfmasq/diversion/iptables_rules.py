@@ -108,6 +108,7 @@ def _delivered(plan: DiversionPlan) -> dict[str, list[str]]:
         ],
         "nfmasq-late-ext": [
             *(f"-p {name} {LOCAL_SOCKET}" for name in ("tcp", "udp")),
+            *(f"-d {each}/32 -p {name} {queue}" for each in plan.claims.whole for name in ("tcp", "udp")),
             *(f"{rule} {queue}" for name in ("tcp", "udp") for rule in _matches(name, plan.late_ports(name))),
         ],
     }

@@ -97,6 +97,7 @@ def _late(plan: DiversionPlan) -> tuple[str, ...]:
         f"iifname != {names(plan.sides)} return",
         "ip daddr != @external return",
         f"{LOCAL_SOCKET} return",
+        *([f"ip daddr @claimed meta l4proto {{ tcp, udp }} {_queue(plan)}"] if plan.claims.whole else []),
         *(f"{name} dport @late_{name} {_queue(plan)}" for name in ("tcp", "udp")),
     )
 
