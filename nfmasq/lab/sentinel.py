@@ -50,6 +50,10 @@ def addresses_of(frame: bytes) -> Iterator[tuple[str, IPv4Address]]:
         yield from endpoints(message[8:], "quoted ")
 
 
+_UNSPECIFIED = IPv4Address("0.0.0.0")
+"""The source of IGMP reports while the router has no address (RFC 3376 section 4.2.13): it shows nobody's."""
+
+
 class Sentinel:
     """Listens from its making to `close()`. `leaks` must stay empty.
 
@@ -121,7 +125,7 @@ class Sentinel:
 
     def _judge(self, frame: bytes) -> None:
         for place, address in addresses_of(frame):
-            foreign = place == "source" and self._allowed and address not in self._allowed
+            foreign = place == "source" and self._allowed and address not in (*self._allowed, _UNSPECIFIED)
             if address in self._internal or foreign:
                 self._report(f"{place} {address} on the WAN: {frame[14:78].hex()}")
                 return
