@@ -17,7 +17,11 @@ from nfmasq.machine.surroundings import Derived, Surroundings, derive
 pytestmark = pytest.mark.root
 
 WANTED: Any = SimpleNamespace(
-    internal=INSIDE, external=OUTSIDE, pools={}, translate=[(IPv4Network("0.0.0.0/0"), True)]
+    internal=INSIDE,
+    external=OUTSIDE,
+    pools={},
+    translate=[(IPv4Network("0.0.0.0/0"), True)],
+    unguarded=(),
 )
 OWN = {"wan0": ("203.0.113.2", "198.18.0.2", "198.18.64.3"), "wan1": ("198.51.100.2", "198.19.0.2")}
 GATEWAYS = {
