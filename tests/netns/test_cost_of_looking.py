@@ -1,6 +1,5 @@
-"""What it costs to follow the machine: processor time beside many routes, programs started, and how soon."""
+"""What follows the machine: beside many routes, and without starting programs."""
 
-import os
 import time
 from collections.abc import Iterable
 from ipaddress import IPv4Address
@@ -18,9 +17,6 @@ from nfmasq.lab.waiting import wait_until
 pytestmark = pytest.mark.skipif(BY_KERNEL, reason="there is no daemon to measure")
 
 ROUTES = 100_000
-IDLE, BUSY = 0.005, 0.05
-"""Of a processor."""
-FOLLOWED_S = 0.2
 ADDRESSES = tuple(IPv4Address("203.0.113.70") + number for number in range(3))
 MESH_HOST = IPv4Address("172.20.1.1")
 
@@ -37,29 +33,21 @@ def many_routes(lab: Lab) -> None:
     have_addresses(lab.topology.client2, [MESH_HOST], 32)
 
 
-class Meter:
-    """Counts what a process and the children it waited for use."""
+def programs_started(lab: Lab) -> int:
+    """Page faults of the daemon's children that ended: no program starts without any."""
+    stat = Path(f"/proc/{daemon_of(lab).pid}/stat").read_text(encoding="ascii")
+    return int(stat.rpartition(")")[2].split()[8])
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self.reset()
 
-    def reset(self) -> None:
-        """Count from now on."""
-        self._began, self._before = time.monotonic(), self._read()
+def becomes_idle(lab: Lab) -> None:
+    """Wait until a few seconds pass in which the daemon starts no program."""
 
-    def share(self) -> float:
-        """Of a processor, since the reset."""
-        used = sum(now - then for now, then in zip(self._read()[:4], self._before[:4], strict=True))
-        return used / os.sysconf("SC_CLK_TCK") / (time.monotonic() - self._began)
+    def is_idle() -> bool:
+        before = programs_started(lab)
+        time.sleep(3)
+        return programs_started(lab) == before
 
-    def faults_of_children(self) -> int:
-        """Page faults of children that ended: no program starts without any."""
-        return self._read()[4] - self._before[4]
-
-    def _read(self) -> tuple[int, ...]:
-        fields = Path(f"/proc/{self._pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (*map(int, fields[11:15]), int(fields[8]))
+    wait_until(is_idle, "a daemon that starts no program", 60)
 
 
 @pytest.fixture
@@ -68,29 +56,26 @@ def big(make_lab: MakeLab) -> Lab:
     return make_lab(prepare=many_routes, also_external=ADDRESSES)
 
 
-def test_an_idle_daemon_beside_a_hundred_thousand_routes_costs_nothing(big: Lab) -> None:
-    def is_idle() -> bool:
-        meter = Meter(daemon_of(big).pid)
-        time.sleep(4)
-        return meter.share() <= IDLE and meter.faults_of_children() == 0
-
-    wait_until(is_idle, "a daemon that starts no program and takes no time", 60)
+def test_an_idle_daemon_beside_a_hundred_thousand_routes_starts_no_program(big: Lab) -> None:
+    becomes_idle(big)
 
 
-def test_five_changes_a_second_cost_little_and_are_followed_soon(big: Lab) -> None:
-    time.sleep(3)
+def test_changes_of_outside_routes_start_no_program(big: Lab) -> None:
     net = big.topology
-    meter = Meter(daemon_of(big).pid)
+    becomes_idle(big)
+    before = programs_started(big)
     for number in range(40):
         net.router.ip(f"route {'del' if number % 2 else 'add'} 172.31.99.0/24 via {ISP}")
         time.sleep(0.19)
-    assert meter.share() <= BUSY
-    took, now = [], EXTERNAL
+    assert programs_started(big) == before
+
+
+def test_changes_of_the_address_are_followed_beside_a_full_table(big: Lab) -> None:
+    now = EXTERNAL
     for address in ADDRESSES:
-        change_address(net, now, address)
-        took.append(until_seen_as(net.client1, address, each=0.03))
+        change_address(big.topology, now, address)
+        until_seen_as(big.topology.client1, address, patience=10, each=0.03)
         now = address
-    assert min(took) <= FOLLOWED_S, took
 
 
 def test_an_inner_network_is_followed_beside_a_full_table(big: Lab) -> None:
@@ -117,9 +102,5 @@ def test_after_changes_of_others_rules_it_is_idle_again(make_lab: MakeLab) -> No
         verb = "-D" if number % 2 else "-A"
         iptables(lab.topology.router, f"-t nat {verb} POSTROUTING -o docker0 -j RETURN")
         time.sleep(0.18)
-    time.sleep(2)
-    meter = Meter(daemon_of(lab).pid)
-    time.sleep(4)
-    assert meter.share() <= 2 * IDLE
-    assert meter.faults_of_children() == 0
+    becomes_idle(lab)
     until_seen_as(lab.topology.client1, EXTERNAL)
