@@ -2,27 +2,32 @@
 
 What is stored: the plan the rules and the guard were made from, None when they must be made anew; whether
 they are in place; when they were reinstalled; the egress program; what the guard dropped; the watch over
-everybody's rules, and whether a look is due. One thread alone may call the methods that change something; any
-thread may read. The guard is installed before the rules and removed after them: if either fails, packets are
-dropped rather than sent with an internal address. `withdraw` ends it for good.
+everybody's rules, and the tables that are still to be looked at. One thread alone may call the methods that
+change something; any thread may read. The guard is installed before the rules and removed after them: if
+either fails, packets are dropped rather than sent with an internal address. `withdraw` ends it for good.
 
-Programs are started only for another plan, and when somebody changed rules: nft and iptables-nft tell the
-watch, and legacy iptables' tables are compared at each look.
+Programs are started only for another plan, and when somebody changed rules in a table that ours are in: nft
+and iptables-nft tell the watch which tables, and legacy iptables' tables are compared at each look.
 """
 
 import logging
 import subprocess
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
 from nfmasq.diversion.egress import EgressGuard
 from nfmasq.diversion.guard_drops import GuardDrops
 from nfmasq.machine.rule_changes import RuleChanges
+from nfmasq.machine.watches import EVERYTHING, NOTHING, Touched
 
 RECENT_S = 300
 """How long reinstalled rules count as a problem: another program may flush them again and again."""
+
+OURS_ALONE = frozenset({"ip nfmasq", f"ip {guard.TABLE}"})
+"""The tables that have no rules of others."""
 
 RULES_FAILED = (DiversionUnavailable, OSError, subprocess.SubprocessError)
 
@@ -38,12 +43,16 @@ class Layer(Protocol):
 
 
 class Laid:
-    """The guard or the rules, as one plan says. Nothing of them is known before the first `keep`."""
+    """The guard or the rules, as one plan says. Nothing of them is known before the first `keep`.
 
-    def __init__(self, name: str, layer: Layer) -> None:
+    stands_in: says which tables of the kernel it is in.
+    """
+
+    def __init__(self, name: str, layer: Layer, stands_in: Callable[[], frozenset[str]]) -> None:
         self.name = name
         self.in_place = False
         self._layer = layer
+        self._stands_in = stands_in
         self._plan: DiversionPlan | None = None
 
     def install(self, plan: DiversionPlan) -> None:
@@ -52,18 +61,22 @@ class Laid:
         self._layer.install(plan)
         self._plan, self.in_place = plan, True
 
-    def keep(self, plan: DiversionPlan, look: bool) -> bool:
-        """Install it for another plan, or if a look finds it gone; return whether it was gone.
+    def keep(self, plan: DiversionPlan, touched: Touched) -> bool:
+        """Install it for another plan, or if it is gone from its touched tables; return whether it was gone.
 
         Raises one of RULES_FAILED.
         """
         if plan != self._plan:
             self.install(plan)
-        elif look and not self._is_present():
+        elif self.may_be_gone(touched) and not self._is_present():
             self.install(plan)
             return True
         self.in_place = True
         return False
+
+    def may_be_gone(self, touched: Touched) -> bool:
+        """Whether it is in one of these tables."""
+        return touched.meets(self._stands_in())
 
     def _is_present(self) -> bool:
         """Whether it is there. A look that fails leaves it unknown: the next `keep` installs it anew."""
@@ -85,22 +98,22 @@ class Laid:
 class Rules:
     """The rules of one daemon. diversion: what makes them; "none": all rules are the administrator's.
 
-    looked: whether somebody's rules may have changed before the last `keep`.
+    others_touched: whether a table that has rules of others was touched before the last `keep`.
     """
 
     def __init__(self, diversion: Diversion) -> None:
         self.diversion = diversion
         self.reinstalled = 0
         self.withdrawn = False
-        self.looked = False
+        self.others_touched = False
         self.warning = ""
         self.drops = GuardDrops()
         self._egress = EgressGuard()
-        self._guard = Laid("guard", guard)
-        self._rules = Laid("rules", diversion)
+        self._guard = Laid("guard", guard, guard.stands_in)
+        self._rules = Laid("rules", diversion, lambda: diversion.stands_in)
         self._laid = (self._rules,) if diversion.name == "none" else (self._guard, self._rules)
         self._kept: DiversionPlan | None = None
-        self._must_look = True
+        self._due = EVERYTHING
         self._changes: RuleChanges | None = None
         self._flushed_at: deque[float] = deque(maxlen=1000)
 
@@ -133,21 +146,22 @@ class Rules:
 
         Not after `withdraw`.
         """
-        self._must_look |= self._changed()
-        look = self.looked = self._must_look
+        touched = self._due | self._touched()
+        self.others_touched = touched.goes_beyond(OURS_ALONE)
         problems, gone = {}, ["egress program"] if self._keep_egress(plan) else []
-        counted = look or plan != self._kept
+        counted = plan != self._kept or self._guard.may_be_gone(touched)
         if counted:
             self.count_drops()
         for each in self._laid:
             try:
-                if each.keep(plan, look):
+                if each.keep(plan, touched):
                     gone.append(each.name)
                 problems[each.name] = ""
             except RULES_FAILED as error:
                 problems[each.name] = f"the {each.name} could not be installed: {error}"
-        self._must_look = any(problems.values())  # a change that was seen is gone from the watch
-        if counted:
+        # A change that was seen is gone from the watch.
+        self._due = EVERYTHING if any(problems.values()) else NOTHING
+        if plan != self._kept or gone:
             self.count_drops()
         self._kept = plan
         if gone:
@@ -208,9 +222,9 @@ class Rules:
         times = "1 time" if recent == 1 else f"{recent} times"
         return [f"rules were flushed {times} in the last {RECENT_S // 60} minutes; reinstalled"]
 
-    def _changed(self) -> bool:
-        """Whether rules of anybody may have changed since the last look. At the first: yes."""
+    def _touched(self) -> Touched:
+        """The tables whose rules may have changed since the last look. At the first: every one."""
         if self._changes is None:
             self._changes = RuleChanges()
-            return True
+            return EVERYTHING
         return self._changes.seen()

@@ -1,9 +1,9 @@
 """Keeps the core and the kernel as the configuration and the machine's surroundings say.
 
 What is stored: the configuration in force, and the parts: all forwards, the helpers, the surroundings, the
-policy of the core, the rules with their guard, and the problems. One thread alone may call the methods that
-change something (the daemon's hand); any thread may ask for `situation`. `begin` starts it, `withdraw` ends
-it and removes the rules.
+policy of the core, the rules with their guard, the rules of others, and the problems. One thread alone may
+call the methods that change something (the daemon's hand); any thread may ask for `situation`. `begin` starts
+it, `withdraw` ends it and removes the rules.
 
 `reconcile` follows the surroundings and corrects what differs from them. A missed event does no harm: it is
 seen within a second. Policy first, then the guard, then the rules: whatever fails between them, packets are
@@ -19,12 +19,13 @@ from nfmasq._fastpath import Table
 from nfmasq.config import Config
 from nfmasq.control.running import Situation
 from nfmasq.daemon.helping import Helping
+from nfmasq.daemon.others import FollowedOthers
 from nfmasq.daemon.plan import Planned
 from nfmasq.daemon.policy import FollowedPolicy
 from nfmasq.daemon.problems import Problems
 from nfmasq.daemon.rules import RULES_FAILED, Rules
 from nfmasq.daemon.surroundings import FollowedSurroundings
-from nfmasq.diversion import Diversion, DiversionPlan, foreign_problems, others_lead_inside
+from nfmasq.diversion import Diversion, DiversionPlan
 from nfmasq.runtime.forwards import Entry, Forwards
 from nfmasq.runtime.helpers import Entry as HelperEntry
 
@@ -48,6 +49,7 @@ class Supervisor:
         self.rules = Rules(diversion)
         self.surroundings = FollowedSurroundings(config)
         self.policy = FollowedPolicy(table, self.forwards, helping)
+        self.others = FollowedOthers()
         self._problems = Problems()
         self._planned = Planned(queues)
 
@@ -159,20 +161,20 @@ class Supervisor:
         self._problems.report("plan", "")
         for part, problem in self.rules.keep(plan).items():
             self._problems.report(part, problem)
-        if self.rules.looked:
-            self._look_at_others(plan)
+        self._look_at_others(plan)
 
     def _look_at_others(self, plan: DiversionPlan) -> None:
         """Report rules of other programs that stand in the way of these."""
         try:
-            leads = others_lead_inside()
-            self._problems.report_all("others' rules", foreign_problems(plan))
+            if not self.others.follow(plan, self.rules.others_touched):
+                return
         except Exception as error:  # others' rules may be of any shape; ours are kept all the same
             self._failed("others", "the rules of other programs cannot be read", error)
             return
+        self._problems.report_all("others' rules", self.others.problems)
         self._problems.report("others", "")
-        if leads != self._planned.others_lead:
-            self._planned.others_lead = leads
+        if self.others.leads != self._planned.others_lead:
+            self._planned.others_lead = self.others.leads
             self._keep_rules()
 
     def _failed(self, subject: str, consequence: str, error: Exception) -> None:

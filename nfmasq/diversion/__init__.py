@@ -7,6 +7,7 @@ table or chain of our own; an administrator's rules are read at most, never chan
 
 from nfmasq.diversion import egress, foreign, foreign_marks, guard
 from nfmasq.diversion.backend import Diversion, DiversionPlan, DiversionUnavailable, External, NoDiversion
+from nfmasq.diversion.foreign_tables import Others, read_others
 from nfmasq.diversion.iptables import IptablesDiversion
 from nfmasq.diversion.nftables import NftablesDiversion
 
@@ -16,9 +17,11 @@ __all__ = [
     "DiversionUnavailable",
     "External",
     "NoDiversion",
+    "Others",
     "foreign_problems",
     "others_lead_inside",
     "probe",
+    "read_others",
     "withdraw_all",
 ]
 
@@ -46,18 +49,19 @@ def probe(wanted: str = "auto") -> Diversion:
     raise DiversionUnavailable("packets cannot be diverted to a queue: " + "; ".join(reasons))
 
 
-def foreign_problems(plan: DiversionPlan) -> list[str]:
+def foreign_problems(plan: DiversionPlan, others: Others | None = None) -> list[str]:
     """What the rules of others do to the packets of this plan, a line each with its remedy.
 
-    Starts a few programs: worth asking at the start and after rules changed.
+    others: what was read of them; without it a few programs are started to read them now.
     """
-    marks = foreign_marks.problems(plan.internal, plan.mark) if plan.hairpinning else []
-    return [*foreign.problems(plan), *marks]
+    others = others or read_others()
+    marks = foreign_marks.problems(plan.internal, plan.mark, others) if plan.hairpinning else []
+    return [*foreign.problems(plan, others), *marks]
 
 
-def others_lead_inside() -> bool:
-    """Do rules of others lead packets inside (DNAT)? Starts a few programs, as `foreign_problems`."""
-    return foreign.lead_inside()
+def others_lead_inside(others: Others) -> bool:
+    """Do rules of others lead packets inside (DNAT)?"""
+    return foreign.lead_inside(others)
 
 
 def withdraw_all() -> None:

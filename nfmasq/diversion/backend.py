@@ -166,9 +166,13 @@ class DiversionPlan:
 
 
 class Diversion(Protocol):
-    """One way to send packets to our queues. An object remembers what it installed, to tell if it changed."""
+    """One way to send packets to our queues. An object remembers what it installed, to tell if it changed.
+
+    stands_in: the tables of the kernel that its rules are in, such as "ip raw".
+    """
 
     name: str
+    stands_in: frozenset[str]
 
     def install(self, plan: DiversionPlan) -> None:
         """Lay the rules of `plan` in place of any of ours. Raises DiversionUnavailable with the reason."""
@@ -184,6 +188,7 @@ class NoDiversion:
     """For `diversion = "none"`: the rules are the administrator's own."""
 
     name = "none"
+    stands_in: frozenset[str] = frozenset()
 
     def install(self, plan: DiversionPlan) -> None:
         """Do nothing."""

@@ -4,27 +4,10 @@ import shlex
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 
-from nfmasq.diversion.foreign_rules import (
-    ACCEPT,
-    ALL_BITS,
-    GOTO,
-    JUMP,
-    LEAD,
-    OTHER,
-    RETURN,
-    TRANSLATE,
-    Chain,
-    Condition,
-    Rule,
-    Ruleset,
-)
+from nfmasq.diversion import foreign_rules as to
+from nfmasq.diversion.foreign_rules import ALL_BITS, XT_ACTIONS, Chain, Condition, Rule, Ruleset
 
-_ACTIONS = {
-    **dict.fromkeys(("MASQUERADE", "SNAT", "NETMAP"), TRANSLATE),
-    **dict.fromkeys(("ACCEPT", "DROP", "REJECT"), ACCEPT),
-    **dict.fromkeys(("DNAT", "REDIRECT"), LEAD),
-    "RETURN": RETURN,
-}
+_ACTIONS = {**XT_ACTIONS, **dict.fromkeys(("ACCEPT", "DROP", "REJECT"), to.ACCEPT), "RETURN": to.RETURN}
 _NETWORKS = {"-s": "source", "-d": "destination"}
 _INTERFACES = {"-i": "in", "-o": "out"}
 
@@ -57,10 +40,10 @@ def _words(line: str) -> list[str]:
 def _rule(shown: str, words: Sequence[str]) -> Rule:
     at = next((at for at, word in enumerate(words) if word in {"-j", "-g"}), len(words))
     target = words[at + 1] if at + 1 < len(words) else ""
-    action = _ACTIONS.get(target, OTHER)
+    action = _ACTIONS.get(target, to.OTHER)
     targets = () if action or not target else (target,)
     if targets:
-        action = GOTO if words[at] == "-g" else JUMP
+        action = to.GOTO if words[at] == "-g" else to.JUMP
     return Rule(shown, _conditions(words[2:at]), action, targets, _written(target, words[at:]))
 
 

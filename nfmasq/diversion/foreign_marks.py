@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from nfmasq.diversion.backend import DEFAULT_MARK
-from nfmasq.diversion.foreign import rulesets
 from nfmasq.diversion.foreign_rules import ALL_BITS, Packets, Rule, reads, used_bits
+from nfmasq.diversion.foreign_tables import Others, read_others
 from nfmasq.machine.programs import run
 
 _HOOKS = {"prerouting", "forward", "postrouting"}
@@ -32,12 +32,12 @@ def mark_changes(internal: set[str], bit: int = DEFAULT_MARK) -> list[str]:
     return marks(internal, bit).writing
 
 
-def marks(internal: Iterable[str], bit: int = DEFAULT_MARK) -> Marks:
+def marks(internal: Iterable[str], bit: int = DEFAULT_MARK, others: Others | None = None) -> Marks:
     """What others do with this bit of packets that came in by these interfaces, and which bit is free."""
     found = Marks()
     used = 0
     packets = Packets(into=tuple(internal), mark=bit)
-    for table in rulesets("raw", "mangle", "nat", "filter"):
+    for table in (others or read_others()).tables("raw", "mangle", "nat", "filter"):
         for chain in table.values():
             for rule in chain.rules:
                 used |= used_bits(rule)
@@ -54,9 +54,9 @@ def marks(internal: Iterable[str], bit: int = DEFAULT_MARK) -> Marks:
     return found
 
 
-def problems(internal: Iterable[str], bit: int) -> list[str]:
+def problems(internal: Iterable[str], bit: int, others: Others | None = None) -> list[str]:
     """What touches the bit, a line each with the remedy."""
-    found = marks(internal, bit)
+    found = marks(internal, bit, others)
     remedy = f"set nat.mark = {found.free:#x}" if found.free else "give those rules masks"
     return [
         *(

@@ -5,34 +5,18 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from typing import Any
 
-from nfmasq.diversion.foreign_rules import (
-    ACCEPT,
-    ALL_BITS,
-    GOTO,
-    JUMP,
-    LEAD,
-    OTHER,
-    RETURN,
-    TRANSLATE,
-    Chain,
-    Condition,
-    Rule,
-    Ruleset,
-)
+from nfmasq.diversion import foreign_rules as to
+from nfmasq.diversion.foreign_rules import ALL_BITS, XT_ACTIONS, Chain, Condition, Rule, Ruleset
 
 _META = {"oif": "out", "oifname": "out", "iif": "in", "iifname": "in", "skuid": "own", "skgid": "own"}
 _ADDRESSES = {"saddr": "source", "daddr": "destination"}
 _ACTIONS = {
-    **dict.fromkeys(("masquerade", "snat"), TRANSLATE),
-    **dict.fromkeys(("accept", "drop", "reject"), ACCEPT),
-    **dict.fromkeys(("dnat", "redirect"), LEAD),
-    "return": RETURN,
-    "jump": JUMP,
-    "goto": GOTO,
-}
-_XT_TARGETS = {
-    **dict.fromkeys(("MASQUERADE", "SNAT", "NETMAP"), TRANSLATE),
-    **dict.fromkeys(("DNAT", "REDIRECT"), LEAD),
+    **dict.fromkeys(("masquerade", "snat"), to.TRANSLATE),
+    **dict.fromkeys(("accept", "drop", "reject"), to.ACCEPT),
+    **dict.fromkeys(("dnat", "redirect"), to.LEAD),
+    "return": to.RETURN,
+    "jump": to.JUMP,
+    "goto": to.GOTO,
 }
 _FAMILIES = {"ip", "inet"}
 _MARK = {"meta": {"key": "mark"}}
@@ -58,7 +42,7 @@ def read_listed(objects: Objects) -> dict[str, Ruleset]:
 def _rule(listed: dict[str, Any]) -> Rule:
     shown = f"nft table {listed['family']} {listed['table']} chain {listed['chain']}"
     conditions: list[Condition] = []
-    action, writes = OTHER, 0
+    action, writes = to.OTHER, 0
     targets: tuple[str, ...] = ()
     for step in listed.get("expr", []):
         for kind, body in step.items():
@@ -66,14 +50,14 @@ def _rule(listed: dict[str, Any]) -> Rule:
                 conditions.append(_condition(body))
             elif kind in _ACTIONS:
                 action = _ACTIONS[kind]
-                targets = (body["target"],) if action in {JUMP, GOTO} else ()
+                targets = (body["target"],) if action in {to.JUMP, to.GOTO} else ()
             elif kind == "vmap":
                 conditions.append(Condition(""))
-                action, targets = JUMP, tuple(_jumped_to(body))
+                action, targets = to.JUMP, tuple(_jumped_to(body))
             elif kind == "mangle" and body.get("key") == _MARK:
                 writes |= ALL_BITS & ~_kept(body.get("value"))
-            elif kind == "xt" and (body or {}).get("name") in _XT_TARGETS:
-                action = _XT_TARGETS[body["name"]]
+            elif kind == "xt" and (body or {}).get("name") in XT_ACTIONS:
+                action = XT_ACTIONS[body["name"]]
             elif kind == "xt" and (body or {}).get("type") == "match":
                 conditions.append(Condition(""))
     return Rule(shown, tuple(conditions), action, targets, writes)

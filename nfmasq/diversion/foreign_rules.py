@@ -17,6 +17,12 @@ TRANSLATE, LEAD, ACCEPT, RETURN, JUMP, GOTO, OTHER = (
 )
 """translate: gives packets another source. lead: gives packets another destination."""
 
+XT_ACTIONS = {
+    **dict.fromkeys(("MASQUERADE", "SNAT", "NETMAP"), TRANSLATE),
+    **dict.fromkeys(("DNAT", "REDIRECT"), LEAD),
+}
+"""What the targets of iptables do, which nft lists too."""
+
 
 @dataclass(frozen=True)
 class Condition:

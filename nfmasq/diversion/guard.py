@@ -22,7 +22,9 @@ from nfmasq.diversion.iptables_rules import GUARD_CHAIN
 from nfmasq.diversion.nftables import LaidTable
 from nfmasq.machine.programs import NEEDS_PRIVILEGE, Outcome, run
 
-__all__ = ["TABLE", "backend", "dropped", "guard_table", "install", "present", "remove"]
+__all__ = ["TABLE", "backend", "dropped", "guard_table", "install", "present", "remove", "stands_in"]
+
+_BY_NFT, _BY_IPTABLES = frozenset({f"ip {TABLE}"}), frozenset({"ip mangle"})
 
 _laid = LaidTable()
 _state: dict[str, object] = {}
@@ -49,6 +51,8 @@ def backend() -> str:
 def install(plan: DiversionPlan) -> None:
     """Lay the guard for `plan`, in place of the one before. Raises DiversionUnavailable if that fails."""
     by_nft = backend() == "nftables"
+    if not by_nft:
+        _laid.forget()
     laid = _laid.lay(guard_table(plan)) if by_nft else _install_by_iptables(plan)
     if not laid.good:
         raise DiversionUnavailable(f"the guard could not be laid: {laid.complaint}")
@@ -77,6 +81,13 @@ def _restore(plan: DiversionPlan, *, quotes: bool) -> Outcome:
             f"-I POSTROUTING {last} -j {GUARD_CHAIN}",
         ],
     )
+
+
+def stands_in() -> frozenset[str]:
+    """The tables of the kernel that the guard is in, as this process laid it; else that it may be in."""
+    if "installed" not in _state:
+        return _BY_NFT | _BY_IPTABLES
+    return _BY_NFT if _laid.is_laid else _BY_IPTABLES
 
 
 def dropped() -> dict[str, int]:

@@ -117,6 +117,7 @@ class IptablesDiversion:
     """Rules by iptables-restore."""
 
     name = "iptables"
+    stands_in = frozenset(f"ip {table}" for table in CHAINS)
 
     def __init__(self) -> None:
         self._installed: list[str] | None = None

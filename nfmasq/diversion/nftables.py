@@ -42,6 +42,11 @@ class LaidTable:
             self._table, self._listing = table, listing(table.name)
         return laid
 
+    @property
+    def is_laid(self) -> bool:
+        """Whether this process laid one and did not forget it."""
+        return self._table is not None
+
     def present(self) -> bool:
         """Is the table as it was when laid?"""
         return (
@@ -59,6 +64,7 @@ class NftablesDiversion:
     """Rules by nft."""
 
     name = "nftables"
+    stands_in = frozenset({f"ip {TABLE}"})
 
     def __init__(self) -> None:
         self._laid = LaidTable()

@@ -40,13 +40,14 @@ class LegacyTables:
         A kernel without legacy iptables has no tables: no error. Raises OSError where the rules may not be
         read (CAP_NET_ADMIN and CAP_NET_RAW are needed).
         """
-        present = _present()
+        present = tables_present()
         now = {name: _digest(name) for name in self._names if name in present}
         before, self._digests = self._digests, now
         return frozenset(name for name in self._names if now.get(name) != before.get(name))
 
 
-def _present() -> frozenset[str]:
+def tables_present() -> frozenset[str]:
+    """The names of the tables that exist; asking makes none."""
     try:
         return frozenset(Path("/proc/thread-self/net/ip_tables_names").read_text(encoding="ascii").split())
     except FileNotFoundError:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from support.path import Path
 
-from nfmasq.diversion import Diversion, DiversionPlan, foreign, foreign_marks, guard
+from nfmasq.diversion import Diversion, DiversionPlan, foreign, foreign_marks, foreign_tables, guard
 from nfmasq.machine.programs import Outcome
 
 pytestmark = pytest.mark.root
@@ -94,7 +94,7 @@ def test_a_flow_table_on_our_interfaces_is_found(
         "dev": devices,
     }
     listing = Outcome(0, json.dumps({"nftables": [{"metainfo": {}}, {"flowtable": table}]}), "")
-    monkeypatch.setattr(foreign, "run", lambda *_: listing)
+    monkeypatch.setattr(foreign_tables, "run", lambda *_: listing)
     assert foreign.flowtables({"wan0"}) == ["nft flowtable inet filter fast"]
     assert foreign.flowtables({"eth9"}) == []
 

@@ -38,3 +38,21 @@ def test_a_change_is_seen_once(path: Path, changes: RuleChanges, change: str) ->
 def test_nothing_is_seen_after_the_end(changes: RuleChanges) -> None:
     changes.close()
     changes.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "tables"),
+    [
+        ("nft add table ip other", {"ip other"}),
+        ("nft add table inet other", {"inet other"}),
+        ("iptables-nft -t nat -A POSTROUTING -j ACCEPT", {"ip nat"}),
+        ("iptables-legacy -t raw -A PREROUTING -j ACCEPT", {"ip raw"}),
+    ],
+)
+def test_the_tables_that_changed_are_named(
+    path: Path, changes: RuleChanges, change: str, tables: set[str]
+) -> None:
+    path.router.run(*change.split())
+    touched = path.router.call(changes.seen)
+    assert touched.tables == tables
+    assert not touched.every

@@ -23,6 +23,7 @@ class Refusing:
     """A diversion whose rules the kernel does not take."""
 
     name = "refusing"
+    stands_in: frozenset[str] = frozenset()
 
     def install(self, plan: DiversionPlan) -> None:
         """Refuse."""
@@ -40,6 +41,7 @@ class Recording:
     """A diversion that lays no rules and remembers what it was asked for."""
 
     name = "recording"
+    stands_in: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self.plans: list[DiversionPlan] = []
