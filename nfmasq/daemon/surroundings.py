@@ -54,16 +54,18 @@ class FollowedSurroundings:
         except OSError:
             self.close()
             raise
-        if self._derived is None or not self._derived.stands(changes):
-            self._derived = None  # if this fails, the next look derives
+        before, self._derived = self._derived, None  # if this fails, the next look derives
+        if before is None:
             self._derived = derive(self._wanted, self._mirror, ROOM)
-        elif not changes.links:
+        else:
+            self._derived = before.after(self._mirror, changes)
+        if self._derived is before and not changes.links:
             return False
-        before = self.now
-        if self._derived.surroundings != before:
+        seen_before = self.now
+        if self._derived.surroundings != seen_before:
             self.now = self._derived.surroundings
         self.uplinks = self._states(self._mirror)
-        return self.now is not before
+        return self.now is not seen_before
 
     def close(self) -> None:
         """Follow no more, until the next look."""

@@ -1,13 +1,14 @@
 """Which addresses are inside by longest prefix, and which of them are translated."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from ipaddress import IPv4Network
 from typing import NamedTuple
 
-from nfmasq.machine.ranges import EVERYTHING, Block, Range, common, nearest, outermost, range_of
+from nfmasq.machine.ranges import EVERYTHING, Block, Range, common, nearest, range_of
 from nfmasq.machine.roads import Roads
-from nfmasq.machine.routes import Routes, bounds, preference
+from nfmasq.machine.routes import preference
 from nfmasq.machine.rtnetlink import Way
 
 PRIVATE: tuple[Block, ...] = tuple(
@@ -28,56 +29,21 @@ class Fate(Enum):
     NOT_WANTED = 3
 
 
-class Inside(NamedTuple):
-    """ranges: the inside addresses, ascending. watched: where any route may change them, ascending.
-
-    contested: networks that have a route by both sides.
-    """
-
-    ranges: list[Range]
-    watched: list[Range]
-    contested: list[Block]
-
-
-def read_inside(routes: Routes, roads: Roads) -> Inside:
-    """The addresses whose narrowest route leaves by an internal interface."""
-    leading = {
-        key
-        for way, networks in routes.networks_of.items()
-        if roads.leads_inside(way)
-        for key in networks
-        if key & 63
-    }
-    watched = outermost(bounds(key) for key in sorted(leading))
-    decide = _Decisions(roads)
-    ranges: list[Range] = []
-    contested: list[Block] = []
-    for wide in watched:
-        nested = []
-        for key in routes.within(*wide):
-            first, last = bounds(key)
-            decision = decide(routes.ways[key]) if last <= wide[1] else UNDECIDED
-            if decision is not UNDECIDED:
-                nested.append((first, last, decision.inside))
-            if decision.contested:
-                contested.append((first, key & 63))
-        parts = nested if len(nested) == 1 else nearest(nested)
-        ranges += [(first, last) for first, last, is_inside in parts if is_inside]
-    return Inside(ranges, watched, contested)
-
-
 class Decision(NamedTuple):
-    """inside: the best of a network's ways leads inside. contested: some way leads inside, some way out."""
+    """decided: some way of a network leads somewhere. inside: the best of them leads inside. leads: some way
+    leads inside. contested: some way leads inside, some way out."""
 
+    decided: bool
     inside: bool
+    leads: bool
     contested: bool
 
 
-UNDECIDED = Decision(False, False)
+UNDECIDED = Decision(decided=False, inside=False, leads=False, contested=False)
 """Of a network without a way that leads anywhere."""
 
 
-class _Decisions:
+class Decisions:
     """What a network's ways decide. Few networks have ways no other has, so the answers are kept."""
 
     def __init__(self, roads: Roads) -> None:
@@ -94,16 +60,23 @@ class _Decisions:
         leading = [way for way in ways if self._roads.hops(way)]
         if not leading:
             return UNDECIDED
+        leads = any(map(self._roads.leads_inside, leading))
         return Decision(
-            self._roads.leads_inside(min(leading, key=preference)),
-            any(map(self._roads.leads_inside, leading)) and any(map(self._roads.leads_out, leading)),
+            decided=True,
+            inside=self._roads.leads_inside(min(leading, key=preference)),
+            leads=leads,
+            contested=leads and any(map(self._roads.leads_out, leading)),
         )
 
 
-def fates(
-    ranges: Sequence[Range], wanted: Iterable[tuple[IPv4Network, bool]]
-) -> Iterator[tuple[int, int, Fate]]:
-    """What becomes of each inside range: what the narrowest [[network]] says, else: private is translated."""
+Part = tuple[int, int, Fate]
+
+
+def fates_of_everything(wanted: Iterable[tuple[IPv4Network, bool]]) -> list[Part]:
+    """What becomes of each address were it inside, in as few parts as there can be, ascending.
+
+    What the narrowest [[network]] says, else: private is translated.
+    """
     said: dict[Block, Fate | None] = {(0, 0): None}
     for network, translate in wanted:
         said[int(network.network_address), network.prefixlen] = (
@@ -112,9 +85,18 @@ def fates(
     usual = list(
         nearest([(*EVERYTHING, Fate.PUBLIC), *((*range_of(block), Fate.TRANSLATED) for block in PRIVATE)])
     )
-    explicit = list(nearest((*range_of(block), said[block]) for block in sorted(said)))
-    for first, last, fate in common(ranges, explicit):
+    found: list[Part] = []
+    for first, last, fate in nearest((*range_of(block), said[block]) for block in sorted(said)):
         if fate is None:
-            yield from common([(first, last)], usual)
+            found += common([(first, last)], usual)
         else:
-            yield first, last, fate
+            found.append((first, last, fate))
+    return found
+
+
+def fates(ranges: Sequence[Range], of_everything: Sequence[Part]) -> Iterator[Part]:
+    """What becomes of each inside range."""
+    if not ranges:
+        return iter(())
+    at = bisect_left(of_everything, ranges[0][0], key=lambda part: part[1])
+    return common(ranges, of_everything[at:] if at else of_everything)

@@ -114,11 +114,11 @@ def covering(networks: Sequence[Block], most: int, kept_out: Sequence[int]) -> l
         if len(found) <= most:
             return found
         if any(block[1] == length for block in found):
-            found = _widened(found, length, kept_out)
+            found = widened(found, length, kept_out)
     return sorted(sorted(found, key=lambda block: block[1])[:most])
 
 
-def _widened(networks: Sequence[Block], length: int, kept_out: Sequence[int]) -> list[Block]:
+def widened(networks: Sequence[Block], length: int, kept_out: Sequence[int]) -> list[Block]:
     """The networks, those of a length one bit wider where they may be, and none in another."""
     found: list[Block] = []
     size = 1 << (33 - length)

@@ -1,6 +1,6 @@
 """Where the machine's routes lead: the living hops of each way, and which side they are on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from nfmasq.machine.routes import Routes
@@ -58,6 +58,18 @@ class Roads:
     def leads_elsewhere(self, way: Way) -> bool:
         """Whether any hop leaves by an interface that is neither."""
         return not self.interfaces(way) <= self.internal | self.uplinks
+
+    def lead_as(self, before: "Roads", routes: Routes) -> bool:
+        """Whether every way leads to the same hops as before, and each hop to the same side."""
+        return (
+            self.internal == before.internal
+            and self.uplinks == before.uplinks
+            and all(self.hops(way) == hops for way, hops in before.known() if way in routes.networks_of)
+        )
+
+    def known(self) -> Iterable[tuple[Way, tuple[Hop, ...]]]:
+        """The ways that were asked about, and their hops."""
+        return self._hops.items()
 
     def _living(self, way: Way) -> tuple[Hop, ...]:
         if way.kind != UNICAST:

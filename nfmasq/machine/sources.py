@@ -7,6 +7,7 @@ is never taken, and of other interfaces only loopback's, for unnumbered uplinks.
 new lease must not appear by the address of a container bridge.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,11 @@ class Choice:
     others: tuple[tuple[int, int], ...] = ()
     watched: tuple[Range, ...] = ()
 
+    def watches(self, first: int, last: int) -> bool:
+        """Whether a route of these addresses matters by where it lies."""
+        at = bisect_right(self.watched, (first, 0xFFFFFFFF)) - 1
+        return at >= 0 and last <= self.watched[at][1]
+
 
 class Selection:
     """Chooses sources for one uplink.
@@ -40,7 +46,7 @@ class Selection:
     def __init__(
         self, uplink: int, addresses: Mapping[int, Sequence[Address]], foreign: frozenset[int]
     ) -> None:
-        self._uplink = uplink
+        self.uplink = uplink
         self._own = [each for each in addresses.get(uplink, ()) if not each.secondary]
         self._fallback = [
             each for each in addresses.get(LOOPBACK, ()) if not each.secondary and each.scope != SCOPE_LINK
@@ -52,7 +58,7 @@ class Selection:
     def source(self, way: Way, hops: Iterable[Hop]) -> int:
         """The source of what goes this way by the uplink; 0: no address can be given, or it is not by it."""
         for hop in hops:
-            if hop.interface == self._uplink:
+            if hop.interface == self.uplink:
                 if way.prefsrc and way.prefsrc not in self._refused:
                     return way.prefsrc
                 return self._select(hop.gateway, way.scope)

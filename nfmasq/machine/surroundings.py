@@ -1,6 +1,6 @@
 """What surrounds the translation: uplinks with their addresses, and what is inside, by the kernel's routes.
 
-Pure functions over what a mirror holds; the kernel is not asked. One rule decides: longest prefix. An address
+All is made of what a mirror holds; the kernel is not asked. One rule decides: longest prefix. An address
 is inside if the narrowest unicast route around it leaves by an internal interface. Routes of the same network
 are weighed as the kernel does: table main first, then by TOS and metric. Default routes make nothing inside.
 Routes that lead nowhere (blackhole, unreachable, prohibit, throw) and local routes decide nothing.
@@ -8,18 +8,18 @@ Routes that lead nowhere (blackhole, unreachable, prohibit, throw) and local rou
 An interface that is away, or more than there is room for, is a line in `problems`; everything else goes on.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
+from itertools import islice
 from typing import Protocol
 
-from nfmasq.machine.inside import Fate, fates, read_inside
 from nfmasq.machine.picture import Changes
-from nfmasq.machine.ranges import Block, Range, blocks, covering, joined, outermost, without
+from nfmasq.machine.ranges import blocks, joined
 from nfmasq.machine.roads import DEFAULT_LIKE, Roads, Seen
 from nfmasq.machine.routes import Routes, bounds
 from nfmasq.machine.rtnetlink import Way
+from nfmasq.machine.sides import Sides
 from nfmasq.machine.sources import Choice, Selection
 from nfmasq.machine.uplinks import Outside, Room, read_outside, within_room
 
@@ -29,7 +29,9 @@ _DEFAULT_ROUTE = 0
 _LOOPBACK = "lo"
 
 _NAMED = 3
-"""So many networks are named in a problem; more are counted."""
+"""So many networks are named in a warning."""
+_MANY_ROUTES = 2000
+"""With more changes than this everything is derived anew."""
 
 
 class Wanted(Protocol):
@@ -68,42 +70,87 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Derived:
-    """Surroundings, and by what they would change."""
+    """Surroundings, and what they were made of. A later one takes over what it uses of an earlier one."""
 
     surroundings: Surroundings
-    _roads: Roads
-    _watched: tuple[Range, ...]
-    _choices: tuple[tuple[Selection, Choice], ...]
+    _wanted: Wanted
+    _room: Room
+    _edge: "Edge"
+    _sides: Sides
+
+    def after(self, seen: Seen, changes: Changes) -> "Derived":
+        """The surroundings after these changes: this very object if they are the same.
+
+        What costs much is derived for what changed alone. A failure leaves this object useless: derive anew.
+        """
+        if not changes:
+            return self
+        if changes.anew or len(changes.routes) > _MANY_ROUTES:
+            return derive(self._wanted, seen, self._room)
+        edge = self._edge
+        if not edge.stands(changes):
+            edge = read_edge(self._wanted, seen, self._room)
+            if not edge.roads.lead_as(self._edge.roads, seen.routes):
+                return derive(self._wanted, seen, self._room)
+            self._sides.set_roads(edge.roads)
+            if edge.own != self._edge.own:
+                self._sides.set_own(edge.own)
+        self._sides.update(seen.routes, (key for key, _ in changes.routes))
+        now = _surroundings(edge, self._sides, self._room)
+        if edge is self._edge and now == self.surroundings:
+            return self
+        return replace(self, _edge=edge, surroundings=self.surroundings if now == self.surroundings else now)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What is outside. own: the router's addresses there, ascending. elsewhere, problems, warnings: as in
+    Surroundings; problems by whether they come before or after those of what is inside."""
+
+    outsides: tuple[Outside, ...]
+    own: tuple[int, ...]
+    elsewhere: tuple[IPv4Network, ...]
+    problems: tuple[tuple[str, ...], tuple[str, ...]]
+    warnings: tuple[str, ...]
+    roads: Roads
+    choices: tuple[tuple[Selection, Choice], ...]
 
     def stands(self, changes: Changes) -> bool:
-        """Whether the surroundings are still the same after these changes. In doubt: no.
+        """Whether it is still the same after these changes. In doubt: no.
 
-        A route changes nothing if it leaves by uplinks alone, with their usual addresses, and lies in no
-        network that is inside or has another address.
+        A route changes nothing if it leaves by internal interfaces, or by uplinks with their usual addresses
+        and lies in no network that has another address.
         """
         if changes.anew or changes.links or changes.addresses or changes.nexthops:
             return False
         return not any(self._matters(key, way) for key, way in changes.routes)
 
     def _matters(self, key: int, way: Way) -> bool:
-        interfaces = self._roads.interfaces(way)
+        interfaces = self.roads.interfaces(way)
         if not interfaces:
             return False
         first, last = bounds(key)
-        at = bisect_right(self._watched, (first, 0xFFFFFFFF)) - 1
         return (
             key & 63 <= DEFAULT_LIKE
-            or not interfaces <= self._roads.uplinks
-            or (at >= 0 and last <= self._watched[at][1])
+            or not interfaces <= self.roads.internal | self.roads.uplinks
             or any(
-                selection.source(way, self._roads.hops(way)) not in (0, choice.usual)
-                for selection, choice in self._choices
+                choice.watches(first, last)
+                or selection.source(way, self.roads.hops(way)) not in (0, choice.usual)
+                for selection, choice in self.choices
+                if selection.uplink in interfaces
             )
         )
 
 
 def derive(wanted: Wanted, seen: Seen, room: Room = Room()) -> Derived:  # noqa: B008  # frozen
     """The surroundings as they are now. Never raises for the machine's state."""
+    edge = read_edge(wanted, seen, room)
+    sides = Sides(seen.routes, edge.roads, wanted.translate, edge.own, room.internal_networks)
+    return Derived(_surroundings(edge, sides, room), wanted, room, edge, sides)
+
+
+def read_edge(wanted: Wanted, seen: Seen, room: Room) -> Edge:
+    """What is outside now."""
     by_name = {link.name: link for link in seen.links.values()}
     internal = frozenset(by_name[name].interface for name in wanted.internal if name in by_name)
     unnamed = _unnamed_uplinks(wanted, seen, internal)
@@ -128,32 +175,41 @@ def derive(wanted: Wanted, seen: Seen, room: Room = Room()) -> Derived:  # noqa:
         if outside.index and not outside.pooled
     ]
     outsides, crowded = within_room([outside for outside, _, _ in read], room)
-    inside = read_inside(seen.routes, roads)
-    own = sorted(
-        {int(address) for outside, _, _ in read for address in (*outside.addresses, *outside.pooled)}
-    )
-    translated, untranslated, public = _sides(without(inside.ranges, own), wanted)
-    problems += crowded
-    choices = tuple((selection, choice) for _, selection, choice in read if selection and choice)
-    watched = sorted([*inside.watched, *(each for _, choice in choices for each in choice.watched)])
-    return Derived(
-        Surroundings(
-            outsides,
-            _networks("internal networks", translated, room, own, problems),
-            _networks("inside networks that are not translated", untranslated, room, own, problems),
-            _elsewhere(seen.routes, roads, room, problems),
-            tuple(
-                map(
-                    IPv4Network,
-                    (*inside.contested[: room.internal_networks], *_contested(own, inside.ranges)),
-                )
-            ),
-            tuple(problems),
-            (*_about_public(public), *map(_about_unnamed, unnamed)),
-        ),
+    own = {int(address) for outside, _, _ in read for address in (*outside.addresses, *outside.pooled)}
+    late: list[str] = []
+    elsewhere = _elsewhere(seen.routes, roads, room, late)
+    return Edge(
+        outsides,
+        tuple(sorted(own)),
+        elsewhere,
+        ((*problems, *crowded), tuple(late)),
+        tuple(map(_about_unnamed, unnamed)),
         roads,
-        tuple(outermost(sorted(watched, key=lambda each: (each[0], -each[1])))),
-        choices,
+        tuple((selection, choice) for _, selection, choice in read if selection and choice),
+    )
+
+
+def _surroundings(edge: Edge, sides: Sides, room: Room) -> Surroundings:
+    early, late = edge.problems
+    translated, untranslated = (side.networks(edge.own) for side in (sides.translated, sides.untranslated))
+    crowded = (
+        f"there is room for {room.internal_networks} {what}, and there are more: they are collapsed into "
+        "networks that cover them"
+        for what, side in (
+            ("internal networks", sides.translated),
+            ("inside networks that are not translated", sides.untranslated),
+        )
+        if side.is_crowded
+    )
+    contested = (*islice(sides.contested, room.internal_networks), *sides.own_inside)
+    return Surroundings(
+        edge.outsides,
+        translated,
+        untranslated,
+        edge.elsewhere,
+        tuple(map(IPv4Network, contested)),
+        (*early, *crowded, *late),
+        (*_about_public(sides.public.first(_NAMED + 1)), *edge.warnings),
     )
 
 
@@ -182,50 +238,15 @@ def _about_unnamed(name: str) -> str:
     )
 
 
-def _sides(ranges: Iterable[Range], wanted: Wanted) -> tuple[list[Range], list[Range], list[Range]]:
-    """The inside ranges that are translated, that are not, and that are not because they are public."""
-    parts = list(fates(list(ranges), wanted.translate))
-    return (
-        joined(part[:2] for part in parts if part[2] is Fate.TRANSLATED),
-        joined(part[:2] for part in parts if part[2] is not Fate.TRANSLATED),
-        joined(part[:2] for part in parts if part[2] is Fate.PUBLIC),
-    )
-
-
-def _contested(own: Sequence[int], ranges: Sequence[Range]) -> list[Block]:
-    """The router's own addresses outside that the routes have inside."""
-    found = []
-    for address in own:
-        at = bisect_right(ranges, (address, 0xFFFFFFFF)) - 1
-        if at >= 0 and address <= ranges[at][1]:
-            found.append((address, 32))
-    return found
-
-
-def _about_public(public: Sequence[Range]) -> list[str]:
-    if not public:
+def _about_public(first: Sequence[IPv4Network]) -> list[str]:
+    if not first:
         return []
-    networks = list(blocks(public))
-    named = ", ".join(str(IPv4Network(block)) for block in networks[:_NAMED])
-    more = f" and {len(networks) - _NAMED} more" if len(networks) > _NAMED else ""
+    named = ", ".join(map(str, first[:_NAMED]))
+    more = " and more" if len(first) > _NAMED else ""
     return [
         f"public networks behind an internal interface are not translated: "
         f"{named}{more}; say [[network]] translate = true or false for them"
     ]
-
-
-def _networks(
-    what: str, ranges: Sequence[Range], room: Room, own: Sequence[int], problems: list[str]
-) -> tuple[IPv4Network, ...]:
-    """The ranges as networks; covering ones if there is no room for all."""
-    exact: list[Block] = list(blocks(ranges))
-    kept = covering(exact, room.internal_networks, own)
-    if len(kept) < len(exact):
-        problems.append(
-            f"{len(exact)} {what}, there is room for {room.internal_networks}: they are collapsed into "
-            f"{len(kept)} networks that cover them"
-        )
-    return tuple(map(IPv4Network, kept))
 
 
 def _elsewhere(routes: Routes, roads: Roads, room: Room, problems: list[str]) -> tuple[IPv4Network, ...]:

@@ -112,6 +112,8 @@ def test_the_guard_stays_behind_the_rules_whoever_is_laid_last(
 def _program_of_ours(path: Path) -> str:
     """The kind of iptables in whose tables our rules lie."""
     lines = [line for line in saved(path) if "nfmasq-in" in line]
+    if not lines:
+        pytest.skip("rules by nft share no chain with those of others")
     return "iptables-legacy" if lines[0].startswith("iptables-legacy") else "iptables"
 
 

@@ -2,13 +2,13 @@
 
 from ipaddress import IPv4Address, IPv4Network
 
-from nfmasq.machine.inside import PRIVATE, Fate, fates
+from nfmasq.machine.inside import PRIVATE, Fate, fates, fates_of_everything
 from nfmasq.machine.ranges import EVERYTHING, range_of
 
 
 def _fate(address: str, wanted: list[tuple[str, bool]]) -> Fate:
     number = int(IPv4Address(address))
-    parts = list(fates([EVERYTHING], [(IPv4Network(network), value) for network, value in wanted]))
+    parts = list(fates([EVERYTHING], fates_of_everything((IPv4Network(n), value) for n, value in wanted)))
     (found,) = [fate for first, last, fate in parts if first <= number <= last]
     return found
 

@@ -259,5 +259,7 @@ def test_a_change_that_touches_nothing_inside_lets_the_surroundings_stand(router
             ("link set lan0 mtu 1400", False),
         ):
             router.ip(command)
-            assert derived.stands(mirror.follow()) is stands, command
-            derived = derive(_wanted(), mirror)
+            after = derived.after(mirror, mirror.follow())
+            assert (after is derived) is stands, command
+            assert after.surroundings == derive(_wanted(), mirror).surroundings
+            derived = after

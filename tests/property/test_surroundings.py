@@ -157,10 +157,8 @@ def test_what_is_inside_and_the_source_are_as_the_kernel_says(
         for change in then:
             try_ip(router, [change])
             seen = mirror.follow()
-            anew = derive(WANTED, mirror)
-            if derived.stands(seen):
-                assert anew.surroundings == derived.surroundings, (change, seen)
-            derived = anew
+            derived = derived.after(mirror, seen)
+            assert derived.surroundings == derive(WANTED, mirror).surroundings, (change, seen)
         with router.call(Mirror) as fresh:
             assert contents(mirror) == contents(fresh)
         _compare(router, derived, destinations)
