@@ -3,12 +3,12 @@
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
 from nfmasq.core.policy import Forward
 from nfmasq.diversion.claims import Claims, Span, claimed_by, merge
-from nfmasq.diversion.covering import all_without, cover
+from nfmasq.diversion.covering import all_without, collapsed, cover
 
 NFQUEUE_HIGHEST = 65535
 
@@ -123,12 +123,12 @@ class DiversionPlan:
     @cached_property
     def merged_addresses(self) -> tuple[IPv4Network, ...]:
         """The external addresses as the fewest networks that hold them and no other address."""
-        return tuple(collapse_addresses(IPv4Network(address) for address in self.addresses))
+        return collapsed(IPv4Network(address) for address in self.addresses)
 
     @cached_property
     def merged_networks(self) -> tuple[IPv4Network, ...]:
         """The translated networks with those inside others left out."""
-        return tuple(collapse_addresses(self.networks))
+        return collapsed(self.networks)
 
     @cached_property
     def merged_untranslated(self) -> tuple[IPv4Network, ...]:
@@ -150,7 +150,7 @@ class DiversionPlan:
         """
         if not self.addresses:
             return ()
-        behind = collapse_addresses((*self.networks, *self.untranslated))
+        behind = (*self.networks, *self.untranslated)
         return all_without(self.exempt, (*behind, *self.merged_addresses))
 
     @cached_property

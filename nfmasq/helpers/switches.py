@@ -38,6 +38,8 @@ class Switch:
 
     def hosts(self, internal: Iterable[IPv4Network]) -> Networks | None:
         """The parts of internal networks in which the helper is enabled; (): in all; None: in no part."""
+        if not self.networks:  # whatever is inside
+            return () if self.everywhere else None
         regions = [(network, self.everywhere) for network in collapse_addresses(internal)]
         for network, enabled in reversed(self.networks):
             regions = [part for region in regions for part in _carved(*region, network, enabled)]
