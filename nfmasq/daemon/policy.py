@@ -18,6 +18,9 @@ from nfmasq.machine.overlap import overlaps
 from nfmasq.machine.surroundings import Surroundings
 from nfmasq.runtime.forwards import Entry, Forwards
 
+LISTED = 16
+"""So many networks or addresses a line of the log names."""
+
 log = logging.getLogger("nfmasq")
 
 
@@ -94,4 +97,5 @@ class FollowedPolicy:
 
 
 def _listed(things: tuple[object, ...]) -> str:
-    return ", ".join(map(str, things)) or "none"
+    more = f" and {len(things) - LISTED} more" if len(things) > LISTED else ""
+    return ", ".join(map(str, things[:LISTED])) + more or "none"

@@ -6,6 +6,9 @@ everybody's rules, and the tables that are still to be looked at. One thread alo
 change something; any thread may read. The guard is installed before the rules and removed after them: if
 either fails, packets are dropped rather than sent with an internal address. `withdraw` ends it for good.
 
+Routes behind the router may change many times a second. Rules that differ by such networks alone are laid
+within a bounded share of a processor: the first ones immediately, the last ones when the changes are over.
+
 Programs are started only for another plan, and when somebody changed rules in a table that ours are in: nft
 and iptables-nft tell the watch which tables, and legacy iptables' tables are compared at each look.
 """
@@ -17,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from nfmasq.daemon.share import Share
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
 from nfmasq.diversion.egress import EgressGuard
 from nfmasq.diversion.guard_drops import GuardDrops
@@ -25,6 +29,9 @@ from nfmasq.machine.watches import EVERYTHING, NOTHING, Touched
 
 RECENT_S = 300
 """How long reinstalled rules count as a problem: another program may flush them again and again."""
+
+LAYING_SHARE = 0.02
+"""The part of a processor that laying takes while networks behind the router change all the time."""
 
 OURS_ALONE = frozenset({"ip nfmasq", f"ip {guard.TABLE}"})
 """The tables that have no rules of others."""
@@ -114,6 +121,7 @@ class Rules:
         self._laid = (self._rules,) if diversion.name == "none" else (self._guard, self._rules)
         self._kept: DiversionPlan | None = None
         self._due = EVERYTHING
+        self._laying = Share(LAYING_SHARE)
         self._changes: RuleChanges | None = None
         self._flushed_at: deque[float] = deque(maxlen=1000)
 
@@ -137,6 +145,7 @@ class Rules:
             self._keep_egress(plan)
             for each in self._laid:
                 each.install(plan)
+            self._kept = plan
         except RULES_FAILED:
             self.withdraw(keep_guard=guarded_before)
             raise
@@ -148,6 +157,22 @@ class Rules:
         """
         touched = self._due | self._touched()
         self.others_touched = touched.goes_beyond(OURS_ALONE)
+        if self._may_wait(plan) and self._kept is not None:
+            plan = self._kept
+        if plan == self._kept:
+            return self._keep(plan, touched)
+        with self._laying.spending():
+            return self._keep(plan, touched)
+
+    def _may_wait(self, plan: DiversionPlan) -> bool:
+        return (
+            self._kept is not None
+            and plan != self._kept
+            and not self._laying.is_left
+            and plan.differs_by_networks_alone(self._kept)
+        )
+
+    def _keep(self, plan: DiversionPlan, touched: Touched) -> dict[str, str]:
         problems, gone = {}, ["egress program"] if self._keep_egress(plan) else []
         counted = plan != self._kept or self._guard.may_be_gone(touched)
         if counted:

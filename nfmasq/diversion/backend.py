@@ -1,7 +1,7 @@
 """The diversion: its plan, and the interface that each back end has."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
@@ -96,6 +96,18 @@ class DiversionPlan:
     def sides(self) -> tuple[str, ...]:
         """The interfaces by which packets for an external address come in to be diverted."""
         return (*self.internal, *self.outside) if self.hairpinning else self.outside
+
+    def differs_by_networks_alone(self, other: "DiversionPlan") -> bool:
+        """Whether nothing but networks behind the router is other, of a plan without exempt destinations.
+
+        The core knows the networks itself, and internal interfaces are diverted whole. So rules of the other
+        plan translate as these do, and let nothing out that these stop by an external interface.
+        """
+        return not self.exempt and all(
+            getattr(self, field.name) == getattr(other, field.name)
+            for field in fields(self)
+            if field.name not in {"networks", "untranslated", "elsewhere"}
+        )
 
     @cached_property
     def addresses(self) -> tuple[IPv4Address, ...]:

@@ -50,13 +50,16 @@ def backend() -> str:
 
 def install(plan: DiversionPlan) -> None:
     """Lay the guard for `plan`, in place of the one before. Raises DiversionUnavailable if that fails."""
+    if _laid.is_laid and _laid.lay(guard_table(plan)).good:
+        return
+    _state.clear()
+    _laid.forget()
     by_nft = backend() == "nftables"
-    if not by_nft:
-        _laid.forget()
     laid = _laid.lay(guard_table(plan)) if by_nft else _install_by_iptables(plan)
     if not laid.good:
         raise DiversionUnavailable(f"the guard could not be laid: {laid.complaint}")
-    _state["installed"] = _listing()
+    if not by_nft:
+        _state["installed"] = _listing()
 
 
 def _install_by_iptables(plan: DiversionPlan) -> Outcome:
@@ -85,9 +88,9 @@ def _restore(plan: DiversionPlan, *, quotes: bool) -> Outcome:
 
 def stands_in() -> frozenset[str]:
     """The tables of the kernel that the guard is in, as this process laid it; else that it may be in."""
-    if "installed" not in _state:
-        return _BY_NFT | _BY_IPTABLES
-    return _BY_NFT if _laid.is_laid else _BY_IPTABLES
+    if _laid.is_laid:
+        return _BY_NFT
+    return _BY_IPTABLES if "installed" in _state else _BY_NFT | _BY_IPTABLES
 
 
 def dropped() -> dict[str, int]:
@@ -115,6 +118,8 @@ def remove() -> None:
 
 def present() -> bool:
     """Is the guard there, and unchanged if this process laid it?"""
+    if _laid.is_laid:
+        return _laid.present()
     now = _listing()
     return bool(now) and now == _state.get("installed", now)
 

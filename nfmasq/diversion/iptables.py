@@ -6,8 +6,9 @@ and a rule that others append is a change: our jumps move behind it. An ACCEPT o
 chain may stay behind our jumps, where it changes nothing. Limit: what an ACCEPT of others takes before our
 jumps is not diverted.
 
-What is stored: our lines of `iptables-save` as they were right after we installed them. Only install() and
-remove() write them; present() compares. Both kinds of iptables (over nf_tables, and legacy) are served.
+What is stored: our lines of `iptables-save` as they were right after we installed them, and the rules they
+were made of. Only install() and remove() write them; present() compares. Both kinds of iptables (over
+nf_tables, and legacy) are served.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -121,6 +122,7 @@ class IptablesDiversion:
 
     def __init__(self) -> None:
         self._installed: list[str] | None = None
+        self._made_of: list[list[str]] = []
 
     @staticmethod
     def refusal() -> str:
@@ -148,19 +150,28 @@ class IptablesDiversion:
         )
 
     def install(self, plan: DiversionPlan) -> None:
-        """Lay the rules, a transaction a table, inbound first: what is not diverted yet the guard drops."""
+        """Lay the rules, a transaction a table, inbound first: what is not diverted yet the guard drops.
+
+        Of many networks the rules hold few. So another plan may have the same rules, which stay.
+        """
+        wanted = [_changed_lines(plan, table) for table in CHAINS]
+        if wanted == self._made_of and self.present():
+            return
+        self._made_of = []
         for table in CHAINS:
             laid = restore(table, _changes(plan, table, rules(table)))
             if not laid.good:
                 raise DiversionUnavailable(f"iptables did not take the rules for {table}: {laid.complaint}")
         there = _ours()
-        whole = sum(len(_changed_lines(plan, table)) for table in CHAINS)
+        whole = sum(map(len, wanted))
         # Flushed between laying and reading: nothing counts as installed, and the next look lays it.
         self._installed = there if len(there) == whole else None
+        self._made_of = wanted
 
     def remove(self) -> None:
         """Take our chains and jumps out, outbound first: what is then not diverted the guard drops."""
         self._installed = None
+        self._made_of = []
         for table, chains in reversed(CHAINS.items()):
             erase(table, chains)
 

@@ -3,7 +3,8 @@
 import pytest
 from support.supervisors import rules
 
-from nfmasq.daemon.others import LONGEST_PAUSE_S, SHARE, FollowedOthers, processor_seconds
+from nfmasq.daemon.others import SHARE, FollowedOthers
+from nfmasq.daemon.share import LONGEST_PAUSE_S, Share
 from nfmasq.diversion import DiversionPlan, External
 from nfmasq.lab.namespace import Namespace
 
@@ -39,7 +40,7 @@ class Follower:
     """Follows the rules of others on the router, by that clock."""
 
     def __init__(self, router: Namespace, clock: Clock) -> None:
-        self.others = FollowedOthers(clock, clock.spent)
+        self.others = FollowedOthers(Share(SHARE, clock, clock.spent))
         self._router = router
 
     def __call__(self, *, touched: bool, external: str = "wan0") -> bool:
@@ -114,9 +115,3 @@ def test_a_look_that_fails_is_due_again_and_leaves_the_answers(
     clock.now += PAUSE
     assert follow(touched=False)
     assert not follow.others.leads
-
-
-def test_what_programs_cost_is_counted_when_they_have_ended(router: Namespace) -> None:
-    before = processor_seconds()
-    rules(router)
-    assert processor_seconds() > before

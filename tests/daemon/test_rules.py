@@ -1,8 +1,12 @@
 """The rules and the guard: installed, refused, withdrawn."""
 
-import pytest
-from support.supervisors import Recording, Refusing, configured, rules, supervisor
+from ipaddress import IPv4Network
 
+import pytest
+from support.behind import filled
+from support.supervisors import Recording, Refusing, configured, rules, supervised, supervisor
+
+from nfmasq.daemon.share import Share
 from nfmasq.diversion import DiversionUnavailable, guard, probe
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
@@ -73,6 +77,106 @@ def test_a_route_that_comes_leaves_the_guards_chain_where_it_is(router: Namespac
     assert made.situation().rules_reinstalled == 0
     router.call(made.withdraw, False)
     router.ip("route del 10.9.0.0/16 dev lan0")
+
+
+def test_routes_that_come_and_go_are_laid_in_a_share_and_the_last_ones_in_the_end(router: Namespace) -> None:
+    recording = Recording()
+    made = supervisor(router, recording)
+    clock = _Clock()
+    made.rules._laying = Share(0.1, lambda: clock.now, clock.spent)
+    router.call(made.begin)
+    router.call(made.reconcile)
+    for number in range(10):
+        router.ip(f"route add 10.{number}.0.0/16 dev lan0")
+        router.call(made.reconcile)
+    assert len(recording.plans) == 2
+    assert IPv4Network("10.0.0.0/16") in recording.plans[-1].networks
+    assert IPv4Network("10.9.0.0/16") not in recording.plans[-1].networks
+    assert made.situation().problems == ()
+    clock.now += 100
+    router.call(made.reconcile)
+    assert len(recording.plans) == 3
+    assert IPv4Network("10.8.0.0/15") in recording.plans[-1].networks
+    router.call(made.withdraw, False)
+
+
+@pytest.mark.parametrize(
+    "change", ["address add 203.0.113.77/24 dev wan0", "link set wan0 name wan7", "address flush dev wan0"]
+)
+def test_whatever_else_changes_is_laid_immediately(router: Namespace, change: str) -> None:
+    recording = Recording()
+    made = supervisor(router, recording)
+    made.rules._laying = Share(0.1, lambda: 0.0, _Clock().spent)
+    router.call(made.begin)
+    router.ip("route add 10.1.0.0/16 dev lan0")
+    router.call(made.reconcile)
+    before = len(recording.plans)
+    router.ip(change)
+    router.call(made.reconcile)
+    assert len(recording.plans) == before + 1
+    router.call(made.withdraw, False)
+
+
+def test_where_destinations_are_exempt_a_network_is_laid_immediately(router: Namespace) -> None:
+    recording = Recording()
+    made = supervised(filled(), recording, configured(**{"except": ["198.51.100.0/24"]}))
+    made.rules._laying = Share(0.1, lambda: 0.0, _Clock().spent)
+    router.call(made.begin)
+    for number in range(3):
+        router.ip(f"route add 10.{number}.0.0/16 dev lan0")
+        router.call(made.reconcile)
+    assert len(recording.plans) == 4
+    router.call(made.withdraw, False)
+
+
+def test_rules_that_are_gone_are_reinstalled_though_networks_wait(router: Namespace) -> None:
+    made = supervisor(router)
+    made.rules._laying = Share(0.1, lambda: 0.0, _Clock().spent)
+    router.call(made.begin)
+    for number in range(3):
+        router.ip(f"route add 10.{number}.0.0/16 dev lan0")
+        router.call(made.reconcile)
+    router.run("nft", "flush", "ruleset")
+    router.call(made.reconcile)
+    assert "nfmasq_guard" in rules(router)
+    assert made.situation().rules_in_place
+    assert made.situation().rules_reinstalled == 1
+    router.call(made.withdraw, False)
+
+
+def test_rules_of_others_in_other_tables_start_no_look_at_ours(router: Namespace) -> None:
+    looks = []
+
+    class Looking(Recording):
+        stands_in = frozenset({"ip raw"})
+
+        def present(self) -> bool:
+            looks.append(True)
+            return True
+
+    made = supervisor(router, Looking())
+    router.call(made.begin)
+    router.call(made.reconcile)
+    looks.clear()
+    router.run("iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "docker0", "-j", "RETURN")
+    router.call(made.reconcile)
+    assert not looks
+    router.run("iptables", "-t", "raw", "-A", "PREROUTING", "-i", "docker0", "-j", "RETURN")
+    router.call(made.reconcile)
+    assert looks
+    router.call(made.withdraw, False)
+
+
+class _Clock:
+    """Stands until it is moved; whatever was done cost a second of a processor."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._seconds = 0.0
+
+    def spent(self) -> float:
+        self._seconds += 1
+        return self._seconds
 
 
 def _guards_chain(router: Namespace) -> str:
