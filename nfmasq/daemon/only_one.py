@@ -6,7 +6,8 @@ first is a lock: one process alone can have its name. The second bears the confi
 for the daemon that is refused. `close` ends both.
 
 Any local user may take an abstract name. A lock of a user who is neither root nor ours is no daemon's: the
-next name is taken in its place.
+next name is taken in its place. The kernel tells whose a name is, by unix_diag; a kernel without it, by a
+connection. There a name that takes no connection is a daemon's, as nothing tells.
 """
 
 import contextlib
@@ -15,8 +16,11 @@ import os
 import socket
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
-LOCKS = tuple(f"\0nfmasq.lock{number or ''}" for number in range(8))
+from nfmasq.machine.unix_sockets import owners
+
+LOCKS = tuple(f"\0nfmasq.lock{number or ''}" for number in range(64))
 CONFIG_OF = "nfmasq.config "
 _UNIX_SOCKETS = Path("/proc/thread-self/net/unix")
 _LONGEST_NAME = 107
@@ -29,6 +33,13 @@ class AnotherHere(Exception):
     """A daemon runs in this network namespace. The text names its process and its configuration."""
 
 
+class Holder(NamedTuple):
+    """Who has a name. pid: 0: it is not to be seen from here."""
+
+    uid: int
+    pid: int
+
+
 class OnlyOne:
     """The claim of one daemon to its network namespace.
 
@@ -38,10 +49,11 @@ class OnlyOne:
     def __init__(self, config_path: Path) -> None:
         self._sockets: list[socket.socket] = []
         try:
+            holders = _holders()
             for name in LOCKS:
-                self._take_or_pass(name)
+                self._take_or_pass(name, holders.get(name))
             if not self._sockets:
-                raise OSError(errno.EADDRINUSE, "other users took all names of nfmasq's lock")
+                raise OSError(errno.EADDRINUSE, _about_strangers(holders))
             self._tell(config_path)
         except BaseException:
             self.close()
@@ -61,11 +73,10 @@ class OnlyOne:
         for each in self._sockets:
             each.close()
 
-    def _take_or_pass(self, name: str) -> None:
+    def _take_or_pass(self, name: str, holder: Holder | None) -> None:
         """Take the name unless another is taken already; pass one of a stranger."""
-        holder = _holder(name)
-        if holder is not None and holder[1] in {0, os.geteuid()}:
-            raise AnotherHere(_about(holder[0]))
+        if holder is not None and holder.uid in {0, os.geteuid()}:
+            raise AnotherHere(_about(holder.pid))
         if holder is not None or self._sockets:
             return
         lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -88,8 +99,33 @@ class OnlyOne:
             told.bind(name[:_LONGEST_NAME])
 
 
-def _holder(name: str) -> tuple[int, int] | None:
-    """Process and user of the socket with this name; the process is 0 where it cannot be seen from here."""
+def _holders() -> dict[str, Holder]:
+    """Who has which of the names."""
+    try:
+        known = owners(LOCKS)
+    except OSError:  # a kernel without unix_diag
+        known = None
+    if known is not None:
+        processes = _processes_of({owner.inode for owner in known.values()})
+        return {name: Holder(owner.uid, processes.get(owner.inode, 0)) for name, owner in known.items()}
+    asked = {name: _asked(name) for name in LOCKS}
+    return {name: holder for name, holder in asked.items() if holder is not None}
+
+
+def _processes_of(inodes: set[int]) -> dict[int, int]:
+    """The process that has each of these sockets, where it can be seen from here."""
+    wanted = {f"socket:[{inode}]": inode for inode in inodes}
+    found: dict[int, int] = {}
+    for link in Path("/proc").glob("[0-9]*/fd/*") if wanted else ():
+        with contextlib.suppress(OSError):
+            inode = wanted.get(os.readlink(link))
+            if inode is not None:
+                found[inode] = int(link.parts[2])
+    return found
+
+
+def _asked(name: str) -> Holder | None:
+    """Who has this name, by a connection to it."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_PROBE_S)
         try:
@@ -98,8 +134,18 @@ def _holder(name: str) -> tuple[int, int] | None:
         except (ConnectionRefusedError, FileNotFoundError):
             return None
         except (TimeoutError, BlockingIOError):  # its queue is full: somebody holds it
-            return 0, 0
-    return pid, uid
+            return Holder(0, 0)
+    return Holder(uid, pid)
+
+
+def _about_strangers(holders: dict[str, Holder]) -> str:
+    users = sorted({holder.uid for holder in holders.values()})
+    processes = sorted({holder.pid for holder in holders.values()} - {0})
+    named = f", pid {', '.join(map(str, processes))}" if processes else ""
+    return (
+        f"user {', '.join(map(str, users))} took all names of nfmasq's lock{named}; end that process, or run "
+        "nfmasq in a network namespace of its own"
+    )
 
 
 def _about(pid: int) -> str:

@@ -114,6 +114,7 @@ class Rules:
         self.withdrawn = False
         self.others_touched = False
         self.warning = ""
+        self.drops_warning = ""
         self.drops = GuardDrops()
         self._egress = EgressGuard()
         self._guard = Laid("guard", guard, guard.stands_in)
@@ -199,11 +200,15 @@ class Rules:
         """Read what the guard has dropped; takes a few milliseconds, for a program that lists its rules."""
         if self._guard not in self._laid:
             return
+        warning = ""
         try:
             self.drops.take("rules", guard.dropped())
             self.drops.take("program", self._egress.dropped())
         except (*RULES_FAILED, ValueError) as error:  # the counts of before stay: laying goes on
-            log.warning("what the guard dropped cannot be read: %s", error)
+            warning = f"what the guard dropped cannot be read: {error}"
+            if warning != self.drops_warning:
+                log.warning("%s", warning)
+        self.drops_warning = warning
 
     def _keep_egress(self, plan: DiversionPlan) -> bool:
         """Keep the egress program; return whether it was gone. Without it there is a warning, no problem."""

@@ -1,10 +1,12 @@
 """A running daemon: its parts, its situation and its reload.
 
-What is stored: the parts, and whether the last reload was good. The control API, the metrics and the page
+What is stored: the parts, whether the last reload was good, and a reading of the guard's drops that goes on.
+The control API, the metrics and the page
 read it in the event loop's thread. The hand, a thread of its own, makes all changes of policy and rules.
 `close` ends the hand.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -25,6 +27,11 @@ from nfmasq.daemon.refuse import Refuser
 from nfmasq.daemon.reload import adopt
 from nfmasq.daemon.reserve import Reserver
 from nfmasq.daemon.supervise import Supervisor
+
+DROPS_PATIENCE_S = 0.25
+"""How long an answer waits for a new reading of the guard's drops."""
+DROPS_OLD_S = 60.0
+"""A reading that takes longer is worth a warning: the drops shown are of before."""
 
 log = logging.getLogger("nfmasq")
 
@@ -57,6 +64,8 @@ class Daemon:
         self._heartbeat = Heartbeat(workers)
         self._reload_successful = True
         self._reload_problem = ""
+        self._reading: asyncio.Task[None] | None = None
+        self._reading_since = 0.0
 
     @property
     def uptime_s(self) -> int:
@@ -71,6 +80,8 @@ class Daemon:
             warnings.append(f"the state file at the start: {self.table.warning}")
         if not self._reload_successful and not self._reload_problem:
             warnings.append("the last reload was refused; the configuration before it is in force")
+        if self._reading is not None and time.monotonic() - self._reading_since > DROPS_OLD_S:
+            warnings.append("what the guard dropped cannot be read now: the counts shown are of before")
         own = (*self.looks.problems(), *([self._reload_problem] if self._reload_problem else []))
         return replace(
             seen,
@@ -132,8 +143,22 @@ class Daemon:
         return outcome
 
     async def count_guard_drops(self) -> None:
-        """Read what the guard has dropped, for the next situation."""
-        await self._hand.do(self._supervisor.rules.count_drops)
+        """Read what the guard has dropped, for the next situation, if that takes no longer than a moment.
+
+        The hand may be busy, and a program of the system may be slow or stuck. So the reading goes on for a
+        later question, and this one gets the counts of before. There is one reading at a time.
+        """
+        if self._reading is None:
+            self._reading_since = time.monotonic()
+            self._reading = asyncio.get_running_loop().create_task(self._read_drops())
+        await asyncio.wait([self._reading], timeout=DROPS_PATIENCE_S)
+
+    async def _read_drops(self) -> None:
+        try:
+            with self.looks.at("the reading of the guard's drops"):
+                await self._hand.do(self._supervisor.rules.count_drops)
+        finally:
+            self._reading = None
 
     def beat(self) -> bool:
         """Look once whether workers and helpers still run; True when every worker does.

@@ -120,7 +120,11 @@ class Supervisor:
             rules_reinstalled=self.rules.reinstalled,
             address_changes=self.policy.address_changes,
             problems=(*problems.values(), *self.rules.flushed()),
-            warnings=(*self.forwards.warnings, *self.policy.warnings, *filter(None, [self.rules.warning])),
+            warnings=(
+                *self.forwards.warnings,
+                *self.policy.warnings,
+                *filter(None, [self.rules.warning, self.rules.drops_warning]),
+            ),
             guard_drops=self.rules.drops.totals(),
         )
 

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 from support.daemons import daemon, prepared, router
 
+from nfmasq.daemon.only_one import LOCKS
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.waiting import wait_until
@@ -257,18 +258,54 @@ def test_a_stopped_first_daemon_still_keeps_its_place_and_a_killed_one_does_not(
     assert daemon.api("/v1/status")["state"] == "ok"
 
 
-def test_another_users_lock_keeps_no_daemon_away(prepared: DaemonUnderLab, router: Namespace) -> None:
+WAYS_TO_TAKE = {
+    "it listens": "s = socket.socket(socket.AF_UNIX); s.bind(name); s.listen(9)",
+    "it does not listen": "s = socket.socket(socket.AF_UNIX); s.bind(name)",
+    "it takes datagrams": "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(name)",
+    "its queue is full": (
+        "s = socket.socket(socket.AF_UNIX); s.bind(name); s.listen(0); "
+        "c = [socket.socket(socket.AF_UNIX) for _ in range(4)]; [x.setblocking(False) for x in c]; "
+        "[x.connect_ex(name) for x in c]"
+    ),
+}
+
+
+@contextmanager
+def stranger_has(router: Namespace, way: str, most: int) -> Iterator["subprocess.Popen[str]"]:
+    """Another user has so many of the lock's names."""
+    program = (
+        "import socket, time\nkept = []\n"
+        f"for name in {LOCKS[:most]!r}:\n    {WAYS_TO_TAKE[way]}; kept.append(locals().copy())\n"
+        "print('taken', flush=True); time.sleep(60)"
+    )
     stranger = router.popen(
-        "setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-Sc",
-        "import socket, time; s = socket.socket(socket.AF_UNIX); s.bind('\\0nfmasq.lock'); s.listen(9); "
-        "print('taken', flush=True); time.sleep(60)",
-        stdout=subprocess.PIPE,
-    )  # fmt: skip
+        "setpriv", "--reuid=65534", "--clear-groups", sys.executable, "-Sc", program, stdout=subprocess.PIPE
+    )
     try:
         assert stranger.stdout is not None
         assert stranger.stdout.readline().strip() == "taken"
-        prepared.start()
-        assert second(prepared, router).returncode == 1
+        yield stranger
     finally:
         stranger.kill()
         stranger.communicate()
+
+
+@pytest.mark.parametrize("way", WAYS_TO_TAKE)
+def test_another_users_lock_keeps_no_daemon_away(
+    prepared: DaemonUnderLab, router: Namespace, way: str
+) -> None:
+    with stranger_has(router, way, 3):
+        prepared.start()
+        assert second(prepared, router).returncode == 1
+        shutil.rmtree(prepared.config_path.with_name("second"))
+        prepared.stop()
+
+
+def test_a_user_who_took_every_name_is_named_with_the_process(
+    prepared: DaemonUnderLab, router: Namespace
+) -> None:
+    with stranger_has(router, "its queue is full", len(LOCKS)) as stranger:
+        ended = second(prepared, router)
+        assert ended.returncode == 1
+        (line,) = ended.stderr.splitlines()
+        assert f"user 65534 took all names of nfmasq's lock, pid {stranger.pid}; end that process" in line

@@ -36,7 +36,6 @@ WITHOUT_TEST = {
     "daemon/looks.py": "tests/daemon/test_service.py",
     "daemon/only_one.py": "tests/hardening/test_listeners.py",
     "daemon/reload.py": "tests/daemon/test_life.py",
-    "daemon/running.py": "tests/daemon/test_life.py",
     "daemon/serve.py": "tests/daemon/test_service.py",
     "daemon/standstill.py": "tests/netns/test_helpers_that_hang.py",
     "diversion/backend.py": "tests/diversion/test_install.py",
