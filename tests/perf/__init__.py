@@ -20,6 +20,6 @@ More ways to treat packets are measured here:
 
 And more is measured: many flows (`nfmasq.bench.datagrams`), `overload`, other hosts' datagrams during a flood
 (`flooded`), `memory` and the `table` alone, `instructions`, `helpers` and the delay they cause
-(`neighbours`). Each module says what exactly it counts. `page` writes the report from one run's outcome and
-nothing else.
+(`neighbours`), what it costs to follow the surroundings (`looking`). Each module says what exactly it counts.
+`page` writes the report from one run's outcome and nothing else.
 """

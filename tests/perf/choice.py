@@ -17,17 +17,22 @@ from perf.whole import Wanted
 PLACE = Path(__file__).parents[2] / "docs/performance.md"
 """Where a report goes."""
 
-MEMORY, INSTRUCTIONS, HELPERS = "memory", "instructions", "helpers"
+MEMORY, INSTRUCTIONS, HELPERS, LOOKING = "memory", "instructions", "helpers", "looking"
 
-_TAKEN = {MEMORY, INSTRUCTIONS, HELPERS, *(measure.name for measure in MEASURES)}
+_TAKEN = {MEMORY, INSTRUCTIONS, HELPERS, LOOKING, *(measure.name for measure in MEASURES)}
 _WAYS = {variant.name for variant in VARIANTS}
-_EXTRA = {*(measure.name for measure in EXTRA_MEASURES), *(variant.name for variant in EXTRA_VARIANTS)}
+_EXTRA = {
+    LOOKING,
+    *(measure.name for measure in EXTRA_MEASURES),
+    *(variant.name for variant in EXTRA_VARIANTS),
+}
 
 NAMES = [
     *(measure.name for measure in MEASURES),
     MEMORY,
     INSTRUCTIONS,
     HELPERS,
+    LOOKING,
     *(variant.name for variant in VARIANTS),
 ]
 """All that can be asked for by its name, in the order in which it is shown."""
@@ -73,6 +78,7 @@ def choose(choice: Choice, workers: int, *, with_scapy: bool) -> tuple[Plan, Wan
         instructions=choice.core or choice.wants(INSTRUCTIONS),
         helper=choice.core or choice.wants(HELPERS),
         neighbours=several if choice.wants(HELPERS) and not choice.core else 0,
+        looking=not choice.core and choice.wants(LOOKING),
     )
     if choice.core:
         return Plan((), (), rounds, seconds, workers, choice.senders), wanted

@@ -42,6 +42,11 @@ TITLES = {
 }
 """The states, in the order in which they are measured, for people."""
 
+ABOUT = """\
+The part of a processor that the daemon uses, programs it starts included, beside {:,} routes. Five times a
+second one thing changes, or nothing does. The time is until a server sees a client as the router's new
+address."""
+
 Change = Callable[[Namespace, bool], object]
 
 
@@ -164,6 +169,13 @@ def _addresses(topology: Topology, many: int) -> Iterator[float]:
         now = then
 
 
-def typical(found: Looking) -> float:
-    """The median of the times until a new address was in force."""
-    return median(found.address_s)
+def rows(found: Looking) -> Iterator[list[str]]:
+    """A row for each state, and one for the address."""
+    yield ["", "of a processor"]
+    for state, share in found.shares.items():
+        yield [TITLES[state], f"{share:.1%}"]
+    if found.address_s:
+        yield [
+            "another address in force, while inside routes change",
+            f"{median(found.address_s) * 1e3:.0f} ms",
+        ]

@@ -6,6 +6,7 @@ from nfmasq.bench.results import Results
 from nfmasq.bench.rounds import Plan
 from perf.helpers import HelperCost
 from perf.instructions import Counts
+from perf.looking import Looking
 from perf.memory import Memory, TableCost
 from perf.neighbours import Neighbours
 
@@ -25,6 +26,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
     helper: HelperCost | None = None
     neighbours: Neighbours | None = None
+    looking: Looking | None = None
 
     def with_counts(self, counts: Counts) -> "Outcome":
         """The same, and these instructions."""

@@ -7,7 +7,7 @@ from nfmasq.bench.reading import digits
 from nfmasq.bench.report import machine
 from nfmasq.bench.variants import NFMASQ
 from nfmasq.core.queue_socket import QUEUES_EACH
-from perf import helped, instructions
+from perf import helped, instructions, looking
 from perf.comparison import Comparison
 from perf.filling import SESSIONS
 from perf.markdown import Plots, table
@@ -45,6 +45,7 @@ def _page(outcome: Outcome, plots: Plots) -> Iterator[str]:
     yield from _core(outcome, plots)
     yield from _instructions(outcome)
     yield from _helpers(outcome)
+    yield from _looking(outcome)
     notes = [*outcome.results.notes(), *outcome.notes]
     if notes:
         yield from ("## Notes", "", *(f"- {note}" for note in notes), "")
@@ -178,3 +179,10 @@ def _helpers(outcome: Outcome) -> Iterator[str]:
         yield from ("## Delay by helpers", "", helped.DELAY, "")
         yield from table(list(helped.delays(neighbours)))
         yield from (helped.work(neighbours), "")
+
+
+def _looking(outcome: Outcome) -> Iterator[str]:
+    found = outcome.looking
+    if found is not None:
+        yield from ("## Following the surroundings", "", looking.ABOUT.format(found.routes), "")
+        yield from table(list(looking.rows(found)))

@@ -22,5 +22,6 @@ def as_json(outcome: Outcome) -> dict[str, object]:
             "cost": asdict(outcome.helper) if outcome.helper else None,
             "neighbours": as_data(outcome.neighbours) if outcome.neighbours else None,
         },
+        "looking": asdict(outcome.looking) if outcome.looking else None,
         "notes": [*results.notes(), *outcome.notes],
     }

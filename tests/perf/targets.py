@@ -1,6 +1,7 @@
 """What nfmasq must reach in all that a report holds, and whether it does."""
 
 from collections.abc import Iterator
+from statistics import median
 
 from nfmasq.bench import datagrams, pingpong
 from nfmasq.bench.targets import TARGETS as ESSENTIAL
@@ -9,6 +10,8 @@ from nfmasq.bench.targets import judge as judge_results
 from nfmasq.bench.variants import FLOOR, NFMASQ, Variant
 from perf import flooded, overload
 from perf.helpers import CONNECTIONS, LINES, HelperCost
+from perf.looking import IDLE, IDLE_INSIDE, Looking
+from perf.looking import TITLES as LOOKING
 from perf.measures import ALL
 from perf.memory import SESSIONS, Memory
 from perf.neighbours import COMPUTING, HELPERS_WORK, TITLES, Neighbours
@@ -38,6 +41,10 @@ MOST_SESSION_BYTES = 200
 LONGEST_RESTART_S = 1
 MOST_LINE_US = 50
 MOST_CONTROL_MB = 100
+MOST_IDLE_SHARE = 0.005
+MOST_SHARE = 0.05
+"""Of a processor: while nothing changes, and at five changes a second."""
+LONGEST_ADDRESS_S = 0.2
 MOST_DELAY = 1.1
 """A round trip's median while a helper works, beside one while it does not: no more than chance makes."""
 
@@ -50,6 +57,8 @@ def judge(outcome: Outcome) -> Iterator[Judgement]:
         yield from _of_helpers(outcome.helper)
     if outcome.neighbours is not None:
         yield from _of_neighbours(outcome.neighbours)
+    if outcome.looking is not None:
+        yield from _of_looking(outcome.looking)
 
 
 def _of_memory(memory: Memory) -> Iterator[Judgement]:
@@ -78,3 +87,12 @@ def _of_neighbours(found: Neighbours) -> Iterator[Judgement]:
             title = f"round trip beside {TITLES[state]} / none"
             name = f"helper-delay-{state}"
             yield Judgement(name, title, None, ratio.value, MOST_DELAY, ratio=ratio)
+
+
+def _of_looking(found: Looking) -> Iterator[Judgement]:
+    for state, share in found.shares.items():
+        most = MOST_IDLE_SHARE if state in {IDLE, IDLE_INSIDE} else MOST_SHARE
+        yield Judgement(f"looking-{state}", f"of a processor: {LOOKING[state]}", None, share, most)
+    if found.address_s:
+        title = "another address in force, s"
+        yield Judgement("looking-address", title, None, median(found.address_s), LONGEST_ADDRESS_S)

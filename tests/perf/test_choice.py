@@ -6,7 +6,7 @@ import pytest
 
 from nfmasq.bench.measures import MEASURES
 from nfmasq.bench.variants import NFMASQ, SCAPY, VARIANTS
-from perf.choice import HELPERS, INSTRUCTIONS, MEMORY, QUICK_SIZES, SIZES, Choice, choose
+from perf.choice import HELPERS, INSTRUCTIONS, LOOKING, MEMORY, QUICK_SIZES, SIZES, Choice, choose
 from perf.measures import EXTRA as EXTRA_MEASURES
 from perf.neighbours import ROUNDS
 from perf.variants import EXTRA
@@ -27,6 +27,7 @@ def test_a_report_is_of_everything() -> None:
     assert set(plan.variants) == {*VARIANTS, *EXTRA}
     assert set(plan.measures) == {*MEASURES, *EXTRA_MEASURES}
     assert wanted.tables == SIZES
+    assert wanted.looking
 
 
 def test_the_short_form_is_short() -> None:
@@ -60,6 +61,7 @@ def test_the_core_needs_no_network() -> None:
     [
         (MEMORY, Wanted((1_000_000,), daemon=True)),
         (INSTRUCTIONS, Wanted(instructions=True)),
+        (LOOKING, Wanted(looking=True)),
         (HELPERS, Wanted(helper=True, neighbours=ROUNDS)),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nfmasq.bench.reading import digits
 from nfmasq.bench.tables import columns, figures, notes, targets
-from perf import helped
+from perf import helped, looking
 from perf.instructions import TITLES
 from perf.memory import Memory, TableCost
 from perf.outcome import Outcome
@@ -17,6 +17,9 @@ def as_text(outcome: Outcome) -> Iterator[str]:
     yield from figures(outcome.plan, outcome.results)
     yield from _memory(outcome.memory)
     yield from _helpers(outcome)
+    if outcome.looking is not None:
+        yield from columns(list(looking.rows(outcome.looking)))
+        yield ""
     yield from targets(list(judge(outcome)))
     yield from _instructions(outcome)
     yield from notes([*outcome.results.notes(), *outcome.notes])

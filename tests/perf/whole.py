@@ -7,6 +7,7 @@ from nfmasq.bench.reading import BenchError
 from nfmasq.bench.rounds import Plan, run
 from perf import instructions, overload
 from perf.helpers import HelperCost, helper_cost
+from perf.looking import looking
 from perf.memory import Memory, TableCost, idle, table_cost
 from perf.neighbours import neighbours
 from perf.outcome import Outcome
@@ -18,13 +19,15 @@ Progress = Callable[[str], None]
 class Wanted:
     """What is measured besides the rounds. tables: of so many sessions each, the largest for the memory;
     daemon: what an idle one holds; instructions: those of a packet; helper: what a line of FTP costs;
-    neighbours: so many rounds of what a busy helper makes of other sessions' delay."""
+    neighbours: so many rounds of what a busy helper makes of other sessions' delay; looking: what it costs to
+    follow the surroundings."""
 
     tables: tuple[int, ...] = ()
     daemon: bool = False
     instructions: bool = False
     helper: bool = False
     neighbours: int = 0
+    looking: bool = False
 
 
 def take(plan: Plan, wanted: Wanted, progress: Progress) -> Outcome:
@@ -46,6 +49,7 @@ def take(plan: Plan, wanted: Wanted, progress: Progress) -> Outcome:
         notes=tuple(overload.notes(results)),
         helper=_helper(progress) if wanted.helper else None,
         neighbours=neighbours(wanted.neighbours, progress) if wanted.neighbours else None,
+        looking=looking(progress) if wanted.looking else None,
     )
     return _counted(outcome, progress) if wanted.instructions else outcome
 
