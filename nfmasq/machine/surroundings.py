@@ -88,15 +88,15 @@ def derive(wanted: Wanted, seen: Seen, room: Room = Room()) -> Derived:  # noqa:
 def _surroundings(edge: Edge, sides: Sides, room: Room) -> Surroundings:
     early, late = edge.problems
     translated, untranslated = (side.networks(edge.own) for side in (sides.translated, sides.untranslated))
-    crowded = (
-        f"there is room for {room.internal_networks} {what}, and there are more: they are collapsed into "
-        "networks that cover them"
-        for what, side in (
-            ("internal networks", sides.translated),
-            ("inside networks that are not translated", sides.untranslated),
-        )
-        if side.is_crowded
-    )
+    crowded = [
+        *(["internal networks"] if sides.translated.is_crowded else []),
+        *(["inside networks that are not translated"] if sides.untranslated.is_crowded else []),
+    ]
+    problems = [
+        f"too many {what}, there is room for {room.internal_networks}: they are collapsed into networks that "
+        "cover them"
+        for what in crowded
+    ]
     contested = (*islice(sides.contested, room.internal_networks), *sides.own_inside)
     return Surroundings(
         edge.outsides,
@@ -104,7 +104,7 @@ def _surroundings(edge: Edge, sides: Sides, room: Room) -> Surroundings:
         untranslated,
         edge.elsewhere,
         tuple(map(IPv4Network, contested)),
-        (*early, *crowded, *late),
+        (*early, *problems, *late),
         (*_about_public(sides.public.first(_NAMED + 1)), *edge.warnings),
     )
 

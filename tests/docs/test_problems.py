@@ -15,6 +15,7 @@ SPEAKING = {"problems", "flushed", "foreign_problems"}
 WHERE = [
     *sorted((ROOT / "nfmasq" / "daemon").glob("*.py")),
     ROOT / "nfmasq" / "runtime" / "helpers.py",
+    ROOT / "nfmasq" / "machine" / "edge.py",
     ROOT / "nfmasq" / "machine" / "surroundings.py",
     ROOT / "nfmasq" / "machine" / "uplinks.py",
     ROOT / "nfmasq" / "diversion" / "foreign.py",
