@@ -4,6 +4,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network
@@ -12,6 +13,7 @@ from pathlib import Path as FilePath
 import pytest
 from support.path import CLIENT, EXTERNAL, PORT, SERVER, Path
 from support.paths import outside
+from support.situations import rename
 from support.wire import Wire
 
 from diversion.test_exempt import _is_the_end, _spoof
@@ -129,7 +131,7 @@ def test_a_socket_of_the_router_may_reset_and_refuse(path: Path, guard: EgressGu
 
 def test_under_another_name_the_interface_stays_guarded(path: Path, guard: EgressGuard) -> None:
     names = {name for _, name in path.router.call(socket.if_nameindex)}
-    path.router.ip("link set wan0 name other0")
+    rename(path.router, "wan0", "other0")
     assert names - {name for _, name in path.router.call(socket.if_nameindex)} == {"wan0"}
     udp(path.client, SERVER, PORT)
     assert eventually(lambda: _dropped(guard) == {"external": 1})
@@ -216,7 +218,7 @@ def test_without_the_capability_it_says_so() -> None:
     code = "from nfmasq.diversion.egress import unavailable; print(unavailable())"
     said = subprocess.run(
         ["setpriv", "--bounding-set", "-bpf,-sys_admin", "--inh-caps", "-bpf,-sys_admin", "--reuid", "65534",
-         "--clear-groups", shutil.which("python") or "python3", "-c", code],
+         "--clear-groups", sys.executable, "-c", code],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "Operation not permitted" in said.stdout

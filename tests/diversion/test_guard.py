@@ -18,7 +18,7 @@ from support.wire import UDP, Seen, Wire, with_source
 import nfmasq
 from diversion.rules import listed, saved
 from diversion.traffic import ICMP, OWN_PORT, TIME_EXCEEDED, UNREACHABLE, udp
-from nfmasq.diversion import DiversionPlan, DiversionUnavailable, guard
+from nfmasq.diversion import DiversionPlan, DiversionUnavailable, guard, probe
 from nfmasq.diversion.iptables import IptablesDiversion
 from nfmasq.machine import programs as program
 
@@ -154,7 +154,7 @@ def test_a_killed_daemon_leaves_nothing_a_way_out(path: Path) -> None:
         daemon.send_signal(signal.SIGKILL)
         daemon.wait(10)
     assert path.router.call(guard.present)
-    diversion = IptablesDiversion()
+    diversion = path.router.call(probe)
     with path.sender() as sender, path.receiver() as receiver:
         sender.send(b"diverted to nobody")
         path.router.call(diversion.remove)

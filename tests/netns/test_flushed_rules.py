@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from support.situations import rename
 
 from nfmasq.lab.clients import Download, ping
 from nfmasq.lab.lab import Lab
@@ -83,7 +84,7 @@ def test_under_another_name_the_external_interface_lets_nothing_out(
     net: Topology, daemon: DaemonUnderLab, lab: Lab
 ) -> None:
     with _flood(net):
-        net.router.ip("link set wan0 name elsewhere0")
+        rename(net.router, "wan0", "elsewhere0")
         try:
             time.sleep(2)
         finally:

@@ -95,6 +95,16 @@ def renumber_uplink(net: Topology, own: IPv4Interface, gateway: IPv4Address) -> 
     net.server2.ip(f"route add {own.network} via {ISP_FAR}")
 
 
+def rename(router: Namespace, old: str, new: str) -> None:
+    """Another name for an interface that is up. Before Linux 6.2 no kernel gives it: the test is skipped."""
+    try:
+        router.ip(f"link set {old} name {new}")
+    except RuntimeError as error:
+        if "busy" not in str(error):
+            raise
+        pytest.skip("this kernel renames no interface that is up")
+
+
 def change_address(net: Topology, old: IPv4Address, new: IPv4Address) -> None:
     """The provider gives the router another address of the same network."""
     net.router.ip(
