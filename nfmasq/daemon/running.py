@@ -1,9 +1,9 @@
 """A running daemon: its parts, its situation and its reload.
 
-What is stored: the parts, whether the last reload was good, and a reading of the guard's drops that goes on.
-The control API, the metrics and the page
-read it in the event loop's thread. The hand, a thread of its own, makes all changes of policy and rules.
-`close` ends the hand.
+What is stored: the parts, whether the last reload was good, the warnings about the configuration in force,
+and a reading of the guard's drops that goes on. The control API, the metrics and the page read it in the
+event loop's thread. The hand, a thread of its own, makes all changes of policy and rules. `close` ends the
+hand.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nfmasq._fastpath import Table
-from nfmasq.config import ConfigError, warnings_of
+from nfmasq.config import Config, ConfigError, warnings_of
 from nfmasq.control.running import ReloadOutcome, Situation
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.forwards import ForwardsInForce
@@ -64,6 +64,7 @@ class Daemon:
         self._heartbeat = Heartbeat(workers)
         self._reload_successful = True
         self._reload_problem = ""
+        self._warned: tuple[Config | None, list[str]] = None, []
         self._reading: asyncio.Task[None] | None = None
         self._reading_since = 0.0
 
@@ -75,7 +76,7 @@ class Daemon:
     def situation(self) -> Situation:
         """The daemon's surroundings at this moment, with the problems of its own parts."""
         seen = self._supervisor.situation()
-        warnings = [*warnings_of(self._supervisor.config), *seen.warnings]
+        warnings = [*self._config_warnings(), *seen.warnings]
         if self.table.warning:
             warnings.append(f"the state file at the start: {self.table.warning}")
         if not self._reload_successful and not self._reload_problem:
@@ -95,6 +96,13 @@ class Daemon:
             reload_successful=self._reload_successful,
             warnings=tuple(warnings),
         )
+
+    def _config_warnings(self) -> list[str]:
+        """Those of the configuration in force. To find them takes 2 ms, and they are asked for each second."""
+        config = self._supervisor.config
+        if self._warned[0] is not config:
+            self._warned = config, warnings_of(config)
+        return self._warned[1]
 
     async def begin(self) -> None:
         """Start the helpers, serve the queues, and set up policy, guard and rules."""
