@@ -98,7 +98,7 @@ class Daemon:
         )
 
     def _config_warnings(self) -> list[str]:
-        """Those of the configuration in force. To find them takes 2 ms, and they are asked for each second."""
+        """Those of the configuration in force. To find them takes 2 ms, and they are asked for often."""
         config = self._supervisor.config
         if self._warned[0] is not config:
             self._warned = config, warnings_of(config)
