@@ -134,7 +134,7 @@ cdef inline uint32_t begin_mapping(
         number = table.mapping_top
     mapping = &table.mappings[number]
     mapping[0] = wanted[0]
-    mapping.sessions = 0
+    mapping.sessions = mapping.open = 0
     mapping.created = now
     mapping.host = host
     head = internal_bucket(table, mapping)

@@ -60,14 +60,17 @@ cdef inline bint is_about_syn(
     )
 
 cdef inline Segment read_segment(const Session* session, int side, const Packet* packet) noexcept nogil:
-    """A side's segment. What it acknowledges is as the other side sent it, except where a SYN is meant."""
+    """A side's segment. What it acknowledges is as the other side sent it, except where a SYN is meant.
+
+    The packet's shift: what the sender's session has made of a hairpinned segment before the receiver's sees it.
+    """
     cdef TcpHeader* tcp = <TcpHeader*>packet.l4
     cdef Segment segment
     segment.flags = tcp.flags
-    segment.sequence = ntohl(tcp.sequence)
+    segment.sequence = ntohl(tcp.sequence) + packet.shift[0]
     segment.end = segment.sequence + packet.l4_length - tcp_header_length(tcp)
     segment.end += (1 if tcp.flags & SYN else 0) + (1 if tcp.flags & FIN else 0)
-    segment.acked = ntohl(tcp.acknowledgment)
+    segment.acked = ntohl(tcp.acknowledgment) + packet.shift[1]
     if not is_about_syn(session, side, segment.flags, segment.acked):
         segment.acked -= <uint32_t>session.correction[1 - side]
     segment.window = ntohs(tcp.window)

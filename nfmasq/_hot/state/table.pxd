@@ -49,6 +49,7 @@ cdef enum SessionFlags:
     EXPECTED = 1             # an expectation: no packet has come yet; a remote address or port of 0 is open
     BEGUN_OUTSIDE = 2
     NAMED = 4                # has a serial
+    ANNOUNCED = 8            # an expectation, or begun by one: it lets in no other session
 
 cdef enum Scope:             # which sessions of its internal endpoint a mapping is for
     SCOPE_ENDPOINT           # all (endpoint-independent)
@@ -82,7 +83,8 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t wheel_previous
     uint32_t mapping
     uint32_t created         # seconds, as expires: CLOCK_MONOTONIC
-    uint32_t reopening       # TCP: what must be acknowledged for the connection to begin anew
+    uint32_t reopening       # TCP: what must be acknowledged for the connection to begin anew; of an
+                             # expectation, the number of its control session
     # second line: what a packet of the session writes
     Traffic traffic
     int32_t[2] correction    # TCP: [side] by how much its helper has made longer what that side sent; correct
@@ -90,7 +92,7 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t by_peer_previous
     Stream[2] streams        # TCP: [side] what is known of its sequence numbers
 
-cdef struct Mapping:         # 44 bytes
+cdef struct Mapping:         # 48 bytes
     uint32_t internal_address
     uint32_t external_address
     uint16_t internal_port
@@ -99,6 +101,7 @@ cdef struct Mapping:         # 44 bytes
     uint8_t transport
     uint16_t pool            # index of its external address; NO_POOL: has no port, or lost its address
     uint32_t sessions        # 0: free, and by_internal_next is the next free one
+    uint32_t open            # of them, those without ANNOUNCED: with none, filtering lets nobody in
     uint32_t created
     uint32_t host
     uint32_t by_internal_next

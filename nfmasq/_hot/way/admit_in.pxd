@@ -24,12 +24,13 @@ from nfmasq._hot.way.limits cimport within_limits
 from nfmasq._hot.way.pairing cimport admit_mapping, want_internal
 
 cdef inline bint passes_filter(const NatTable* table, Packet* packet, uint32_t mapping) noexcept nogil:
+    """Does the filtering let the remote endpoint in? Sessions that a helper announced let in no others."""
     cdef uint8_t filtering = behaviour_of(
         &table.rules, table.mappings[mapping].internal_address
     ).filtering[packet.transport]
-    return filtering == ENDPOINT_INDEPENDENT or (
-        filtering == ADDRESS_DEPENDENT and has_peer(table, mapping, packet.remote_address)
-    )
+    if filtering == ENDPOINT_INDEPENDENT:
+        return table.mappings[mapping].open != 0
+    return filtering == ADDRESS_DEPENDENT and has_peer(table, mapping, packet.remote_address)
 
 cdef inline bint is_internal_clash(NatTable* table, Packet* packet, const Mapping* mapping) noexcept nogil:
     """Has the internal endpoint a session with the remote one already, by another external endpoint?"""
