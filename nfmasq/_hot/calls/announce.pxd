@@ -6,7 +6,7 @@
 from libc.stdint cimport int32_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.check cimport write_check
-from nfmasq._hot.state.index cimport find_by_internal
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.ports cimport PortPool, take_port
@@ -43,14 +43,23 @@ cdef inline void note_correction(
         session.correction[OUTBOUND], session.correction[INBOUND] = outbound, inbound
         write_check(session)
 
+cdef inline void prolong(NatTable* table, uint32_t number, uint32_t expires) noexcept nogil:
+    if number and <int>(table.sessions[number].expires - expires) < 0:
+        set_timer(table, number, expires)
+
 cdef inline bint keep(
     NatTable* table, uint32_t number, uint32_t serial, uint32_t seconds, uint32_t now
 ) noexcept nogil:
-    """Let it live for so many seconds at least. False: it has ended."""
+    """Let it live for so many seconds at least, and of a hairpinned one the other side's. False: it has ended."""
     cdef Session* session = named(table, number, serial)
-    if session != NULL and <int>(session.expires - (now + seconds)) < 0:
-        set_timer(table, number, now + seconds)
-    return session != NULL
+    if session == NULL:
+        return False
+    prolong(table, number, now + seconds)
+    prolong(table, find_by_external(
+        table, session.protocol, session.remote_address, session.remote_port,
+        session.external_address, session.external_port,
+    ), now + seconds)
+    return True
 
 cdef inline bint withdraw(NatTable* table, uint32_t number, uint32_t serial, uint32_t now) noexcept nogil:
     """End an expectation that no packet has fulfilled."""

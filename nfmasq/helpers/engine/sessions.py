@@ -51,6 +51,12 @@ class Sessions:
         """Store a session that begins."""
         self._present[session.name] = session
 
+    def make_partners(self, one: Name, other: Name) -> None:
+        """Note that two sessions are the sides of one hairpinned connection."""
+        for name, partner in ((one, other), (other, one)):
+            if (session := self._present.get(name)) is not None:
+                session.partner = partner
+
     def remove(self, name: Name) -> AnySession | None:
         """Forget a session and return it; None when it is not known."""
         session = self._present.pop(name, None)

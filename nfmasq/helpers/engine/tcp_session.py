@@ -30,7 +30,8 @@ Numbers = tuple[int, int]
 class TcpSession:
     """number: the helper's. is_over: no dialogue will come any more, unless the connection begins anew.
 
-    corrected: the shifts of both sides that the core corrects already, in bytes.
+    corrected: the shifts of both sides that the core corrects already, in bytes. partner: of a hairpinned
+    session, the other side's.
     """
 
     __slots__ = (
@@ -44,12 +45,14 @@ class TcpSession:
         "is_over",
         "name",
         "number",
+        "partner",
     )
 
     def __init__(self, name: Name, number: int, endpoints: Session, store: Store) -> None:
         self.name = name
         self.number = number
         self.endpoints = endpoints
+        self.partner: Name | None = None
         self.dialogue: Dialogue | None = None
         self.is_over = False
         self._store = store

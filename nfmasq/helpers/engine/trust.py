@@ -36,11 +36,12 @@ Write = Callable[[Callable[[IPv4Address, int], bytes], IPv4Address, int], bytes]
 
 
 class Speaker(NamedTuple):
-    """A side of a session, and the session: its name and its endpoints."""
+    """A side of a session, and the session: its name, its endpoints and its helper's number."""
 
     side: Side
     control: Name
     session: Session
+    helper: int
 
 
 class NotUnderstood(Exception):
@@ -97,7 +98,7 @@ def _place(each: Place, speaker: Speaker, expectations: Expectations) -> Endpoin
         is_own = speaker.side is Side.INSIDE and each.address == session.internal[0]
         return (session.external[0], 0) if is_own else None
     if speaker.side is Side.INSIDE:
-        return expectations.announce(speaker.control, session, each)
+        return expectations.announce(speaker.control, session, speaker.helper, each)
     if each.address is not None and each.address != session.remote[0]:
         raise NotActedOn("forged")
     return None
