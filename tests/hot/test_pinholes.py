@@ -14,7 +14,7 @@ from nfmasq.core.policy import Filtering, HelperPort, Timeouts
 from nfmasq.core.rows import Expected
 
 FTP = HelperPort(3, TCP, 21)
-MAKE = {TCP: tcp, UDP: udp}
+MAKE: dict[int, Callable[..., bytes]] = {TCP: tcp, UDP: udp}
 
 
 @pytest.fixture(params=list(Filtering))

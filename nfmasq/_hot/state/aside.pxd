@@ -1,8 +1,8 @@
 # Set aside: packets of sessions that have a helper, on their way to the helpers' thread.
 #
-# What is stored: one list, oldest first, of copies: each packet as translated, whose helpers are to read it, and
-# where its verdict belongs. A hairpinned packet has two readers: the sender's session as it goes out, then the
-# receiver's as it comes in.
+# What is stored: one list, oldest first, of copies: each packet as translated, the session whose helper reads
+# it, and where its verdict belongs. A hairpinned packet is read twice: for the sender's session as it goes
+# out, then for the receiver's as it comes in.
 # Who writes: set_aside makes an entry under the table's lock, hand_over fills it in and appends it after the
 # batch, both by workers; take, by the helpers' thread. What ends an entry: being taken; close_aside frees
 # all others. The list has a lock of its own: the helpers' thread must never delay a batch.

@@ -1,7 +1,7 @@
 # Check: a sum in each session record over what identifies the session: a damaged record is recognized.
 #
 # What is stored: `check`, over the endpoints, the protocol, the scope, the time it began, the correction of
-# its sequence numbers, and whether it is an expectation or began by one. 0: the record is free, and no sum is 0.
+# its sequence numbers, and whether it is an expectation or began by one. 0: the record is free; no sum is 0.
 # Who writes: whatever begins a session, ends it, or changes one of these fields. Recover alone compares.
 #
 # The sum is that of the fields, each times a factor of its own, modulo a prime. A change of one byte changes

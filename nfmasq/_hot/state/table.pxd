@@ -50,6 +50,7 @@ cdef enum SessionFlags:
     BEGUN_OUTSIDE = 2
     NAMED = 4                # has a serial
     ANNOUNCED = 8            # an expectation, or begun by one: it lets in no other session
+    HELPED_TWICE = 16        # hairpinned, and a helper has read it: the other side's session corrects it too
 
 cdef enum Scope:             # which sessions of its internal endpoint a mapping is for
     SCOPE_ENDPOINT           # all (endpoint-independent)
@@ -83,8 +84,7 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t wheel_previous
     uint32_t mapping
     uint32_t created         # seconds, as expires: CLOCK_MONOTONIC
-    uint32_t reopening       # TCP: what must be acknowledged for the connection to begin anew; of an
-                             # expectation, the number of its control session
+    uint32_t reopening       # TCP: what must be acknowledged to begin anew; expectation: its control session
     # second line: what a packet of the session writes
     Traffic traffic
     int32_t[2] correction    # TCP: [side] by how much its helper has made longer what that side sent; correct

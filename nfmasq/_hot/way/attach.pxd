@@ -4,7 +4,7 @@ from libc.stdint cimport uint16_t, uint32_t
 
 from nfmasq._hot.state.packet cimport OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport helper_of
-from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, SCOPE_STATIC, NatTable, Session
+from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, HELPED_TWICE, SCOPE_STATIC, NatTable, Session
 from nfmasq._hot.wire.wire cimport ntohs
 
 cdef inline void attach_helper(NatTable* table, const Packet* packet) noexcept nogil:
@@ -31,6 +31,9 @@ cdef inline void share_helper(NatTable* table, uint32_t sender, uint32_t receive
         near.helper = far.helper
     elif far.helper == 0:
         far.helper = near.helper
+    if near.helper:
+        near.flags |= HELPED_TWICE
+        far.flags |= HELPED_TWICE
 
 cdef inline void attach_anew(NatTable* table, const Packet* packet) noexcept nogil:
     """The packet's SYN begins the session anew: its helper is chosen again, for the side that begins now."""
