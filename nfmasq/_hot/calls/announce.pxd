@@ -50,7 +50,7 @@ cdef inline void prolong(NatTable* table, uint32_t number, uint32_t expires) noe
 cdef inline bint keep(
     NatTable* table, uint32_t number, uint32_t serial, uint32_t seconds, uint32_t now
 ) noexcept nogil:
-    """Let it live for so many seconds at least; of a hairpinned one, the other side's too. False: it ended."""
+    """Let it live for so many seconds at least; of a hairpinned one, both sides. False: it has ended."""
     cdef Session* session = named(table, number, serial)
     if session == NULL:
         return False

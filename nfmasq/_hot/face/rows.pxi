@@ -43,7 +43,8 @@ cdef object session_row(uint32_t number, const Session* session, uint32_t now):
 cdef object mapping_row(uint32_t number, const Mapping* mapping, uint32_t now):
     return MappingRow(
         number, mapping.protocol, endpoint(mapping.internal_address, mapping.internal_port),
-        endpoint(mapping.external_address, mapping.external_port), mapping.sessions, now - mapping.created,
+        endpoint(mapping.external_address, mapping.external_port), mapping.sessions,
+        now - (mapping.created >> 1),
     )
 
 cdef object refusal_row(const RefusalRecord* refusal):

@@ -6,7 +6,7 @@ from libc.string cimport memset
 
 from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.index cimport index_session, unindex_session
-from nfmasq._hot.state.mappings cimport end_mapping
+from nfmasq._hot.state.mappings cimport end_mapping, open_mapping
 from nfmasq._hot.state.packet cimport CLASS_TCP
 from nfmasq._hot.state.rules cimport uplink_of_address
 from nfmasq._hot.state.table cimport ANNOUNCED, EXPECTED, NAMED, WHEEL, Host, Mapping, NatTable, Session
@@ -70,7 +70,8 @@ cdef inline void link_session(NatTable* table, uint32_t number, uint32_t mapping
     index_session(table, number)
     wheel_insert(table, number)
     table.mappings[mapping].sessions += 1
-    table.mappings[mapping].open += not session.flags & ANNOUNCED
+    if not session.flags & ANNOUNCED:
+        open_mapping(&table.mappings[mapping])
     table.hosts[table.mappings[mapping].host].sessions += 1
     table.session_count[session.transport] += 1
     table.expected += (session.flags & EXPECTED) != 0
@@ -134,7 +135,6 @@ cdef inline void end_session(NatTable* table, uint32_t number, uint32_t now) noe
     table.session_count[session.transport] -= 1
     table.hosts[table.mappings[mapping].host].sessions -= 1
     table.mappings[mapping].sessions -= 1
-    table.mappings[mapping].open -= not session.flags & ANNOUNCED
     session.by_internal_next = table.session_free
     table.session_free = number
     if table.mappings[mapping].sessions == 0:

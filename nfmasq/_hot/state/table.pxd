@@ -92,7 +92,7 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t by_peer_previous
     Stream[2] streams        # TCP: [side] what is known of its sequence numbers
 
-cdef struct Mapping:         # 48 bytes
+cdef struct Mapping:         # 44 bytes
     uint32_t internal_address
     uint32_t external_address
     uint16_t internal_port
@@ -101,8 +101,7 @@ cdef struct Mapping:         # 48 bytes
     uint8_t transport
     uint16_t pool            # index of its external address; NO_POOL: has no port, or lost its address
     uint32_t sessions        # 0: free, and by_internal_next is the next free one
-    uint32_t open            # of them, those without ANNOUNCED: with none, filtering lets nobody in
-    uint32_t created
+    uint32_t created         # second * 2, and 1 when it is open: a session without ANNOUNCED began by it
     uint32_t host
     uint32_t by_internal_next
     uint32_t by_external_next

@@ -7,7 +7,9 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal, has_peer
-from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external, set_scope
+from nfmasq._hot.state.mappings cimport (
+    find_host, find_mapping, find_mapping_by_external, is_open, set_scope,
+)
 from nfmasq._hot.state.packet cimport (
     ASK, CLASS_ICMP, CLASS_OTHER, CLASS_UDP, ICMP_REPLY, Packet, drop, let_by, let_pass,
 )
@@ -29,7 +31,7 @@ cdef inline bint passes_filter(const NatTable* table, Packet* packet, uint32_t m
         &table.rules, table.mappings[mapping].internal_address
     ).filtering[packet.transport]
     if filtering == ENDPOINT_INDEPENDENT:
-        return table.mappings[mapping].open != 0
+        return is_open(&table.mappings[mapping])
     return filtering == ADDRESS_DEPENDENT and has_peer(table, mapping, packet.remote_address)
 
 cdef inline bint is_internal_clash(NatTable* table, Packet* packet, const Mapping* mapping) noexcept nogil:
