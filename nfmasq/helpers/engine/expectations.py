@@ -4,8 +4,8 @@ What is stored: `Announced` for each control session that announced anything. It
 data sessions that began by one, and which external endpoint stands for which original one. DCC RESUME names
 such an endpoint again. Who writes: whoever holds the engine's lock. What ends an expectation: its session
 begins, its time is over, its control session ends, or its helper is disabled for the host. The end of the
-control session ends `Announced` too. An offer of DCC does not outlive its IRC connection either: the endpoint
-is open to anyone, and nothing tells any more whether the offer still stands.
+control session ends `Announced` too. An offer of DCC does not outlive its IRC connection either. Its
+endpoint is open to anyone, and nothing tells any more whether the offer still stands.
 
 A control session is kept alive while one of its data sessions lives: FTP says nothing during a transfer.
 """

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.dialogues import CLIENT, IN, OUT, cut, hear, texts, written
 
@@ -205,6 +205,7 @@ def test_replies_are_told_apart_when_commands_are_pipelined() -> None:
         assert announced(heard) == [ENDPOINT]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=80), st.permutations(FORMS))
 def test_any_cutting_gives_the_same(
     lengths: list[int], forms: Sequence[tuple[bytes, bytes, bytes, object]]
