@@ -102,6 +102,14 @@ def test_a_reply_that_is_not_acted_on_shows_no_internal_address(endpoint: bytes,
     assert sum(spoken.connection.bed.engine.counters()["ftp"].not_acted_on.values()) == 1
 
 
+def test_another_internal_address_beside_the_endpoint_is_not_shown() -> None:
+    spoken = served()
+    spoken.say(0, b"PASV\r\n")
+    heard = spoken.say(1, b"227-172.17.0.2 for 10,9,8,7:\r\n227 (%b)\r\n" % six(CLIENT, 5000))
+    assert not re.search(rb"192,168|172\.17|10,9", heard)
+    assert waiting(spoken) == 1
+
+
 def test_a_reply_for_which_there_is_no_room_shows_no_internal_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

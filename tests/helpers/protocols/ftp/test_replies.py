@@ -81,6 +81,15 @@ def test_what_is_written_is_found_in_the_same_form(
     assert new != reply
 
 
+@pytest.mark.parametrize(("command", "reply"), [form[:2] for form in FORMS], ids=name)
+def test_byte_by_byte_it_is_found_as_well(command: bytes, reply: bytes) -> None:
+    """No byte of an address goes before its line is whole."""
+    before = [*FORWARDED_LOGIN, (OUT, command + b"\r\n")]
+    whole = hear(Ftp(), [*before, (IN, reply)], inside_began=False)
+    bytewise = hear(Ftp(), [*before, *((IN, bytes([byte])) for byte in reply)], inside_began=False)
+    assert [place[:3] for place in bytewise.places] == [place[:3] for place in whole.places]
+
+
 def shows(text: bytes) -> bool:
     """Are the numbers of the internal address to be read somewhere?"""
     return re.search(rb"(?<!\d)192\D{1,3}168\D{1,3}0*1\D{1,3}0*10(?!\d)", text) is not None
