@@ -23,6 +23,7 @@ class UdpSession:
     __slots__ = ("dialogue", "endpoints", "is_over", "name", "number", "partner")
 
     shifts = corrected = 0, 0
+    is_open = True
 
     def __init__(self, name: Name, number: int, endpoints: Session) -> None:
         self.name = name

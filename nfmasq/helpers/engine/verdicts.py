@@ -104,7 +104,11 @@ class Verdicts:
         known = self._sessions.get(name) or self._sessions.retired(name)
         session = known or self._begin(helped, segment)
         if isinstance(session, TcpSession) and segment is not None:
-            return session.pass_on(segment, side, self._reader, self._clock())
+            was_open = session.is_open
+            made = session.pass_on(segment, side, self._reader, self._clock())
+            if session.is_open and not was_open:
+                self._sessions.note_open(name)
+            return made
         if isinstance(session, UdpSession) and protocol == UDP:
             return [session.pass_on(whole, at, side, self._reader)]
         if session is None and segment is not None and self._takes_over and not segment.flags & SYN:
@@ -113,7 +117,7 @@ class Verdicts:
 
     def _begin(self, helped: Helped, segment: tcp.Segment | None) -> AnySession | None:
         """A session that begins with this packet; None for a TCP connection whose beginning was not seen."""
-        if self._sessions.is_full or not self._reader.knows(helped.helper):
+        if not self._sessions.has_room(helped.internal[0]) or not self._reader.knows(helped.helper):
             return None
         name = name_of(helped)
         endpoints = Session(helped.internal, helped.external, helped.remote, helped.inside_began)
@@ -126,9 +130,19 @@ class Verdicts:
             session = UdpSession(name, helped.helper, endpoints)
             session.dialogue = self._reader.begin(session)
             session.is_over = session.dialogue is None
-        self._sessions.add(session)
         self._reader.tally(helped.helper).sessions += 1
+        if (giving_way := self._sessions.add(session)) is not None:
+            self._give_way(giving_way)
         return session
+
+    def _give_way(self, name: Name) -> None:
+        """End a session whose handshake is under way; it goes on without a helper."""
+        session = self._sessions.remove(name)
+        if session is not None:
+            self._reader.tally(session.number).sessions -= 1
+            for each in (name, session.partner):
+                if each is not None:
+                    self._table.let_go(*each)
 
 
 def name_of(helped: Helped) -> Name:
