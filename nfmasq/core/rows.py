@@ -52,11 +52,28 @@ class Refusal(NamedTuple):
     quote: bytes
 
 
+class Helped(NamedTuple):
+    """A session whose helper is to read a packet.
+
+    session, serial: the session, for ever; helper: its number.
+    """
+
+    session: int
+    serial: int
+    helper: int
+    internal: Endpoint
+    external: Endpoint
+    remote: Endpoint
+    inside_began: bool
+
+
 class SetAside(NamedTuple):
     """A packet of a session that has a helper, set aside for it.
 
-    session, serial: the session, for ever; helper: its number. packet: the whole IP packet, translated
-    already; its transport checksum may be wrong. token: the packet's place in its queue.
+    session, serial, helper: as in Helped. packet: the whole IP packet, translated already; its transport
+    checksum may be wrong. token: the packet's place in its queue, and the mark its verdict sets. receiver: of
+    a hairpinned packet, the session by which it comes in after it has gone out by this one. Its source is
+    translated after its verdict.
     """
 
     session: int
@@ -68,7 +85,22 @@ class SetAside(NamedTuple):
     remote: Endpoint
     inside_began: bool
     packet: bytes
-    token: tuple[int, int]
+    token: tuple[int, int, int | None]
+    receiver: Helped | None = None
+
+    @property
+    def readers(self) -> tuple[Helped, ...]:
+        """The sessions whose helpers read the packet, in order."""
+        first = Helped(
+            self.session,
+            self.serial,
+            self.helper,
+            self.internal,
+            self.external,
+            self.remote,
+            self.inside_began,
+        )
+        return (first, self.receiver) if self.receiver else (first,)
 
 
 class ExpectationRefused(Exception):

@@ -109,3 +109,15 @@ def test_internal_server(kind: Kind, lab: Lab, daemon: DaemonUnderLab, tmp_path:
     after = counted(daemon)
     assert after["rewritten"] - before["rewritten"] >= TRANSFERS * sum(form not in ACTIVE for _, form in WAYS)
     assert (after["refused"], after["error"]) == (before["refused"], before["error"])
+
+
+def test_internal_clients_of_an_internal_server(
+    kind: Kind, lab: Lab, daemon: DaemonUnderLab, tmp_path: Path
+) -> None:
+    """By its external name: active commands are rewritten for the client, passive replies for the server."""
+    before = counted(daemon)
+    with serving(kind, lab.topology.client1) as files:
+        assert Bench(lab.topology.client2, EXTERNAL, kind).work(files, tmp_path) == {}
+    after = counted(daemon)
+    assert after["rewritten"] - before["rewritten"] >= TRANSFERS * len(WAYS)
+    assert (after["refused"], after["error"]) == (before["refused"], before["error"])

@@ -6,13 +6,15 @@
 from libc.stdint cimport int32_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.check cimport write_check
-from nfmasq._hot.state.index cimport find_by_internal
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.ports cimport PortPool, take_port
 from nfmasq._hot.state.rules cimport is_assignable
-from nfmasq._hot.state.sessions cimport begin_session, end_session
-from nfmasq._hot.state.table cimport EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of
+from nfmasq._hot.state.sessions cimport begin_session, end_session, rename_session
+from nfmasq._hot.state.table cimport (
+    ANNOUNCED, EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of,
+)
 from nfmasq._hot.state.timers cimport set_timer
 from nfmasq._hot.way.limits cimport within_limits
 from nfmasq._hot.way.pairing cimport admit_mapping, want_outbound
@@ -41,14 +43,23 @@ cdef inline void note_correction(
         session.correction[OUTBOUND], session.correction[INBOUND] = outbound, inbound
         write_check(session)
 
+cdef inline void prolong(NatTable* table, uint32_t number, uint32_t expires) noexcept nogil:
+    if number and <int>(table.sessions[number].expires - expires) < 0:
+        set_timer(table, number, expires)
+
 cdef inline bint keep(
     NatTable* table, uint32_t number, uint32_t serial, uint32_t seconds, uint32_t now
 ) noexcept nogil:
-    """Let it live for so many seconds at least. False: it has ended."""
+    """Let it live for so many seconds at least; of a hairpinned one, both sides. False: it has ended."""
     cdef Session* session = named(table, number, serial)
-    if session != NULL and <int>(session.expires - (now + seconds)) < 0:
-        set_timer(table, number, now + seconds)
-    return session != NULL
+    if session == NULL:
+        return False
+    prolong(table, number, now + seconds)
+    prolong(table, find_by_external(
+        table, session.protocol, session.remote_address, session.remote_port,
+        session.external_address, session.external_port,
+    ), now + seconds)
+    return True
 
 cdef inline bint withdraw(NatTable* table, uint32_t number, uint32_t serial, uint32_t now) noexcept nogil:
     """End an expectation that no packet has fulfilled."""
@@ -73,12 +84,30 @@ cdef inline bint take_wanted_port(
     wanted.external_port = port
     return True
 
+cdef inline uint32_t renew(
+    NatTable* table, uint32_t number, uint32_t control, uint32_t now, uint32_t expires
+) noexcept nogil:
+    """Let an expectation that stands go on; 0: it is a session already.
+
+    If another control session announced it before, that one knows it no more.
+    """
+    cdef Session* session = &table.sessions[number]
+    if not session.flags & EXPECTED:
+        return 0
+    if session.reopening != control:
+        rename_session(table, number)
+        session.reopening, session.created = control, now
+        write_check(session)
+    set_timer(table, number, expires)
+    return number
+
 cdef inline uint32_t announce(
-    NatTable* table, Packet* packet, uint16_t port, uint32_t now, uint32_t expires
+    NatTable* table, uint32_t control, Packet* packet, uint16_t port, uint32_t now, uint32_t expires
 ) noexcept nogil:
     """An expectation for the packet's internal and remote endpoint; 0 and a reason when there can be none.
 
-    `port`, if not 0, is the external port it must have (network order). One that stands is renewed.
+    control: the session that announces it. `port`, if not 0, is the external port it must have (network
+    order). One that stands is renewed.
     """
     cdef uint32_t host = find_host(table, packet.near_address)
     cdef uint32_t mapping = 0
@@ -88,8 +117,7 @@ cdef inline uint32_t announce(
     )
     cdef Mapping wanted
     if number:
-        set_timer(table, number, expires)
-        return number
+        return renew(table, number, control, now, expires)
     packet.direction = OUTBOUND
     if not within_limits(table, packet, host, now) or not want_outbound(table, packet, host, &wanted):
         return 0
@@ -103,6 +131,9 @@ cdef inline uint32_t announce(
         mapping = admit_mapping(table, packet, host, &wanted, now)
     if not mapping:
         return 0
-    return begin_session(
-        table, mapping, packet.remote_address, packet.remote_port, now, expires, EXPECTED
+    number = begin_session(
+        table, mapping, packet.remote_address, packet.remote_port, now, expires, EXPECTED | ANNOUNCED
     )
+    if number:
+        table.sessions[number].reopening = control
+    return number

@@ -110,7 +110,7 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
         mapping = &table.mappings[number]
         if not is_mapping_of(mapping, session):
             return 0
-        mapping.created = min(mapping.created, session.created)
+        mapping.created = min(mapping.created >> 1, session.created) << 1 | mapping.created & 1
         return number
     if find_alike(table, &wanted):
         return 0

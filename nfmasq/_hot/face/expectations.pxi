@@ -59,7 +59,7 @@ cdef object expect_in(
     pthread_mutex_lock(&table.lock)
     if named(table, parent, serial) != NULL:
         wish.as_address = table.sessions[parent].external_address
-        number = announce(table, wish, port, now, until)
+        number = announce(table, parent, wish, port, now, until)
     if number:
         name = name_session(table, number)
         copy = table.sessions[number]

@@ -17,14 +17,15 @@ from nfmasq._hot.way.verdict cimport send_one
 
 cdef dict MODES = {"translate": MODE_TRANSLATE, "accept": MODE_ACCEPT, "rewrite": MODE_REWRITE}
 
-cdef int verdict_of_one(int fd, uint16_t queue, uint32_t id, object packet) except -1:
-    """One packet's verdict: these bytes in its place, or None: it is dropped."""
+cdef int verdict_of_one(int fd, uint16_t queue, uint32_t id, object packet, object mark) except -1:
+    """One packet's verdict: these bytes in its place, or None: it is dropped. mark: to set, or None."""
     cdef const uint8_t[::1] view
+    cdef uint32_t number = mark or 0
     if packet is None:
-        send_one(fd, queue, id, NULL, 0)
+        send_one(fd, queue, id, NULL, 0, NULL)
     else:
         view = packet
-        send_one(fd, queue, id, &view[0], <uint32_t>len(packet))
+        send_one(fd, queue, id, &view[0], <uint32_t>len(packet), NULL if mark is None else &number)
     return 0
 
 cdef class Queue:

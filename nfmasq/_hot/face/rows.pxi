@@ -7,9 +7,10 @@ from ipaddress import IPv4Address
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from nfmasq.core.reasons import ROWS
-from nfmasq.core.rows import Counters, Gauges, MappingRow, Refusal, SessionRow, SetAside
+from nfmasq.core.rows import Counters, Gauges, Helped, MappingRow, Refusal, SessionRow, SetAside
 
 from nfmasq._hot.state.aside cimport Aside
+from nfmasq._hot.state.aside cimport Helped as HelpedRecord
 from nfmasq._hot.state.packet cimport DIRECTION_COUNT, DROP, INBOUND, OUTBOUND, TRANSPORT_COUNT, Packet
 from nfmasq._hot.state.reasons cimport REASON_COUNT
 from nfmasq._hot.state.refusals cimport Refusal as RefusalRecord
@@ -42,7 +43,8 @@ cdef object session_row(uint32_t number, const Session* session, uint32_t now):
 cdef object mapping_row(uint32_t number, const Mapping* mapping, uint32_t now):
     return MappingRow(
         number, mapping.protocol, endpoint(mapping.internal_address, mapping.internal_port),
-        endpoint(mapping.external_address, mapping.external_port), mapping.sessions, now - mapping.created,
+        endpoint(mapping.external_address, mapping.external_port), mapping.sessions,
+        now - (mapping.created >> 1),
     )
 
 cdef object refusal_row(const RefusalRecord* refusal):
@@ -53,14 +55,22 @@ cdef object refusal_row(const RefusalRecord* refusal):
         destination, source = refusal.remote_address, IPv4Address(ntohl(refusal.near_address))
     return Refusal(IPv4Address(ntohl(destination)), source, refusal.code, refusal.quote[:refusal.length])
 
+cdef object helped_row(const HelpedRecord* helped):
+    return Helped(
+        helped.session, helped.serial, helped.helper,
+        endpoint(helped.internal_address, helped.internal_port),
+        endpoint(helped.external_address, helped.external_port),
+        endpoint(helped.remote_address, helped.remote_port),
+        helped.inside_began,
+    )
+
 cdef object set_aside_row(const Aside* entry):
+    reader = helped_row(&entry.reader)
     return SetAside(
-        entry.session, entry.serial, entry.helper, entry.outbound,
-        endpoint(entry.internal_address, entry.internal_port),
-        endpoint(entry.external_address, entry.external_port),
-        endpoint(entry.remote_address, entry.remote_port),
-        entry.inside_began, entry.data[:entry.length],
-        (entry.fd, <uint64_t>entry.queue << 32 | entry.id),
+        reader.session, reader.serial, reader.helper, entry.outbound,
+        reader.internal, reader.external, reader.remote, reader.inside_began, entry.data[:entry.length],
+        (entry.fd, <uint64_t>entry.queue << 32 | entry.id, entry.mark if entry.marked else None),
+        helped_row(&entry.receiver) if entry.receiver.session else None,
     )
 
 cdef tuple answer(const Packet* packet):

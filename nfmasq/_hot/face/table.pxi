@@ -113,9 +113,9 @@ cdef class Table(TableMemory):
         return next_of(&self.table, int(timeout_s * 1e9))
 
     def release(self, waiting, packet) -> None:
-        fd, place = waiting.token
+        fd, place, mark = waiting.token
         if fd >= 0:
-            verdict_of_one(fd, place >> 32, place & 0xFFFFFFFF, packet)
+            verdict_of_one(fd, place >> 32, place & 0xFFFFFFFF, packet, mark)
 
     def let_go(self, uint32_t session, uint32_t serial) -> None:
         pthread_mutex_lock(&self.table.lock)

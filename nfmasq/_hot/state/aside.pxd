@@ -1,6 +1,8 @@
 # Set aside: packets of sessions that have a helper, on their way to the helpers' thread.
 #
-# What is stored: one list, oldest first, of copies: each packet as translated, and where its verdict belongs.
+# What is stored: one list, oldest first, of copies: each packet as translated, the session whose helper reads
+# it, and where its verdict belongs. A hairpinned packet is read twice: for the sender's session as it goes
+# out, then for the receiver's as it comes in.
 # Who writes: set_aside makes an entry under the table's lock, hand_over fills it in and appends it after the
 # batch, both by workers; take, by the helpers' thread. What ends an entry: being taken; close_aside frees
 # all others. The list has a lock of its own: the helpers' thread must never delay a batch.
@@ -11,15 +13,10 @@ from libc.string cimport memcpy
 
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_t, pthread_mutex_unlock, sem_post, sem_t
 
-cdef struct Aside:
-    Aside* next
-    int fd                   # of the queue; -1: the packet came from the stand
-    uint16_t queue
-    uint32_t id
-    uint32_t session
+cdef struct Helped:          # a session whose helper is to read a packet
+    uint32_t session         # 0: there is none
     uint32_t serial
-    uint8_t helper
-    uint8_t outbound
+    uint8_t helper           # 0: the session has none
     uint8_t inside_began
     uint32_t internal_address    # addresses and ports in network order
     uint32_t external_address
@@ -27,6 +24,17 @@ cdef struct Aside:
     uint16_t internal_port
     uint16_t external_port
     uint16_t remote_port
+
+cdef struct Aside:
+    Aside* next
+    int fd                   # of the queue; -1: the packet came from the stand
+    uint16_t queue
+    uint32_t id
+    uint32_t mark            # with `marked`, the verdict sets it
+    uint8_t marked
+    uint8_t outbound         # the direction for the first reader; the second one reads what comes in
+    Helped reader
+    Helped receiver          # of a hairpinned packet
     uint32_t length
     uint8_t* data            # behind the entry itself
 

@@ -1,7 +1,7 @@
 # Check: a sum in each session record over what identifies the session: a damaged record is recognized.
 #
 # What is stored: `check`, over the endpoints, the protocol, the scope, the time it began, the correction of
-# its sequence numbers, and whether it is an expectation. 0: the record is free, and no sum is 0.
+# its sequence numbers, and whether it is an expectation or began by one. 0: the record is free; no sum is 0.
 # Who writes: whatever begins a session, ends it, or changes one of these fields. Recover alone compares.
 #
 # The sum is that of the fields, each times a factor of its own, modulo a prime. A change of one byte changes
@@ -12,7 +12,7 @@
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND
-from nfmasq._hot.state.table cimport EXPECTED, Session
+from nfmasq._hot.state.table cimport ANNOUNCED, EXPECTED, Session
 
 cdef enum:
     PRIME = 65521            # the largest below 2^16
@@ -21,7 +21,7 @@ cdef inline uint16_t check_of(const Session* session) noexcept nogil:
     """1 to PRIME."""
     cdef uint32_t kind = (
         <uint32_t>session.protocol << 24 | <uint32_t>session.transport << 16
-        | <uint32_t>session.scope << 8 | session.flags & EXPECTED
+        | <uint32_t>session.scope << 8 | session.flags & (EXPECTED | ANNOUNCED)
     )
     cdef uint64_t total = (
         <uint64_t>60013 * kind

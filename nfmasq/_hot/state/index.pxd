@@ -5,7 +5,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from nfmasq._hot.state.table cimport EXPECTED, NatTable, Session, peer_bucket, tuple_bucket
+from nfmasq._hot.state.table cimport ANNOUNCED, EXPECTED, NatTable, Session, peer_bucket, tuple_bucket
 
 cdef inline uint32_t find_by_internal_at(
     const NatTable* table, uint32_t bucket, uint8_t protocol,
@@ -60,14 +60,14 @@ cdef inline uint32_t find_by_external(
     return find_by_external_at(table, bucket, protocol, address, port, remote_address, remote_port)
 
 cdef inline bint has_peer(const NatTable* table, uint32_t mapping, uint32_t remote_address) noexcept nogil:
-    """Has this mapping a session with any port of the remote address?"""
+    """Has this mapping a session with any port of the remote address, one that no helper announced?"""
     cdef uint32_t number = table.by_peer[peer_bucket(table, mapping, remote_address)]
     cdef const Session* session
     while number:
         session = &table.sessions[number]
         if (
             session.mapping == mapping and session.remote_address == remote_address
-            and not session.flags & EXPECTED
+            and not session.flags & (EXPECTED | ANNOUNCED)
         ):
             return True
         number = session.by_peer_next

@@ -72,6 +72,13 @@ cdef inline void set_scope(
     if scope == SCOPE_ADDRESS_AND_PORT:
         mapping.remote_port = remote_port
 
+cdef inline void open_mapping(Mapping* mapping) noexcept nogil:
+    """Let filtering decide who comes in: its host has a session by it that no helper announced."""
+    mapping.created |= 1
+
+cdef inline bint is_open(const Mapping* mapping) noexcept nogil:
+    return mapping.created & 1
+
 cdef inline uint32_t* internal_bucket(const NatTable* table, const Mapping* mapping) noexcept nogil:
     return &table.mapping_by_internal[tuple_bucket(
         table, mapping.protocol, mapping.internal_address, mapping.internal_port,
@@ -135,7 +142,7 @@ cdef inline uint32_t begin_mapping(
     mapping = &table.mappings[number]
     mapping[0] = wanted[0]
     mapping.sessions = 0
-    mapping.created = now
+    mapping.created = now << 1
     mapping.host = host
     head = internal_bucket(table, mapping)
     mapping.by_internal_next = head[0]

@@ -14,7 +14,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
-from nfmasq._hot.state.table cimport Session, Stream
+from nfmasq._hot.state.table cimport HELPED_TWICE, Session, Stream
 from nfmasq._hot.state.tcpstate cimport (
     TCP_CLOSING, TCP_ESTABLISHED, TCP_EXTERNAL_SYN, TCP_INTERNAL_SYN, TCP_NONE, TCP_RESET,
 )
@@ -60,14 +60,17 @@ cdef inline bint is_about_syn(
     )
 
 cdef inline Segment read_segment(const Session* session, int side, const Packet* packet) noexcept nogil:
-    """A side's segment. What it acknowledges is as the other side sent it, except where a SYN is meant."""
+    """A side's segment. What it acknowledges is as the other side sent it, except where a SYN is meant.
+
+    The packet's shift is what the sender's session made of a hairpinned segment, for the receiver's.
+    """
     cdef TcpHeader* tcp = <TcpHeader*>packet.l4
     cdef Segment segment
     segment.flags = tcp.flags
-    segment.sequence = ntohl(tcp.sequence)
+    segment.sequence = ntohl(tcp.sequence) + packet.shift[0]
     segment.end = segment.sequence + packet.l4_length - tcp_header_length(tcp)
     segment.end += (1 if tcp.flags & SYN else 0) + (1 if tcp.flags & FIN else 0)
-    segment.acked = ntohl(tcp.acknowledgment)
+    segment.acked = ntohl(tcp.acknowledgment) + packet.shift[1]
     if not is_about_syn(session, side, segment.flags, segment.acked):
         segment.acked -= <uint32_t>session.correction[1 - side]
     segment.window = ntohs(tcp.window)
@@ -78,8 +81,11 @@ cdef inline uint32_t reach_of(const Stream* receiver) noexcept nogil:
     return min(max(receiver.window, <uint32_t>LEAST_REACH), <uint32_t>MOST_REACH)
 
 cdef inline uint32_t slack_of(const Session* session) noexcept nogil:
-    """A helper may have made what one side sent longer or shorter for the other."""
-    return HELPER_SLACK if session.helper else 0
+    """A helper may have made what one side sent longer or shorter for the other.
+
+    What the helper of a hairpinned connection's other side has made longer is not known here.
+    """
+    return HELPER_SLACK if session.helper or session.flags & HELPED_TWICE else 0
 
 cdef inline bint is_heard(const Session* session) noexcept nogil:
     """Are both sides' sequence numbers known?"""

@@ -6,10 +6,10 @@ from libc.string cimport memset
 
 from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.index cimport index_session, unindex_session
-from nfmasq._hot.state.mappings cimport end_mapping
+from nfmasq._hot.state.mappings cimport end_mapping, open_mapping
 from nfmasq._hot.state.packet cimport CLASS_TCP
 from nfmasq._hot.state.rules cimport uplink_of_address
-from nfmasq._hot.state.table cimport EXPECTED, NAMED, WHEEL, Host, Mapping, NatTable, Session
+from nfmasq._hot.state.table cimport ANNOUNCED, EXPECTED, NAMED, WHEEL, Host, Mapping, NatTable, Session
 from nfmasq._hot.state.tcpstate cimport tcp_half_open
 from nfmasq._hot.state.timers cimport wheel_insert, wheel_remove
 from nfmasq._hot.state.traffic cimport is_answered
@@ -70,6 +70,8 @@ cdef inline void link_session(NatTable* table, uint32_t number, uint32_t mapping
     index_session(table, number)
     wheel_insert(table, number)
     table.mappings[mapping].sessions += 1
+    if not session.flags & ANNOUNCED:
+        open_mapping(&table.mappings[mapping])
     table.hosts[table.mappings[mapping].host].sessions += 1
     table.session_count[session.transport] += 1
     table.expected += (session.flags & EXPECTED) != 0
@@ -146,6 +148,11 @@ cdef inline uint32_t name_session(NatTable* table, uint32_t number) noexcept nog
         table.serials[number] = table.serial
         session.flags |= NAMED
     return table.serials[number]
+
+cdef inline void rename_session(NatTable* table, uint32_t number) noexcept nogil:
+    """Let it be unknown by the name it has, if it has one."""
+    table.serials[number] = 0
+    table.sessions[number].flags &= <unsigned char>~NAMED
 
 cdef inline uint32_t advance_wheel(NatTable* table, uint32_t now, uint32_t most) noexcept nogil:
     """End the sessions due up to `now`, looking at no more than `most`; return how many ended."""

@@ -49,6 +49,8 @@ cdef enum SessionFlags:
     EXPECTED = 1             # an expectation: no packet has come yet; a remote address or port of 0 is open
     BEGUN_OUTSIDE = 2
     NAMED = 4                # has a serial
+    ANNOUNCED = 8            # an expectation, or begun by one: it lets in no other session
+    HELPED_TWICE = 16        # hairpinned, and a helper has read it: the other side's session corrects it too
 
 cdef enum Scope:             # which sessions of its internal endpoint a mapping is for
     SCOPE_ENDPOINT           # all (endpoint-independent)
@@ -82,7 +84,7 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t wheel_previous
     uint32_t mapping
     uint32_t created         # seconds, as expires: CLOCK_MONOTONIC
-    uint32_t reopening       # TCP: what must be acknowledged for the connection to begin anew
+    uint32_t reopening       # TCP: what must be acknowledged to begin anew; expectation: its control session
     # second line: what a packet of the session writes
     Traffic traffic
     int32_t[2] correction    # TCP: [side] by how much its helper has made longer what that side sent; correct
@@ -99,7 +101,7 @@ cdef struct Mapping:         # 44 bytes
     uint8_t transport
     uint16_t pool            # index of its external address; NO_POOL: has no port, or lost its address
     uint32_t sessions        # 0: free, and by_internal_next is the next free one
-    uint32_t created
+    uint32_t created         # second * 2, and 1 when it is open: a session without ANNOUNCED began by it
     uint32_t host
     uint32_t by_internal_next
     uint32_t by_external_next

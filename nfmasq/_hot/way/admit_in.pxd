@@ -7,7 +7,9 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal, has_peer
-from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external, set_scope
+from nfmasq._hot.state.mappings cimport (
+    find_host, find_mapping, find_mapping_by_external, is_open, set_scope,
+)
 from nfmasq._hot.state.packet cimport (
     ASK, CLASS_ICMP, CLASS_OTHER, CLASS_UDP, ICMP_REPLY, Packet, drop, let_by, let_pass,
 )
@@ -24,12 +26,13 @@ from nfmasq._hot.way.limits cimport within_limits
 from nfmasq._hot.way.pairing cimport admit_mapping, want_internal
 
 cdef inline bint passes_filter(const NatTable* table, Packet* packet, uint32_t mapping) noexcept nogil:
+    """Does the filtering let the remote endpoint in? Sessions that a helper announced let in no others."""
     cdef uint8_t filtering = behaviour_of(
         &table.rules, table.mappings[mapping].internal_address
     ).filtering[packet.transport]
-    return filtering == ENDPOINT_INDEPENDENT or (
-        filtering == ADDRESS_DEPENDENT and has_peer(table, mapping, packet.remote_address)
-    )
+    if filtering == ENDPOINT_INDEPENDENT:
+        return is_open(&table.mappings[mapping])
+    return filtering == ADDRESS_DEPENDENT and has_peer(table, mapping, packet.remote_address)
 
 cdef inline bint is_internal_clash(NatTable* table, Packet* packet, const Mapping* mapping) noexcept nogil:
     """Has the internal endpoint a session with the remote one already, by another external endpoint?"""

@@ -1,24 +1,39 @@
 # Attach: which helper reads a session that begins, or a connection that begins anew in one.
 
-from libc.stdint cimport uint16_t
+from libc.stdint cimport uint16_t, uint32_t
 
 from nfmasq._hot.state.packet cimport OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport helper_of
-from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, SCOPE_STATIC, NatTable, Session
+from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, HELPED_TWICE, SCOPE_STATIC, NatTable, Session
 from nfmasq._hot.wire.wire cimport ntohs
 
 cdef inline void attach_helper(NatTable* table, const Packet* packet) noexcept nogil:
     """By the remote port where the packet leaves, by the internal one of a forward where it comes in.
 
-    An expectation has none, nor has a hairpinned session.
+    An expectation has none.
     """
     cdef Session* session = &table.sessions[packet.session]
     cdef uint16_t port = session.remote_port if packet.direction == OUTBOUND else session.internal_port
-    if table.rules.helper_port_count == 0 or packet.marked:
+    if table.rules.helper_port_count == 0:
         return
     if packet.direction != OUTBOUND and session.scope < SCOPE_STATIC:
         return
     session.helper = helper_of(&table.rules, session.protocol, ntohs(port), session.internal_address)
+
+cdef inline void share_helper(NatTable* table, uint32_t sender, uint32_t receiver) noexcept nogil:
+    """Let both sessions of a hairpinned connection have a helper where one has: it is one connection.
+
+    Both are let go together, so only one that has just begun differs from the other.
+    """
+    cdef Session* near = &table.sessions[sender]
+    cdef Session* far = &table.sessions[receiver]
+    if near.helper == 0:
+        near.helper = far.helper
+    elif far.helper == 0:
+        far.helper = near.helper
+    if near.helper:
+        near.flags |= HELPED_TWICE
+        far.flags |= HELPED_TWICE
 
 cdef inline void attach_anew(NatTable* table, const Packet* packet) noexcept nogil:
     """The packet's SYN begins the session anew: its helper is chosen again, for the side that begins now."""

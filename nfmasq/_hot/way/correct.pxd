@@ -20,7 +20,10 @@ cdef enum:
     SACK_EDGES = 2           # bytes of the option before the first edge
 
 cdef inline void learn_correction(Packet* packet, const Session* session) noexcept nogil:
-    """Copy from the session the difference for the packet's numbers, or for its quoted segment's."""
+    """Add the session's difference to the packet's numbers, or to its quoted segment's.
+
+    A hairpinned packet gets that of both its sessions.
+    """
     cdef int side = INBOUND if packet.direction == INBOUND else OUTBOUND
     cdef uint32_t own = <uint32_t>session.correction[side]
     cdef uint32_t other = <uint32_t>session.correction[1 - side]
@@ -28,11 +31,13 @@ cdef inline void learn_correction(Packet* packet, const Session* session) noexce
     if packet.transport != CLASS_TCP or own | other == 0:
         return
     if packet.kind == ICMP_ERROR:            # quotes a segment of the other side: back to what that sent
-        packet.shift[SEQUENCE], packet.shift[ACKNOWLEDGMENT] = 0 - other, own
+        packet.shift[SEQUENCE] -= other
+        packet.shift[ACKNOWLEDGMENT] += own
     elif session.helper or is_about_syn(session, side, packet.tcp_flags, ntohl(tcp.acknowledgment)):
         return
     else:
-        packet.shift[SEQUENCE], packet.shift[ACKNOWLEDGMENT] = own, 0 - other
+        packet.shift[SEQUENCE] += own
+        packet.shift[ACKNOWLEDGMENT] -= other
     packet.corrected = True
 
 cdef inline void shift_number(TcpHeader* tcp, uint8_t* field, uint32_t shift, bint summed) noexcept nogil:

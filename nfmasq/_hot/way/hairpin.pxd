@@ -27,8 +27,10 @@ from nfmasq._hot.state.table cimport HAIRPINS, Mapping, NatTable, Session, tuple
 from nfmasq._hot.state.uplinks cimport NO_UPLINK
 from nfmasq._hot.way.admit_in cimport admit_inbound
 from nfmasq._hot.way.admit_out cimport admit_outbound
+from nfmasq._hot.way.attach cimport share_helper
 from nfmasq._hot.way.forwards cimport find_forward
 from nfmasq._hot.way.lookup cimport lookup
+from nfmasq._hot.way.set_aside cimport set_aside_for
 from nfmasq._hot.way.track cimport track
 
 cdef inline bint is_second_pass(const Rules* rules, const Packet* packet) noexcept nogil:
@@ -161,6 +163,9 @@ cdef inline void start_hairpin(NatTable* table, Packet* packet, uint32_t now) no
             note_sender(table, packet, sender)
             packet.mark |= table.rules.hairpin_mark
             packet.marked = True
+            share_helper(table, sender, packet.session)
+            if table.sessions[packet.session].helper:
+                set_aside_for(table, packet, sender, packet.session, True)
     packet.direction = HAIRPIN
 
 cdef inline void finish_hairpin(NatTable* table, Packet* packet) noexcept nogil:

@@ -25,6 +25,10 @@ cdef struct Answer:                  # 32 bytes, without a payload
     nlattr attribute
     nfqnl_msg_verdict_hdr verdict
 
+cdef struct Mark:
+    nlattr attribute
+    uint32_t value                   # network order
+
 cdef enum:
     MOST_BYTES = 1 << 20             # a send of more only grows the kernel's copy of it
 
@@ -49,14 +53,18 @@ cdef inline uint32_t kernel_verdict(const Packet* packet, int32_t segment_queue)
         return NF_QUEUE | <uint32_t>segment_queue << 16
     return NF_DROP
 
+cdef inline Mark mark_attribute(uint32_t mark) noexcept nogil:
+    cdef Mark made
+    made.attribute.nla_len = sizeof(Mark)
+    made.attribute.nla_type = <uint16_t>NFQA_MARK
+    made.value = htonl(mark)
+    return made
+
 cdef inline void append_mark(nlmsghdr* message, uint32_t mark) noexcept nogil:
     """Set the packet's mark, behind the payload: every slot has room for it there."""
-    cdef nlattr* attribute = <nlattr*>(<uint8_t*>message + aligned(message.nlmsg_len))
-    cdef uint32_t* value = <uint32_t*>(attribute + 1)
-    attribute.nla_len = sizeof(nlattr) + 4
-    attribute.nla_type = <uint16_t>NFQA_MARK
-    value[0] = htonl(mark)
-    message.nlmsg_len = aligned(message.nlmsg_len) + attribute.nla_len
+    cdef Mark* place = <Mark*>(<uint8_t*>message + aligned(message.nlmsg_len))
+    place[0] = mark_attribute(mark)
+    message.nlmsg_len = aligned(message.nlmsg_len) + <uint32_t>sizeof(Mark)
 
 cdef inline void answer_packet(Batch* batch, const Packet* packet, iovec* piece) noexcept nogil:
     """Write one packet's verdict before its payload, and with it when the payload was rewritten."""
@@ -112,13 +120,17 @@ cdef inline void send_verdicts(Batch* batch) noexcept nogil:
         send_answers(batch, batch.answers, count)
 
 cdef inline void send_one(
-    int fd, uint16_t queue, uint32_t id, const uint8_t* data, uint32_t length
+    int fd, uint16_t queue, uint32_t id, const uint8_t* data, uint32_t length, const uint32_t* mark
 ) noexcept nogil:
-    """One packet's verdict from another thread than its queue's: these bytes, or with none of them a drop."""
+    """One packet's verdict from another thread than its queue's: these bytes, or with none of them a drop.
+
+    mark: what the packet's mark shall be; NULL: it stays.
+    """
     cdef Answer answer
     cdef nlattr payload
+    cdef Mark marking
     cdef uint32_t padding = 0
-    cdef iovec[4] pieces
+    cdef iovec[5] pieces
     cdef msghdr message
     write_answer(&answer, queue, NFQNL_MSG_VERDICT, id, NF_ACCEPT if length else NF_DROP)
     pieces[0].iov_base, pieces[0].iov_len = &answer, sizeof(Answer)
@@ -132,6 +144,11 @@ cdef inline void send_one(
     memset(&message, 0, sizeof(message))
     message.msg_iov = pieces
     message.msg_iovlen = 4 if length else 1
+    if length and mark != NULL:
+        marking = mark_attribute(mark[0])
+        pieces[4].iov_base, pieces[4].iov_len = &marking, sizeof(Mark)
+        answer.message.nlmsg_len = aligned(answer.message.nlmsg_len) + <uint32_t>sizeof(Mark)
+        message.msg_iovlen = 5
     while sendmsg(fd, &message, 0) < 0:
         if errno != EINTR and errno != EAGAIN and errno != ENOBUFS:
             return

@@ -5,7 +5,7 @@ calls of each helper were cut off, and which helpers are disabled for that. Who 
 engine's lock; `request` alone needs no lock. What ends a change: it is applied, before the next packet is
 read. A helper that was cut off too often stays disabled until somebody sets its switch.
 
-A change ends the dialogues of all hosts for whom the helper is disabled now.
+A change ends the dialogues of all hosts for whom the helper is disabled now, and their expectations.
 """
 
 import logging
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from nfmasq.helpers.engine.expectations import Expectations
 from nfmasq.helpers.engine.interfaces import Entry, Registry
 from nfmasq.helpers.engine.sessions import Sessions
 from nfmasq.helpers.switches import Switch
@@ -35,12 +36,13 @@ class State:
 class EnabledHelpers:
     """The helpers of one engine. problems: why one is disabled, by name. has_changed: a switch was set."""
 
-    def __init__(self, registry: Registry, sessions: Sessions) -> None:
+    def __init__(self, registry: Registry, sessions: Sessions, expectations: Expectations) -> None:
         self.problems: dict[str, str] = {}
         self.requested: deque[tuple[str, Switch]] = deque()
         self.has_changed = False
         self._registry = registry
         self._sessions = sessions
+        self._expectations = expectations
         self._numbered: tuple[Mapping[str, Entry], dict[int, Entry]] = {}, {}
         self._switches = {name: entry.switch for name, entry in registry.entries.items()}
         self._cut_off: dict[str, int] = {}
@@ -92,8 +94,10 @@ class EnabledHelpers:
         self._switches[name] = switch
         self.has_changed = True
         for session in self._sessions:
-            entry = self.entry(session.number)
-            if entry is None or (
-                entry.name == name and not switch.enabled_for(session.endpoints.internal[0])
-            ):
+            if self._is_disabled(session.number, session.endpoints.internal[0]):
                 session.leave()
+        self._expectations.end_where(self._is_disabled)
+
+    def _is_disabled(self, number: int, host: IPv4Address) -> bool:
+        entry = self.entry(number)
+        return entry is None or not self.is_enabled_for(entry, host)

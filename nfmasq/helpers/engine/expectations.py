@@ -2,11 +2,16 @@
 
 What is stored: `Announced` for each control session that announced anything. It holds expectations, the
 data sessions that began by one, and which external endpoint stands for which original one. DCC RESUME names
-such an endpoint again. Who writes: the engine's thread alone. What ends an expectation: its session begins,
-its time is over, or its control session ends. The end of the control session ends `Announced` too.
+such an endpoint again. Who writes: whoever holds the engine's lock. What ends an expectation: its session
+begins, its time is over, its control session ends, or its helper is disabled for the host. The end of the
+control session ends `Announced` too. An offer of DCC does not outlive its IRC connection either. Its
+endpoint is open to anyone, and nothing tells any more whether the offer still stands.
 
 A control session is kept alive while one of its data sessions lives: FTP says nothing during a transfer.
 """
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
 
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.ports import Ports
@@ -26,11 +31,13 @@ _OVER = frozenset({"closing", "reset"})
 
 
 class Announced:
-    """What one control session announced."""
+    """What one control session announced. host: the internal one. helper: the number of its helper."""
 
-    __slots__ = ("by_external", "by_internal", "data", "full_at", "waiting")
+    __slots__ = ("by_external", "by_internal", "data", "full_at", "helper", "host", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, host: IPv4Address, helper: int) -> None:
+        self.host = host
+        self.helper = helper
         self.waiting: dict[Name, None] = {}
         """Expectations, the oldest first."""
         self.data: set[Name] = set()
@@ -76,8 +83,10 @@ class Expectations:
         """How many expectations still wait for their session."""
         return self._waiting
 
-    def announce(self, control: Name, session: Session, found: Found) -> Endpoint:
+    def announce(self, control: Name, session: Session, helper: int, found: Found) -> Endpoint:
         """Expect sessions to an endpoint that the internal side wrote; the external endpoint for it.
+
+        helper: the number of the helper that found it.
 
         Raises NotActedOn, with the reason why the endpoint must stay as it is.
         """
@@ -95,7 +104,7 @@ class Expectations:
             raise NotActedOn("privileged")
         if not 1 <= found.consecutive <= MOST_IN_A_ROW:
             raise NotActedOn("not_allowed")
-        announced = announced or Announced()
+        announced = announced or Announced(internal, helper)
         self._require_room(announced, found.consecutive)
         row = self._ports.expect(control, session, found)
         self._announced[control] = announced
@@ -115,6 +124,12 @@ class Expectations:
                 announced.waiting.pop(name, None)
                 self._waiting -= 1
 
+    def end_where(self, is_disabled: Callable[[int, IPv4Address], bool]) -> None:
+        """Withdraw all expectations of helpers (by number) that are disabled for the internal host."""
+        for announced in self._announced.values():
+            if announced.waiting and is_disabled(announced.helper, announced.host):
+                self._withdraw_all(announced)
+
     def original(self, control: Name, external_port: int) -> Endpoint | None:
         """The internal endpoint that was announced with this external port."""
         announced = self._announced.get(control)
@@ -131,12 +146,16 @@ class Expectations:
         row = self._core.seen(*control)
         self._sort(announced)
         if row is None or row.state in _OVER:
-            for name in announced.waiting:
-                self._core.withdraw(*name)
-            self._waiting -= len(announced.waiting)
+            self._withdraw_all(announced)
             del self._announced[control]
         elif announced.data:
             self._core.keep(*control, KEPT_S)
+
+    def _withdraw_all(self, announced: Announced) -> None:
+        for name in announced.waiting:
+            self._core.withdraw(*name)
+        self._waiting -= len(announced.waiting)
+        announced.waiting.clear()
 
     def _sort(self, announced: Announced) -> None:
         """Find out which expectations ended, and which data sessions still live."""

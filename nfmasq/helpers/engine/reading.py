@@ -60,7 +60,7 @@ class DialogueReader:
             if reading.found or reading.not_acted_on:
                 acts = trust.edits(
                     reading,
-                    speaker=trust.Speaker(side, session.name, session.endpoints),
+                    speaker=trust.Speaker(side, session.name, session.endpoints, session.number),
                     expectations=self._expectations,
                     tally=tally,
                     write=self.leash.call,

@@ -5,6 +5,7 @@ Lengths are checked here, though the core has checked them before: no code behin
 
 import struct
 from collections.abc import Callable
+from ipaddress import IPv4Address
 
 from nfmasq import _fastpath
 
@@ -111,6 +112,15 @@ def write(
     made += payload
     _fastpath.finish(made)
     return made
+
+
+def sent_from(packet: bytearray, address: IPv4Address, port: int) -> bytearray:
+    """An IP packet of TCP or UDP with another source, and right checksums."""
+    at = (packet[0] & 15) << 2
+    packet[12:16] = address.packed
+    packet[at : at + 2] = port.to_bytes(2)
+    _fastpath.finish(packet)
+    return packet
 
 
 def edges_moved(segment: Segment, left: Callable[[int], int], right: Callable[[int], int]) -> bytes | None:

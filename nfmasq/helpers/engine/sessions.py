@@ -3,16 +3,22 @@
 What is stored: sessions by name, until they are settled or the core has forgotten them. A settled session
 goes into one of two generations, for packets that the core had set aside before it learned of it. Who writes:
 whoever holds the engine's lock. What ends a retired session: two changes of the generation, each
-after a moment at which no packet waited.
+after a moment at which no packet waited. What ends a handshake early: others, when there are too many
+(`openings`). A host that has its share gets no further helper, and its sessions pass without one.
 """
 
+from collections import Counter
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 
 from nfmasq.helpers.engine.interfaces import Name
+from nfmasq.helpers.engine.openings import Openings
 from nfmasq.helpers.engine.tcp_session import TcpSession
 from nfmasq.helpers.engine.udp_session import UdpSession
 
 MOST_HELPED_SESSIONS = 32768
+MOST_OF_A_HOST = MOST_HELPED_SESSIONS // 4
+"""Sessions of one internal host: the others have room, whatever it does."""
 LOOKED_UP_IN_S = 64
 """Each session is looked up in the core once in so many seconds."""
 
@@ -27,6 +33,8 @@ class Sessions:
         self._retired: dict[Name, AnySession] = {}
         self._retired_before: dict[Name, AnySession] = {}
         self._to_look_up: list[Name] = []
+        self._openings = Openings()
+        self._of_host: Counter[IPv4Address] = Counter()
 
     def __len__(self) -> int:
         return len(self._present)
@@ -34,10 +42,10 @@ class Sessions:
     def __iter__(self) -> Iterator[AnySession]:
         return iter(self._present.values())
 
-    @property
-    def is_full(self) -> bool:
-        """Is there no room for another session?"""
-        return len(self._present) + len(self._retired) + len(self._retired_before) >= MOST_HELPED_SESSIONS
+    def has_room(self, host: IPv4Address) -> bool:
+        """Is there room for another session of an internal host?"""
+        stored = len(self._present) + len(self._retired) + len(self._retired_before)
+        return stored < MOST_HELPED_SESSIONS and self._of_host[host] < MOST_OF_A_HOST
 
     def get(self, name: Name) -> AnySession | None:
         """The session of this name that is read, or still has to be corrected."""
@@ -47,14 +55,35 @@ class Sessions:
         """The session of this name that was retired a moment ago."""
         return self._retired.get(name) or self._retired_before.get(name)
 
-    def add(self, session: AnySession) -> None:
-        """Store a session that begins."""
+    def add(self, session: AnySession) -> Name | None:
+        """Store a session that begins; the name of the one that gives way to its handshake, or None."""
         self._present[session.name] = session
+        endpoints = session.endpoints
+        self._of_host[endpoints.internal[0]] += 1
+        if session.is_open:
+            return None
+        began = endpoints.internal if endpoints.inside_began else endpoints.remote
+        return self._openings.begin(session.name, began[0])
+
+    def note_open(self, name: Name) -> None:
+        """Note that a session's handshake is over: it gives way no more."""
+        self._openings.end(name)
+
+    def make_partners(self, one: Name, other: Name) -> None:
+        """Note that two sessions are the sides of one hairpinned connection."""
+        for name, partner in ((one, other), (other, one)):
+            if (session := self._present.get(name)) is not None:
+                session.partner = partner
 
     def remove(self, name: Name) -> AnySession | None:
         """Forget a session and return it; None when it is not known."""
         session = self._present.pop(name, None)
         if session is not None:
+            self._openings.end(name)
+            host = session.endpoints.internal[0]
+            self._of_host[host] -= 1
+            if not self._of_host[host]:
+                del self._of_host[host]
             session.leave()
         return session
 

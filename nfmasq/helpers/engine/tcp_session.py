@@ -30,7 +30,10 @@ Numbers = tuple[int, int]
 class TcpSession:
     """number: the helper's. is_over: no dialogue will come any more, unless the connection begins anew.
 
-    corrected: the shifts of both sides that the core corrects already, in bytes.
+    is_open: its handshake is over.
+
+    corrected: the shifts of both sides that the core corrects already, in bytes. partner: of a hairpinned
+    session, the other side's.
     """
 
     __slots__ = (
@@ -41,17 +44,20 @@ class TcpSession:
         "corrected",
         "dialogue",
         "endpoints",
+        "is_open",
         "is_over",
         "name",
         "number",
+        "partner",
     )
 
     def __init__(self, name: Name, number: int, endpoints: Session, store: Store) -> None:
         self.name = name
         self.number = number
         self.endpoints = endpoints
+        self.partner: Name | None = None
         self.dialogue: Dialogue | None = None
-        self.is_over = False
+        self.is_open = self.is_over = False
         self._store = store
         self._opening: list[int | None] = [None, None]
         self._offered: tuple[Side, Numbers] | None = None
@@ -89,6 +95,7 @@ class TcpSession:
             self._choose(segment, side, reader)
         if self._intakes is None:
             return [as_it_came(segment, segment.payload)]
+        self.is_open = True
         own, other = self._intakes
         if side is Side.OUTSIDE:
             own, other = other, own

@@ -23,7 +23,7 @@ from nfmasq.helpers.engine.interfaces import Core, Registry
 from nfmasq.helpers.engine.leash import AT_ALL_S
 from nfmasq.helpers.engine.reading import DialogueReader, is_worth_a_line
 from nfmasq.helpers.engine.remainder import Remainder, Sender
-from nfmasq.helpers.engine.segment import LONGEST_ALONE
+from nfmasq.helpers.engine.segment import LONGEST_ALONE, sent_from
 from nfmasq.helpers.engine.sessions import Sessions
 from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.helpers.engine.verdicts import Verdicts
@@ -66,7 +66,7 @@ class Engine:
         self._lock = threading.Lock()
         self._sessions = Sessions()
         self._expectations = Expectations(table, registry.expectation_s)
-        self._enabled = EnabledHelpers(registry, self._sessions)
+        self._enabled = EnabledHelpers(registry, self._sessions, self._expectations)
         self._reader = DialogueReader(registry, self._enabled, self._expectations)
         self._verdicts = Verdicts(table, self._sessions, self._reader, clock=clock, takes_over=takes_over)
         self._remainder = remainder
@@ -149,11 +149,11 @@ class Engine:
                     log.exception("a packet for a helper was dropped")
             if self._is_left_behind:
                 return
-            is_settled = self._verdicts.settle((aside.session, aside.serial))
+            settled = self._verdicts.settle(*[(each.session, each.serial) for each in aside.readers])
             tally.seconds += time.perf_counter() - began
         self._release(aside, packets)
-        if is_settled:
-            self._table.let_go(aside.session, aside.serial)
+        for name in settled:
+            self._table.let_go(*name)
 
     def tick(self) -> None:
         """Once a second: look up expectations and a part of the sessions, and retire settled ones."""
@@ -203,5 +203,8 @@ class Engine:
             self._table.release(aside, own[0] if own else None)
         except OSError as error:  # its queue is closed, and with it the packet gone
             log.debug("a verdict was not taken: %s", error)
-        if len(packets) > len(own) and self._remainder is not None:
-            self._remainder.send(packets[len(own) :])
+        more = packets[len(own) :]
+        if aside.receiver is not None:  # the kernel's second pass, which rewrites the source, is not for ours
+            more = [sent_from(packet, *aside.external) for packet in more]
+        if more and self._remainder is not None:
+            self._remainder.send(more)

@@ -2,7 +2,8 @@
 
 An endpoint that the inside wrote is announced to the core, and the external endpoint takes its place. An
 endpoint that the outside wrote is only read: it needs no translation. A text is written only when all checks
-passed; otherwise the old text stays, and the reason is counted. A reading is trusted as little as a packet.
+passed; otherwise the old text stays, and the reason is counted. An address that is to be hidden is replaced
+all the same. A reading is trusted as little as a packet.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,11 +37,12 @@ Write = Callable[[Callable[[IPv4Address, int], bytes], IPv4Address, int], bytes]
 
 
 class Speaker(NamedTuple):
-    """A side of a session, and the session: its name and its endpoints."""
+    """A side of a session, and the session: its name, its endpoints and its helper's number."""
 
     side: Side
     control: Name
     session: Session
+    helper: int
 
 
 class NotUnderstood(Exception):
@@ -82,6 +84,8 @@ def edits(
             text = _written(each, place, speaker, expectations, write)
         except NotActedOn as why:
             tally.count_not_acted_on([str(why)])
+            if isinstance(each, Found) and each.hide and speaker.side is Side.INSIDE:
+                yield each.start, each.end, _text(each, (speaker.session.external[0], each.port), write)
             continue
         tally.seen += 1
         tally.rewritten += 1
@@ -94,10 +98,10 @@ def _place(each: Place, speaker: Speaker, expectations: Expectations) -> Endpoin
     if isinstance(each, Mentioned):
         return expectations.original(speaker.control, each.port) if speaker.side is Side.OUTSIDE else None
     if isinstance(each, Named):
-        is_own = speaker.side is Side.INSIDE and each.address == session.internal[0]
-        return (session.external[0], 0) if is_own else None
+        is_hidden = speaker.side is Side.INSIDE and (each.hide or each.address == session.internal[0])
+        return (session.external[0], 0) if is_hidden else None
     if speaker.side is Side.INSIDE:
-        return expectations.announce(speaker.control, session, each)
+        return expectations.announce(speaker.control, session, speaker.helper, each)
     if each.address is not None and each.address != session.remote[0]:
         raise NotActedOn("forged")
     return None
@@ -107,13 +111,17 @@ def _written(
     each: Place, place: Endpoint, speaker: Speaker, expectations: Expectations, write: Write
 ) -> bytes:
     try:
-        text = write(each.write, *place)
-        if not isinstance(text, bytes):
-            raise NotUnderstood("it wrote no bytes")
-        if not 0 < len(text) <= LONGEST_TEXT:
-            raise NotActedOn("too_long")
+        return _text(each, place, write)
     except Exception:
         if isinstance(each, Found) and not each.reuse:
             expectations.take_back(speaker.control, place)
         raise
+
+
+def _text(each: Place, place: Endpoint, write: Write) -> bytes:
+    text = write(each.write, *place)
+    if not isinstance(text, bytes):
+        raise NotUnderstood("it wrote no bytes")
+    if not 0 < len(text) <= LONGEST_TEXT:
+        raise NotActedOn("too_long")
     return text

@@ -15,16 +15,21 @@ HEADER = 8
 
 
 class UdpSession:
-    """number: the helper's. is_over: the dialogue has ended, and with it the helper on this session."""
+    """number: the helper's. is_over: the dialogue has ended, and with it the helper on this session.
 
-    __slots__ = ("dialogue", "endpoints", "is_over", "name", "number")
+    partner: of a hairpinned session, the other side's.
+    """
+
+    __slots__ = ("dialogue", "endpoints", "is_over", "name", "number", "partner")
 
     shifts = corrected = 0, 0
+    is_open = True
 
     def __init__(self, name: Name, number: int, endpoints: Session) -> None:
         self.name = name
         self.number = number
         self.endpoints = endpoints
+        self.partner: Name | None = None
         self.dialogue: Dialogue | None = None
         self.is_over = False
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from nfmasq.core.protocols import TCP, UDP
-from nfmasq.core.rows import SetAside
+from nfmasq.core.rows import Helped, SetAside
 from nfmasq.helpers.engine import segment as tcp
 from nfmasq.helpers.engine.intake import Store
 from nfmasq.helpers.engine.interfaces import Core, Name
@@ -44,48 +44,45 @@ class Verdicts:
         self._takes_over = takes_over
 
     def packets(self, aside: SetAside) -> list[bytearray]:
-        """The packets to send in place of one: its own first; none drops it."""
-        try:
-            protocol, at = tcp.transport_of(aside.packet)
-            segment = tcp.read(aside.packet, at) if protocol == TCP else None
-        except ValueError:
-            return [bytearray(aside.packet)]
-        side = Side.INSIDE if aside.outbound else Side.OUTSIDE
-        name = aside.session, aside.serial
-        known = self._sessions.get(name) or self._sessions.retired(name)
-        session = known or self._begin(aside, name, segment)
-        if isinstance(session, TcpSession) and segment is not None:
-            return session.pass_on(segment, side, self._reader, self._clock())
-        if isinstance(session, UdpSession) and protocol == UDP:
-            return [session.pass_on(aside.packet, at, side, self._reader)]
-        if session is None and segment is not None and self._takes_over and not segment.flags & SYN:
-            return []
-        return [untouched(aside.packet)]
+        """The packets to send in place of one: its own first; none drops it.
 
-    def settle(self, name: Name) -> bool:
-        """Give the core a session's corrections; True when the core can go on by them alone."""
-        session = self._sessions.get(name)
-        if session is None:
-            return True
-        shifts = session.shifts
-        if session.corrected != shifts and isinstance(session, TcpSession):
-            session.corrected = shifts
-            self._table.correct(*name, *session.corrected)
-        if not session.is_over or not session.is_settled:
-            return False
-        if session.corrected != (0, 0):
-            self._table.correct(
-                *name, *session.corrected
-            )  # the core forgets it at a SYN that came to nothing
-        self._reader.tally(session.number).sessions -= 1
-        self._sessions.retire(name)
-        return True
+        A hairpinned packet goes out by the sender's session, and what that makes of it comes in by the
+        receiver's.
+        """
+        sender, *receiver = aside.readers
+        made = self._pass_on(sender, aside.packet, Side.INSIDE if aside.outbound else Side.OUTSIDE)
+        for each in receiver:
+            made = [crossed for packet in made for crossed in self._pass_on(each, packet, Side.OUTSIDE)]
+            self._sessions.make_partners(name_of(sender), name_of(each))
+        return made
+
+    def settle(self, name: Name, partner: Name | None = None) -> tuple[Name, ...]:
+        """Give the core a session's corrections, and its partner's.
+
+        Returns both names when the core can go on by the corrections alone: partners are let go together.
+        """
+        names = (name,) if partner is None else (name, partner)
+        sessions = [session for each in names if (session := self._sessions.get(each)) is not None]
+        for session in sessions:
+            if session.corrected != session.shifts and isinstance(session, TcpSession):
+                session.corrected = session.shifts
+                self._table.correct(*session.name, *session.corrected)
+        if not all(session.is_settled for session in sessions):
+            return ()
+        for session in sessions:
+            if session.corrected != (0, 0):
+                self._table.correct(
+                    *session.name, *session.corrected
+                )  # the core forgets it at a SYN that came to nothing
+            self._reader.tally(session.number).sessions -= 1
+            self._sessions.retire(session.name)
+        return names
 
     def retire_settled(self) -> None:
         """Let go the sessions that a disabled helper has left: no next packet is needed for that."""
-        for name in [session.name for session in self._sessions if session.is_settled]:
-            if self.settle(name):
-                self._table.let_go(*name)
+        for name, partner in [(each.name, each.partner) for each in self._sessions if each.is_settled]:
+            for settled in self.settle(name, partner):
+                self._table.let_go(*settled)
 
     def forget_ended(self) -> None:
         """Forget sessions that the core knows no more; each call looks up a part of all sessions."""
@@ -95,20 +92,59 @@ class Verdicts:
                 if session is not None:
                     self._reader.tally(session.number).sessions -= 1
 
-    def _begin(self, aside: SetAside, name: Name, segment: tcp.Segment | None) -> AnySession | None:
+    def _pass_on(self, helped: Helped, packet: bytes | bytearray, side: Side) -> list[bytearray]:
+        """The packets to send in place of one that `side` of a session sent."""
+        whole = bytes(packet)
+        try:
+            protocol, at = tcp.transport_of(whole)
+            segment = tcp.read(whole, at) if protocol == TCP else None
+        except ValueError:
+            return [bytearray(whole)]
+        name = name_of(helped)
+        known = self._sessions.get(name) or self._sessions.retired(name)
+        session = known or self._begin(helped, segment)
+        if isinstance(session, TcpSession) and segment is not None:
+            was_open = session.is_open
+            made = session.pass_on(segment, side, self._reader, self._clock())
+            if session.is_open and not was_open:
+                self._sessions.note_open(name)
+            return made
+        if isinstance(session, UdpSession) and protocol == UDP:
+            return [session.pass_on(whole, at, side, self._reader)]
+        if session is None and segment is not None and self._takes_over and not segment.flags & SYN:
+            return []
+        return [untouched(whole)]
+
+    def _begin(self, helped: Helped, segment: tcp.Segment | None) -> AnySession | None:
         """A session that begins with this packet; None for a TCP connection whose beginning was not seen."""
-        if self._sessions.is_full or not self._reader.knows(aside.helper):
+        if not self._sessions.has_room(helped.internal[0]) or not self._reader.knows(helped.helper):
             return None
-        endpoints = Session(aside.internal, aside.external, aside.remote, aside.inside_began)
+        name = name_of(helped)
+        endpoints = Session(helped.internal, helped.external, helped.remote, helped.inside_began)
         session: AnySession
         if segment is not None:
             if segment.flags & (SYN | ACK) != SYN:
                 return None
-            session = TcpSession(name, aside.helper, endpoints, self.store)
+            session = TcpSession(name, helped.helper, endpoints, self.store)
         else:
-            session = UdpSession(name, aside.helper, endpoints)
+            session = UdpSession(name, helped.helper, endpoints)
             session.dialogue = self._reader.begin(session)
             session.is_over = session.dialogue is None
-        self._sessions.add(session)
-        self._reader.tally(aside.helper).sessions += 1
+        self._reader.tally(helped.helper).sessions += 1
+        if (giving_way := self._sessions.add(session)) is not None:
+            self._give_way(giving_way)
         return session
+
+    def _give_way(self, name: Name) -> None:
+        """End a session whose handshake is under way; it goes on without a helper."""
+        session = self._sessions.remove(name)
+        if session is not None:
+            self._reader.tally(session.number).sessions -= 1
+            for each in (name, session.partner):
+                if each is not None:
+                    self._table.let_go(*each)
+
+
+def name_of(helped: Helped) -> Name:
+    """The session's name."""
+    return helped.session, helped.serial

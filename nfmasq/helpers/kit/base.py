@@ -64,6 +64,9 @@ class Found(NamedTuple):
     written, and nothing new is expected (DCC RESUME). as_seen: the address may also be the session's external
     one, where programs ask their server for it (IRC); the port is the speaker's own. patience_s: seconds the
     session may take to come, if more than `timeouts.expectation`: where a person has to agree first.
+
+    hide: the address is internal and must not be seen outside (FTP's 227). If the endpoint is not acted on,
+    the external address is written, with the port as it is.
     """
 
     start: int
@@ -78,18 +81,21 @@ class Found(NamedTuple):
     reuse: bool = False
     as_seen: bool = False
     patience_s: int = 0
+    hide: bool = False
 
 
 class Named(NamedTuple):
     """An address without a port, as in a passive DCC offer: nothing is expected at it.
 
     If the address is the speaker's own, the external one is written. write: as in Found, with port 0.
+    hide: it is written in any case; the address is internal and must not be seen outside.
     """
 
     start: int
     end: int
     address: IPv4Address
     write: Callable[[IPv4Address, int], bytes]
+    hide: bool = False
 
 
 class Mentioned(NamedTuple):

@@ -7,8 +7,8 @@ connection from the other end. A helper finds such places, and says how another 
 import re
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit.base import Dialogue, Found, NotActedOn, Reading, Session, Side
-from nfmasq.helpers.kit.lines import Speech
+from nfmasq.helpers.kit.base import Dialogue, Found, Place, Session, Side
+from nfmasq.helpers.kit.dialogue import Leave, LineDialogue
 from nfmasq.helpers.kit.numbers import dotted, port_number
 
 _MEET = re.compile(rb"MEET (\d+\.\d+\.\d+\.\d+) (\d+)\r?\n")
@@ -34,40 +34,27 @@ class Meet:
         return MeetDialogue()
 
 
-class MeetDialogue:
-    """One session. Stored of each side: the line that has begun, and whether the side has greeted."""
+class MeetDialogue(LineDialogue):
+    """One session. Stored: which sides have greeted."""
 
     def __init__(self) -> None:
-        self._speech = {side: Speech(longest=512) for side in Side}
+        super().__init__(longest=512)
         self._greeted: set[Side] = set()
 
-    def read(self, side: Side, data: bytes) -> Reading:
-        """Read whole lines; of a line that has begun, only the bytes behind MEET wait."""
-        speech, found, not_acted_on = self._speech[side], list[Found](), list[str]()
-        lines, begun = speech.cut(data)
-        for at, line in lines:
-            if side not in self._greeted and line.rstrip() != b"HELLO":
-                return Reading(len(data), leave=True)  # it only uses the port: never look again
-            self._greeted.add(side)
-            try:
-                found += _endpoints(at, line)
-            except NotActedOn as reason:
-                not_acted_on.append(str(reason))
-        if speech.overrun:
-            return Reading(len(data), found, leave=True, not_acted_on=not_acted_on)
-        return Reading(speech.take(data, begun, _wait_from), found, not_acted_on=not_acted_on)
+    def hear(self, side: Side, at: int, line: bytes) -> list[Place]:
+        """The endpoint in a line that says MEET."""
+        if side not in self._greeted and line.rstrip() != b"HELLO":
+            raise Leave  # it only uses the port: never look again
+        self._greeted.add(side)
+        match = _MEET.fullmatch(line)
+        if match is None:
+            return []
+        address, port = dotted(match[1]), port_number(match[2])
+        return [Found(at + match.start(1), at + match.end(2), address, port, _write)]
 
-
-def _wait_from(line: bytes) -> int:
-    return min(5, len(line)) if line.startswith(b"MEET ") else len(line)
-
-
-def _endpoints(at: int, line: bytes) -> list[Found]:
-    match = _MEET.fullmatch(line)
-    if match is None:
-        return []
-    address, port = dotted(match[1]), port_number(match[2])
-    return [Found(at + match.start(1), at + match.end(2), address, port, _write)]
+    def wait_from(self, side: Side, line: bytes) -> int:
+        """Of a line that has begun, only the bytes behind MEET wait."""
+        return min(5, len(line)) if line.startswith(b"MEET ") else len(line)
 
 
 def _write(address: IPv4Address, port: int) -> bytes:

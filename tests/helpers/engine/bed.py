@@ -145,6 +145,10 @@ class Connection:
         self.far = (SERVER, near if self.forwarded else port)
         self.external: Endpoint = (bed.rules.addresses[0], port)
 
+    def way(self, side: int) -> tuple[Endpoint, Endpoint]:
+        """From where and where to a side sends."""
+        return (self.near, self.far) if side == 0 else (self.far, self.external)
+
     def open(self) -> "Connection":
         """Shake hands."""
         first = 1 if self.forwarded else 0
@@ -186,11 +190,10 @@ class Connection:
         urgent: int = 0,
     ) -> bytes:
         """A segment as its sender makes it."""
-        source, target = (self.near, self.far) if side == 0 else (self.far, self.external)
         packet = bytearray(
             tcp(
-                *source,
-                *target,
+                *self.way(side)[0],
+                *self.way(side)[1],
                 flags,
                 payload=payload,
                 options=options,

@@ -187,9 +187,7 @@ class TwoEnds:
         """A segment on its way to the router."""
         connection, other = self.connection, 1 - end.side
         first = connection.numbers[other] + 1
-        source, target = (
-            (connection.near, connection.far) if end.side == 0 else (connection.far, connection.external)
-        )
+        source, target = connection.way(end.side)
         packet = tcp(
             *source,
             *target,

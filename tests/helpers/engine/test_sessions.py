@@ -1,8 +1,10 @@
 """Which sessions the engine knows, and for how long."""
 
 import pytest
+from support.packets import tcp
+from support.router import OTHER_CLIENT
 
-from helpers.engine.bed import NEAR_PORT, Bed, Connection, counted
+from helpers.engine.bed import NEAR_PORT, PORT, SERVER, Bed, Connection, counted
 from helpers.engine.here import HERE, HI
 from nfmasq.helpers.engine import sessions
 
@@ -31,3 +33,16 @@ def test_retired_sessions_are_forgotten_when_no_packet_can_wait_any_more(
         bed.engine._was_empty = was_empty
         bed.engine.tick()
         assert bool(known.retired((1, 1))) == is_known
+
+
+def test_a_host_has_its_share_and_the_others_theirs(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MOST_OF_A_HOST", 1)
+    first = Connection(bed).open()
+    assert Connection(bed, near=NEAR_PORT + 1).open().say(0, HI + HERE) == HI + HERE
+    bed.send(tcp(OTHER_CLIENT, NEAR_PORT, SERVER, PORT), inbound=False)
+    assert counted(bed).sessions == 2
+    assert first.say(0, HI + HERE) != HI + HERE
+    bed.table.flush()
+    for _ in range(2):
+        bed.engine.tick()
+    assert Connection(bed, near=NEAR_PORT + 2).open().say(0, HI + HERE) != HI + HERE

@@ -14,15 +14,13 @@ bytes behind it are encrypted. It does not come back for CCC.
 """
 
 import re
+from collections.abc import Iterable, Iterator
 
-from nfmasq.helpers.kit.base import MOST_FOUND, Found, NotActedOn, Reading, Session, Side
-from nfmasq.helpers.kit.lines import Speech, is_http_header, is_http_request, may_become
-from nfmasq.helpers.protocols.ftp.endpoints import (
-    eprt_argument,
-    extended_passive_reply,
-    passive_reply,
-    port_argument,
-)
+from nfmasq.helpers.kit.base import Found, Named, NotActedOn, Place, Session, Side
+from nfmasq.helpers.kit.dialogue import Leave, LineDialogue
+from nfmasq.helpers.kit.lines import is_http_header, is_http_request, may_become
+from nfmasq.helpers.protocols.ftp import replies
+from nfmasq.helpers.protocols.ftp.endpoints import eprt_argument, port_argument
 from nfmasq.helpers.protocols.ftp.pipeline import LOGIN, Pipeline
 
 LONGEST = 4096 + 64
@@ -42,51 +40,29 @@ _REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])[^\n]*)?\r?\n")
 _REPLY_BEGINS = re.compile(rb"|[1-5](?:[0-9](?:[0-9](?:[ \-\r].*)?)?)?", re.DOTALL)
 
 
-class Leave(Exception):
-    """This is not FTP, or it cannot be read any longer."""
-
-
-class FtpDialogue:
+class FtpDialogue(LineDialogue):
     """One control connection."""
 
     def __init__(self, session: Session, fxp: bool) -> None:
+        super().__init__(LONGEST)
         self._session = session
         self._fxp = fxp
         self._client = Side.INSIDE if session.inside_began else Side.OUTSIDE
-        self._speech = {side: Speech(LONGEST) for side in Side}
         self._known = self._greeted = False  # the client's first command, the server's greeting
         self._logged_in = self._only_epsv = False
         self._several = b""  # the code of a reply of several lines that has not ended
         self._pipeline = Pipeline()
 
-    def read(self, side: Side, data: bytes) -> Reading:
-        """Read commands of the client or replies of the server."""
-        speech = self._speech[side]
-        lines, begun = speech.cut(data)
-        hear, wait_from = (
-            (self._command, self._command_waits_from)
-            if side is self._client
-            else (self._reply, self._reply_waits_from)
-        )
-        found: list[Found] = []
-        not_acted_on: list[str] = []
-        try:
-            for at, line in lines:
-                try:
-                    one = hear(at, line)
-                except NotActedOn as why:
-                    not_acted_on.append(str(why))
-                else:
-                    if one is not None:
-                        found.append(one)
-                if len(found) > MOST_FOUND:
-                    raise Leave
-            if speech.overrun:
-                raise Leave
-            taken = speech.take(data, begun, wait_from)
-        except Leave:
-            return Reading(len(data), found[:MOST_FOUND], leave=True, not_acted_on=not_acted_on)
-        return Reading(taken, found, not_acted_on=not_acted_on)
+    def hear(self, side: Side, at: int, line: bytes) -> Iterable[Place | NotActedOn]:
+        """The endpoint in a command of the client; the endpoint and addresses in a reply of the server."""
+        if side is not self._client:
+            return self._reply(at, line)
+        found = self._command(at, line)
+        return () if found is None else (found,)
+
+    def wait_from(self, side: Side, line: bytes) -> int:
+        """The bytes behind PORT, EPRT and a reply's code wait, if the internal side said it."""
+        return self._command_waits_from(line) if side is self._client else self._reply_waits_from(line)
 
     def _command(self, at: int, line: bytes) -> Found | None:
         text = line[(skipped := _skip_telnet(line)) :]
@@ -114,28 +90,31 @@ class FtpDialogue:
         found = port_argument(argument, at) if word == b"PORT" else eprt_argument(argument, at)
         return self._unless_fxp(found)
 
-    def _reply(self, at: int, line: bytes) -> Found | None:
+    def _reply(self, at: int, line: bytes) -> Iterable[Place | NotActedOn]:
         if line.startswith(_IAC):
             line, at = line[(skipped := _skip_telnet(line)) :], at + skipped
         if self._several:
             if line[:3] != self._several or line[3:4] not in {b" ", b"\r", b"\n"}:
-                return None
+                return self._passive(self._several, at, line)
             self._several = b""
         match = _REPLY.fullmatch(line)
         if match is None:
             if not self._greeted:
                 raise Leave
-            return None
+            return ()
         code, mark = match.groups()
         if mark == b"-":
             self._several = code
-            return None
+            return self._passive(code, at, line)
         if not self._greeted:
             self._greeted = code[:1] != b"1"
-            return None
-        return None if code[:1] == b"1" else self._answer(code, at, line)
+        elif code[:1] != b"1":
+            places = list(self._passive(code, at, line))  # while its command still waits
+            self._answer(code)
+            return places
+        return ()
 
-    def _answer(self, code: bytes, at: int, line: bytes) -> Found | None:
+    def _answer(self, code: bytes) -> None:
         if code in {b"234", b"235"}:
             raise Leave  # whether a command waited for it or not, the next bytes may be TLS
         word = self._pipeline.answered(code)
@@ -146,12 +125,25 @@ class FtpDialogue:
             self._only_epsv = good
             if good and self._client is Side.INSIDE:
                 raise Leave  # from here on it announces nothing of its own
-        elif word in {b"PASV", b"EPSV"} and good:
-            find = passive_reply if word == b"PASV" else extended_passive_reply
-            return self._announced(find(line, at))
-        return None
 
-    def _announced(self, found: Found | None) -> Found | None:
+    def _passive(self, code: bytes, at: int, line: bytes) -> Iterator[Place | NotActedOn]:
+        """What a line of a 227, 228 or 229 shows: the endpoint if it is acted on, and internal addresses."""
+        if code not in replies.CODES:
+            return
+        found, why = None, None
+        try:
+            found = self._announced(code, replies.endpoint(code, line, at, self._session))
+        except NotActedOn as reason:
+            why = reason
+        if self._client is Side.OUTSIDE:
+            places: list[Found | Named] = list(replies.internal_addresses(line, at, self._session, found))
+            if found is not None:
+                places.append(found)
+            yield from sorted(places, key=lambda place: place.start)
+        if why is not None:
+            yield why
+
+    def _announced(self, code: bytes, found: Found | None) -> Found | None:
         """The endpoint that an internal server listens on; None: an external one needs no translation."""
         if found is None:
             return None
@@ -159,14 +151,16 @@ class FtpDialogue:
             if found.address not in {None, self._session.remote[0]} and not self._fxp:
                 raise NotActedOn("forged")
             return None
-        if not self._logged_in or (self._only_epsv and found.address is not None):
+        is_asked = self._pipeline.awaits(code) and self._logged_in
+        if not is_asked or (self._only_epsv and found.address is not None):
             raise NotActedOn("not_allowed")
         return self._unless_fxp(found)
 
     def _unless_fxp(self, found: Found | None) -> Found | None:
         if found is None or not self._fxp:
             return found
-        if found.address not in {None, self._session.internal[0]}:
+        own = {self._session.internal[0], self._session.external[0]}
+        if found.address is not None and found.address not in own:
             return None
         return found._replace(anyone=True) if self._client is Side.OUTSIDE else found
 
@@ -181,16 +175,16 @@ class FtpDialogue:
         return match.end() if match else len(line)
 
     def _reply_waits_from(self, line: bytes) -> int:
-        """Of a reply that has begun, the bytes behind an internal server's 227 or 229 must wait."""
+        """Of a reply that has begun, an internal server's bytes behind 227 to 229 must wait."""
         if not self._greeted and not self._several and not _REPLY_BEGINS.fullmatch(line):
             raise Leave
+        if self._client is Side.INSIDE:
+            return len(line)
         begins = _skip_telnet(line)
-        endpoint = begins + len("227 ")
-        return (
-            endpoint
-            if self._client is Side.OUTSIDE and line[begins:endpoint] in {b"227 ", b"229 "}
-            else len(line)
-        )
+        if self._several:
+            return begins if self._several in replies.CODES else len(line)
+        code, mark = line[begins : begins + 3], line[begins + 3 : begins + 4]
+        return begins + 4 if code in replies.CODES and mark in {b" ", b"-"} else len(line)
 
 
 def _skip_telnet(line: bytes) -> int:

@@ -1,4 +1,4 @@
-"""How FTP writes endpoints: PORT and 227 (RFC 959), EPRT and 229 (RFC 2428), parsed and rendered.
+"""How an FTP client writes an endpoint: PORT (RFC 959) and EPRT (RFC 2428), parsed and rendered.
 
 Each function takes the text, and where it begins in the bytes that the dialogue was given. It returns None
 where there is no IPv4 endpoint. It raises NotActedOn("malformed") where a number is out of range, or the text
@@ -13,8 +13,6 @@ from nfmasq.helpers.kit.base import Found, NotActedOn
 
 _SIX = rb"(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10})"
 _PORT = re.compile(_SIX)
-_PASSIVE = re.compile(rb"(?<![\d,])" + _SIX + rb"(?![\d,])")
-_EXTENDED_PASSIVE = re.compile(rb"\(([!-/:-~])\1\1(\d{1,10})\1\)")
 _EXTENDED = re.compile(rb"([!-/:-~])(\d{1,10})\1([^ ]{1,64})\1(\d{1,10})\1")
 
 
@@ -40,24 +38,6 @@ def eprt_argument(text: bytes, at: int) -> Found | None:
         return b"%s%s%d" % (str(address).encode(), delimiter, port)
 
     return Found(at + match.start(3), at + match.end(4), found, found_port, write)
-
-
-def passive_reply(line: bytes, at: int) -> Found | None:
-    """227 Entering Passive Mode (192,168,1,10,19,136): the first six numbers, in any text."""
-    match = _PASSIVE.search(line, 4)
-    return match and _six_numbers(match, at)
-
-
-def extended_passive_reply(line: bytes, at: int) -> Found | None:
-    """229 Entering Extended Passive Mode (|||5000|): a port only."""
-    match = _EXTENDED_PASSIVE.search(line, 4)
-    return match and Found(
-        at + match.start(2),
-        at + match.end(2),
-        None,
-        numbers.port_number(match[2]),
-        lambda _, port: b"%d" % port,
-    )
 
 
 def _six_numbers(match: re.Match[bytes], at: int) -> Found:

@@ -13,9 +13,12 @@ from collections import deque
 PIPELINED = 64
 """Commands that may wait for a reply; of more the oldest are forgotten."""
 LOGIN = {b"USER", b"PASS", b"ACCT"}
+PASSIVE = {b"PASV", b"EPSV"}
+"""Servers answer either of them by 227 or 229."""
 _ANSWERS = {
-    b"227": {b"PASV"},
-    b"229": {b"EPSV"},
+    b"227": PASSIVE,
+    b"228": {b"LPSV"},
+    b"229": PASSIVE,
     b"230": LOGIN,
     b"232": LOGIN,
     b"331": {b"USER"},
@@ -23,7 +26,7 @@ _ANSWERS = {
     b"334": {b"AUTH"},
 }
 """Codes that belong to these commands alone."""
-_AWAITED = {b"PASV", b"EPSV", b"AUTH"}
+_AWAITED = {b"PASV", b"EPSV", b"LPSV", b"AUTH"}
 """Commands whose success has a code of their own."""
 
 
@@ -42,6 +45,10 @@ class Pipeline:
     def rename_last(self, word: bytes) -> None:
         """Let the newest command wait under another name: EPSV ALL is answered unlike EPSV."""
         self._waiting[-1] = word
+
+    def awaits(self, code: bytes) -> bool:
+        """Does a command wait for a reply with just this code?"""
+        return code in _ANSWERS and not _ANSWERS[code].isdisjoint(self._waiting)
 
     def answered(self, code: bytes) -> bytes:
         """The command that a final reply with this code belongs to, which waits no longer; b"": none."""

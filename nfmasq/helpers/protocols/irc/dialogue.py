@@ -14,8 +14,9 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit.base import MOST_FOUND, NotActedOn, Place, Reading, Session, Side
-from nfmasq.helpers.kit.lines import Speech, is_http_header, is_http_request, may_become
+from nfmasq.helpers.kit.base import NotActedOn, Place, Session, Side
+from nfmasq.helpers.kit.dialogue import Leave, LineDialogue
+from nfmasq.helpers.kit.lines import is_http_header, is_http_request, may_become
 from nfmasq.helpers.protocols.irc import dcc
 
 TAGS, MESSAGE = 8191, 512
@@ -33,38 +34,14 @@ _TEXT_OF = re.compile(rb" +[^ :\r\n][^ \r\n]* +:")
 _LONGEST = IPv4Address("255.255.255.255"), 65535
 
 
-class Leave(Exception):
-    """This is not IRC, or it cannot be read any longer."""
-
-
-class IrcDialogue:
+class IrcDialogue(LineDialogue):
     """One client's connection to a server."""
 
     def __init__(self, session: Session) -> None:
+        super().__init__(TAGS + MESSAGE)
         self._session = session
-        self._speech = {side: Speech(TAGS + MESSAGE) for side in Side}
         self._begun = dict.fromkeys(Side, False)
         self._welcomed = False
-
-    def read(self, side: Side, data: bytes) -> Reading:
-        """Read messages of the client or of the server."""
-        speech = self._speech[side]
-        lines, begun = speech.cut(data)
-        found: list[Place] = []
-        not_acted_on: list[str] = []
-        try:
-            for at, line in lines:
-                self._anchor(side, line)
-                found += self._hear(side, at, line, not_acted_on)
-                if len(found) > MOST_FOUND:
-                    raise Leave
-            if speech.overrun:
-                raise Leave
-            self._anchor(side, begun[1])
-            taken = speech.take(data, begun, _wait_from)
-        except Leave:
-            return Reading(len(data), found[:MOST_FOUND], leave=True, not_acted_on=not_acted_on)
-        return Reading(taken, found, not_acted_on=not_acted_on)
 
     def _anchor(self, side: Side, line: bytes) -> None:
         """Raise Leave at a line of HTTP, or where the side's first line does not begin like IRC."""
@@ -84,7 +61,9 @@ class IrcDialogue:
                 raise Leave
             self._begun[side] = True
 
-    def _hear(self, side: Side, at: int, line: bytes, not_acted_on: list[str]) -> Iterator[Place]:
+    def hear(self, side: Side, at: int, line: bytes) -> Iterator[Place | NotActedOn]:
+        """The endpoints in the CTCP messages of a line."""
+        self._anchor(side, line)
         head = _HEAD.match(line)
         if head is None or b"\r" in line[:-2] or b"\0" in line:
             return  # servers differ in where such a line ends
@@ -108,7 +87,16 @@ class IrcDialogue:
                     raise NotActedOn("too_long")
                 yield one
             except NotActedOn as why:
-                not_acted_on.append(str(why))
+                yield why
+
+    def wait_from(self, side: Side, line: bytes) -> int:
+        """Of a message that has begun, a text that is DCC or may become DCC waits."""
+        self._anchor(side, line)
+        head = _HEAD.match(line)
+        if head is None or len(line) - head.start(2) > MESSAGE:
+            return len(line)
+        waiting = (begin for begin, text, _ in _texts(line, head) if text and may_become(text, (b"DCC ",)))
+        return next(waiting, len(line))
 
 
 def _texts(line: bytes, head: re.Match[bytes]) -> Iterator[tuple[int, bytes, bool]]:
@@ -126,13 +114,3 @@ def _texts(line: bytes, head: re.Match[bytes]) -> Iterator[tuple[int, bytes, boo
         if number % 2 or (number == 0 and word == b"NOTICE"):
             yield at, piece, number % 2 == 1
         at += len(piece) + 1
-
-
-def _wait_from(line: bytes) -> int:
-    """Of a message that has begun, a text that is DCC or may become DCC must wait."""
-    head = _HEAD.match(line)
-    if head is None or len(line) - head.start(2) > MESSAGE:
-        return len(line)
-    return next(
-        (begin for begin, text, _ in _texts(line, head) if text and may_become(text, (b"DCC ",))), len(line)
-    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from support.dialogues import IN, OUT, hear
 
-from nfmasq.helpers.kit.base import Side
+from nfmasq.helpers.kit.base import Found, Side
 from nfmasq.helpers.kit.listener import Listener
 from nfmasq.helpers.protocols.ftp import Ftp
 
@@ -29,6 +29,15 @@ def server_says(command: bytes, *replies: bytes, helper: Ftp | None = None) -> L
     """What an internal server answers to an external client's command."""
     said = [*FORWARDED_LOGIN, (OUT, command), *((IN, reply) for reply in replies)]
     return hear(helper or Ftp(), said, inside_began=False)
+
+
+def announced(heard: Listener) -> list[tuple[str | None, int]]:
+    """The endpoints that are acted on, not the addresses that are only hidden."""
+    return [
+        (None if what.address is None else str(what.address), what.port)
+        for what in (place.what for place in heard.places)
+        if isinstance(what, Found)
+    ]
 
 
 PORT = (IN, b"PORT 192,168,1,10,19,136\r\n")

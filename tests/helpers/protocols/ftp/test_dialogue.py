@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import pytest
 from support.dialogues import CLIENT, IN, OUT, endpoints, hear
 
-from helpers.protocols.ftp.sayings import FORWARDED_LOGIN, LOGIN, PORT, Said, client_says, server_says
+from helpers.protocols.ftp.sayings import (
+    FORWARDED_LOGIN,
+    LOGIN,
+    PORT,
+    Said,
+    announced,
+    client_says,
+    server_says,
+)
 from nfmasq.helpers.kit.base import MOST_FOUND, Found
 from nfmasq.helpers.protocols.ftp import Ftp
 from nfmasq.helpers.protocols.ftp.dialogue import LONGEST
@@ -117,7 +125,7 @@ def test_epsv_all_of_an_external_client_leaves_epsv() -> None:
     heard = server_says(b"EPSV ALL\r\nEPSV\r\n", b"200 Fine\r\n", ready)
     assert endpoints(heard) == [(None, 5000)]
     heard = server_says(b"EPSV ALL\r\nPASV\r\n", b"200 Fine\r\n227 (192,168,1,10,19,136)\r\n")
-    assert (heard.places, heard.not_acted_on) == ([], ["not_allowed"])
+    assert (announced(heard), heard.not_acted_on) == ([], ["not_allowed"])
 
 
 def test_epsv_all_refuses_port_unless_the_server_refused_it() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.dialogues import CLIENT, IN, OUT, cut, endpoints, hear, texts, written
 
@@ -271,6 +271,7 @@ SESSION: Sequence[Said] = (
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=120))
 def test_any_cutting_gives_the_same(lengths: list[int]) -> None:
     """Whatever the segments: the same endpoints, at the same places, and the same refusals."""

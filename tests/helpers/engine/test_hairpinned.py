@@ -1,0 +1,138 @@
+"""Hairpinned sessions: each side's helper rewrites what its own host says to the other."""
+
+import random
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.packets import UDP, read, sums_are_right, tcp, udp
+from support.router import OTHER_CLIENT
+
+from helpers.engine.announcing import said, waiting
+from helpers.engine.bed import CLIENT, LONG, NEAR_PORT, PORT, SERVER, SHORT, Bed, counted, payload_of
+from helpers.engine.crossing import Crossing, CrossingBed, CrossingEnds
+from helpers.engine.ends import rewritten_lines
+from helpers.engine.here import HI, Echo, Here, text_of
+from helpers.engine.test_any_connection import NUMBERS, speech
+from nfmasq.core.policy import Filtering, Forward, ForwardTarget
+
+HOSTED = 5000
+
+
+@pytest.fixture
+def crossing() -> Crossing:
+    """An open connection, with the strictest filtering."""
+    made = Crossing(CrossingBed(Here(), filtering=Filtering.ADDRESS_AND_PORT_DEPENDENT))
+    made.open()
+    return made
+
+
+@pytest.mark.parametrize(("side", "host", "other"), [(0, OTHER_CLIENT, CLIENT), (1, CLIENT, OTHER_CLIENT)])
+def test_each_side_hears_the_external_endpoint_of_the_other_and_reaches_it(
+    crossing: Crossing, side: int, host: IPv4Address, other: IPv4Address
+) -> None:
+    bed, external = crossing.bed, crossing.far[0]
+    heard = crossing.say(side, HI + said(b"HERE", host, HOSTED))
+    _, address, port = heard[len(HI) :].split()
+    assert (IPv4Address(address.decode()), waiting(bed)) == (external, 1)
+    (came,) = bed.send(tcp(other, 20, external, int(port)), inbound=False)
+    assert read(came)[2:] == (host, HOSTED)
+    assert read(came).source == external
+    assert bed.send(tcp(other, 21, external, int(port)), inbound=False) == [], "the pinhole is used up"
+    assert not counted(bed).not_acted_on["forged"]
+
+
+def test_nobody_else_reaches_it(crossing: Crossing) -> None:
+    heard = crossing.say(1, HI + said(b"HERE", CLIENT, HOSTED))
+    port = int(heard.split()[-1])
+    outsider = tcp(SERVER, 20, crossing.far[0], port)
+    assert Bed.send(crossing.bed, outsider, inbound=True) == []
+    assert crossing.bed.send(tcp(OTHER_CLIENT, 20, crossing.far[0], port), inbound=False)
+
+
+def test_what_did_not_fit_is_sent_with_the_external_source() -> None:
+    """The kernel's second pass is for packets of its queue, not for ours."""
+    bed = CrossingBed(Here(), external=(LONG,))
+    crossing = Crossing(bed).open()
+    crossing.say(0, HI)
+    line = said(b"HERE", OTHER_CLIENT, HOSTED)
+    own, *more = crossing.send(0, line * 25, at=len(HI))
+    assert more
+    assert {read(packet) for packet in (own, *more)} == {(*crossing.external, CLIENT, PORT)}
+    heard = b"".join(payload_of(packet) for packet in (own, *more))
+    assert heard.count(b"\n") == 25
+    assert str(OTHER_CLIENT).encode() not in heard
+
+
+def test_both_sides_are_let_go_together(crossing: Crossing) -> None:
+    """One that goes on needs the other to go on: their corrections add up."""
+    bed = crossing.bed
+    line = HI + said(b"HERE", OTHER_CLIENT, HOSTED)
+    heard = crossing.say(0, line)
+    bed.engine.set_enabled("here", False)
+    crossing.send(0, at=len(line))
+    assert bed.table.let == []
+    crossing.send(1, acked=len(heard))
+    assert len(bed.table.let) == 2
+    (packet,) = crossing.send(0, b"more", at=len(line))
+    assert crossing.heard(0, packet) == len(heard)
+    assert counted(bed).sessions == 0
+
+
+def test_a_helper_that_fails_on_one_side_leaves_the_other_whole(crossing: Crossing) -> None:
+    """The server's side takes it for another protocol: its dialogue ends, and nothing is lost."""
+    assert crossing.say(1, b"HELLO\r\n") == b"HELLO\r\n"
+    assert crossing.say(1, b"again", at=7) == b"again"
+    assert crossing.say(0, b"what?\r\n", acked=12) == b"what?\r\n"
+    assert crossing.bed.engine.failure is None
+
+
+def test_datagrams_are_read_on_both_sides() -> None:
+    bed = CrossingBed(Echo())
+    forward = Forward(UDP, None, (PORT, PORT), (ForwardTarget(CLIENT, (PORT, PORT)),))
+    bed.replace_rules(forwards=(forward,))
+    external = bed.rules.addresses[0]
+    (asked,) = bed.send(udp(OTHER_CLIENT, NEAR_PORT, external, PORT, said(b"HERE", OTHER_CLIENT, HOSTED)))
+    near = read(asked)[:2]
+    (answered,) = bed.send(udp(CLIENT, PORT, *near, said(b"HERE", CLIENT, HOSTED)))
+    for packet, receiver in ((asked, (CLIENT, PORT)), (answered, (OTHER_CLIENT, NEAR_PORT))):
+        assert sums_are_right(packet)
+        assert read(packet)[2:] == receiver
+        assert str(external).encode() in packet
+    assert waiting(bed) == 2
+
+
+@pytest.mark.parametrize("external", [SHORT, LONG])
+@settings(max_examples=120, deadline=None)
+@given(seed=st.integers(0, 1 << 64))
+def test_both_ends_hear_one_stream_and_are_told_the_truth(external: IPv4Address, seed: int) -> None:
+    """Both sides' streams are rewritten, each by its own host's helper."""
+    chance = random.Random(seed)
+    bed = CrossingBed(Here(), external=(external,))
+    for host in (CLIENT, OTHER_CLIENT):
+        bed.table.translate(tcp(host, HOSTED, SERVER, 80))
+    ports = {row.internal[0]: row.external[1] for row in bed.table.mappings() if row.internal[1] == HOSTED}
+    speeches = (
+        speech(chance, b"HERE " + text_of(OTHER_CLIENT, HOSTED)),
+        speech(chance, b"HERE " + text_of(CLIENT, HOSTED)),
+    )
+    crossing = Crossing(bed, chance.choice(NUMBERS)).open()
+    ends = CrossingEnds(bed, crossing, speeches, chance)
+    steps, off_at = chance.randint(0, 400), chance.choice([-1, chance.randint(0, 400)])
+    for step in range(steps):
+        if step == off_at:
+            bed.engine.set_enabled("here", False)
+        bed.now += chance.choice([0.0, 0.0, 0.01, 0.3])
+        ends.step()
+        if chance.random() < 0.05:
+            bed.engine.tick()
+    ends.settle()
+    heard = [bytes(end.heard[at] for at in range(end.rcv)) for end in ends.ends]
+    plans = tuple(
+        rewritten_lines(
+            speeches[side], heard[1 - side], [(text_of(host, HOSTED), text_of(external, ports[host]))]
+        )
+        for side, host in ((0, OTHER_CLIENT), (1, CLIENT))
+    )
+    ends.require_exact((plans[0], plans[1]))
