@@ -18,6 +18,7 @@ from nfmasq._hot.base.locks cimport (
 )
 from nfmasq._hot.calls.recover cimport recover
 from nfmasq._hot.state.aside cimport close_aside
+from nfmasq._hot.state.changes cimport Changes
 from nfmasq._hot.state.capacity cimport MOST_EXTERNAL_ADDRESSES, MOST_SESSIONS
 from nfmasq._hot.state.ports cimport PortPool
 from nfmasq._hot.state.table cimport HAIRPINS, HOST_SHARE, PEER_SHARE, WHEEL, Host, Mapping, NatTable, Session
@@ -120,6 +121,7 @@ cdef class TableMemory:
         table.mapping_by_external = <uint32_t*>self._zeroed(<size_t>buckets * 4)
         table.host_by_address = <uint32_t*>self._zeroed(<size_t>buckets // HOST_SHARE * 4)
         table.hairpins = <uint32_t*>self._zeroed(HAIRPINS * 4)
+        table.changes = <Changes*>self._zeroed(sizeof(Changes))
         table.wheel = <uint32_t*>self._zeroed(WHEEL * 4)
         table.serials = <uint32_t*>self._zeroed((<size_t>capacity + 1) * 4)
         table.pools = <PortPool*>self._zeroed(MOST_EXTERNAL_ADDRESSES * 3 * sizeof(PortPool))

@@ -14,7 +14,8 @@ from nfmasq._hot.way.attach cimport attach_anew
 from nfmasq._hot.way.correct cimport learn_correction
 from nfmasq._hot.way.identify cimport identify
 from nfmasq._hot.way.options cimport hide_in_options
-from nfmasq._hot.wire.wire cimport SYN, IpHeader, TcpHeader, ntohl
+from nfmasq._hot.way.revert cimport hide_options, learn_original, note_change, revert_options
+from nfmasq._hot.wire.wire cimport SYN, TcpHeader, ntohl
 
 cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, uint32_t now) noexcept nogil:
     cdef uint8_t before = session.state
@@ -65,14 +66,20 @@ cdef inline void become(NatTable* table, Packet* packet, const Session* session)
         packet.new_address, packet.new_port = session.external_address, session.external_port
         identify(table, packet)
         if packet.has_options:
-            hide_in_options(&table.rules, <IpHeader*>packet.data, session.external_address)
+            hide_options(table, packet, session.external_address)
             if packet.quoted != NULL:
                 hide_in_options(&table.rules, packet.quoted, session.external_address)
     else:
         packet.new_address, packet.new_port = session.internal_address, session.internal_port
+        if packet.has_options and packet.quoted != NULL:
+            revert_options(table, packet)
     learn_correction(packet, session)
     if packet.tcp_flags & SYN:
         packet.most_mss = table.rules.uplinks[session.uplink].mss
+    if packet.quoted != NULL:
+        learn_original(table, packet)
+    elif packet.renumbered or packet.most_mss:
+        note_change(table, packet)
 
 cdef inline bint track(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """Bring the session up to date. False: the packet is none of it, and dropped."""
