@@ -164,6 +164,7 @@ class Table:
         from_router: bool = False,
         second_look: bool = False,
         device: int = 0,
+        came_by: int = 0,
         now: int | None = None,
     ) -> tuple[str, bytes]:
         """Take one packet the way a worker would, for tests, fuzzing and tracing.
@@ -175,6 +176,7 @@ class Table:
         gso: it is a super-packet the kernel will cut up. from_router: the router itself made it.
         second_look: with `inbound`, it was let by before and is still for the router (LOCAL_IN).
         device: index of the interface it comes in or leaves by, 0: the first uplink's.
+        came_by: index of the interface that a leaving packet came in by, 0: an internal one.
         Returns ("", packet to send on) or (name of the reason it is dropped for, b"").
         """
     def pace(

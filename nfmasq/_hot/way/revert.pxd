@@ -75,7 +75,7 @@ cdef inline void learn_original(NatTable* table, Packet* packet) noexcept nogil:
         packet.reverts = True
 
 cdef inline void revert_options(NatTable* table, Packet* packet) noexcept nogil:
-    """Let the quote's IP options have their internal addresses again; routers on the way have added theirs."""
+    """Let the quote's IP options have their internal addresses again; later routers added theirs."""
     cdef IpHeader* quoted = packet.quoted
     cdef uint32_t key = key_of_quoted(packet)
     cdef const OptionChange* change = option_change_at(table.changes, key, quoted.identification)

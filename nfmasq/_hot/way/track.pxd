@@ -4,10 +4,10 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
 from nfmasq._hot.state.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
-from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, follow, is_under_way
+from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, confirms, follow, is_under_way
 from nfmasq._hot.state.sessions cimport count_unanswered, set_state
 from nfmasq._hot.state.table cimport NatTable, Session
-from nfmasq._hot.state.tcpstate cimport begins_anew, next_state, tcp_refreshed
+from nfmasq._hot.state.tcpstate cimport TCP_ESTABLISHED, begins_anew, next_state, tcp_refreshed
 from nfmasq._hot.state.timers cimport set_timer, tcp_timeout, timeout_of
 from nfmasq._hot.state.traffic cimport count_packet, is_answered
 from nfmasq._hot.way.attach cimport attach_anew
@@ -27,7 +27,9 @@ cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, ui
         return True
     state = next_state(session.state, packet.direction, packet.tcp_flags)
     if state == before and not tcp_refreshed[state]:
-        return True
+        if not confirms(session, packet.direction, packet.tcp_flags):
+            return True
+        state = TCP_ESTABLISHED
     if begins_anew(before, state):
         attach_anew(table, packet)
     if state != session.state:
