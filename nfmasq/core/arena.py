@@ -153,7 +153,7 @@ class Arena:
         self.warning = "; ".join(filter(None, (self.warning, what)))
 
     def _fill(self) -> bool:
-        """Fill the new file from the copy, if there is one whose sessions live; their times are not ours yet."""
+        """Fill the new file from the copy, if its sessions live; their times are not of this boot yet."""
         if self._saved is None:
             return False
         taken = take(self._saved, self._fd)
