@@ -53,11 +53,14 @@ class Table:
     capacity: the most sessions it can ever hold; what is found at `path` is not taken over if it has
     another layout or is of another boot, and of more sessions the first ones are.
     memory: bytes that this process may still take, None for any number; sessions that need more are given up.
+    saved: the copy that an earlier daemon saved; taken over when the arena has no sessions of this boot.
     Raises NotOurs when something else is at `path`, BlockingIOError when another daemon holds the file, and
     OSError when it cannot be made or opened, or when there is no memory or room for it.
     """
 
-    def __init__(self, path: str | None, capacity: int, memory: int | None = None) -> None: ...
+    def __init__(
+        self, path: str | None, capacity: int, memory: int | None = None, saved: str | None = None
+    ) -> None: ...
     @property
     def recovered(self) -> int:
         """Sessions that the file had at the start."""
@@ -69,6 +72,11 @@ class Table:
 
         memory: bytes that this process may still take. A session that finds no room is refused, by
         sessions_full. Called when `room_fd` is readable; may take milliseconds.
+        """
+    def save(self, path: str) -> int:
+        """Save the sessions for a start after a reboot; return how many. Raises OSError, NotOurs among them.
+
+        Called when the workers have ended.
         """
     @property
     def room(self) -> int:
@@ -164,6 +172,7 @@ class Table:
         from_router: bool = False,
         second_look: bool = False,
         device: int = 0,
+        came_by: int = 0,
         now: int | None = None,
     ) -> tuple[str, bytes]:
         """Take one packet the way a worker would, for tests, fuzzing and tracing.
@@ -175,6 +184,7 @@ class Table:
         gso: it is a super-packet the kernel will cut up. from_router: the router itself made it.
         second_look: with `inbound`, it was let by before and is still for the router (LOCAL_IN).
         device: index of the interface it comes in or leaves by, 0: the first uplink's.
+        came_by: index of the interface that a leaving packet came in by, 0: an internal one.
         Returns ("", packet to send on) or (name of the reason it is dropped for, b"").
         """
     def pace(

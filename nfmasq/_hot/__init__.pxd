@@ -22,6 +22,7 @@
 #     attach        the helper that reads the session
 #   track         the session learns from the packet; the packet learns its new endpoint
 #     identify      an IP identification of the router's own
+#     revert        what is changed on the way out is noted, and put right in what an error quotes
 #     correct       sequence numbers, where a helper made messages longer or shorter
 #   set_aside     a packet of a session with a helper is copied for it
 #   account       each packet is counted once
@@ -40,6 +41,7 @@
 #   index         how sessions are found
 #   check         the sum by which a damaged record is recognized
 #   sequence tcpstate traffic         what a session knows of its packets
+#   changes       what packets were before they were changed, for errors that quote them
 #   refusals aside                    queues to the control path and to the helpers
 #   critical      the table's lock around a batch
 #

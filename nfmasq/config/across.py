@@ -182,6 +182,7 @@ def _files(document: Document) -> Iterator[ConfigError]:
     defaults = {
         ("control", "socket"): Control().socket,
         ("engine", "state"): Engine().state,
+        ("engine", "saved"): Engine().saved,
         ("engine", "forwards"): Engine().forwards,
     }
     seen: dict[Path, str] = {}

@@ -2,7 +2,9 @@
 
 What is stored: a page of header, then a record for every session the table may hold (`_hot/state/table.pxd`).
 Who may write: the one process that has the file locked. What ends it: a reboot, for the times inside are of
-that boot; it belongs on a tmpfs.
+that boot; it belongs on a tmpfs. After a reboot it is filled from the copy that the daemon before has saved
+(`saved_sessions.py`). Until their times have been moved to this boot it bears no boot's id: a process killed
+meanwhile leaves nothing that its successor would believe, and the copy.
 
 The table writes only to records that are reserved: the file system has promised room for them. The file is
 sparse, and a page that the file system cannot provide would end the process by SIGBUS. `reserve` goes ahead
@@ -12,13 +14,20 @@ of the table in steps, so what is never used takes no memory, and a large capaci
 import fcntl
 import mmap
 import os
+from contextlib import suppress
+from pathlib import Path
 
-from nfmasq.core.state_file import HEADER, LAYOUT, MAGIC, RECORD, boot_id, open_ours
+from nfmasq.core.saved_sessions import MAGIC as SAVED_MAGIC
+from nfmasq.core.saved_sessions import save, take
+from nfmasq.core.state_file import HEADER, LAYOUT, MAGIC, RECORD, boot_id, open_ours, stranger_with
 
 __all__ = ["AHEAD", "HEADER", "LAYOUT", "MAGIC", "RECORD", "TOP_OFFSET", "Arena", "boot_id"]
 
 TOP_OFFSET = 20
 """Where in the header the table keeps the highest record ever used."""
+
+BOOT_OFFSET = HEADER.size - 16
+NO_BOOT = bytes(16)
 
 AHEAD = 65_536
 """Records that are reserved beyond the highest ever used. The half of them lasts while more are reserved."""
@@ -48,14 +57,20 @@ class Arena:
     path: its file, made when missing, or None for memory that ends with the process.
     memory: bytes this process may still take; sessions that do not fit in it are given up. None: any number.
     stored: records of an existing file that were taken over; those that are free are among them.
+    saved: the copy to fill an empty file from, or one of another boot.
+    shift: seconds to add to the times of the records that were taken over; 0 but after a reboot.
     warning: which sessions of an existing file were given up and why, or "".
     shortage: why the last `reserve` got less than it should, or "".
     Raises what `open_ours` raises, OSError when the file cannot be mapped or has no room for a single record.
     """
 
-    def __init__(self, path: str | None, capacity: int, memory: int | None = None) -> None:
+    def __init__(
+        self, path: str | None, capacity: int, memory: int | None = None, saved: str | None = None
+    ) -> None:
         self.warning = self.shortage = ""
-        self.stored = 0
+        self.stored = self.shift = 0
+        self._saved = None if saved is None else Path(saved)
+        self._boot = boot_id()
         self._capacity = capacity
         self._fd = -1
         size = _pages(capacity) * mmap.PAGESIZE
@@ -119,18 +134,49 @@ class Arena:
             self.warning = f"its sessions are given up: {fault}" if fault else ""
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, self._header(), 0)
-            return
+            if not self._fill():
+                return
+            size = os.fstat(self._fd).st_size
         found, told = self._found(size), HEADER.unpack(os.pread(self._fd, HEADER.size, 0))[4]
         self.stored = min(found, self._capacity)
         if told > found:
-            self.warning = f"it is cut short: of {told} records {found} are there"
+            self._warn(f"it is cut short: of {told} records {found} are there")
         if memory is not None and self.stored * BESIDE > memory:
             self._fit(max(memory, 0))
         lost = self._live(self.stored + 1, found)
         if lost:
             why = "memory is short" if self.stored < self._capacity else f"limits.sessions = {self._capacity}"
-            self.warning = f"{lost} of its sessions are given up: {why}"
+            self._warn(f"{lost} of its sessions are given up: {why}")
         os.ftruncate(self._fd, mmap.PAGESIZE + RECORD * (self.stored + 1))
+
+    def _warn(self, what: str) -> None:
+        self.warning = "; ".join(filter(None, (self.warning, what)))
+
+    def _fill(self) -> bool:
+        """Fill the new file from the copy, if its sessions live; their times are not of this boot yet."""
+        if self._saved is None:
+            return False
+        taken = take(self._saved, self._fd)
+        if taken.records or taken.warning:
+            self.warning = taken.warning
+        if not taken.records:
+            os.ftruncate(self._fd, HEADER.size)
+            return False
+        self.shift, self._boot = taken.shift, NO_BOOT
+        os.pwrite(self._fd, self._header(taken.records), 0)
+        return True
+
+    def settle(self) -> None:
+        """Say that all records have times of this boot, and remove the copy: its sessions live here now."""
+        self._boot = boot_id()
+        self.memory[BOOT_OFFSET : HEADER.size] = self._boot
+        if self._saved is not None and not stranger_with(self._saved, SAVED_MAGIC):
+            with suppress(OSError):
+                self._saved.unlink()
+
+    def save(self, path: str, top: int) -> int:
+        """Save the live ones of the first `top` records; return how many. Raises OSError."""
+        return save(Path(path), memoryview(self.memory), top)
 
     def _fault(self, size: int) -> str:
         """Why no session of the file of this size can be taken over, or ""."""
@@ -139,7 +185,7 @@ class Arena:
         _, layout, record, _, _, boot = HEADER.unpack(os.pread(self._fd, HEADER.size, 0))
         if (layout, record) != (LAYOUT, RECORD):
             return f"its layout is version {layout}, this is version {LAYOUT}"
-        return "" if boot == boot_id() else "it is from before the last reboot"
+        return "" if boot == self._boot else "it is from before the last reboot"
 
     def _found(self, size: int) -> int:
         """The highest record that was ever written to, by where the file's data ends."""
@@ -171,8 +217,9 @@ class Arena:
             number += (len(data) + RECORD - 1) // RECORD
         return live
 
-    def _header(self) -> bytes:
-        return HEADER.pack(MAGIC, LAYOUT, RECORD, self._capacity, self.stored, boot_id())
+    def _header(self, top: int | None = None) -> bytes:
+        stored = self.stored if top is None else top
+        return HEADER.pack(MAGIC, LAYOUT, RECORD, self._capacity, stored, self._boot)
 
     def _write_header(self) -> None:
         self.memory[: HEADER.size] = self._header()

@@ -26,7 +26,7 @@ class Kind(StrEnum):
 class Icmp(IntEnum):
     """The ICMP decision of a reason: the code of destination unreachable that answers the packet (RFC 1812).
 
-    The core reads these numbers (`_hot/state/refusals.pxd`).
+    RESET alone is no such code. The core reads these numbers (`_hot/state/refusals.pxd`).
     """
 
     NONE = 255
@@ -37,6 +37,8 @@ class Icmp(IntEnum):
     """To internal hosts: a limit of the host is reached (RFC 5508 REQ-8)."""
     PORT_UNREACHABLE = 3
     """To an unsolicited SYN, six seconds later, unless its session has begun (RFC 5382 REQ-4)."""
+    RESET = 254
+    """To internal hosts: TCP's own answer, an RST (RFC 9293 section 3.10.7.1). Programs hear the end."""
 
 
 class Reason(NamedTuple):
@@ -160,7 +162,7 @@ ROWS: tuple[Reason, ...] = (
         "tcp_no_session",
         NOISE,
         "A TCP segment belongs to a connection whose beginning was not seen, or that has expired.",
-        Icmp.NONE,
+        Icmp.RESET,
     ),
     Reason(
         "tcp_out_of_window",

@@ -40,10 +40,11 @@ class MappingRow(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """An ICMP destination unreachable to be sent: a packet was refused.
+    """An ICMP destination unreachable, or a TCP RST, to be sent: a packet was refused.
 
     source: the external address it is sent from, or None: the router's own towards that internal host.
-    code: of ICMP type 3. quote: the refused packet's IP header and what follows it, eight bytes at least.
+    code: of ICMP type 3, or `reasons.Icmp.RESET`. quote: the refused packet's IP header and what follows it,
+    eight bytes at least, for an RST the twenty of TCP's header.
     """
 
     destination: IPv4Address

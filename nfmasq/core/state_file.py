@@ -88,6 +88,39 @@ def stranger_at(path: str) -> str:
         os.close(fd)
 
 
+def stranger_with(path: Path, magic: bytes) -> str:
+    """What is at `path` that is no file of this user which begins with `magic`, or ""; no file is none."""
+    try:
+        os.close(opened_to_read(path, magic))
+    except FileNotFoundError:
+        return ""
+    except NotOurs as error:
+        return error.strerror or ""
+    return ""
+
+
+def opened_to_read(path: Path, magic: bytes) -> int:
+    """The descriptor of a file of this user that begins with `magic`, never through a link.
+
+    Raises NotOurs for anything else that is there, and OSError.
+    """
+    if what := _kind(os.lstat(path)):
+        raise _not_ours(str(path), what)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        status = os.fstat(fd)
+        if what := _kind(status):
+            raise _not_ours(str(path), what)
+        if status.st_uid != os.geteuid():
+            raise _not_ours(str(path), f"a file of user {status.st_uid}")
+        if status.st_size and not os.pread(fd, len(magic), 0).startswith(magic):
+            raise _not_ours(str(path), "another program's file")
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
 def _not_ours(path: str, what: str) -> NotOurs:
     return NotOurs(None, what, path)
 

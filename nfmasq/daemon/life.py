@@ -3,12 +3,13 @@
 A clean stop removes the rules first, so that no packet waits in a queue without a worker. The guard stays:
 nothing leaves untranslated until `nfmasq withdraw` removes it. Any other end, and a stop with --keep-rules,
 leaves the rules as well. Then the diverted packets are dropped, and the router itself never answers them,
-which would reset connections.
+which would reset connections. Every end but a kill saves the sessions, for a start after a reboot.
 """
 
 import asyncio
 import gc
 import logging
+import os
 import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from nfmasq._fastpath import Table
 from nfmasq.config import Config, missing_interfaces, warnings_of
 from nfmasq.control import api
 from nfmasq.daemon import descriptors, start
@@ -72,8 +74,9 @@ async def live(config_path: Path, keep_rules: bool) -> int:
             diversion = probe(config.engine.diversion)
         except DiversionUnavailable as error:
             raise StartFailed(str(error)) from None
-        table = start.table(config.engine.state, config.limits.sessions)
+        table = start.table(config.engine.state, config.limits.sessions, config.engine.saved)
         undo.callback(table.close)
+        undo.callback(_save, table, config.engine.saved)
         if table.warning:
             log.warning("the state file %s: %s", config.engine.state, table.warning)
         reserver = Reserver(table, config.limits.sessions)
@@ -89,6 +92,18 @@ async def live(config_path: Path, keep_rules: bool) -> int:
         undo.callback(daemon.close)
         sockets = _Sockets(control.listener, listener, _names(config))
         return await _run(daemon, end, sockets, keep_rules)
+
+
+def _save(table: Table, path: Path) -> None:
+    """Save the sessions for a start after a reboot. Where that fails, a reboot ends them."""
+    try:
+        table.save(os.fspath(path))
+    except OSError as error:
+        log.warning(
+            "the sessions are not saved in %s: %s; they end if the machine reboots",
+            path,
+            error.strerror or error,
+        )
 
 
 async def _run(daemon: Daemon, end: asyncio.Event, sockets: _Sockets, keep_rules: bool) -> int:

@@ -1,7 +1,8 @@
-"""Sends the refusals: ICMP errors about refused packets (RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11).
+"""Sends the refusals: ICMP errors and TCP RSTs about refused packets.
 
+RFC 5508 REQ-8, RFC 5382 REQ-4 and RFC 6888 REQ-11 ask for the errors, RFC 9293 section 3.10.7.1 for the RSTs.
 The core decides on receiver, message, time and rate; this module writes and sends the messages. A message
-that cannot be sent is forgotten, as any ICMP error may be lost.
+that cannot be sent is forgotten, as any packet may be lost.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from ipaddress import IPv4Address
 from typing import Protocol
 
 from nfmasq._fastpath import checksum
+from nfmasq.core.reasons import Icmp
 from nfmasq.core.rows import Refusal
 from nfmasq.daemon.looks import Looks
 from nfmasq.machine.raw_socket import RawSocket
@@ -21,8 +23,10 @@ LOOK_S = 1.0
 
 _LONGEST_QUOTE = 576 - 20 - 8  # RFC 1812 section 4.3.2.3
 _UNREACHABLE = 3
+_FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
 _INTERNETWORK_CONTROL = 0xC0  # RFC 1812 section 4.3.2.5
 _LIFETIME = 64
+_TCP_HEADER = 20
 _ANY = IPv4Address(0)
 
 
@@ -40,22 +44,48 @@ class Refusing(Protocol):
 def message(refusal: Refusal) -> bytes:
     """The whole packet, as IP_HDRINCL wants it: the kernel fills in length, identification and checksum of
     the IP header, and the source where it is 0."""
+    if refusal.code == Icmp.RESET:
+        return _reset(refusal)
     body = refusal.quote[:_LONGEST_QUOTE]
     summed = 0xFFFF ^ checksum(struct.pack("!BBHI", _UNREACHABLE, refusal.code, 0, 0) + body)
-    header = struct.pack(
-        "!BBHHHBBH4s4s",
-        0x45,
-        _INTERNETWORK_CONTROL,
-        0,
-        0,
-        0,
-        _LIFETIME,
-        socket.IPPROTO_ICMP,
-        0,
-        (refusal.source or _ANY).packed,
-        refusal.destination.packed,
-    )
+    header = _header(_INTERNETWORK_CONTROL, socket.IPPROTO_ICMP, refusal.source or _ANY, refusal.destination)
     return header + struct.pack("!BBHI", _UNREACHABLE, refusal.code, summed, 0) + body
+
+
+def _reset(refusal: Refusal) -> bytes:
+    """The remote host's answer if it has no such connection (RFC 9293 section 3.10.7.1).
+
+    Its sequence number is what the segment acknowledged, so that the segment's sender believes it.
+    """
+    quote = refusal.quote
+    start = (quote[0] & 15) * 4
+    (total,) = struct.unpack_from("!H", quote, 2)
+    source, destination, sequence, acked, offset, flags = struct.unpack_from("!HHIIBB", quote, start)
+    if flags & _ACK:
+        fields = (acked, 0, _RST)
+    else:
+        length = total - start - (offset >> 4) * 4 + bool(flags & _SYN) + bool(flags & _FIN)
+        fields = (0, (sequence + length) & 0xFFFFFFFF, _RST | _ACK)
+    remote, own = quote[16:20], quote[12:16]
+    pseudo = remote + own + struct.pack("!HH", socket.IPPROTO_TCP, _TCP_HEADER)
+
+    def segment(check: int) -> bytes:
+        number, acknowledged, kind = fields
+        return struct.pack(
+            "!HHIIBBHHH", destination, source, number, acknowledged, _TCP_HEADER // 4 << 4, kind, 0, check, 0
+        )
+
+    header = _header(0, socket.IPPROTO_TCP, IPv4Address(remote), IPv4Address(own))
+    return header + segment(0xFFFF ^ checksum(pseudo + segment(0)))
+
+
+def _header(service: int, protocol: int, source: IPv4Address, destination: IPv4Address) -> bytes:
+    return struct.pack(
+        "!BBHHHBBH4s4s",
+        *(0x45, service, 0, 0, 0, _LIFETIME, protocol, 0),
+        source.packed,
+        destination.packed,
+    )
 
 
 class Refuser:

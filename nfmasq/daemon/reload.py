@@ -11,6 +11,7 @@ FIXED = {
     "engine.workers": attrgetter("engine.chosen_workers"),
     "engine.first_queue": attrgetter("engine.first_queue"),
     "engine.state": attrgetter("engine.state"),
+    "engine.saved": attrgetter("engine.saved"),
     "engine.forwards": attrgetter("engine.forwards"),
     "engine.diversion": attrgetter("engine.diversion"),
     "engine.on_failure": attrgetter("engine.on_failure"),

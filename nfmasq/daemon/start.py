@@ -79,11 +79,11 @@ def metrics_socket(listen: tuple[str, int]) -> socket.socket:
         ) from None
 
 
-def table(path: Path, capacity: int) -> Table:
-    """The session table, with the sessions recovered from the file."""
+def table(path: Path, capacity: int, saved: Path) -> Table:
+    """The session table, with the sessions recovered from the file, or after a reboot from the saved copy."""
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        return Table(os.fspath(path), capacity, memory_for_sessions(KEPT_BACK_AT_START))
+        return Table(os.fspath(path), capacity, memory_for_sessions(KEPT_BACK_AT_START), os.fspath(saved))
     except NotOurs as error:
         raise StartFailed(
             f"{path} is {_words(error)}: nfmasq leaves it as it is; move it away, or set engine.state",

@@ -15,9 +15,10 @@ from support.path import CLIENT, EXTERNAL, PORT, ROUTER_INSIDE, SERVER, Path
 from support.wire import Seen, Wire
 
 import nfmasq
+from nfmasq.core.reasons import Icmp
 from nfmasq.core.rows import Refusal
 from nfmasq.daemon.refuse import LOOK_S, Refuser, message
-from nfmasq.lab.packets import checksum
+from nfmasq.lab.packets import ACK, FIN, PSH, RST, SYN, checksum, tcp
 
 pytestmark = pytest.mark.root
 
@@ -169,6 +170,39 @@ def test_without_the_capability_it_warns_and_goes_on(path: Path) -> None:
     )
     assert "CAP_NET_RAW" in told
     assert told.endswith("taken\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "options", "payload", "answer"),
+    [
+        (ACK, b"", b"", (2000, 0, RST)),
+        (ACK | PSH, b"\1" * 12, b"word", (2000, 0, RST)),
+        (ACK | FIN, b"", b"", (2000, 0, RST)),
+        (SYN | ACK, b"", b"", (2000, 0, RST)),
+        (SYN, b"", b"", (0, 1001, RST | ACK)),
+        (FIN, b"\1" * 40, b"word", (0, 1005, RST | ACK)),
+    ],
+    ids=["ACK", "data", "FIN", "SYN+ACK", "SYN", "FIN without ACK"],
+)
+@pytest.mark.parametrize("ip_options", [b"", b"\1" * 40], ids=["", "options"])
+def test_a_reset_has_the_numbers_its_receiver_awaits(
+    flags: int, options: bytes, payload: bytes, answer: tuple[int, int, int], ip_options: bytes
+) -> None:
+    """RFC 9293 section 3.10.7.1."""
+    own, remote = (IPv4Address(CLIENT), 40000), (IPv4Address(SERVER), 80)
+    segment = tcp(own, remote, flags, 1000, 2000, options=options, payload=payload, ip_options=ip_options)
+    quote = segment[: 40 + len(ip_options)]
+    reset = message(Refusal(own[0], None, Icmp.RESET, quote))
+    sequence, acked, kind = answer
+    assert reset[12:] == tcp(remote, own, kind, sequence, acked, window=0)[12:]
+    assert len(reset) <= len(segment)
+
+
+def test_a_reset_arrives_in_the_remote_host_s_name(path: Path, due: Due) -> None:
+    segment = tcp((IPv4Address(CLIENT), 40000), (IPv4Address(SERVER), 80), ACK, 1000, 2000)
+    seen = _seen(path, due, ("client", "c0"), Refusal(IPv4Address(CLIENT), None, Icmp.RESET, segment[:40]))
+    assert (seen.source, seen.protocol) == (SERVER, socket.IPPROTO_TCP)
+    assert checksum(seen.packet[:20]) == 0
 
 
 def test_a_message_has_the_precedence_and_the_addresses_of_an_error() -> None:

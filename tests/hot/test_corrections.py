@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.packets import ACK, HEADER, RST, START, SYN, TCP, error, put, sums_are_right, tcp
+from support.packets import ACK, HEADER, RST, START, SYN, TCP, error, put, quote_of, sums_are_right, tcp
 from support.router import CLIENT, EXTERNAL, HOP, SERVER, Router, policy
 
 from hot.restarting import restarted
@@ -130,6 +130,22 @@ def test_an_error_quotes_what_its_receiver_sent(connection: Connection, quoted: 
             came[inner + HEADER : inner + 2 * HEADER]
             == connection.from_client(payload=b"NOOP\r\n")[HEADER : 2 * HEADER]
         )
+
+
+@pytest.mark.parametrize("option", [ODD_SACK, EVEN_SACK])
+def test_an_error_quotes_selective_acknowledgments_as_they_were_sent(
+    connection: Connection, option: bytes
+) -> None:
+    connection.let_go(5, 3)
+    options = option + struct.pack("!4I", *range(START + 10, START + 50, 10))
+    packet = connection.from_client(options=options + b"\0" * (-len(options) % 4))
+    sent = connection.router.out(packet)
+    assert sent[2 * HEADER :] != packet[2 * HEADER :]
+    for length in (HEADER + 8, 2 * HEADER, len(sent)):
+        got = connection.router.into(error(HOP, EXTERNAL, sent[:length]))
+        assert sums_are_right(got)
+        if length != 2 * HEADER:
+            assert quote_of(got) == packet[:length]
 
 
 def test_an_error_is_believed_by_the_senders_own_numbers(connection: Connection) -> None:

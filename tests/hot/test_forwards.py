@@ -298,10 +298,6 @@ def test_the_default_host_keeps_half_of_its_ports_for_itself() -> None:
     assert router.try_out(udp(CLIENT, 3, OTHER_SERVER, 53))[0] == "host_ports_full"
 
 
-def test_only_a_first_packet_begins_a_forwarded_session() -> None:
-    assert forwarding(WEB).try_in(tcp(SERVER, 5000, EXTERNAL, 8080, ACK))[0] == "tcp_no_session"
-
-
 def test_a_restart_keeps_forwarded_sessions(tmp_path: Path) -> None:
     rules = policy(external=BOTH, forwards=(WHOLE, SHARED))
     before = Router(rules, 64, str(tmp_path / "state"))

@@ -6,13 +6,13 @@ import select
 from ipaddress import IPv4Address
 
 import pytest
-from support.packets import ACK, GRE, SYN, error, portless, read, tcp, udp
-from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router, policy
+from support.packets import ACK, FIN, GRE, PSH, RST, SYN, TCP, error, portless, read, tcp, udp
+from support.router import CLIENT, EXTERNAL, LAN, OTHER_CLIENT, SERVER, Router, policy
 
 from nfmasq._fastpath import Refusal
-from nfmasq.core.policy import Filtering
+from nfmasq.core.policy import Filtering, Forward, ForwardTarget
 
-HOST_UNREACHABLE, PORT_UNREACHABLE, PROHIBITED = 1, 3, 13
+HOST_UNREACHABLE, PORT_UNREACHABLE, PROHIBITED, RESET = 1, 3, 13, 254
 PATIENCE = 7
 """Seconds of a clock that counts whole ones, so that six pass in any case."""
 
@@ -95,14 +95,115 @@ def test_refusals_can_be_switched_off() -> None:
     [
         udp(IPv4Address("192.168.2.1"), 40000, SERVER, 53),
         error(CLIENT, SERVER, udp(SERVER, 53, CLIENT, 40000)),
-        tcp(CLIENT, 40000, SERVER, 80, ACK),
+        tcp(IPv4Address("192.168.2.1"), 40000, SERVER, 80, ACK),
+        tcp(CLIENT, 40000, SERVER, 80, RST),
+        tcp(CLIENT, 40000, SERVER, 80, RST | ACK),
         b"\x45",
     ],
-    ids=["a spoofed source", "an error", "a forgotten connection", "half a packet"],
+    ids=["a spoofed source", "an error", "a spoofed segment", "an RST", "an RST+ACK", "half a packet"],
 )
 def test_some_are_dropped_without_a_word(router: Router, packet: bytes) -> None:
     assert router.try_out(packet)[0]
     assert due(router) == []
+
+
+# Segments of no session ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "flags", [ACK, ACK | PSH, ACK | FIN, SYN | ACK], ids=["ACK", "data", "FIN", "SYN+ACK"]
+)
+def test_a_segment_of_no_session_is_answered_by_a_reset(router: Router, flags: int) -> None:
+    packet = tcp(CLIENT, 40000, SERVER, 80, flags, payload=b"data")
+    assert router.try_out(packet)[0] == "tcp_no_session"
+    assert is_rung(router)
+    assert due(router) == [Refusal(CLIENT, None, RESET, packet[:40])]
+
+
+@pytest.mark.parametrize("end", ["flushed", "expired"])
+def test_the_end_of_a_session_is_told_when_it_is_used_again(router: Router, end: str) -> None:
+    near = read(router.out(tcp(CLIENT, 40000, SERVER, 80))).source_port
+    router.into(tcp(SERVER, 80, EXTERNAL, near, SYN | ACK))
+    router.out(tcp(CLIENT, 40000, SERVER, 80, ACK))
+    assert due(router) == []
+    if end == "flushed":
+        router.table.flush()
+    else:
+        router.wait(7440)
+    router.try_out(tcp(CLIENT, 40000, SERVER, 80, ACK))
+    assert [refusal.code for refusal in due(router)] == [RESET]
+
+
+@pytest.mark.parametrize("options", [b"", bytes(4), bytes(40)], ids=len)
+def test_what_a_reset_needs_is_quoted_behind_any_options(router: Router, options: bytes) -> None:
+    packet = tcp(CLIENT, 40000, SERVER, 80, ACK, ip_options=options, options=b"\1" * 40)
+    router.try_out(packet)
+    assert [refusal.quote for refusal in due(router)] == [packet[: 40 + len(options)]]
+
+
+def test_a_hairpinned_segment_of_no_session_is_answered_at_either_look() -> None:
+    forward = Forward(TCP, None, (8080, 8080), (ForwardTarget(OTHER_CLIENT, (80, 80)),))
+    router = Router(policy(device=7, forwards=(forward,)))
+    packet = tcp(CLIENT, 40000, EXTERNAL, 8080, ACK)
+    assert router.table.hairpin(packet, now=router.now)[0] == "tcp_no_session"
+    nowhere = tcp(CLIENT, 40000, EXTERNAL, 5000, ACK)
+    assert router.passed(nowhere, inbound=False, hairpin=True)
+    assert router.try_out(nowhere, hairpin=True, second_look=True)[0] == "tcp_no_session"
+    assert due(router) == [Refusal(CLIENT, None, RESET, each[:40]) for each in (packet, nowhere)]
+
+
+def test_a_hairpinned_syn_that_leads_nowhere_is_answered_after_six_seconds() -> None:
+    router = Router(policy(device=7))
+    packet = tcp(CLIENT, 40000, EXTERNAL, 5000)
+    assert router.try_out(packet, hairpin=True, second_look=True)[0] == "no_mapping"
+    assert due(router) == []
+    router.wait(PATIENCE)
+    assert due(router) == [Refusal(CLIENT, None, PORT_UNREACHABLE, packet[:28])]
+
+
+def test_nobody_outside_gets_a_reset(router: Router) -> None:
+    router.try_in(tcp(SERVER, 80, EXTERNAL, 5000, ACK))
+    near = read(router.out(tcp(CLIENT, 40000, SERVER, 81))).source_port
+    router.try_in(tcp(SERVER, 80, EXTERNAL, near, ACK))
+    router.wait(PATIENCE)
+    assert due(router) == []
+
+
+def test_a_segment_that_came_from_outside_is_not_answered_whatever_its_source() -> None:
+    """As it would leave again by the interface it came by, under a forged source."""
+    router = Router(policy(device=7))
+    assert router.try_out(tcp(CLIENT, 40000, SERVER, 80, ACK), came_by=7)[0] == "tcp_no_session"
+    assert due(router) == []
+
+
+def test_a_host_that_floods_leaves_resets_and_errors_to_others() -> None:
+    router = Router(policy(sessions_per_host=1))
+    router.out(udp(OTHER_CLIENT, 1, SERVER, 53))
+    for port in range(1, 2000):
+        router.try_out(tcp(CLIENT, port, SERVER, 80, ACK))
+    router.try_out(tcp(OTHER_CLIENT, 1, SERVER, 80, ACK))
+    router.try_out(udp(OTHER_CLIENT, 2, SERVER, 53))
+    told = [(refusal.destination, refusal.code) for refusal in due(router)]
+    assert told == 32 * [(CLIENT, RESET)] + [(OTHER_CLIENT, RESET), (OTHER_CLIENT, PROHIBITED)]
+
+
+def test_a_flood_from_forged_sources_is_answered_in_part() -> None:
+    router = Router()
+    hosts = list(LAN.hosts())
+    for number in range(4000):
+        router.try_out(tcp(hosts[number % len(hosts)], 1000 + number, SERVER, 80, ACK))
+        if number % 100 == 0:
+            due(router)
+    before = len(due(router))
+    router.try_out(tcp(CLIENT, 1, SERVER, 80, ACK))
+    assert due(router) == []
+    assert before <= 256
+    router.wait(1)
+    router.try_out(tcp(CLIENT, 1, SERVER, 80, ACK))
+    assert len(due(router)) == 1, "the next second is another one"
+
+
+# Unsolicited SYNs -----------------------------------------------------------------------------------------
 
 
 def test_an_unsolicited_syn_is_answered_after_six_seconds(router: Router) -> None:

@@ -49,7 +49,7 @@ def test_a_stranger_to_a_mapping_may_be_anothers_peer(router: Router, near: int)
 
 def test_a_segment_of_no_connection_may_belong_to_anothers() -> None:
     router = Router(policy(forwards=(WEB,)))
-    assert looks(router, tcp(SERVER, 1234, EXTERNAL, 80, ACK)) == (True, "tcp_no_session")
+    assert looks(router, tcp(SERVER, 1234, EXTERNAL, 80, SYN | ACK)) == (True, "tcp_no_session")
 
 
 def test_an_error_about_no_session_may_be_about_anothers(router: Router, near: int) -> None:

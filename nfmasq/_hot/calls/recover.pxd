@@ -7,7 +7,7 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
 from nfmasq._hot.state.capacity cimport MOST_UPLINKS
-from nfmasq._hot.state.check cimport is_undamaged
+from nfmasq._hot.state.check cimport is_undamaged, write_check
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport (
     begin_host, begin_mapping, find_host, find_mapping_by_external, internal_bucket, pair, set_scope,
@@ -120,6 +120,12 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
         pair(&table.hosts[host], session.external_address)
     return begin_mapping(table, &wanted, host, session.created)
 
+cdef inline void move_times(Session* session, uint32_t shift) noexcept nogil:
+    """From the seconds of an earlier boot to those of this one."""
+    session.created += shift
+    session.expires += shift
+    write_check(session)
+
 cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
     cdef Session* session = &table.sessions[number]
     cdef uint32_t mapping = 0
@@ -139,27 +145,32 @@ cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now)
     return mapping != 0
 
 cdef inline uint32_t recover(
-    NatTable* table, uint32_t stored, uint32_t now, uint32_t* damaged
+    NatTable* table, uint32_t stored, uint32_t shift, uint32_t now, uint32_t* damaged
 ) noexcept nogil:
     """Link what the first `stored` records hold; return how many sessions live on. All others are free.
 
-    damaged: counts the records in use that are not as they were written, or contradict others.
+    shift: seconds to add to their times. damaged: counts the records in use that are not as they were
+    written, or contradict others.
 
     The lowest numbers first: they are the oldest as a rule, and a mapping is for what its first session was.
     """
     cdef uint32_t recovered = 0
     cdef uint32_t number
+    cdef bint undamaged
     cdef Session* session
     table.top[0] = 0
     for number in range(1, stored + 1):
         session = &table.sessions[number]
         if not session.live:
             continue
-        if is_undamaged(session) and recover_session(table, number, now):
+        undamaged = is_undamaged(session)
+        if undamaged and shift:
+            move_times(session, shift)
+        if undamaged and recover_session(table, number, now):
             recovered += 1
             table.top[0] = number
         else:
-            damaged[0] += not is_undamaged(session) or <int>(session.expires - now) > 0
+            damaged[0] += not undamaged or <int>(session.expires - now) > 0
             session.live = session.check = 0
     for number in range(table.top[0], 0, -1):
         if not table.sessions[number].live:

@@ -18,6 +18,7 @@ from nfmasq._hot.base.locks cimport (
 )
 from nfmasq._hot.calls.recover cimport recover
 from nfmasq._hot.state.aside cimport close_aside
+from nfmasq._hot.state.changes cimport Changes
 from nfmasq._hot.state.capacity cimport MOST_EXTERNAL_ADDRESSES, MOST_SESSIONS
 from nfmasq._hot.state.ports cimport PortPool
 from nfmasq._hot.state.table cimport HAIRPINS, HOST_SHARE, PEER_SHARE, WHEEL, Host, Mapping, NatTable, Session
@@ -49,15 +50,17 @@ cdef class TableMemory:
         self.refusal_fd = self.table.refusal_fd = -1
         self.room_fd = self.table.room_fd = -1
 
-    def __init__(self, path: str | None, capacity: int, memory: int | None = None) -> None:
+    def __init__(
+        self, path: str | None, capacity: int, memory: int | None = None, saved: str | None = None
+    ) -> None:
         cdef NatTable* table = &self.table
         cdef uint32_t now = clock_seconds()
         cdef uint32_t damaged = 0
-        cdef uint32_t stored
+        cdef uint32_t stored, shift
         if not 1 <= capacity <= MOST_SESSIONS:
             raise ValueError(f"a table of {capacity} sessions: 1 to {MOST_SESSIONS} can be had")
-        self.arena = Arena(path, capacity, memory)
-        stored = self.arena.stored
+        self.arena = Arena(path, capacity, memory, saved)
+        stored, shift = self.arena.stored, self.arena.shift & 0xFFFFFFFF
         try:
             self._lay_out(capacity)
         except BaseException:
@@ -74,7 +77,8 @@ cdef class TableMemory:
         table.refusal_fd = self.refusal_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         table.room_fd = self.room_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         with nogil:
-            self.recovered = recover(table, stored, now, &damaged)
+            self.recovered = recover(table, stored, shift, now, &damaged)
+        self.arena.settle()
         told = f"{damaged} of its records are damaged and given up" if damaged else ""
         self.warning = "; ".join(filter(None, (self.arena.warning, told)))
 
@@ -86,6 +90,9 @@ cdef class TableMemory:
         self._adopt_room()
         pthread_mutex_unlock(&self.table.lock)
         return self.arena.shortage
+
+    def save(self, path: str) -> int:
+        return self.arena.save(path, self.table.top[0])
 
     @property
     def room(self) -> int:
@@ -120,6 +127,7 @@ cdef class TableMemory:
         table.mapping_by_external = <uint32_t*>self._zeroed(<size_t>buckets * 4)
         table.host_by_address = <uint32_t*>self._zeroed(<size_t>buckets // HOST_SHARE * 4)
         table.hairpins = <uint32_t*>self._zeroed(HAIRPINS * 4)
+        table.changes = <Changes*>self._zeroed(sizeof(Changes))
         table.wheel = <uint32_t*>self._zeroed(WHEEL * 4)
         table.serials = <uint32_t*>self._zeroed((<size_t>capacity + 1) * 4)
         table.pools = <PortPool*>self._zeroed(MOST_EXTERNAL_ADDRESSES * 3 * sizeof(PortPool))

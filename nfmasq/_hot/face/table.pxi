@@ -158,7 +158,7 @@ cdef class Table(TableMemory):
 
     def translate(
         self, packet, *, inbound=False, hairpin=False, mark=0, checksum_ready=True, gso=False,
-        from_router=False, second_look=False, device=0, now=None,
+        from_router=False, second_look=False, device=0, came_by=0, now=None,
     ) -> tuple:
         cdef Packet state
         memset(&state, 0, sizeof(Packet))
@@ -166,7 +166,11 @@ cdef class Table(TableMemory):
         state.checksum_ready = checksum_ready
         state.gso = gso
         state.second_look = second_look
-        state.in_device = 0 if from_router else device or self.table.rules.uplinks[0].index or 1
+        state.in_device = came_by or INSIDE
+        if inbound:
+            state.in_device = device or self.table.rules.uplinks[0].index or 1
+        if from_router:
+            state.in_device = 0
         state.mark = mark
         state.out_device = INSIDE if mark else device or self.table.rules.uplinks[0].index
         return translate_one(&self.table, &state, packet, moment(now))

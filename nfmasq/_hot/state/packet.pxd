@@ -6,6 +6,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.aside cimport Aside
+from nfmasq._hot.state.changes cimport Change
 from nfmasq._hot.state.reasons cimport Reason
 from nfmasq._hot.wire.wire cimport IpHeader
 
@@ -85,6 +86,8 @@ cdef struct Packet:
     uint8_t corrected
     uint16_t identification     # with `renumbered`, the IP identification it gets
     uint8_t renumbered
+    uint8_t reverts             # an ICMP error: its quoted packet was changed on its way
+    Change original             # with `reverts`: how
     Aside* aside                # where a helper will find it
     uint16_t reason
     uint8_t verdict

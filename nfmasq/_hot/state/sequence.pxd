@@ -3,7 +3,8 @@
 # What is stored, in the session: for each side (OUTBOUND: the internal one) how far it has sent, what it
 # expects next and how large a window it ever offered; all in the sender's own numbers, whatever a helper has
 # made of them for the other side. Who writes: follow, for every segment that fits.
-# What ends it: a SYN that begins the connection anew.
+# What ends it: a SYN that begins the connection anew. In TCP_NONE, which a SYN leaves, numbers are known only
+# of a connection that was picked up in its middle.
 #
 # Strict enough that an attacker who does not see the connection cannot hit it, tolerant of correct ends:
 # keepalives, window probes, retransmissions of what was acknowledged long since, acknowledgments out of
@@ -14,7 +15,7 @@ from libc.stdint cimport int32_t, uint8_t, uint32_t
 
 from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
-from nfmasq._hot.state.table cimport HELPED_TWICE, Session, Stream
+from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, HELPED_TWICE, Session, Stream
 from nfmasq._hot.state.tcpstate cimport (
     TCP_CLOSING, TCP_ESTABLISHED, TCP_EXTERNAL_SYN, TCP_INTERNAL_SYN, TCP_NONE, TCP_RESET,
 )
@@ -120,6 +121,24 @@ cdef inline void hear_syn(
     session.scale[side] = 0
     if option != NULL:
         session.scale[side] = SCALE_OFFERED | min(option[2], <uint8_t>LARGEST_SCALE)
+
+cdef inline void pick_up(Session* session, int side, const Packet* packet) noexcept nogil:
+    """Take both sides' numbers from a segment of the middle of a connection.
+
+    How large the windows are is not known: the SYNs said it. They are taken to be as large as can be.
+    """
+    cdef Segment segment = read_segment(session, side, packet)
+    session.scale[OUTBOUND] = session.scale[INBOUND] = SCALE_OFFERED | LARGEST_SCALE
+    session.streams[side].end = session.streams[1 - side].acked = segment.sequence
+    session.streams[1 - side].end = session.streams[side].acked = segment.acked
+    session.streams[side].window = session.streams[1 - side].window = MOST_REACH
+
+cdef inline bint confirms(const Session* session, uint8_t direction, uint8_t flags) noexcept nogil:
+    """Is this the other side's first segment in a connection that was picked up? It knows the connection."""
+    return (
+        session.state == TCP_NONE and is_heard(session) and not flags & RST
+        and (direction == OUTBOUND) == ((session.flags & BEGUN_OUTSIDE) != 0)
+    )
 
 cdef inline void forget(Session* session) noexcept nogil:
     session.streams[OUTBOUND].window = session.streams[INBOUND].window = 0

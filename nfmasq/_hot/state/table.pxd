@@ -21,6 +21,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from nfmasq._hot.base.locks cimport pthread_mutex_t
 from nfmasq._hot.base.siphash cimport HashKey, siphash
 from nfmasq._hot.state.aside cimport AsideQueue
+from nfmasq._hot.state.changes cimport Changes
 from nfmasq._hot.state.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
 from nfmasq._hot.state.ports cimport PortPool
 from nfmasq._hot.state.reasons cimport REASON_COUNT
@@ -180,6 +181,7 @@ cdef struct NatTable:
     uint32_t second                  # the last second in which a session began
     uint32_t begun                   # how many began then
     uint16_t[IDENTIFICATIONS] identifications    # the last IP identification, by remote address
+    Changes* changes                 # of packets that left
     Refusals refusals
     AsideQueue aside
     int refusal_fd                   # an eventfd: one is due

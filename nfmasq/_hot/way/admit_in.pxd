@@ -2,7 +2,8 @@
 #
 # Three ways lead in, in this order: an expectation of a helper; a forward; a mapping whose filtering lets
 # this remote endpoint in (RFC 4787 REQ-8). The default host comes after the mappings, and after the flows
-# that conntrack knows (ask). What none of the three knows is let by: other programs translate too.
+# that conntrack knows (ask). So does a connection that goes on by a forward. What none of the three knows is
+# let by: other programs translate too.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -19,7 +20,7 @@ from nfmasq._hot.state.rules cimport (
 )
 from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.state.table cimport EXPECTED, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable
-from nfmasq._hot.way.begin cimport admit_session, may_begin
+from nfmasq._hot.way.begin cimport admit_session, is_of_middle, may_begin
 from nfmasq._hot.way.expect cimport arrive, find_expected
 from nfmasq._hot.way.forwards cimport choose_target, find_forward, is_for_default_host, target_port
 from nfmasq._hot.way.limits cimport within_limits
@@ -61,6 +62,13 @@ cdef inline bint admit_by_mapping(NatTable* table, Packet* packet, uint32_t now)
     admit_session(table, packet, mapping, now)
     return True
 
+cdef inline bint goes_on_inside(const Packet* packet, const Forward* forward) noexcept nogil:
+    """Does the segment belong to a connection that goes on by this forward?
+
+    A segment for the default host may be of any host's connection.
+    """
+    return is_of_middle(packet) and not is_for_default_host(forward)
+
 cdef inline bint admit_by_forward(
     NatTable* table, Packet* packet, const Forward* forward, uint32_t now
 ) noexcept nogil:
@@ -75,7 +83,9 @@ cdef inline bint admit_by_forward(
     wanted.external_address = packet.near_address
     wanted.external_port = packet.near_port
     set_scope(&wanted, SCOPE_STATIC if forward.two_way else SCOPE_SHARED, 0, 0)
-    if not may_begin(packet) or not within_limits(table, packet, host, now):
+    if not goes_on_inside(packet, forward) and not may_begin(packet):
+        return False
+    if not within_limits(table, packet, host, now):
         return False
     if is_internal_clash(table, packet, &wanted):
         return drop(packet, SESSION_CLASH)
@@ -126,6 +136,9 @@ cdef inline bint admit_inbound(NatTable* table, Packet* packet, uint32_t now) no
         elif not packet.asked and not packet.as_address:
             packet.verdict = ASK
             return False
+    elif forward != NULL and is_of_middle(packet) and not packet.asked and not packet.as_address:
+        packet.verdict = ASK                         # the connection may be one of another program
+        return False
     if forward != NULL:
         return admit_by_forward(table, packet, forward, now)
     if packet.transport == CLASS_OTHER or packet.transport == CLASS_ICMP and packet.kind != ICMP_REPLY:

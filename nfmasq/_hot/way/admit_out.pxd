@@ -10,8 +10,10 @@ from nfmasq._hot.state.mappings cimport find_host, find_mapping
 from nfmasq._hot.state.packet cimport CLASS_OTHER, Packet, drop
 from nfmasq._hot.state.reasons cimport PORTLESS_REMOTE_TAKEN, SESSION_CLASH
 from nfmasq._hot.state.table cimport NO_POOL, SCOPE_STATIC, Mapping, NatTable
-from nfmasq._hot.way.begin cimport admit_session, may_begin
+from nfmasq._hot.way.appear cimport leaving_uplink
+from nfmasq._hot.way.begin cimport admit_session, is_of_middle, may_begin
 from nfmasq._hot.way.expect cimport arrive
+from nfmasq._hot.way.forwards cimport find_static
 from nfmasq._hot.way.limits cimport within_limits
 from nfmasq._hot.way.pairing cimport admit_mapping, want_outbound
 
@@ -27,11 +29,17 @@ cdef inline bint is_external_clash(NatTable* table, Packet* packet, const Mappin
         packet.remote_address, packet.remote_port,
     ) != 0
 
+cdef inline bint goes_on(const NatTable* table, const Packet* packet) noexcept nogil:
+    """Does the segment belong to a connection that goes on by its forward?"""
+    return is_of_middle(packet) and find_static(
+        &table.rules, packet, leaving_uplink(&table.rules, packet)
+    ) != NULL
+
 cdef inline bint admit_outbound(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     cdef uint32_t host = find_host(table, packet.near_address)
     cdef uint32_t number = 0
     cdef Mapping wanted
-    if not may_begin(packet):
+    if not goes_on(table, packet) and not may_begin(packet):
         return False
     if packet.expected:
         arrive(table, packet, packet.expected, now)

@@ -1,9 +1,9 @@
 # Ask: does connection tracking know a packet that would begin a session with the default host?
 #
-# The default host gets what nobody claims. A flow of the router itself, of a container that another rule
-# masquerades or of a tunnel is claimed by its conntrack entry, which the kernel looks up after this queue. So
-# the kernel is asked for the entry, by one ctnetlink GET a packet, outside the table's lock. The answer is
-# there when the send returns.
+# Or one of a connection whose session is lost, and that would go on by a forward. The default host gets what
+# nobody claims. A flow of the router itself, of a container that another rule masquerades or of a tunnel is
+# claimed by its conntrack entry, which the kernel looks up after this queue. So the kernel is asked for the
+# entry, by one ctnetlink GET a packet, outside the table's lock. The answer is there when the send returns.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset

@@ -12,7 +12,7 @@ from nfmasq._hot.state.sequence cimport is_about_syn
 from nfmasq._hot.state.table cimport Session
 from nfmasq._hot.wire.checksum cimport lane, update_check
 from nfmasq._hot.wire.tcpoptions cimport ANY_LENGTH, TCP_OPTION_SACK, find_option
-from nfmasq._hot.wire.wire cimport ACK, TcpHeader, htonl, ntohl
+from nfmasq._hot.wire.wire cimport ACK, TcpHeader, htonl, ntohl, tcp_header_length
 
 cdef enum:
     SEQUENCE = 0             # indexes of Packet.shift
@@ -49,23 +49,29 @@ cdef inline void shift_number(TcpHeader* tcp, uint8_t* field, uint32_t shift, bi
     if summed:
         tcp.check = update_check(tcp.check, old * lane(tcp, field), new * lane(tcp, field))
 
+cdef inline void correct_sack(TcpHeader* tcp, uint32_t shift, bint summed) noexcept nogil:
+    cdef uint8_t* sack = find_option(tcp, TCP_OPTION_SACK, ANY_LENGTH)
+    cdef int at
+    if sack != NULL:
+        for at in range(SACK_EDGES, sack[1] - 3, 4):
+            shift_number(tcp, sack + at, shift, summed)
+
 cdef inline void correct_segment(TcpHeader* tcp, const Packet* packet) noexcept nogil:
     """A whole segment: sequence and acknowledgment number, and the edges of selective acknowledgments."""
     cdef bint summed = packet.checksum_ready
-    cdef uint8_t* sack
-    cdef int at
     shift_number(tcp, <uint8_t*>&tcp.sequence, packet.shift[SEQUENCE], summed)
     if not tcp.flags & ACK or packet.shift[ACKNOWLEDGMENT] == 0:
         return
     shift_number(tcp, <uint8_t*>&tcp.acknowledgment, packet.shift[ACKNOWLEDGMENT], summed)
-    sack = find_option(tcp, TCP_OPTION_SACK, ANY_LENGTH)
-    if sack != NULL:
-        for at in range(SACK_EDGES, sack[1] - 3, 4):
-            shift_number(tcp, sack + at, packet.shift[ACKNOWLEDGMENT], summed)
+    correct_sack(tcp, packet.shift[ACKNOWLEDGMENT], summed)
 
 cdef inline void correct_quoted(TcpHeader* tcp, uint32_t length, const Packet* packet) noexcept nogil:
     """As much of a segment as an ICMP error quotes, 8 bytes at least; its checksum if that is quoted."""
     cdef bint summed = length >= 18
     shift_number(tcp, <uint8_t*>&tcp.sequence, packet.shift[SEQUENCE], summed)
-    if length >= 14 and tcp.flags & ACK:
-        shift_number(tcp, <uint8_t*>&tcp.acknowledgment, packet.shift[ACKNOWLEDGMENT], summed)
+    if length < 14 or not tcp.flags & ACK or packet.shift[ACKNOWLEDGMENT] == 0:
+        return
+    # An acknowledgment cut short is no number, and the options of a header cut short are left.
+    shift_number(tcp, <uint8_t*>&tcp.acknowledgment, packet.shift[ACKNOWLEDGMENT], summed)
+    if length >= sizeof(TcpHeader) and length >= tcp_header_length(tcp):
+        correct_sack(tcp, packet.shift[ACKNOWLEDGMENT], summed)

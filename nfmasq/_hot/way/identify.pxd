@@ -15,6 +15,10 @@ cdef enum:
     IDENTITY = 0xFFFF        # no port: these groups are not those of endpoints
     LEAST_PART = 512         # bytes: a super-packet's parts each take a number, and are no shorter as a rule
 
+cdef inline uint16_t numbers_taken(const Packet* packet) noexcept nogil:
+    """How many identifications the packet has, or its parts have."""
+    return <uint16_t>(1 + packet.length // LEAST_PART if packet.gso else 1)
+
 cdef inline void identify(NatTable* table, Packet* packet) noexcept nogil:
     """Choose the identification of a packet that leaves, if it needs one."""
     cdef IpHeader* ip = <IpHeader*>packet.data
@@ -26,4 +30,4 @@ cdef inline void identify(NatTable* table, Packet* packet) noexcept nogil:
     ]
     packet.identification = htons(<uint16_t>(last[0] + 1))
     packet.renumbered = True
-    last[0] += <uint16_t>(1 + packet.length // LEAST_PART if packet.gso else 1)
+    last[0] += numbers_taken(packet)

@@ -20,7 +20,9 @@ cdef inline bint look_again(NatTable* table, Packet* packet) noexcept nogil:
     """End the way of a packet for the router itself. Returns False."""
     cdef uint32_t mapping
     if packet.direction == HAIRPIN:
-        return drop(packet, NO_MAPPING) if packet.transport <= CLASS_UDP else let_pass(packet)
+        if packet.transport > CLASS_UDP:
+            return let_pass(packet)
+        return may_begin(packet) and drop(packet, NO_MAPPING)
     if not screen(&table.rules, packet):
         return False
     if packet.transport > CLASS_UDP:

@@ -9,11 +9,13 @@
 #   UDP's zero, "no checksum", stays zero.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
 
+from nfmasq._hot.state.changes cimport Change
 from nfmasq._hot.state.packet cimport ICMP_ERROR, OUTBOUND, Packet
 from nfmasq._hot.way.correct cimport correct_quoted, correct_segment
 from nfmasq._hot.wire.checksum cimport (
-    never_zero, pseudo_header, sum_words, update_check, update_sum, whole_check,
+    lane, never_zero, pseudo_header, sum_words, update_check, update_sum, whole_check,
 )
 from nfmasq._hot.wire.tcpoptions cimport clamp_mss
 from nfmasq._hot.wire.wire cimport (
@@ -81,9 +83,10 @@ cdef inline void rewrite_udp(Packet* packet, IpHeader* ip, uint32_t old_address)
     else:
         port[0] = packet.new_port
 
-cdef inline void rewrite_portless(Packet* packet, uint32_t old_address) noexcept nogil:
+cdef inline void rewrite_portless(
+    UdpHeader* like_udp, const Packet* packet, uint32_t old_address
+) noexcept nogil:
     """UDP-Lite and DCCP keep a checksum over the addresses where UDP has it (RFC 3828, 4340)."""
-    cdef UdpHeader* like_udp = <UdpHeader*>packet.l4
     if packet.protocol == UDPLITE or packet.protocol == DCCP:
         like_udp.check = update_check(like_udp.check, old_address, packet.new_address)
     if packet.protocol == UDPLITE:
@@ -92,6 +95,18 @@ cdef inline void rewrite_portless(Packet* packet, uint32_t old_address) noexcept
 cdef inline void rewrite_query(uint8_t* l4, uint16_t identifier) noexcept nogil:
     cdef IcmpHeader* icmp = <IcmpHeader*>l4
     set_port(&icmp.identifier, &icmp.check, 0, 0, identifier)
+
+cdef inline void revert_mss(TcpHeader* tcp, uint32_t length, const Change* original) noexcept nogil:
+    """A quoted SYN's MSS as it came, as far as it is quoted; unless a router on the way changed it too."""
+    cdef uint8_t* mss = <uint8_t*>tcp + original.mss_at
+    cdef uint32_t quoted = min(max(length, <uint32_t>original.mss_at) - original.mss_at, <uint32_t>2)
+    if memcmp(mss, &original.mss_sent, quoted):
+        return
+    memcpy(mss, &original.mss, quoted)
+    if length >= 18:
+        tcp.check = update_check(
+            tcp.check, original.mss_sent * lane(tcp, mss), original.mss * lane(tcp, mss)
+        )
 
 cdef inline void rewrite_quoted_ports(Packet* packet, uint32_t old_address) noexcept nogil:
     """The quoted packet's own port and, as far as it is quoted, its checksum (RFC 5508 REQ-4, REQ-5)."""
@@ -103,6 +118,8 @@ cdef inline void rewrite_quoted_ports(Packet* packet, uint32_t old_address) noex
     if packet.protocol == TCP:
         if packet.corrected:
             correct_quoted(tcp, packet.quoted_l4_length, packet)
+        if packet.reverts and packet.original.mss_sent:
+            revert_mss(tcp, packet.quoted_l4_length, &packet.original)
         if packet.quoted_l4_length >= 18:
             set_port(port, &tcp.check, old_address, packet.new_address, packet.new_port)
         else:
@@ -115,11 +132,16 @@ cdef inline void rewrite_quoted_ports(Packet* packet, uint32_t old_address) noex
             set_port(port, &uncovered, 0, 0, packet.new_port)
     elif packet.protocol == ICMP and packet.near_identifier:
         rewrite_query(packet.quoted_l4, packet.new_port)
+    elif packet.protocol == UDPLITE or packet.protocol == DCCP:
+        if packet.quoted_l4_length >= sizeof(UdpHeader):
+            rewrite_portless(udp, packet, old_address)
 
 cdef inline void rewrite_error(Packet* packet) noexcept nogil:
     """The quoted packet back to what its sender sent; the ICMP checksum over it all is made anew."""
     cdef IcmpHeader* icmp = <IcmpHeader*>packet.l4
     rewrite_quoted_ports(packet, packet.near_address)
+    if packet.reverts:
+        set_identification(packet.quoted, packet.original.identification)
     if packet.direction == OUTBOUND:
         set_destination(packet.quoted, packet.new_address)
     else:
@@ -150,4 +172,4 @@ cdef inline void rewrite(Packet* packet) noexcept nogil:
         if packet.near_identifier:
             rewrite_query(packet.l4, packet.new_port)
     else:
-        rewrite_portless(packet, old_address)
+        rewrite_portless(<UdpHeader*>packet.l4, packet, old_address)

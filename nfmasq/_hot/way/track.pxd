@@ -4,17 +4,18 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
 from nfmasq._hot.state.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
-from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, follow, is_under_way
+from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, confirms, follow, is_under_way
 from nfmasq._hot.state.sessions cimport count_unanswered, set_state
 from nfmasq._hot.state.table cimport NatTable, Session
-from nfmasq._hot.state.tcpstate cimport begins_anew, next_state, tcp_refreshed
+from nfmasq._hot.state.tcpstate cimport TCP_ESTABLISHED, begins_anew, next_state, tcp_refreshed
 from nfmasq._hot.state.timers cimport set_timer, tcp_timeout, timeout_of
 from nfmasq._hot.state.traffic cimport count_packet, is_answered
 from nfmasq._hot.way.attach cimport attach_anew
 from nfmasq._hot.way.correct cimport learn_correction
 from nfmasq._hot.way.identify cimport identify
 from nfmasq._hot.way.options cimport hide_in_options
-from nfmasq._hot.wire.wire cimport SYN, IpHeader, TcpHeader, ntohl
+from nfmasq._hot.way.revert cimport hide_options, learn_original, note_change, revert_options
+from nfmasq._hot.wire.wire cimport SYN, TcpHeader, ntohl
 
 cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, uint32_t now) noexcept nogil:
     cdef uint8_t before = session.state
@@ -26,7 +27,9 @@ cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, ui
         return True
     state = next_state(session.state, packet.direction, packet.tcp_flags)
     if state == before and not tcp_refreshed[state]:
-        return True
+        if not confirms(session, packet.direction, packet.tcp_flags):
+            return True
+        state = TCP_ESTABLISHED
     if begins_anew(before, state):
         attach_anew(table, packet)
     if state != session.state:
@@ -65,14 +68,20 @@ cdef inline void become(NatTable* table, Packet* packet, const Session* session)
         packet.new_address, packet.new_port = session.external_address, session.external_port
         identify(table, packet)
         if packet.has_options:
-            hide_in_options(&table.rules, <IpHeader*>packet.data, session.external_address)
+            hide_options(table, packet, session.external_address)
             if packet.quoted != NULL:
                 hide_in_options(&table.rules, packet.quoted, session.external_address)
     else:
         packet.new_address, packet.new_port = session.internal_address, session.internal_port
+        if packet.has_options and packet.quoted != NULL:
+            revert_options(table, packet)
     learn_correction(packet, session)
     if packet.tcp_flags & SYN:
         packet.most_mss = table.rules.uplinks[session.uplink].mss
+    if packet.quoted != NULL:
+        learn_original(table, packet)
+    elif packet.renumbered or packet.most_mss:
+        note_change(table, packet)
 
 cdef inline bint track(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """Bring the session up to date. False: the packet is none of it, and dropped."""

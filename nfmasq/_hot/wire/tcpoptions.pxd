@@ -34,16 +34,23 @@ cdef inline uint8_t* find_option(TcpHeader* tcp, uint8_t kind, uint8_t length) n
         at += at[1]
     return NULL
 
+cdef inline uint8_t* find_mss_above(TcpHeader* tcp, uint16_t most) noexcept nogil:
+    """The MSS option if it says more than `most`, else NULL."""
+    cdef uint8_t* option = find_option(tcp, TCP_OPTION_MSS, TCP_OPTION_MSS_LENGTH)
+    cdef uint16_t said
+    if option == NULL:
+        return NULL
+    memcpy(&said, option + 2, 2)
+    return option if ntohs(said) > most else NULL
+
 cdef inline void clamp_mss(TcpHeader* tcp, uint16_t most, bint summed) noexcept nogil:
     """Let the MSS option say no more than `most`; `summed`: the checksum covers it and is kept right."""
-    cdef uint8_t* option = find_option(tcp, TCP_OPTION_MSS, TCP_OPTION_MSS_LENGTH)
+    cdef uint8_t* option = find_mss_above(tcp, most)
     cdef uint16_t new = htons(most)
     cdef uint16_t old
     if option == NULL:
         return
     memcpy(&old, option + 2, 2)
-    if ntohs(old) <= most:
-        return
     memcpy(option + 2, &new, 2)
     if summed:
         tcp.check = update_check(tcp.check, old * lane(tcp, option), new * lane(tcp, option))

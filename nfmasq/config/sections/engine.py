@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, PlainValidator
 
 from nfmasq.config.sections.table import FilePath, Table
-from nfmasq.config.values import count_or_auto, whole, word
+from nfmasq.config.values import count_or_auto, path, whole, word
 from nfmasq.core.queue_socket import QUEUES_EACH
 
 MOST_WORKERS = 64
@@ -22,13 +22,19 @@ Diversion = Annotated[DiversionWord, PlainValidator(word(*get_args(DiversionWord
 OnFailure = Annotated[OnFailureWord, PlainValidator(word(*get_args(OnFailureWord)))]
 
 
+STATE = Path("/run/nfmasq/state")
+SAVED = Path("/var/lib/nfmasq/sessions")
+SavedPath = Annotated[Path | None, PlainValidator(path)]
+
+
 class Engine(Table):
     """[engine]. `queues` is the older name of `workers`; no file has both."""
 
     written_workers: Workers = Field(default=None, alias="workers")
     written_queues: Workers = Field(default=None, alias="queues", json_schema_extra={"older": True})
     first_queue: FirstQueue = 100
-    state: FilePath = Path("/run/nfmasq/state")
+    state: FilePath = STATE
+    written_saved: SavedPath = Field(default=None, alias="saved")
     forwards: FilePath = Path("/var/lib/nfmasq/forwards.json")
     diversion: Diversion = "auto"
     on_failure: OnFailure = "closed"
@@ -45,6 +51,13 @@ class Engine(Table):
         The kernel's own share of a packet is larger than the worker's, and needs a processor as well.
         """
         return self.chosen_workers or min(max(1, len(os.sched_getaffinity(0)) // 2), MOST_WORKERS)
+
+    @property
+    def saved(self) -> Path:
+        """The copy of the sessions for after a reboot: as written, or of another `state` next to it."""
+        if self.written_saved:
+            return self.written_saved
+        return SAVED if self.state == STATE else self.state.with_name(f"{self.state.name}.saved")
 
     @property
     def diverted_to(self) -> tuple[int, int]:
