@@ -46,8 +46,24 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
     assert config.control.socket == Path("/run/nfmasq/control.sock")
     assert (config.engine.first_queue, config.engine.state) == (100, Path("/run/nfmasq/state"))
     assert config.engine.forwards == Path("/var/lib/nfmasq/forwards.json")
+    assert config.engine.saved == Path("/var/lib/nfmasq/sessions")
     assert (config.engine.diversion, config.engine.on_failure) == ("auto", "closed")
     assert warnings_of(config) == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "saved"),
+    [
+        ({"state": "/run/other/table"}, "/run/other/table.saved"),
+        ({"state": "/run/other/table", "saved": "/srv/sessions"}, "/srv/sessions"),
+        ({"saved": "/srv/sessions"}, "/srv/sessions"),
+    ],
+)
+def test_the_copy_of_another_state_file_lies_next_to_it_unless_it_is_named(
+    engine: dict[str, str], saved: str
+) -> None:
+    """So two daemons of a machine do not share it."""
+    assert parse(document(engine=engine)).engine.saved == Path(saved)
 
 
 def test_without_nat_both_its_keys_are_asked_for() -> None:
