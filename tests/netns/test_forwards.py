@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.packets import ACK, tcp
+from nfmasq.lab.packets import ACK, SYN, tcp
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, SERVER1, Topology
 from nfmasq.lab.waiting import wait_until
@@ -181,13 +181,13 @@ def test_an_address_of_its_own_works_both_ways(net: Topology, daemon: DaemonUnde
         wait_until(lambda: _waits_for(daemon, there), "it to be gone")
 
 
-def test_a_segment_to_a_forwarded_port_that_no_session_explains_is_dropped_with_its_reason(
+def test_an_answer_to_a_forwarded_port_that_nobody_asked_for_is_dropped_with_its_reason(
     net: Topology, daemon: DaemonUnderLab
 ) -> None:
     """Also outside nat.ports: the router's own stack would reset the connection."""
     forward(daemon, f"{CLIENT1}:80", protocol="tcp", external_port="443")
     before = daemon.drops().get("tcp_no_session", 0)
     with Wire(net.server1, "eth0", (net.router, "wan0")) as wire:
-        wire.send_ip(tcp((SERVER1, 50000), (EXTERNAL, 443), ACK, 1, 1, payload=b"late"))
+        wire.send_ip(tcp((SERVER1, 50000), (EXTERNAL, 443), SYN | ACK, 1, 1))
         wait_until(lambda: daemon.drops().get("tcp_no_session", 0) == before + 1, "the drop to be counted")
         assert not [packet for packet in wire.seen() if packet[9] == socket.IPPROTO_TCP and packet[33] & 4]
