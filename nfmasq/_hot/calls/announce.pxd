@@ -15,6 +15,7 @@ from nfmasq._hot.state.sessions cimport begin_session, end_session
 from nfmasq._hot.state.table cimport EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of
 from nfmasq._hot.state.timers cimport set_timer
 from nfmasq._hot.way.limits cimport within_limits
+from nfmasq._hot.way.make_room cimport make_room
 from nfmasq._hot.way.pairing cimport admit_mapping, want_outbound
 from nfmasq._hot.wire.wire cimport ntohs
 
@@ -80,7 +81,7 @@ cdef inline uint32_t announce(
 
     `port`, if not 0, is the external port it must have (network order). One that stands is renewed.
     """
-    cdef uint32_t host = find_host(table, packet.near_address)
+    cdef uint32_t host
     cdef uint32_t mapping = 0
     cdef uint32_t number = find_by_internal(
         table, packet.protocol,
@@ -91,6 +92,8 @@ cdef inline uint32_t announce(
         set_timer(table, number, expires)
         return number
     packet.direction = OUTBOUND
+    make_room(table, now)
+    host = find_host(table, packet.near_address)
     if not within_limits(table, packet, host, now) or not want_outbound(table, packet, host, &wanted):
         return 0
     if host:
@@ -100,7 +103,7 @@ cdef inline uint32_t announce(
     if not mapping:
         if port and not take_wanted_port(table, packet, &wanted, port):
             return 0
-        mapping = admit_mapping(table, packet, host, &wanted, now)
+        mapping = admit_mapping(table, packet, &wanted, now)
     if not mapping:
         return 0
     return begin_session(
