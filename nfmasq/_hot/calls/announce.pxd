@@ -103,7 +103,7 @@ cdef inline uint32_t announce(
     if not mapping:
         if port and not take_wanted_port(table, packet, &wanted, port):
             return 0
-        mapping = admit_mapping(table, packet, &wanted, now)
+        mapping = admit_mapping(table, packet, host, &wanted, now)
     if not mapping:
         return 0
     return begin_session(

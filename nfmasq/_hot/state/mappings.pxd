@@ -46,6 +46,7 @@ cdef inline void end_host(NatTable* table, uint32_t number) noexcept nogil:
     ]
     while link[0] != number:
         link = &table.hosts[link[0]].next
+    table.hosts_ended += 1
     link[0] = table.hosts[number].next
     table.hosts[number].next = table.host_free
     table.host_free = number

@@ -161,6 +161,7 @@ cdef struct NatTable:
     uint32_t* top                    # in the arena: the highest session number ever used
     uint32_t mapping_top
     uint32_t host_top
+    uint64_t hosts_ended             # how many, ever: a host found before may not be there any more
     uint32_t session_free            # first of each list of free records
     uint32_t mapping_free
     uint32_t host_free

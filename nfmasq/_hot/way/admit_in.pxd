@@ -80,7 +80,7 @@ cdef inline bint admit_by_forward(
     if host:
         number = find_mapping(table, &wanted)
     if not number:
-        number = admit_mapping(table, packet, &wanted, now)
+        number = admit_mapping(table, packet, host, &wanted, now)
         if not number:
             return False
     admit_session(table, packet, number, now)

@@ -83,7 +83,7 @@ cdef inline bint admit_outbound(NatTable* table, Packet* packet, uint32_t now) n
     if packet.verdict == DROP:
         return False
     if not number:
-        number = admit_mapping(table, packet, &wanted, now)
+        number = admit_mapping(table, packet, host, &wanted, now)
         if not number:
             return False
     admit_session(table, packet, number, now)

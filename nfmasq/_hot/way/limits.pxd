@@ -7,16 +7,15 @@
 # eight seventeenths if two want all. So one host can have nearly all, and something is always left for the
 # next. A limit by number, in the file, takes the place of the share.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
-from nfmasq._hot.state.mappings cimport find_host
 from nfmasq._hot.state.packet cimport CLASS_TCP, INBOUND, Packet, drop
 from nfmasq._hot.state.reasons cimport (
     HALF_OPEN_FULL, HOST_HALF_OPEN_FULL, HOST_PORTS_FULL, HOST_RATE_EXCEEDED, HOST_SESSIONS_FULL,
     RATE_EXCEEDED, SESSIONS_FULL,
 )
 from nfmasq._hot.state.rules cimport Limits
-from nfmasq._hot.state.table cimport Host, Mapping, NatTable
+from nfmasq._hot.state.table cimport Host, NatTable
 
 cdef enum:
     SHARE = 8                # times what is free that one host may have
@@ -49,9 +48,10 @@ cdef inline uint32_t room_left(const NatTable* table) noexcept nogil:
 cdef inline bint is_scarce(const NatTable* table) noexcept nogil:
     """Is less than a sixteenth of the table free? Of an arena that still grows: next to nothing of it."""
     cdef uint32_t most = most_sessions(table)
+    cdef uint32_t little = most // 16
     if most == table.reserved and most < table.capacity:
-        return room_left(table) < min(most // 16, <uint32_t>LITTLE)
-    return room_left(table) < most // 16
+        little = min(little, <uint32_t>LITTLE)
+    return live_sessions(table) + little > most
 
 cdef inline bint host_has_room(
     const Limits* limits, Packet* packet, const Host* host, uint32_t left, uint32_t now
@@ -98,11 +98,12 @@ cdef inline bint within_limits(
         return drop(packet, RATE_EXCEEDED)
     return True
 
-cdef inline bint has_port_share(const NatTable* table, const Mapping* wanted, uint32_t free) noexcept nogil:
-    """Has the host of the wanted mapping its share of a pool's ports, while so many are free?"""
-    cdef uint32_t host = find_host(table, wanted.internal_address)
-    return table.rules.limits.ports_per_host == 0 and host != 0 and has_its_share(
-        table.hosts[host].ports[wanted.transport], free
+cdef inline bint has_port_share(
+    const NatTable* table, uint32_t host, uint8_t transport, uint32_t free
+) noexcept nogil:
+    """Has the host (0: one that has nothing yet) its share of a pool's ports, while so many are free?"""
+    return host != 0 and table.rules.limits.ports_per_host == 0 and has_its_share(
+        table.hosts[host].ports[transport], free
     )
 
 cdef inline bint may_have_port(const NatTable* table, Packet* packet, uint32_t host) noexcept nogil:

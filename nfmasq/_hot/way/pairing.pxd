@@ -3,7 +3,7 @@
 # An internal host is paired with one address of each pool (RFC 4787 REQ-2). A forward gives its target the
 # forward's own external endpoint. Every other mapping gets a port of the paired address that is free.
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from nfmasq._hot.state.evictable cimport line_of
@@ -181,8 +181,13 @@ cdef inline void make_ports_free(
         if not is_short(pool) or not evict_from(table, line, PATIENCE, now):
             return
 
-cdef inline bint give_port(NatTable* table, Packet* packet, Mapping* wanted, uint32_t now) noexcept nogil:
-    """A port for the wanted mapping: a free one; else one that an old session leaves; else a borrowed one."""
+cdef inline bint give_port(
+    NatTable* table, Packet* packet, uint32_t host, Mapping* wanted, uint32_t now
+) noexcept nogil:
+    """A port for the wanted mapping: a free one; else one that an old session leaves; else a borrowed one.
+
+    The host (0: one that has nothing yet) may end with an old session.
+    """
     cdef PortPool* pool = pool_of(table, wanted.pool, packet.transport)
     cdef uint32_t line = line_of(wanted.pool, packet.transport)
     cdef uint32_t free
@@ -191,9 +196,8 @@ cdef inline bint give_port(NatTable* table, Packet* packet, Mapping* wanted, uin
     if free < pool.size // 16:
         make_ports_free(table, pool, line, now)
         free = free_ports(pool)
-    if free and has_port_share(table, wanted, free) and not evict_own(
-        table, line, find_host(table, wanted.internal_address), now
-    ):
+        host = find_host(table, wanted.internal_address)
+    if free and has_port_share(table, host, packet.transport, free) and not evict_own(table, line, host, now):
         return borrow_port(table, packet, wanted) or drop(packet, HOST_PORTS_FULL)
     if take_free_port(table, packet, wanted, now) or borrow_port(table, packet, wanted):
         return True
@@ -218,16 +222,19 @@ cdef inline void ask_for_links(
     )])
 
 cdef inline uint32_t admit_mapping(
-    NatTable* table, Packet* packet, Mapping* wanted, uint32_t now
+    NatTable* table, Packet* packet, uint32_t host, Mapping* wanted, uint32_t now
 ) noexcept nogil:
     """A new mapping as wanted, or 0 and the packet is dropped. Old sessions may end for it, and hosts."""
-    cdef uint32_t host = find_host(table, wanted.internal_address)
+    cdef uint64_t hosts_ended = table.hosts_ended
     if not may_have_port(table, packet, host):
         return 0
-    if wanted.pool != NO_POOL and wanted.external_port == 0 and not give_port(table, packet, wanted, now):
+    if wanted.pool != NO_POOL and wanted.external_port == 0 and not give_port(
+        table, packet, host, wanted, now
+    ):
         return 0
     ask_for_links(table, packet, wanted)
-    host = find_host(table, wanted.internal_address)
+    if table.hosts_ended != hosts_ended:
+        host = find_host(table, wanted.internal_address)
     if not host:
         host = begin_host(table, wanted.internal_address)
     if wanted.scope < SCOPE_STATIC:
