@@ -153,7 +153,7 @@ class Table:
     def fill(self) -> list[Fill]:
         """How full the table is, then the ports of each external address and transport that are in use."""
     def greediest(self, fill: Fill, known: IPv4Address | None = None) -> IPv4Address | None:
-        """The internal host that has the most of it; `known` while it has half as many. None: none has any."""
+        """The internal host that has the most of it, or None. `known` stays it while it has half as many."""
     def flush(self, host: IPv4Address | None = None) -> int:
         """End the sessions of one internal host, or all; return how many."""
     def expire(self, now: int | None = None) -> int:

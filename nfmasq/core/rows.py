@@ -120,7 +120,8 @@ class Gauges(NamedTuple):
 class Fill(NamedTuple):
     """How full something is: the ports of an external address that have been asked for, or the table.
 
-    address: None: the table. transport: an index of `policy.TRANSPORTS`, or -1. used: ports in hold-down too.
+    address: None: the table. transport: an index of `policy.TRANSPORTS`, or -1. capacity: without the ports
+    of local sockets and forwards.
     """
 
     address: IPv4Address | None

@@ -39,14 +39,14 @@ class Work:
         self.router = router
         self._fresh: Iterator[int] = count(1)
         self.kept = {
-            (host, 20_000 + number): self._begin(udp, host, 20_000 + number)
+            (host, 20_000 + number): self._begin(host, 20_000 + number)
             for host in HOSTS
             for number in range(40)
         }
 
-    def _begin(self, make: object, host: IPv4Address, port: int) -> int:
-        near = read(self.router.out(make(host, port, OTHER_SERVER, 443))).source_port
-        self.router.into(make(OTHER_SERVER, 443, EXTERNAL, near))
+    def _begin(self, host: IPv4Address, port: int) -> int:
+        near = read(self.router.out(udp(host, port, OTHER_SERVER, 443))).source_port
+        self.router.into(udp(OTHER_SERVER, 443, EXTERNAL, near))
         return near
 
     def begun(self) -> int:
@@ -123,20 +123,23 @@ def test_a_resolver_that_asks_600_questions_a_second_is_answered_and_so_are_othe
             near = read(router.out(udp(ATTACKER, port, SERVER, 53))).source_port
             router.into(udp(SERVER, 53, EXTERNAL, near))
         router.wait(1)
-        assert port % 6000 or work.begun() == 20
+        if port % 6000 == 0:
+            assert work.begun() == 20
     assert router.table.gauges().borrowing == 0
 
 
-def test_two_attackers_and_a_resolver_take_nothing_from_the_others() -> None:
+def test_all_attacks_together_and_a_resolver_take_nothing_from_the_others() -> None:
     router = default()
     work = Work(router)
     attacks = [attack(ATTACKER + number, SERVER) for number, attack in enumerate(ATTACKS)]
     questions = questions_to_a_name_server(HOSTS[0], OTHER_SERVER)
+    turn = 0
     for _ in range(20):
         for packets in zip(*attacks, questions, strict=False):
             for packet in packets:
                 router.try_out(packet)
-            if next(work._fresh) % 400 == 0:
+            turn += 1
+            if turn % 400 == 0:
                 break
         router.now += 1
         assert work.begun() == 20

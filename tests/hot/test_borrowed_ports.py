@@ -1,9 +1,11 @@
 """A port that is in use, for another remote endpoint: only while no port is free (nat.share_ports)."""
 
+from collections.abc import Callable
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from support.packets import query, read, tcp, udp
+from support.packets import ECHO_REPLY, query, read, tcp, udp
 from support.router import (
     CLIENT,
     EXTERNAL,
@@ -20,6 +22,7 @@ from support.whole import assert_whole
 from nfmasq.core.policy import Filtering, Mapping, Policy
 
 PORTS = 4
+Make = Callable[[IPv4Address, int, IPv4Address, int], bytes]
 
 
 def sharing(**changes: object) -> Policy:
@@ -36,8 +39,14 @@ def full(rules: Policy | None = None, path: str | None = None) -> Router:
     return router
 
 
+def lent(router: Router, count: int) -> list[int]:
+    """The external ports of so many sessions of OTHER_CLIENT, each with another remote port."""
+    packets = [udp(OTHER_CLIENT, 4000 + number, OTHER_SERVER, 1 + number) for number in range(count)]
+    return [read(router.out(packet)).source_port for packet in packets]
+
+
 @pytest.mark.parametrize("make", [udp, tcp])
-def test_while_a_port_is_free_none_is_shared(make: object) -> None:
+def test_while_a_port_is_free_none_is_shared(make: Make) -> None:
     router = Router(sharing())
     used = {read(router.out(make(LAN[9 + n], 7, SERVER + n, 80))).source_port for n in range(PORTS)}
     assert len(used) == PORTS
@@ -67,7 +76,8 @@ def test_pings_share_identifiers() -> None:
     for number in range(PORTS):
         assert router.out(query(CLIENT, SERVER, 100 + number))
     sent = read(router.out(query(OTHER_CLIENT, OTHER_SERVER, 7)))
-    assert 5000 <= sent.source_port < 5000 + PORTS or sent is not None
+    back = read(router.into(query(OTHER_SERVER, EXTERNAL, sent.source_port, ECHO_REPLY)))
+    assert back.destination == OTHER_CLIENT
     assert router.table.gauges().borrowing == 1
 
 
@@ -81,10 +91,12 @@ def test_nobody_else_reaches_the_host_by_a_shared_port() -> None:
 
 def test_the_port_passes_on_when_its_first_mapping_ends() -> None:
     router = full()
-    sent = [read(router.out(udp(OTHER_CLIENT, 4000 + n, OTHER_SERVER, 1 + n))).source_port for n in range(9)]
+    sent = lent(router, 9)
     router.table.flush(CLIENT)
     for number, near in enumerate(sent):
-        assert read(router.out(udp(OTHER_CLIENT, 4000 + number, OTHER_SERVER, 1 + number))).source_port == near
+        assert (
+            read(router.out(udp(OTHER_CLIENT, 4000 + number, OTHER_SERVER, 1 + number))).source_port == near
+        )
     assert router.table.gauges().ports_in_use[1] == len(set(sent))
     assert router.table.gauges().borrowing == len(sent) - len(set(sent))
     for number in range(PORTS - len(set(sent))):
@@ -107,7 +119,7 @@ def test_the_first_one_s_own_session_with_that_remote_endpoint_gets_another_port
     router = Router(policy(ports=((5000, 5001),), share_ports=True))
     first = read(router.out(udp(CLIENT, 3000, SERVER, 80))).source_port
     router.out(udp(LAN[99], 3001, SERVER, 80))
-    shared = [read(router.out(udp(OTHER_CLIENT, 4000 + n, OTHER_SERVER, 1 + n))).source_port for n in range(20)]
+    shared = lent(router, 20)
     place = shared.index(first)
     sent = read(router.out(udp(CLIENT, 3000, OTHER_SERVER, 1 + place)))
     assert sent.source_port != first
@@ -119,9 +131,10 @@ def test_the_first_one_s_own_session_with_that_remote_endpoint_gets_another_port
 def test_shared_ports_outlive_the_process(tmp_path: Path) -> None:
     path = str(tmp_path / "state")
     before = full(path=path)
-    sent = [read(before.out(udp(OTHER_CLIENT, 4000 + n, OTHER_SERVER, 1 + n))).source_port for n in range(30)]
+    lent(before, 30)
     before.table.flush(CLIENT)
-    sent += [read(before.out(udp(CLIENT, 3000 + n, SERVER, 80))).source_port for n in range(PORTS)]
+    for number in range(PORTS):
+        before.out(udp(CLIENT, 3000 + number, SERVER, 80))
     rows = {(row.internal, row.external, row.remote) for row in before.rows()}
     borrowing = before.table.gauges().borrowing
     before.table.close()

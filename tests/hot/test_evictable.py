@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
 from support.packets import ACK, FIN, GRE, RST, SYN, portless, query, read, tcp, udp
@@ -27,6 +28,11 @@ def over_udp(host: IPv4Address, port: int) -> bytes:
 def over_icmp(host: IPv4Address, identifier: int) -> bytes:
     """A ping."""
     return query(host, SERVER, identifier)
+
+
+def from_other_ports(offset: int) -> Make:
+    """As over_udp, so many ports further."""
+    return lambda host, port: over_udp(host, port + offset)
 
 
 every_transport = pytest.mark.parametrize("make", [over_tcp, over_udp, over_icmp])
@@ -134,7 +140,7 @@ def test_one_that_sends_on_without_an_answer_stays_while_it_sends() -> None:
     for second in range(20):
         router.now += 1
         assert read(router.out(over_udp(CLIENT, 2000))).source_port == near
-        flood(router, lambda host, port, now=second: over_udp(host, port + 500 * now), 30)
+        flood(router, from_other_ports(500 * second), 30)
     assert router.out(over_udp(OTHER_CLIENT, 2000))
 
 
@@ -142,7 +148,7 @@ def test_none_gives_way_that_waits_for_its_first_answer() -> None:
     router = narrow()
     assert flood(router, over_udp, PORTS) == PORTS
     router.now += 1
-    assert flood(router, lambda host, port: over_udp(host, port + 1000), 3) == 3, "none is left: the oldest"
+    assert flood(router, from_other_ports(1000), 3) == 3, "none is left: the oldest"
     assert sum(router.table.counters().evicted) == 3
 
 
@@ -168,8 +174,8 @@ def test_a_full_table_keeps_nobody_out() -> None:
     assert_whole(router.table)
 
 
-def test_an_answer_leaves_the_line_after_a_restart_and_another_policy_too(tmp_path: object) -> None:
-    path = f"{tmp_path}/state"
+def test_an_answer_leaves_the_line_after_a_restart_and_another_policy_too(tmp_path: Path) -> None:
+    path = str(tmp_path / "state")
     before = Router(policy(ports=((10_000, 10_063),)), path=path)
     near = answered(before, CLIENT, 3000)
     before.out(over_udp(CLIENT, 3001))

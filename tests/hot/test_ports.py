@@ -131,7 +131,9 @@ def test_a_port_that_a_local_socket_holds_is_never_handed_out(make: Make) -> Non
     assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
     router.now += HOLD_DOWN
     for port in range(50000, 50004):
-        assert read(router.out(make(OTHER_CLIENT, port, SERVER))).source_port not in held, "an old one gave way"
+        assert read(router.out(make(OTHER_CLIENT, port, SERVER))).source_port not in held, (
+            "an old one gave way"
+        )
 
 
 def test_local_sockets_hold_ports_of_their_own_transport_only() -> None:

@@ -1,7 +1,7 @@
-"""One internal host attacks, with real packets and the default configuration: others begin what they ask for.
+"""One internal host attacks, with real packets and the default configuration: others begin all they ask for.
 
-The attacker's packets come by a packet socket, so nothing of a host's stack slows them. The other host is real,
-and so is what answers it. Nobody answers the attack.
+The attacker's packets come by a packet socket, so nothing of a host's stack slows them. The other host is
+real, and so is the server that answers it. Nobody answers the attack.
 """
 
 import socket

@@ -13,8 +13,8 @@ from nfmasq.core.rows import Fill
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
 from nfmasq._hot.calls.dump cimport Filter, copy_sessions, find_greediest, flush_some, next_mapping
-from nfmasq._hot.state.ports cimport PortPool
-from nfmasq._hot.state.rules cimport BITMAP_BYTES
+from nfmasq._hot.state.packet cimport CLASS_UDP
+from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules
 from nfmasq._hot.state.table cimport Host, Mapping, NatTable, Session
 from nfmasq._hot.wire.wire cimport htons, ntohl
 
@@ -75,10 +75,12 @@ cdef dict hosts_of(NatTable* table):
             found[IPv4Address(ntohl(host.address))] = (host.sessions, host.mappings)
     return found
 
-cdef tuple ports_taken_of(const PortPool* pool):
-    """Ports in use or in hold-down, and all that are handed out."""
-    all_ports = int.from_bytes(pool.range[:BITMAP_BYTES], "little").bit_count()
-    return pool.in_use + pool.hold_down_tail - pool.hold_down_head, all_ports
+cdef int ports_handed_out(const Rules* rules, int transport):
+    """How many ports there are without those of local sockets and forwards."""
+    ports = int.from_bytes(rules.ports[transport][:BITMAP_BYTES], "little")
+    if transport <= CLASS_UDP:
+        ports &= ~int.from_bytes(rules.reserved[transport][:BITMAP_BYTES], "little")
+    return ports.bit_count()
 
 cdef list fill_of(NatTable* table):
     """See Table.fill."""
@@ -88,7 +90,8 @@ cdef list fill_of(NatTable* table):
         address = IPv4Address(ntohl(table.rules.external[external]))
         for transport in range(3):
             if table.pools[3 * external + transport].filled:
-                rows.append(Fill(address, transport, *ports_taken_of(&table.pools[3 * external + transport])))
+                used = table.pools[3 * external + transport].in_use
+                rows.append(Fill(address, transport, used, ports_handed_out(&table.rules, transport)))
     return rows
 
 cdef object greediest_of(NatTable* table, object fill, object known):

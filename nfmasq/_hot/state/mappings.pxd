@@ -180,7 +180,10 @@ cdef inline void return_port(NatTable* table, Mapping* mapping, bint rests, uint
     count_port(table, mapping, -1)
     if mapping.borrows:
         table.borrowing -= 1
-    elif not (table.borrowing and hand_port_over(table, mapping)) and mapping.pool != NO_POOL:
+        return
+    if mapping.scope < SCOPE_STATIC and table.borrowing and hand_port_over(table, mapping):
+        return
+    if mapping.pool != NO_POOL:
         release_port(
             pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port), rests, now
         )

@@ -210,11 +210,16 @@ cdef inline void release_port(PortPool* pool, uint16_t port, bint rests, uint32_
     else:
         put_free(pool, port)
 
-cdef inline bint is_short(const PortPool* pool) noexcept nogil:
-    """Of a filled pool: is less than a sixteenth of its ports free?"""
-    return (
-        pool.free_count[0] + pool.free_count[1] + pool.free_count[2] + pool.free_count[3] < pool.size // 16
-    )
+cdef inline uint32_t free_for(PortPool* pool, bint low) noexcept nogil:
+    """How many ports are free for an internal one; low: it is privileged."""
+    fill_pool(pool)
+    if low or pool.all_privileged:
+        return free_ports(pool)
+    return pool.free_count[2] + pool.free_count[3]
+
+cdef inline bint is_short(const PortPool* pool, uint32_t free) noexcept nogil:
+    """Is less than a sixteenth of the ports free that are handed out?"""
+    return 15 * free < pool.in_use
 
 cdef inline uint16_t nth_port(const PortPool* pool, uint32_t n) noexcept nogil:
     """The port of the range that n others come before. There must be so many."""

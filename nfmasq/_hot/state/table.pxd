@@ -92,24 +92,47 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t by_peer_previous
     Stream[2] streams        # TCP: [side] what is known of its sequence numbers
 
-cdef struct Mapping:         # 48 bytes
-    uint32_t internal_address
-    uint32_t external_address
-    uint16_t internal_port
-    uint16_t external_port
-    uint8_t protocol
-    uint8_t transport
-    uint16_t pool            # index of its external address; NO_POOL: has no port, or lost its address
-    uint32_t sessions        # 0: free, and by_internal_next is the next free one
-    uint32_t created
-    uint32_t host
-    uint32_t by_internal_next
-    uint32_t by_external_next
-    uint32_t remote_address  # 0 where the scope is wider
-    uint16_t remote_port
-    uint8_t scope
-    uint8_t realm            # of its external address: uplinks
-    uint8_t borrows          # 1: its port is another mapping's, and it has one remote endpoint there
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef struct {  /* 44 bytes */
+        uint32_t internal_address;
+        uint32_t external_address;
+        uint16_t internal_port;
+        uint16_t external_port;
+        uint8_t protocol;
+        uint8_t transport;
+        uint16_t pool;           /* index of its external address; NO_POOL: no port, or the address is lost */
+        uint32_t sessions;       /* 0: free, and by_internal_next is the next free one */
+        uint32_t created;
+        uint32_t host;
+        uint32_t by_internal_next;
+        uint32_t by_external_next;
+        uint32_t remote_address; /* 0 where the scope is wider */
+        uint16_t remote_port;
+        uint8_t scope : 7;
+        uint8_t borrows : 1;     /* 1: its port is another mapping's, and it has one remote endpoint there */
+        uint8_t realm;           /* of its external address: uplinks */
+    } Mapping;
+    """
+    ctypedef struct Mapping:
+        uint32_t internal_address
+        uint32_t external_address
+        uint16_t internal_port
+        uint16_t external_port
+        uint8_t protocol
+        uint8_t transport
+        uint16_t pool
+        uint32_t sessions
+        uint32_t created
+        uint32_t host
+        uint32_t by_internal_next
+        uint32_t by_external_next
+        uint32_t remote_address
+        uint16_t remote_port
+        uint8_t scope
+        uint8_t borrows
+        uint8_t realm
 
 cdef struct Host:            # 52 bytes
     uint32_t address

@@ -13,7 +13,7 @@ from nfmasq._hot.state.mappings cimport (
 )
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, Packet, drop
 from nfmasq._hot.state.ports cimport (
-    PRIVILEGED, PortPool, allocate_port, end_hold_downs, free_ports, give_back, is_short, nth_port,
+    PRIVILEGED, PortPool, allocate_port, end_hold_downs, free_for, free_ports, give_back, is_short, nth_port,
 )
 from nfmasq._hot.state.reasons cimport HOST_PORTS_FULL, NO_EXTERNAL_ADDRESS, PORTS_EXHAUSTED
 from nfmasq._hot.state.rules cimport Forward, Target, behaviour_of
@@ -139,12 +139,13 @@ cdef inline bint take_free_port(
         give_back(pool, port)
     return False
 
+cdef inline bint has_low_port(const Packet* packet) noexcept nogil:
+    """Has the internal endpoint a privileged port? No query identifier is one."""
+    return ntohs(packet.near_port) < PRIVILEGED and packet.transport != CLASS_ICMP
+
 cdef inline bint may_borrow(const PortPool* pool, const Packet* packet, uint16_t port) noexcept nogil:
     """Low ports are for those that have one, as when they are free."""
-    return (
-        port >= PRIVILEGED or pool.all_privileged
-        or ntohs(packet.near_port) < PRIVILEGED and packet.transport != CLASS_ICMP
-    )
+    return port >= PRIVILEGED or pool.all_privileged or has_low_port(packet)
 
 cdef inline bint borrow_port(NatTable* table, const Packet* packet, Mapping* wanted) noexcept nogil:
     """A port that another mapping has, for this one remote endpoint, which has no session there.
@@ -172,14 +173,15 @@ cdef inline bint borrow_port(NatTable* table, const Packet* packet, Mapping* wan
             return True
     return False
 
-cdef inline void make_ports_free(
-    NatTable* table, const PortPool* pool, uint32_t line, uint32_t now
+cdef inline uint32_t make_ports_free(
+    NatTable* table, PortPool* pool, uint32_t line, bint low, uint32_t now
 ) noexcept nogil:
-    """While few ports of a pool are free: end old sessions that nobody has answered."""
+    """While few ports of a pool are free: end old sessions that nobody has answered. Return how many are."""
     cdef int _i
     for _i in range(AT_A_TIME):
-        if not is_short(pool) or not evict_from(table, line, PATIENCE, now):
-            return
+        if not is_short(pool, free_for(pool, low)) or not evict_from(table, line, PATIENCE, now):
+            break
+    return free_for(pool, low)
 
 cdef inline bint give_port(
     NatTable* table, Packet* packet, uint32_t host, Mapping* wanted, uint32_t now
@@ -190,12 +192,12 @@ cdef inline bint give_port(
     """
     cdef PortPool* pool = pool_of(table, wanted.pool, packet.transport)
     cdef uint32_t line = line_of(wanted.pool, packet.transport)
+    cdef bint low = has_low_port(packet)
     cdef uint32_t free
     end_hold_downs(pool, now)
-    free = free_ports(pool)
-    if free < pool.size // 16:
-        make_ports_free(table, pool, line, now)
-        free = free_ports(pool)
+    free = free_for(pool, low)
+    if is_short(pool, free):
+        free = make_ports_free(table, pool, line, low, now)
         host = find_host(table, wanted.internal_address)
     if free and has_port_share(table, host, packet.transport, free) and not evict_own(table, line, host, now):
         return borrow_port(table, packet, wanted) or drop(packet, HOST_PORTS_FULL)

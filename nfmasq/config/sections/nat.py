@@ -63,7 +63,7 @@ class Nat(Table):
 
     external: the uplinks, the first one is shown where there is room for one. exempt: destinations that are
     not translated (RFC 6888 REQ-6). mss: None: what fits. mark: the bit of hairpinned packets.
-    share_ports: a new session may have a port that is in use, with another remote endpoint, while none is free.
+    share_ports: while no port is free, a new session may have one in use, with another remote endpoint.
     """
 
     internal: list[Interface] = Field(min_length=1, examples=['["lan0"]'])
