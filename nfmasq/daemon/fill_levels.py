@@ -71,7 +71,5 @@ def _level(fill: Fill, last: int) -> int:
 
 def _told(address: IPv4Address | None, transport: int, reached: Reached) -> str:
     what = "sessions" if address is None else f"{_NAMES[TRANSPORTS[transport]]} of {address}"
-    problem = f"{reached.level} % of the {what} are in use"
-    if reached.host is not None:
-        problem += f", most of them by {reached.host}"
-    return problem
+    host = reached.host or "a host that has just gone"
+    return f"{reached.level} % of the {what} are in use, most of them by {host}"

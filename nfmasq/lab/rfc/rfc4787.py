@@ -107,7 +107,7 @@ def no_overloading(ground: Ground) -> None:
 def port_range_kept(ground: Ground) -> None:
     for _ in range(50):
         demand(ground.mapped((CLIENT, port()))[1] > 1023, "a port above 1023 was mapped below 1024")
-    core = Core(ports=((924, 1123),))
+    core = Core(ports=((924, 1123),), ports_per_host=200)
     for number in range(90):
         low, high = core.mapped((CLIENT, 100 + number))[1], core.mapped((CLIENT, 3000 + number))[1]
         demand(low < 1024, f"port {100 + number} was mapped to {low}, with ports below 1024 to choose from")

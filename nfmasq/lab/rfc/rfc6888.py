@@ -253,7 +253,7 @@ def destinations_not_logged(ground: Ground) -> None:
 
 @RFC.requires("REQ-13", SHOULD, "As many ports as possible are used.")
 def all_ports_used(_: Ground) -> None:
-    core = Core(ports=((5000, 5099),))
+    core = Core(ports=((5000, 5099),), ports_per_host=100)
     seen = {core.mapped((CLIENT, 2 * number + 2000))[1] for number in range(100)}
     demand(len(seen) == 100, f"of 100 ports {len(seen)} are used by a hundred even ones")
 
