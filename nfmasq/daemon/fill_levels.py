@@ -49,7 +49,11 @@ class FillLevels:
             last = before.get(key, Reached(0, None))
             if level := _level(fill, last.level):
                 self._reached[key] = Reached(level, self._table.greediest(fill, last.host))
-        self._problems.report_all("fill", [_told(*key, reached) for key, reached in self._reached.items()])
+        for key in before.keys() - self._reached.keys():
+            self._problems.report(_name(*key), "")
+        for key, (level, greediest) in self._reached.items():
+            what, host = _name(*key), greediest or "a host that has just gone"
+            self._problems.report(what, f"{level} % of the {what} are in use, most of them by {host}")
 
     def problems(self) -> tuple[str, ...]:
         """A line for each level that is reached."""
@@ -69,7 +73,5 @@ def _level(fill: Fill, last: int) -> int:
     return 0
 
 
-def _told(address: IPv4Address | None, transport: int, reached: Reached) -> str:
-    what = "sessions" if address is None else f"{_NAMES[TRANSPORTS[transport]]} of {address}"
-    host = reached.host or "a host that has just gone"
-    return f"{reached.level} % of the {what} are in use, most of them by {host}"
+def _name(address: IPv4Address | None, transport: int) -> str:
+    return "sessions" if address is None else f"{_NAMES[TRANSPORTS[transport]]} of {address}"
