@@ -12,6 +12,7 @@ from typing_extensions import disjoint_base
 from nfmasq.core.policy import Policy
 from nfmasq.core.rows import Counters as Counters
 from nfmasq.core.rows import Expected as Expected
+from nfmasq.core.rows import Fill as Fill
 from nfmasq.core.rows import Gauges as Gauges
 from nfmasq.core.rows import MappingRow as MappingRow
 from nfmasq.core.rows import QueueCounters as QueueCounters
@@ -25,6 +26,7 @@ __all__ = [
     "TCP_STATES",
     "Counters",
     "Expected",
+    "Fill",
     "Gauges",
     "MappingRow",
     "Queue",
@@ -156,6 +158,10 @@ class Table:
         """As `sessions`, for mappings."""
     def hosts(self) -> Mapping[IPv4Address, tuple[int, int]]:
         """Internal hosts with a mapping: how many sessions and how many mappings each has."""
+    def fill(self) -> list[Fill]:
+        """How full the table is, then the ports of each external address and transport that are in use."""
+    def greediest(self, fill: Fill, known: IPv4Address | None = None) -> IPv4Address | None:
+        """The internal host that has the most of it, or None. `known` stays it while it has half as many."""
     def flush(self, host: IPv4Address | None = None) -> int:
         """End the sessions of one internal host, or all; return how many."""
     def expire(self, now: int | None = None) -> int:

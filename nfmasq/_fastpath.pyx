@@ -128,6 +128,7 @@ __all__ = [
     "TCP_STATES",
     "Counters",
     "Expected",
+    "Fill",
     "Gauges",
     "MappingRow",
     "Queue",

@@ -12,6 +12,7 @@
 #     screen        which addresses may come in, or go out
 #     begin         which packet may begin a session
 #     limits        is there room for one more, in all and for its host
+#     make_room     old sessions that nobody has answered end while room is short
 #     appear        the uplink that a packet leaves by, and the address that goes with its route
 #     admit_out     from inside: by the mapping of its internal endpoint
 #     pairing       the mapping of an internal endpoint, and its external endpoint
@@ -38,6 +39,7 @@
 #   capacity      how much the core can hold
 #   table         sessions, mappings, hosts and their indexes: the records
 #   sessions mappings ports timers    their lives: begun and ended
+#   evictable     the sessions that may end early, oldest first
 #   index         how sessions are found
 #   check         the sum by which a damaged record is recognized
 #   sequence tcpstate traffic         what a session knows of its packets

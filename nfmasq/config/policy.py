@@ -71,6 +71,7 @@ def policy_of(
         hairpinning=nat.hairpinning,
         mark=nat.mark,
         refusals=nat.refusals,
+        share_ports=nat.share_ports,
     )
 
 

@@ -93,12 +93,14 @@ class HelperPort:
 class Timeouts:
     """Idle seconds after which a session ends (RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2).
 
+    udp_dns: of a UDP session with port 53 (RFC 4787 REQ-5a).
     tcp_opening: of a TCP session whose handshake is not over (RFC 7857 section 2.1). tcp_closing: of one that
     was closed or reset. None: as tcp_transitory.
     The core copies all fields by their names into its struct of this name (`_hot/state/rules.pxd`).
     """
 
     udp: int = 300
+    udp_dns: int = 20
     tcp_established: int = 7440
     tcp_transitory: int = 240
     icmp: int = 60
@@ -113,7 +115,7 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class Limits:
-    """The most of each; 0: no limit.
+    """The most of each; 0: no limit. Of sessions_per_host and ports_per_host, 0: a share of what is free.
 
     half_open: TCP sessions whose handshake is not over. new_per_second: sessions begun within one second.
     The core copies all fields by their names into its struct of this name (`_hot/state/rules.pxd`).
@@ -174,6 +176,8 @@ class Policy:
     hairpinning: whether packets from inside to an external address are hairpinned (RFC 4787 REQ-9).
     mark: the bit of the kernel's packet mark that tells the second pass of a hairpinned packet.
     refusals: answer a refused session by ICMP (RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11).
+    share_ports: while a pool has no free port, a new session may have one that is in use, with another remote
+        endpoint, rather than be refused.
     """
 
     uplinks: tuple[Uplink, ...]
@@ -190,6 +194,7 @@ class Policy:
     hairpinning: bool = True
     mark: int = 1 << 31
     refusals: bool = True
+    share_ports: bool = True
 
     @property
     def addresses(self) -> tuple[IPv4Address, ...]:

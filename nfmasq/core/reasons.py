@@ -205,7 +205,7 @@ ROWS: tuple[Reason, ...] = (
     Reason(
         "sessions_full",
         LIMIT,
-        "The session table is full (limits.sessions); no live session is ended to make room.",
+        "The session table is full (limits.sessions); no answered session is ended to make room.",
         Icmp.HOST_UNREACHABLE,
     ),
     Reason(
@@ -218,7 +218,7 @@ ROWS: tuple[Reason, ...] = (
     Reason(
         "host_sessions_full",
         LIMIT,
-        "The internal host has too many sessions (limits.sessions_per_host).",
+        "The internal host has its share of the sessions, or all of limits.sessions_per_host.",
         Icmp.PROHIBITED,
     ),
     Reason(
@@ -236,13 +236,13 @@ ROWS: tuple[Reason, ...] = (
     Reason(
         "host_ports_full",
         LIMIT,
-        "The internal host has too many external ports (limits.ports_per_host).",
+        "The internal host has its share of the external ports, or all of limits.ports_per_host.",
         Icmp.PROHIBITED,
     ),
     Reason(
         "ports_exhausted",
         LIMIT,
-        "No external port is free (nat.ports, nat.addresses).",
+        "No external port is free, and none can be shared (nat.ports, nat.addresses).",
         Icmp.HOST_UNREACHABLE,
     ),
     Reason(

@@ -121,7 +121,7 @@ class Counters(NamedTuple):
 
     packets, bytes: [direction][protocol], direction 0 outbound, 1 inbound, 2 hairpin.
     dropped: one a reason, indexed as the core's REASONS.
-    created, expired: sessions, [protocol].
+    created, expired, evicted: sessions, [protocol].
     passed: packets let go untouched because they are the router's own.
     allocation_failures: [protocol], new sessions refused for want of an external port.
     """
@@ -133,16 +133,34 @@ class Counters(NamedTuple):
     expired: tuple[int, ...]
     passed: int
     allocation_failures: tuple[int, ...]
+    evicted: tuple[int, ...]
 
 
 class Gauges(NamedTuple):
-    """What stands now, each [protocol]; memory in bytes: records touched so far, and indexes."""
+    """What stands now, each [protocol]; memory in bytes: records touched so far, and indexes.
+
+    borrowing: mappings at the port of another one.
+    """
 
     sessions: tuple[int, ...]
     mappings: tuple[int, ...]
     ports_in_use: tuple[int, ...]
     ports_capacity: tuple[int, ...]
     memory: int
+    borrowing: int
+
+
+class Fill(NamedTuple):
+    """How full something is: the ports of an external address that have been asked for, or the table.
+
+    address: None: the table. transport: an index of `policy.TRANSPORTS`, or -1. capacity: without the ports
+    of local sockets and forwards.
+    """
+
+    address: IPv4Address | None
+    transport: int
+    used: int
+    capacity: int
 
 
 class TableLock(NamedTuple):

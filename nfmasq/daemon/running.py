@@ -17,6 +17,7 @@ from nfmasq._fastpath import Table
 from nfmasq.config import Config, ConfigError, warnings_of
 from nfmasq.control.running import ReloadOutcome, Situation
 from nfmasq.core.worker import Worker
+from nfmasq.daemon.fill_levels import FillLevels
 from nfmasq.daemon.forwards import ForwardsInForce
 from nfmasq.daemon.hand import Hand
 from nfmasq.daemon.heartbeat import Heartbeat
@@ -52,6 +53,7 @@ class Daemon:
         self.workers = workers
         self.looks = Looks()
         self.refuser = Refuser(table, self.looks)
+        self._fill_levels = FillLevels(table)
         self.started = time.time()
         self.failure = ""
         self._hand = Hand()
@@ -76,7 +78,7 @@ class Daemon:
     def situation(self) -> Situation:
         """The daemon's surroundings at this moment, with the problems of its own parts."""
         seen = self._supervisor.situation()
-        warnings = [*self._config_warnings(), *seen.warnings]
+        warnings = [*self._config_warnings(), *seen.warnings, *self._fill_levels.warnings()]
         if self.table.warning:
             warnings.append(f"the state file at the start: {self.table.warning}")
         if not self._reload_successful and not self._reload_problem:
@@ -91,6 +93,7 @@ class Daemon:
                 *self._heartbeat.problems(),
                 *self._helping.problems(),
                 *self._reserver.problems(),
+                *self._fill_levels.problems(),
                 *own,
             ),
             reload_successful=self._reload_successful,
@@ -178,6 +181,8 @@ class Daemon:
             alive = self._heartbeat.beat()
         with self.looks.at("the look at the helpers"):
             self._helping.beat()
+        with self.looks.at("the look at the fill levels"):
+            self._fill_levels.look()
         self.failure = "; ".join(worker.failure for worker in self.workers if worker.failure)
         return alive
 

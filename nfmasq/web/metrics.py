@@ -81,6 +81,12 @@ METRICS: tuple[MetricRow, ...] = (
         by_protocol(lambda seen: seen.counters.expired),
     ),
     counter(
+        "nfmasq_sessions_evicted",
+        "Sessions ended early because room was short: unanswered, or over.",
+        _PROTOCOL,
+        by_protocol(lambda seen: seen.counters.evicted),
+    ),
+    counter(
         "nfmasq_port_allocation_failures",
         "New sessions refused for want of an external port.",
         ("protocol", "reason"),
@@ -96,6 +102,12 @@ METRICS: tuple[MetricRow, ...] = (
         "External ports in use, over all addresses.",
         _PROTOCOL,
         by_protocol(lambda seen: seen.gauges.ports_in_use),
+    ),
+    gauge(
+        "nfmasq_mappings_sharing_ports",
+        "Live mappings at the external port of another one (nat.share_ports).",
+        (),
+        one(lambda seen: seen.gauges.borrowing),
     ),
     gauge(
         "nfmasq_ports_capacity",

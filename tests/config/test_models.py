@@ -21,7 +21,7 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
     assert config.nat.exempt == []
     assert (config.nat.mapping, config.nat.filtering) == ("endpoint-independent", "address-dependent")
     assert (config.nat.hairpinning, config.nat.udp, config.nat.tcp) == (True, None, None)
-    assert (config.nat.mss, config.nat.refusals) == (None, True)
+    assert (config.nat.mss, config.nat.refusals, config.nat.share_ports) == (None, True, True)
     assert dict(config.limits) == {
         "sessions": 1_000_000,
         "half_open": 0,
@@ -33,6 +33,7 @@ def test_two_keys_are_enough_and_all_others_have_their_defaults() -> None:
     }
     assert dict(config.timeouts) == {
         "udp": 300,
+        "udp_dns": 20,
         "tcp_established": 7440,
         "tcp_transitory": 240,
         "tcp_opening": None,

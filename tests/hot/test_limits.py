@@ -2,7 +2,7 @@
 
 import pytest
 from support.packets import ACK, FIN, GRE, RST, SYN, portless, query, read, tcp, udp
-from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
+from support.router import ALL, CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 
 
 @pytest.mark.parametrize("capacity", [4, 64])
@@ -69,7 +69,7 @@ def test_a_host_may_have_so_many_ports() -> None:
 
 
 def test_an_unlimited_host_may_fill_the_table() -> None:
-    router = Router(policy(sessions_per_host=0, ports_per_host=0))
+    router = Router(policy(sessions_per_host=ALL, ports_per_host=ALL))
     for port in range(40000, 40064):
         assert router.out(udp(CLIENT, port, SERVER, 53))
 

@@ -18,8 +18,13 @@ from support.router import (
     policy,
 )
 
+from nfmasq.core.policy import Filtering, Timeouts
+
 HOLD_DOWN = 120
 """Seconds a UDP port or a query identifier rests before another mapping gets it (RFC 6888 REQ-8)."""
+
+ANYBODY = Filtering.ENDPOINT_INDEPENDENT
+"""Every remote endpoint is let in."""
 
 Make = Callable[[IPv4Address, int, IPv4Address], bytes]
 
@@ -125,7 +130,10 @@ def test_a_port_that_a_local_socket_holds_is_never_handed_out(make: Make) -> Non
     assert set(fill(router, make, 4)) == {1025, 1028, 1029, 1031}
     assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
     router.now += HOLD_DOWN
-    assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
+    for port in range(50000, 50004):
+        assert read(router.out(make(OTHER_CLIENT, port, SERVER))).source_port not in held, (
+            "an old one gave way"
+        )
 
 
 def test_local_sockets_hold_ports_of_their_own_transport_only() -> None:
@@ -158,8 +166,9 @@ def test_a_tcp_port_is_free_as_soon_as_its_mapping_ends() -> None:
 
 
 @pytest.mark.parametrize(("make", "timeout"), [(over_udp, 300), (over_icmp, 60)])
-def test_other_ports_rest_before_they_are_handed_out_again(make: Make, timeout: int) -> None:
-    router = Router(policy(ports=((1024, 1025),)))
+def test_other_ports_rest_where_anybody_is_let_in(make: Make, timeout: int) -> None:
+    """A packet that comes late would reach the next mapping (RFC 6888 REQ-8)."""
+    router = Router(policy(ports=((1024, 1025),), filtering=ANYBODY))
     fill(router, make, 2)
     for _ in range(3):
         assert router.wait(timeout) == 2
@@ -168,6 +177,27 @@ def test_other_ports_rest_before_they_are_handed_out_again(make: Make, timeout: 
         assert router.try_out(make(OTHER_CLIENT, 40000, SERVER))[0] == "ports_exhausted"
         router.wait(1)
         assert set(fill(router, make, 2)) == {1024, 1025}
+
+
+@pytest.mark.parametrize(("make", "timeout"), [(over_udp, 300), (over_icmp, 60)])
+@pytest.mark.parametrize("filtering", [Filtering.ADDRESS_DEPENDENT, Filtering.ADDRESS_AND_PORT_DEPENDENT])
+def test_a_port_is_free_as_soon_as_its_mapping_ends_where_filtering_asks_who_sends(
+    make: Make, timeout: int, filtering: Filtering
+) -> None:
+    """RFC 6888 REQ-8 C."""
+    router = Router(policy(ports=((1024, 1025),), filtering=filtering))
+    for _ in range(3):
+        assert set(fill(router, make, 2)) == {1024, 1025}
+        assert router.wait(timeout) == 2
+
+
+def test_the_port_of_one_question_and_its_answer_does_not_rest() -> None:
+    """A resolver asks each question from another port."""
+    router = Router(policy(ports=((1024, 1024),), filtering=ANYBODY, timeouts=Timeouts()))
+    for question in range(3):
+        assert router.out(udp(CLIENT, 40000 + question, SERVER, 53))
+        assert router.into(udp(SERVER, 53, EXTERNAL, 1024))
+        assert router.wait(Timeouts().udp_dns) == 1
 
 
 @pytest.mark.parametrize(
@@ -181,11 +211,11 @@ def test_other_ports_rest_before_they_are_handed_out_again(make: Make, timeout: 
 )
 def test_a_port_rests_on_under_a_new_policy(change: dict[str, Any]) -> None:
     """RFC 6888 REQ-8 knows no exception for a reload."""
-    router = Router(policy(ports=((1024, 1025),)))
+    router = Router(policy(ports=((1024, 1025),), filtering=ANYBODY))
     fill(router, over_udp, 1)
     (row,) = router.rows()
     router.wait(300)
-    router.table.configure(policy(**change))
+    router.table.configure(policy(**change, filtering=ANYBODY))
     router.wait(HOLD_DOWN - 1)
     assert row.external not in taken_by_all(router)
     router.wait(HOLD_DOWN)
@@ -193,10 +223,10 @@ def test_a_port_rests_on_under_a_new_policy(change: dict[str, Any]) -> None:
 
 
 def test_a_port_of_another_address_does_not_rest() -> None:
-    router = Router(policy(ports=((1024, 1024),)))
+    router = Router(policy(ports=((1024, 1024),), filtering=ANYBODY))
     fill(router, over_udp, 1)
     router.wait(300)
-    router.table.configure(policy(ports=((1024, 1024),), external=(OTHER_EXTERNAL,)))
+    router.table.configure(policy(ports=((1024, 1024),), external=(OTHER_EXTERNAL,), filtering=ANYBODY))
     assert fill(router, over_udp, 1) == [1024]
 
 
@@ -221,7 +251,7 @@ def test_a_full_address_of_the_pool_is_passed_over() -> None:
 
 
 def test_a_flushed_udp_port_rests_too(router: Router) -> None:
-    router.table.configure(policy(ports=((1024, 1024),)))
+    router.table.configure(policy(ports=((1024, 1024),), filtering=ANYBODY))
     router.table.translate(over_udp(CLIENT, 40000, SERVER))
     assert router.table.flush() == 1
     assert router.table.translate(over_udp(CLIENT, 40000, SERVER)) == ("ports_exhausted", b"")
@@ -231,7 +261,7 @@ def test_a_flushed_udp_port_rests_too(router: Router) -> None:
 
 
 def test_resting_ports_count_neither_as_used_nor_as_free() -> None:
-    router = Router(policy(ports=((1024, 1031),)))
+    router = Router(policy(ports=((1024, 1031),), filtering=ANYBODY))
     fill(router, over_udp, 8)
     router.wait(300)
     assert router.table.gauges().ports_in_use == (0, 0, 0, 0)
@@ -254,7 +284,7 @@ def test_portless_protocols_need_no_port() -> None:
 
 def test_ports_go_round_many_times_without_being_lost() -> None:
     """More turns than the ring of resting ports has places for this pool's pace."""
-    router = Router(policy(ports=((1024, 1027),)))
+    router = Router(policy(ports=((1024, 1027),), filtering=ANYBODY))
     for turn in range(200):
         assert sorted(fill(router, over_udp, 4)) == [1024, 1025, 1026, 1027], turn
         router.wait(300)

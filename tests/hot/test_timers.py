@@ -6,7 +6,7 @@ from support.router import CLIENT, EXTERNAL, OTHER_SERVER, SERVER, Router, polic
 
 from nfmasq.core.policy import Timeouts
 
-TIMEOUTS = Timeouts(udp=120, tcp_established=9000, tcp_transitory=40, icmp=30, other=200)
+TIMEOUTS = Timeouts(udp=120, udp_dns=120, tcp_established=9000, tcp_transitory=40, icmp=30, other=200)
 OTHERS = {
     "udp": (udp(CLIENT, 40000, SERVER, 53), 120),
     "icmp": (query(CLIENT, SERVER, 7), 30),
@@ -76,7 +76,7 @@ def test_sessions_of_many_seconds_all_end_each_in_its_own() -> None:
 
 @pytest.mark.parametrize("timeout", [1, 2, 8190, 8191, 8192, 8193, 20_000, 1_000_000])
 def test_any_timeout_holds_though_the_wheel_is_shorter(timeout: int) -> None:
-    router = Router(policy(timeouts=Timeouts(udp=timeout)))
+    router = Router(policy(timeouts=Timeouts(udp=timeout, udp_dns=timeout)))
     router.out(udp(CLIENT, 40000, SERVER, 53))
     assert router.wait(timeout - 1) == 0
     assert router.wait(1) == 1
@@ -93,7 +93,7 @@ def test_time_may_leap_past_the_whole_wheel(router: Router) -> None:
 
 def test_a_worker_whose_clock_is_a_little_behind_begins_no_endless_session() -> None:
     """It read the clock before another worker advanced the wheel."""
-    router = Router(policy(timeouts=Timeouts(udp=1)))
+    router = Router(policy(timeouts=Timeouts(udp=1, udp_dns=1)))
     router.wait(10)
     router.table.translate(udp(CLIENT, 40000, SERVER, 53), now=router.now - 3)
     assert router.wait(1) == 1
@@ -110,7 +110,7 @@ def test_packets_alone_move_time_on(router: Router) -> None:
 
 def test_a_shorter_timeout_of_a_new_policy_holds_from_the_next_packet_on(router: Router) -> None:
     router.out(udp(CLIENT, 40000, SERVER, 53))
-    router.table.configure(policy(timeouts=Timeouts(udp=20)))
+    router.table.configure(policy(timeouts=Timeouts(udp=20, udp_dns=20)))
     assert router.row().expires_s == 300
     router.out(udp(CLIENT, 40000, SERVER, 53))
     assert router.wait(19) == 0
@@ -119,7 +119,7 @@ def test_a_shorter_timeout_of_a_new_policy_holds_from_the_next_packet_on(router:
 
 def test_a_longer_timeout_of_a_new_policy_holds_from_the_next_packet_on(router: Router) -> None:
     router.out(udp(CLIENT, 40000, SERVER, 53))
-    router.table.configure(policy(timeouts=Timeouts(udp=10_000)))
+    router.table.configure(policy(timeouts=Timeouts(udp=10_000, udp_dns=10_000)))
     router.out(udp(CLIENT, 40000, SERVER, 53))
     assert router.wait(9_999) == 0
     assert router.wait(1) == 1

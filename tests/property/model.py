@@ -214,15 +214,24 @@ class Model:
             return  # nobody inside takes part in it
         session.expires = now + self.timeout(key[0], session.state)
 
-    def end(self, keys: list[Key], now: int) -> int:
-        """End these sessions; the ports of mappings that go with them rest, TCP's apart."""
+    def end(self, keys: list[Key], now: int, *, rests: bool = True) -> int:
+        """End these sessions; the ports of mappings that go with them rest where anybody is let in."""
+        everywhere = self.policy.behaviours[-1]
+        rests &= everywhere.udp.filtering == Filtering.ENDPOINT_INDEPENDENT
         before = self.taken()
         for key in keys:
             del self.sessions[key]
         for place in before - self.taken():
-            if place[0] in (UDP, ICMP):
+            if rests and place[0] in (UDP, ICMP):
                 self.resting[place] = now + HOLD_DOWN
         return len(keys)
+
+    def evict(self, keys: list[Key], now: int) -> None:
+        """The table has ended these for want of room: none of them was answered, or it is over."""
+        for key in keys:
+            session = self.sessions[key]
+            assert session.state not in OPEN if key[0] == TCP else 0 in session.packets
+        self.end(keys, now, rests=False)
 
     def expire(self, now: int) -> int:
         """End what is due."""

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from nfmasq._fastpath import SessionRow, Table
-from nfmasq.core.policy import EVERYWHERE, Behaviour, Limits, NetworkBehaviour, Policy, Uplink
+from nfmasq.core.policy import EVERYWHERE, Behaviour, Limits, NetworkBehaviour, Policy, Timeouts, Uplink
 
 LAN = IPv4Network("192.168.1.0/24")
 CLIENT = IPv4Address("192.168.1.10")
@@ -23,7 +23,20 @@ OTHER_SERVER = IPv4Address("198.51.100.2")
 HOP = IPv4Address("198.51.100.99")
 """A router on the way to the servers."""
 
-POLICY = Policy(uplinks=(Uplink.pool(EXTERNAL),), internal=(LAN,), limits=Limits(sessions=64))
+ALL = 1 << 20
+"""As a limit of one host: no share holds it back."""
+
+POLICY = Policy(
+    uplinks=(Uplink.pool(EXTERNAL),),
+    internal=(LAN,),
+    limits=Limits(sessions=64, sessions_per_host=ALL, ports_per_host=ALL),
+    timeouts=Timeouts(udp_dns=Timeouts().udp),
+    share_ports=False,
+)
+"""One host may have everything, no port is shared, and port 53 has the timer of every other."""
+
+SHARES = {"sessions_per_host": 0, "ports_per_host": 0, "share_ports": True, "timeouts": Timeouts()}
+"""Changes that make it the default policy again."""
 
 CLOCK_MONOTONIC_COARSE = 6
 """Of linux/time.h; Python's time lacks it."""

@@ -17,6 +17,7 @@ from nfmasq._hot.state.table cimport (
 )
 from nfmasq._hot.state.timers cimport set_timer
 from nfmasq._hot.way.limits cimport within_limits
+from nfmasq._hot.way.make_room cimport make_room
 from nfmasq._hot.way.pairing cimport admit_mapping, want_outbound
 from nfmasq._hot.wire.wire cimport ntohs
 
@@ -109,7 +110,7 @@ cdef inline uint32_t announce(
     control: the session that announces it. `port`, if not 0, is the external port it must have (network
     order). One that stands is renewed.
     """
-    cdef uint32_t host = find_host(table, packet.near_address)
+    cdef uint32_t host
     cdef uint32_t mapping = 0
     cdef uint32_t number = find_by_internal(
         table, packet.protocol,
@@ -119,6 +120,8 @@ cdef inline uint32_t announce(
     if number:
         return renew(table, number, control, now, expires)
     packet.direction = OUTBOUND
+    make_room(table, now)
+    host = find_host(table, packet.near_address)
     if not within_limits(table, packet, host, now) or not want_outbound(table, packet, host, &wanted):
         return 0
     if host:

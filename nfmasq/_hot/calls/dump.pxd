@@ -1,12 +1,13 @@
-# Dump: sessions and mappings are copied out for the control path, or ended for it.
+# Dump: sessions and mappings are copied out for the control path, or ended for it. The greediest host is
+# found.
 #
 # None of them keeps the table's lock for long.
 
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
 from nfmasq._hot.state.sessions cimport end_session
-from nfmasq._hot.state.table cimport Mapping, NatTable, Session
+from nfmasq._hot.state.table cimport Host, Mapping, NatTable, Session
 
 cdef enum:
     AT_ONCE = 4096           # records looked at under one holding of the lock
@@ -73,6 +74,37 @@ cdef inline uint32_t next_mapping(
             if mapping_matches(&table.mappings[number], wanted):
                 copy[0] = table.mappings[number]
                 found = number
+        pthread_mutex_unlock(&table.lock)
+    return found
+
+cdef inline uint32_t share_of(const Host* host, uint32_t external, uint8_t transport) noexcept nogil:
+    """The host's sessions; of an external address its ports there."""
+    if not host.mappings or external and host.external_address != external and host.other_address != external:
+        return 0
+    return host.ports[transport] if external else host.sessions
+
+cdef inline uint32_t find_greediest(
+    NatTable* table, uint32_t external, uint8_t transport, uint32_t known
+) noexcept nogil:
+    """The address of the host with the most ports of an external address, or with 0 sessions; or 0.
+
+    `known` stays it while it has half as many as the first.
+    """
+    cdef uint32_t number = 0
+    cdef uint32_t found = 0
+    cdef uint64_t most = 0
+    cdef uint64_t count
+    cdef uint32_t stop
+    while number < table.host_top:
+        pthread_mutex_lock(&table.lock)
+        stop = min(number + AT_ONCE, table.host_top)
+        while number < stop:
+            number += 1
+            count = share_of(&table.hosts[number], external, transport)
+            if table.hosts[number].address == known:
+                count *= 2
+            if count > most:
+                found, most = table.hosts[number].address, count
         pthread_mutex_unlock(&table.lock)
     return found
 

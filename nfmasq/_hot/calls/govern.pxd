@@ -6,6 +6,8 @@
 from libc.stdint cimport uint16_t, uint32_t
 from libc.string cimport memcmp
 
+from nfmasq._hot.state.evictable cimport renew_lines
+from nfmasq._hot.state.mappings cimport count_port
 from nfmasq._hot.state.packet cimport CLASS_OTHER
 from nfmasq._hot.state.ports cimport renew_pool, take_mapped
 from nfmasq._hot.state.rules cimport Rules, external_index, uplink_of_address
@@ -54,7 +56,9 @@ cdef inline void fill_pools(NatTable* table) noexcept nogil:
             and 0 <= external < <int>table.rules.pooled_count
         ):
             mapping.pool = <uint16_t>external
-            take_mapped(pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port))
+            count_port(table, mapping, 1)
+            if not mapping.borrows:
+                take_mapped(pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port))
 
 cdef inline bint same_pools(const Rules* old, const Rules* new) noexcept nogil:
     """Do all addresses, realms and ports stay? An uplink's interface may be another."""
@@ -76,8 +80,11 @@ cdef inline uint32_t govern(NatTable* table, const Rules* rules, uint32_t now) n
     table.rules = rules[0]
     if not pools_stay:
         for number in range(1, table.mapping_top + 1):
+            if table.mappings[number].sessions:
+                count_port(table, &table.mappings[number], -1)
             table.mappings[number].pool = NO_POOL     # a port goes back to no pool that is being made anew
         if rules.external_count:        # else the old address may still come back
             ended = assign_sessions(table, now)
         fill_pools(table)
+        renew_lines(table)
     return ended

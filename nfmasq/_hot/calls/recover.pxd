@@ -16,7 +16,8 @@ from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_
 from nfmasq._hot.state.sequence cimport REOPENING
 from nfmasq._hot.state.sessions cimport link_session
 from nfmasq._hot.state.table cimport (
-    EXPECTED, NAMED, NO_POOL, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope, Session,
+    EXPECTED, NAMED, NO_POOL, SCOPE_ADDRESS_AND_PORT, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope,
+    Session, endpoint_bucket,
 )
 from nfmasq._hot.state.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
 from nfmasq._hot.state.uplinks cimport NO_REALM
@@ -86,8 +87,32 @@ cdef inline uint32_t find_alike(const NatTable* table, const Mapping* wanted) no
         number = mapping.by_internal_next
     return 0
 
+cdef inline uint32_t find_mapping_of(const NatTable* table, const Session* session) noexcept nogil:
+    """The mapping of the session's internal endpoint at its external one, or 0."""
+    cdef uint32_t number = table.mapping_by_external[endpoint_bucket(
+        table, session.protocol, session.external_address, session.external_port
+    )]
+    while number and not (
+        table.mappings[number].protocol == session.protocol
+        and is_mapping_of(&table.mappings[number], session)
+    ):
+        number = table.mappings[number].by_external_next
+    return number
+
+cdef inline bint share_port(NatTable* table, Mapping* wanted, uint32_t other) noexcept nogil:
+    """Let one of two mappings borrow the other's port. False: neither is for one remote endpoint alone."""
+    if wanted.scope == SCOPE_ADDRESS_AND_PORT:
+        wanted.borrows = True
+        return True
+    if table.mappings[other].scope != SCOPE_ADDRESS_AND_PORT:
+        return False
+    table.mappings[other].borrows = True
+    table.borrowing += 1
+    return True
+
 cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) noexcept nogil:
     """The session's mapping, found or made again; 0 when another record claims either of its endpoints."""
+    cdef uint32_t other = 0
     cdef uint32_t host = find_host(table, session.internal_address)
     cdef uint32_t number
     cdef Mapping wanted
@@ -101,7 +126,8 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
     wanted.realm = NO_REALM                          # until the first policy
     set_scope(&wanted, <Scope>session.scope, session.remote_address, session.remote_port)
     if session.transport != CLASS_OTHER and session.scope < SCOPE_STATIC:
-        number = find_mapping_by_external(
+        number = find_mapping_of(table, session)
+        other = find_mapping_by_external(
             table, session.protocol, session.external_address, session.external_port, False
         )
     else:
@@ -110,9 +136,9 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
         mapping = &table.mappings[number]
         if not is_mapping_of(mapping, session):
             return 0
-        mapping.created = min(mapping.created >> 1, session.created) << 1 | mapping.created & 1
+        mapping.created = min(mapping.created, session.created)
         return number
-    if find_alike(table, &wanted):
+    if find_alike(table, &wanted) or other and not share_port(table, &wanted, other):
         return 0
     if not host:
         host = begin_host(table, session.internal_address)

@@ -2,13 +2,19 @@
 #
 # No list holds the table's lock for long (dump).
 
-from libc.stdint cimport uint32_t
+from ipaddress import IPv4Address
+
+from libc.stdint cimport uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 
+from nfmasq.core.rows import Fill
+
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
-from nfmasq._hot.calls.dump cimport Filter, copy_sessions, flush_some, next_mapping
+from nfmasq._hot.calls.dump cimport Filter, copy_sessions, find_greediest, flush_some, next_mapping
+from nfmasq._hot.state.packet cimport CLASS_UDP
+from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules
 from nfmasq._hot.state.table cimport Host, Mapping, NatTable, Session
 from nfmasq._hot.wire.wire cimport htons, ntohl
 
@@ -68,6 +74,35 @@ cdef dict hosts_of(NatTable* table):
         if host.mappings:
             found[IPv4Address(ntohl(host.address))] = (host.sessions, host.mappings)
     return found
+
+cdef int ports_handed_out(const Rules* rules, int transport):
+    """How many ports there are without those of local sockets and forwards."""
+    ports = int.from_bytes(rules.ports[transport][:BITMAP_BYTES], "little")
+    if transport <= CLASS_UDP:
+        ports &= ~int.from_bytes(rules.reserved[transport][:BITMAP_BYTES], "little")
+    return ports.bit_count()
+
+cdef list fill_of(NatTable* table):
+    """See Table.fill."""
+    cdef uint32_t external
+    rows = [Fill(None, -1, sum(table.session_count), min(table.rules.limits.sessions, table.capacity))]
+    for external in range(table.rules.pooled_count):
+        address = IPv4Address(ntohl(table.rules.external[external]))
+        for transport in range(3):
+            if table.pools[3 * external + transport].filled:
+                used = table.pools[3 * external + transport].in_use
+                rows.append(Fill(address, transport, used, ports_handed_out(&table.rules, transport)))
+    return rows
+
+cdef object greediest_of(NatTable* table, object fill, object known):
+    """See Table.greediest."""
+    cdef uint32_t external = 0 if fill.address is None else word_of(fill.address)
+    cdef uint32_t before = 0 if known is None else word_of(known)
+    cdef uint8_t transport = max(0, fill.transport)
+    cdef uint32_t found
+    with nogil:
+        found = find_greediest(table, external, transport, before)
+    return IPv4Address(ntohl(found)) if found else None
 
 cdef uint32_t flush_sessions(NatTable* table, uint32_t host) noexcept:
     """End the sessions of one host, or with 0 of all; return how many."""

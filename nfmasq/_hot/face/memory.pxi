@@ -20,8 +20,11 @@ from nfmasq._hot.calls.recover cimport recover
 from nfmasq._hot.state.aside cimport close_aside
 from nfmasq._hot.state.changes cimport Changes
 from nfmasq._hot.state.capacity cimport MOST_EXTERNAL_ADDRESSES, MOST_SESSIONS
+from nfmasq._hot.state.evictable cimport empty_lines
 from nfmasq._hot.state.ports cimport PortPool
-from nfmasq._hot.state.table cimport HAIRPINS, HOST_SHARE, PEER_SHARE, WHEEL, Host, Mapping, NatTable, Session
+from nfmasq._hot.state.table cimport (
+    HAIRPINS, HOST_SHARE, LINES, PEER_SHARE, WHEEL, Host, Mapping, NatTable, Place, Session,
+)
 
 cdef uint32_t buckets_for(uint32_t capacity) noexcept:
     cdef uint32_t buckets = 1024
@@ -130,6 +133,8 @@ cdef class TableMemory:
         table.changes = <Changes*>self._zeroed(sizeof(Changes))
         table.wheel = <uint32_t*>self._zeroed(WHEEL * 4)
         table.serials = <uint32_t*>self._zeroed((<size_t>capacity + 1) * 4)
+        table.lines = <Place*>self._zeroed((<size_t>capacity + 1 + LINES + 1) * sizeof(Place))
+        empty_lines(table)
         table.pools = <PortPool*>self._zeroed(MOST_EXTERNAL_ADDRESSES * 3 * sizeof(PortPool))
         return 0
 

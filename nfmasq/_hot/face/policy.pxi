@@ -159,6 +159,7 @@ cdef int read_policy(Rules* rules, object policy) except -1:
     if policy.hairpinning and any(uplink.index for uplink in policy.uplinks):
         rules.hairpin_mark = policy.mark
     rules.refusals = policy.refusals
+    rules.share_ports = policy.share_ports
     for transport, ports in enumerate((policy.reserved_tcp, policy.reserved_udp)):
         for port in ports:
             reserve(rules, transport, port)

@@ -44,7 +44,7 @@ cdef object mapping_row(uint32_t number, const Mapping* mapping, uint32_t now):
     return MappingRow(
         number, mapping.protocol, endpoint(mapping.internal_address, mapping.internal_port),
         endpoint(mapping.external_address, mapping.external_port), mapping.sessions,
-        now - (mapping.created >> 1),
+        now - mapping.created,
     )
 
 cdef object refusal_row(const RefusalRecord* refusal):
@@ -91,6 +91,7 @@ cdef object counters_of(const NatTable* table):
         expired=by_transport(table.counters.expired),
         passed=table.counters.passed,
         allocation_failures=by_transport(table.counters.allocation_failures),
+        evicted=by_transport(table.counters.evicted),
     )
 
 cdef uint32_t ports_in_use(const NatTable* table, int transport) noexcept:
@@ -114,4 +115,5 @@ cdef object gauges_of(const NatTable* table):
         ports_capacity=(*[table.rules.pooled_count * count for count in ports], 0),
         memory=table.top[0] * sizeof(Session) + table.mapping_top * sizeof(Mapping)
         + table.host_top * sizeof(Host) + index_bytes(table),
+        borrowing=table.borrowing,
     )

@@ -79,6 +79,12 @@ cdef class Table(TableMemory):
     def hosts(self) -> dict:
         return hosts_of(&self.table)
 
+    def fill(self) -> list:
+        return fill_of(&self.table)
+
+    def greediest(self, fill, known=None) -> object:
+        return greediest_of(&self.table, fill, known)
+
     def flush(self, host=None) -> int:
         return flush_sessions(&self.table, host_word(host))
 

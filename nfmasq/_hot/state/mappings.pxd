@@ -46,6 +46,7 @@ cdef inline void end_host(NatTable* table, uint32_t number) noexcept nogil:
     ]
     while link[0] != number:
         link = &table.hosts[link[0]].next
+    table.hosts_ended += 1
     link[0] = table.hosts[number].next
     table.hosts[number].next = table.host_free
     table.host_free = number
@@ -74,10 +75,10 @@ cdef inline void set_scope(
 
 cdef inline void open_mapping(Mapping* mapping) noexcept nogil:
     """Let filtering decide who comes in: its host has a session by it that no helper announced."""
-    mapping.created |= 1
+    mapping.open = True
 
 cdef inline bint is_open(const Mapping* mapping) noexcept nogil:
-    return mapping.created & 1
+    return mapping.open
 
 cdef inline uint32_t* internal_bucket(const NatTable* table, const Mapping* mapping) noexcept nogil:
     return &table.mapping_by_internal[tuple_bucket(
@@ -114,18 +115,24 @@ cdef inline uint32_t find_mapping(const NatTable* table, const Mapping* wanted) 
 cdef inline uint32_t find_mapping_by_external(
     const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port, bint forwarded
 ) noexcept nogil:
-    """The mapping with this external endpoint; `forwarded`: or one that a forward has there."""
+    """The mapping whose own this external endpoint is; `forwarded`: or one that a forward has there."""
     cdef uint32_t number = table.mapping_by_external[endpoint_bucket(table, protocol, address, port)]
     cdef const Mapping* mapping
     while number:
         mapping = &table.mappings[number]
         if (
             mapping.external_address == address and mapping.external_port == port
-            and mapping.protocol == protocol and (forwarded or mapping.scope < SCOPE_STATIC)
+            and mapping.protocol == protocol and not mapping.borrows
+            and (forwarded or mapping.scope < SCOPE_STATIC)
         ):
             return number
         number = mapping.by_external_next
     return 0
+
+cdef inline void count_port(NatTable* table, const Mapping* mapping, int change) noexcept nogil:
+    """Add `change` to the ports of the mapping's host if the mapping has one of a pool for itself."""
+    if mapping.pool != NO_POOL and not mapping.borrows:
+        table.hosts[mapping.host].ports[mapping.transport] += change
 
 cdef inline uint32_t begin_mapping(
     NatTable* table, const Mapping* wanted, uint32_t host, uint32_t now
@@ -142,7 +149,8 @@ cdef inline uint32_t begin_mapping(
     mapping = &table.mappings[number]
     mapping[0] = wanted[0]
     mapping.sessions = 0
-    mapping.created = now << 1
+    mapping.created = now
+    mapping.open = False
     mapping.host = host
     head = internal_bucket(table, mapping)
     mapping.by_internal_next = head[0]
@@ -154,10 +162,45 @@ cdef inline uint32_t begin_mapping(
     table.hosts[host].mappings += 1
     table.mapping_count[mapping.transport] += 1
     table.static_mappings += mapping.scope >= SCOPE_STATIC
+    table.borrowing += mapping.borrows
+    count_port(table, mapping, 1)
     return number
 
-cdef inline void end_mapping(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
-    """End a mapping without sessions: its port goes back, its host goes with its last mapping."""
+cdef inline bint hand_port_over(NatTable* table, const Mapping* mapping) noexcept nogil:
+    """Give the port of a mapping that ends to one that borrows it. False: none does."""
+    cdef uint32_t number = external_bucket(table, mapping)[0]
+    cdef Mapping* heir
+    while number:
+        heir = &table.mappings[number]
+        if (
+            heir.borrows and heir.external_address == mapping.external_address
+            and heir.external_port == mapping.external_port and heir.protocol == mapping.protocol
+        ):
+            heir.borrows = False
+            table.borrowing -= 1
+            count_port(table, heir, 1)
+            return True
+        number = heir.by_external_next
+    return False
+
+cdef inline void return_port(NatTable* table, Mapping* mapping, bint rests, uint32_t now) noexcept nogil:
+    """Of a mapping that ends and is in no index any more."""
+    count_port(table, mapping, -1)
+    if mapping.borrows:
+        table.borrowing -= 1
+        return
+    if mapping.scope < SCOPE_STATIC and table.borrowing and hand_port_over(table, mapping):
+        return
+    if mapping.pool != NO_POOL:
+        release_port(
+            pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port), rests, now
+        )
+
+cdef inline void end_mapping(NatTable* table, uint32_t number, bint rests, uint32_t now) noexcept nogil:
+    """End a mapping without sessions: its port goes back, its host goes with its last mapping.
+
+    rests: the port goes into hold-down.
+    """
     cdef Mapping* mapping = &table.mappings[number]
     cdef uint32_t* link = internal_bucket(table, mapping)
     while link[0] != number:
@@ -168,11 +211,7 @@ cdef inline void end_mapping(NatTable* table, uint32_t number, uint32_t now) noe
         while link[0] != number:
             link = &table.mappings[link[0]].by_external_next
         link[0] = mapping.by_external_next
-    if mapping.pool != NO_POOL:
-        release_port(
-            pool_of(table, mapping.pool, mapping.transport),
-            mapping.transport, ntohs(mapping.external_port), now,
-        )
+    return_port(table, mapping, rests, now)
     table.mapping_count[mapping.transport] -= 1
     table.static_mappings -= mapping.scope >= SCOPE_STATIC
     table.hosts[mapping.host].mappings -= 1

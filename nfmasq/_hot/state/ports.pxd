@@ -2,8 +2,9 @@
 #
 # What is stored: four bags of free ports, the privileged ones (below 1024) apart from the others and the
 # even ones from the odd ones (RFC 4787 REQ-3a, REQ-4), and a queue of ports in hold-down: for HOLD_DOWN
-# seconds after their mapping ended (RFC 6888 REQ-8) they are not given out. The oldest comes first. A port
-# in neither belongs to a mapping, or is none of those that are handed out.
+# seconds after their mapping ended (RFC 6888 REQ-8) they are not given out. The oldest comes first. Only
+# ports go there at which the next mapping would let in any remote host: sessions decides. A port in neither
+# belongs to a mapping, or is none of those that are handed out.
 # Who writes: allocate_port, give_back and release_port, under the table's lock; renew_pool when the policy
 # changes or the process starts, after which the live mappings mark their ports as taken.
 # What ends it: nothing.
@@ -15,9 +16,9 @@
 # both calls cost the same with one port left as with all of them. ICMP query identifiers are ports here.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_TCP
+from nfmasq._hot.state.packet cimport CLASS_ICMP
 from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules, is_reserved
 
 cdef enum:
@@ -33,6 +34,7 @@ cdef struct PortPool:
     uint32_t hold_down_head                  # ring positions, which only grow
     uint32_t hold_down_tail
     uint32_t[BAGS] free_count
+    uint32_t size                       # ports of the range, once it is filled
     uint32_t in_use
     uint8_t filled                      # 0: the bags are still to be made of what is not taken
     uint8_t marked                      # something is taken
@@ -46,6 +48,8 @@ cdef extern from *:
     static const uint32_t bag_start[4] = { 0, 512, 1024, 1024 + 32256 };
     """
     const uint32_t bag_start[BAGS]
+    int bits_of "__builtin_popcountll" (uint64_t word) noexcept nogil
+    int first_bit "__builtin_ctzll" (uint64_t word) noexcept nogil
 
 cdef inline int bag_of(uint16_t port) noexcept nogil:
     return (0 if port < PRIVILEGED else 2) + (port & 1)
@@ -105,9 +109,11 @@ cdef inline void fill_pool(PortPool* pool) noexcept nogil:
     pool.filled = True
     memset(pool.free_count, 0, sizeof(pool.free_count))
     pool.all_privileged = True
+    pool.size = 0
     keep_hold_downs(pool)
     for port in range(65536):
         if in_range(pool, <uint16_t>port):
+            pool.size += 1
             pool.all_privileged &= port < PRIVILEGED
             if not is_taken(pool, <uint16_t>port):
                 put_free(pool, <uint16_t>port)
@@ -193,13 +199,38 @@ cdef inline void give_back(PortPool* pool, uint16_t port) noexcept nogil:
     pool.in_use -= 1
     put_free(pool, port)
 
-cdef inline void release_port(PortPool* pool, uint8_t transport, uint16_t port, uint32_t now) noexcept nogil:
-    """Give a mapping's port back. TCP's needs no hold-down: its end was seen (RFC 6888 REQ-8 A)."""
+cdef inline void release_port(PortPool* pool, uint16_t port, bint rests, uint32_t now) noexcept nogil:
+    """Give a mapping's port back. rests: it goes into hold-down first."""
     fill_pool(pool)
     pool.in_use -= 1
     if not in_range(pool, port):
         return
-    if transport == CLASS_TCP:
-        put_free(pool, port)
-    else:
+    if rests:
         hold_down(pool, port, now)
+    else:
+        put_free(pool, port)
+
+cdef inline uint32_t free_for(PortPool* pool, bint low) noexcept nogil:
+    """How many ports are free for an internal one; low: it is privileged."""
+    fill_pool(pool)
+    if low or pool.all_privileged:
+        return free_ports(pool)
+    return pool.free_count[2] + pool.free_count[3]
+
+cdef inline bint is_short(const PortPool* pool, uint32_t free) noexcept nogil:
+    """Is less than a sixteenth of the ports free that are handed out?"""
+    return 15 * free < pool.in_use
+
+cdef inline uint16_t nth_port(const PortPool* pool, uint32_t n) noexcept nogil:
+    """The port of the range that n others come before. There must be so many."""
+    cdef uint32_t at = 0
+    cdef uint64_t word
+    memcpy(&word, pool.range, sizeof(word))
+    while n >= <uint32_t>bits_of(word):
+        n -= <uint32_t>bits_of(word)
+        at += sizeof(word)
+        memcpy(&word, pool.range + at, sizeof(word))
+    while n:
+        word &= word - 1
+        n -= 1
+    return <uint16_t>(at * 8 + <uint32_t>first_bit(word))

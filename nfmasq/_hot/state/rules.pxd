@@ -63,6 +63,7 @@ cdef struct Limits:                            # the most of each; 0: no limit
 
 cdef struct Timeouts:                          # seconds; timers reads them
     uint32_t udp
+    uint32_t udp_dns                           # of a question to port 53 (RFC 4787 REQ-5a)
     uint32_t tcp_established
     uint32_t tcp_transitory                    # what the next two are where the policy leaves them open
     uint32_t tcp_opening
@@ -93,6 +94,7 @@ cdef struct Rules:
     HelperPort[MOST_HELPER_PORTS] helper_ports
     Network[MOST_HELPER_NETWORKS] helper_networks
     uint8_t refusals                           # send ICMP errors about refused sessions
+    uint8_t share_ports                        # a session may have another's port while none is free
     uint32_t hairpin_mark                      # the bit of a second pass; 0: nothing is hairpinned
     Limits limits
     Timeouts timeouts

@@ -5,15 +5,17 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from nfmasq._hot.state.check cimport write_check
+from nfmasq._hot.state.evictable cimport follow_state, is_evictable, join_line, leave_line
 from nfmasq._hot.state.index cimport index_session, unindex_session
 from nfmasq._hot.state.mappings cimport end_mapping, open_mapping
-from nfmasq._hot.state.packet cimport CLASS_TCP
-from nfmasq._hot.state.rules cimport uplink_of_address
+from nfmasq._hot.state.packet cimport CLASS_TCP, CLASS_UDP
+from nfmasq._hot.state.rules cimport ENDPOINT_INDEPENDENT, behaviour_of, uplink_of_address
 from nfmasq._hot.state.table cimport ANNOUNCED, EXPECTED, NAMED, WHEEL, Host, Mapping, NatTable, Session
 from nfmasq._hot.state.tcpstate cimport tcp_half_open
-from nfmasq._hot.state.timers cimport wheel_insert, wheel_remove
+from nfmasq._hot.state.timers cimport DNS, wheel_insert, wheel_remove
 from nfmasq._hot.state.traffic cimport is_answered
 from nfmasq._hot.state.uplinks cimport NO_UPLINK
+from nfmasq._hot.wire.wire cimport htons
 
 cdef extern from *:
     """
@@ -51,11 +53,13 @@ cdef inline void count_unanswered(NatTable* table, const Session* session, int c
         table.unanswered += change
         table.hosts[table.mappings[session.mapping].host].unanswered += change
 
-cdef inline void set_state(NatTable* table, Session* session, uint8_t state) noexcept nogil:
+cdef inline void set_state(NatTable* table, uint32_t number, uint8_t state) noexcept nogil:
     """Let a linked TCP session be in this state."""
+    cdef Session* session = &table.sessions[number]
     count_half_open(table, session, -1)
     session.state = state
     count_half_open(table, session, 1)
+    follow_state(table, number)
 
 cdef inline void count_rate(uint32_t* second, uint32_t* begun, uint32_t now) noexcept nogil:
     if second[0] != now:
@@ -77,6 +81,8 @@ cdef inline void link_session(NatTable* table, uint32_t number, uint32_t mapping
     table.expected += (session.flags & EXPECTED) != 0
     count_half_open(table, session, 1)
     count_unanswered(table, session, 1)
+    if is_evictable(session):
+        join_line(table, number)
 
 cdef inline uint32_t begin_session(
     NatTable* table, uint32_t mapping_number, uint32_t remote_address, uint16_t remote_port,
@@ -118,8 +124,22 @@ cdef inline uint32_t begin_session(
 
 # Ending -------------------------------------------------------------------------------------------------
 
-cdef inline void end_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
-    """Take a session out of the table, and its mapping when it was the last."""
+cdef inline bint port_rests(const NatTable* table, const Session* session) noexcept nogil:
+    """Does the port go into hold-down that ends with this session (RFC 6888 REQ-8)?
+
+    TCP's end was seen (REQ-8 A). Where filtering asks who sends, a packet that comes late for the old mapping
+    does not reach the next one (REQ-8 C). The answer to a question to port 53 has come, or is given up.
+    """
+    return (
+        session.transport != CLASS_TCP
+        and not (session.transport == CLASS_UDP and session.remote_port == htons(DNS))
+        and behaviour_of(
+            &table.rules, session.internal_address
+        ).filtering[session.transport] == ENDPOINT_INDEPENDENT
+    )
+
+cdef inline void take_out(NatTable* table, uint32_t number, bint rests, uint32_t now) noexcept nogil:
+    """Unlink a session, and its mapping when it was the last. rests: the port goes into hold-down then."""
     cdef Session* session = &table.sessions[number]
     cdef uint32_t mapping = session.mapping
     session.live = 0
@@ -127,6 +147,7 @@ cdef inline void end_session(NatTable* table, uint32_t number, uint32_t now) noe
     session.check = 0
     unindex_session(table, number)
     wheel_remove(table, number)
+    leave_line(table, number)
     count_half_open(table, session, -1)
     count_unanswered(table, session, -1)
     table.expected -= (session.flags & EXPECTED) != 0
@@ -138,7 +159,16 @@ cdef inline void end_session(NatTable* table, uint32_t number, uint32_t now) noe
     session.by_internal_next = table.session_free
     table.session_free = number
     if table.mappings[mapping].sessions == 0:
-        end_mapping(table, mapping, now)
+        end_mapping(table, mapping, rests, now)
+
+cdef inline void end_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
+    """Take a session out of the table, and its mapping when it was the last."""
+    take_out(table, number, port_rests(table, &table.sessions[number]), now)
+
+cdef inline void evict_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
+    """End a session early, to make room. Its port is free immediately."""
+    table.counters.evicted[table.sessions[number].transport] += 1
+    take_out(table, number, False, now)
 
 cdef inline uint32_t name_session(NatTable* table, uint32_t number) noexcept nogil:
     """Its serial: with its number, its name for ever."""

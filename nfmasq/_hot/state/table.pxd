@@ -8,9 +8,10 @@
 #   Host: an internal address, with how much it uses and which address of the pool it is paired with
 #     (RFC 4787 REQ-2). It is there as long as it has mappings.
 #   Indexes: hash tables of record numbers, chained through the records; rebuilt at the start.
+#   Lines: the sessions that may be evicted, oldest first (evictable); made again at the start too.
 # Who writes: one thread at a time, holding `lock`; workers take it once a batch. A thread that holds it never
-# waits for the GIL. What ends a session: its timer, a flush, or the loss of its external address, but never
-# want of room.
+# waits for the GIL. What ends a session: its timer, a flush, or the loss of its external address. Want of
+# room ends only a session that nobody has answered, or that is over.
 #
 # Records are named by their number, not by pointers; number 0 is none. A session counts only while `live`
 # is set, which is written last when it begins and first when it ends: a process killed between two
@@ -21,6 +22,7 @@ from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uint64_t
 from nfmasq._hot.base.locks cimport pthread_mutex_t
 from nfmasq._hot.base.siphash cimport HashKey, siphash
 from nfmasq._hot.state.aside cimport AsideQueue
+from nfmasq._hot.state.capacity cimport MOST_EXTERNAL_ADDRESSES
 from nfmasq._hot.state.changes cimport Changes
 from nfmasq._hot.state.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
 from nfmasq._hot.state.ports cimport PortPool
@@ -93,25 +95,51 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t by_peer_previous
     Stream[2] streams        # TCP: [side] what is known of its sequence numbers
 
-cdef struct Mapping:         # 44 bytes
-    uint32_t internal_address
-    uint32_t external_address
-    uint16_t internal_port
-    uint16_t external_port
-    uint8_t protocol
-    uint8_t transport
-    uint16_t pool            # index of its external address; NO_POOL: has no port, or lost its address
-    uint32_t sessions        # 0: free, and by_internal_next is the next free one
-    uint32_t created         # second * 2, and 1 when it is open: a session without ANNOUNCED began by it
-    uint32_t host
-    uint32_t by_internal_next
-    uint32_t by_external_next
-    uint32_t remote_address  # 0 where the scope is wider
-    uint16_t remote_port
-    uint8_t scope
-    uint8_t realm            # of its external address: uplinks
+cdef extern from *:
+    """
+    #include <stdint.h>
+    typedef struct {  /* 44 bytes */
+        uint32_t internal_address;
+        uint32_t external_address;
+        uint16_t internal_port;
+        uint16_t external_port;
+        uint8_t protocol;
+        uint8_t transport;
+        uint16_t pool;           /* index of its external address; NO_POOL: no port, or the address is lost */
+        uint32_t sessions;       /* 0: free, and by_internal_next is the next free one */
+        uint32_t created;
+        uint32_t host;
+        uint32_t by_internal_next;
+        uint32_t by_external_next;
+        uint32_t remote_address; /* 0 where the scope is wider */
+        uint16_t remote_port;
+        uint8_t scope : 6;
+        uint8_t open : 1;        /* a session without ANNOUNCED began by it */
+        uint8_t borrows : 1;     /* 1: its port is another mapping's, and it has one remote endpoint there */
+        uint8_t realm;           /* of its external address: uplinks */
+    } Mapping;
+    """
+    ctypedef struct Mapping:
+        uint32_t internal_address
+        uint32_t external_address
+        uint16_t internal_port
+        uint16_t external_port
+        uint8_t protocol
+        uint8_t transport
+        uint16_t pool
+        uint32_t sessions
+        uint32_t created
+        uint32_t host
+        uint32_t by_internal_next
+        uint32_t by_external_next
+        uint32_t remote_address
+        uint16_t remote_port
+        uint8_t scope
+        uint8_t open
+        uint8_t borrows
+        uint8_t realm
 
-cdef struct Host:            # 40 bytes
+cdef struct Host:            # 52 bytes
     uint32_t address
     uint32_t mappings        # 0: free, and next is the next free one
     uint32_t sessions
@@ -122,9 +150,15 @@ cdef struct Host:            # 40 bytes
     uint32_t second          # the last second in which it began a session
     uint32_t begun           # how many it began then
     uint32_t unanswered      # its sessions in which it has sent nothing
+    uint32_t[3] ports        # [transport] its mappings with a port of a pool that is their own
+
+cdef struct Place:           # of a session in a line
+    uint32_t next            # 0: it is in none
+    uint32_t previous
 
 cdef enum:
     NO_POOL = 0xFFFF
+    LINES = 3 * MOST_EXTERNAL_ADDRESSES + 1      # one for each pool, and one for sessions without
 
 cdef struct Counters:
     uint64_t[DIRECTION_COUNT][TRANSPORT_COUNT] packets
@@ -132,6 +166,7 @@ cdef struct Counters:
     uint64_t[REASON_COUNT] dropped
     uint64_t[TRANSPORT_COUNT] created
     uint64_t[TRANSPORT_COUNT] expired
+    uint64_t[TRANSPORT_COUNT] evicted
     uint64_t[TRANSPORT_COUNT] allocation_failures
     uint64_t passed
 
@@ -154,6 +189,7 @@ cdef struct NatTable:
     uint32_t* top                    # in the arena: the highest session number ever used
     uint32_t mapping_top
     uint32_t host_top
+    uint64_t hosts_ended             # how many, ever: a host found before may not be there any more
     uint32_t session_free            # first of each list of free records
     uint32_t mapping_free
     uint32_t host_free
@@ -167,12 +203,15 @@ cdef struct NatTable:
     uint32_t* mapping_by_external
     uint32_t* host_by_address
     uint32_t* wheel                  # [WHEEL] first session due in that second
+    Place* lines                     # [session], then the head of each line; evictable
+    uint32_t next_line               # the line to look at first when the table is full
     uint32_t* hairpins               # [HAIRPINS] senders' sessions, by both internal endpoints; hairpin
     uint32_t wheel_now               # the second up to which the wheel has advanced
     PortPool* pools                  # [external address][TCP, UDP, ICMP]
     uint32_t[TRANSPORT_COUNT] session_count
     uint32_t[TRANSPORT_COUNT] mapping_count
     uint32_t static_mappings         # of SCOPE_STATIC and SCOPE_SHARED
+    uint32_t borrowing               # mappings at another's port
     uint32_t half_open               # TCP sessions whose handshake is not over
     uint32_t unanswered              # sessions without a packet from inside
     uint32_t expected                # expectations

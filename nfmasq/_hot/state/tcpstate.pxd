@@ -61,6 +61,13 @@ cdef extern from *:
         [TCP_NONE] = 1, [TCP_INTERNAL_SYN] = 1, [TCP_EXTERNAL_SYN] = 1,
     };
 
+    /* Whether it may be evicted while room is short. After an RST: as before, for it may be forged. */
+    enum { NOT_EVICTABLE, EVICTABLE, EVICTABLE_AS_BEFORE };
+    static const uint8_t tcp_evictable[TCP_STATE_COUNT] = {
+        [TCP_NONE] = EVICTABLE, [TCP_INTERNAL_SYN] = EVICTABLE, [TCP_EXTERNAL_SYN] = EVICTABLE,
+        [TCP_CLOSING] = EVICTABLE, [TCP_RESET] = EVICTABLE_AS_BEFORE,
+    };
+
     /* The flag combinations a TCP ever sends, PSH, ECE and CWR left out: SYN, SYN URG, SYN ACK, RST,
        RST ACK, FIN ACK, FIN ACK URG, ACK, ACK URG. Index: URG ACK - RST SYN FIN. */
     static const uint8_t tcp_flags_valid[64] = {
@@ -81,10 +88,14 @@ cdef extern from *:
         TCP_OPENING
         TCP_OPEN
         TCP_OVER
+        NOT_EVICTABLE
+        EVICTABLE
+        EVICTABLE_AS_BEFORE
     const uint8_t tcp_next[8][8]
     const uint8_t tcp_timer[8]
     const uint8_t tcp_refreshed[8]
     const uint8_t tcp_half_open[8]
+    const uint8_t tcp_evictable[8]
     const uint8_t tcp_flags_valid[64]
 
 cdef inline bint flags_make_sense(uint8_t flags) noexcept nogil:

@@ -7,10 +7,14 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_UDP
+from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_TCP, CLASS_UDP
 from nfmasq._hot.state.rules cimport Timeouts
 from nfmasq._hot.state.table cimport WHEEL, NatTable, Session
 from nfmasq._hot.state.tcpstate cimport TCP_OPEN, TCP_OVER, tcp_timer
+from nfmasq._hot.wire.wire cimport htons
+
+cdef enum:
+    DNS = 53                 # the port
 
 cdef inline uint32_t tcp_timeout(const Timeouts* timeouts, uint8_t state) noexcept nogil:
     """Seconds that a TCP session in this state may be idle (RFC 7857 section 2.1)."""
@@ -18,11 +22,22 @@ cdef inline uint32_t tcp_timeout(const Timeouts* timeouts, uint8_t state) noexce
         return timeouts.tcp_established
     return timeouts.tcp_closing if tcp_timer[state] == TCP_OVER else timeouts.tcp_opening
 
-cdef inline uint32_t timeout_of(const Timeouts* timeouts, uint8_t transport) noexcept nogil:
-    """Seconds that a session of any transport but TCP may be idle."""
+cdef inline uint32_t timeout_of(
+    const Timeouts* timeouts, uint8_t transport, uint16_t remote_port
+) noexcept nogil:
+    """Seconds that a session of any transport but TCP may be idle.
+
+    A question to port 53 has one answer, and a resolver asks each from another port (RFC 4787 REQ-5a).
+    """
     if transport == CLASS_UDP:
-        return timeouts.udp
+        return timeouts.udp_dns if remote_port == htons(DNS) else timeouts.udp
     return timeouts.icmp if transport == CLASS_ICMP else timeouts.other
+
+cdef inline uint32_t timer_of(const Timeouts* timeouts, const Session* session) noexcept nogil:
+    """Seconds that this session may be idle."""
+    if session.transport == CLASS_TCP:
+        return tcp_timeout(timeouts, session.state)
+    return timeout_of(timeouts, session.transport, session.remote_port)
 
 cdef inline void wheel_insert(NatTable* table, uint32_t number) noexcept nogil:
     cdef Session* session = &table.sessions[number]

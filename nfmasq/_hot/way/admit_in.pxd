@@ -24,6 +24,7 @@ from nfmasq._hot.way.begin cimport admit_session, is_of_middle, may_begin
 from nfmasq._hot.way.expect cimport arrive, find_expected
 from nfmasq._hot.way.forwards cimport choose_target, find_forward, is_for_default_host, target_port
 from nfmasq._hot.way.limits cimport within_limits
+from nfmasq._hot.way.make_room cimport make_room
 from nfmasq._hot.way.pairing cimport admit_mapping, want_internal
 
 cdef inline bint passes_filter(const NatTable* table, Packet* packet, uint32_t mapping) noexcept nogil:
@@ -129,6 +130,7 @@ cdef inline bint admit_inbound(NatTable* table, Packet* packet, uint32_t now) no
             return drop(packet, SESSION_CLASH)
         arrive(table, packet, expected, now)
         return True
+    make_room(table, now)
     forward = find_forward(&table.rules, packet)
     if forward != NULL and is_for_default_host(forward):
         if is_mapped(table, packet):

@@ -6,28 +6,63 @@
 from libc.stdint cimport uint32_t
 
 from nfmasq._hot.state.index cimport find_by_external
-from nfmasq._hot.state.mappings cimport find_host, find_mapping
-from nfmasq._hot.state.packet cimport CLASS_OTHER, Packet, drop
+from nfmasq._hot.state.mappings cimport find_host, find_mapping, set_scope
+from nfmasq._hot.state.packet cimport CLASS_OTHER, DROP, Packet, drop
 from nfmasq._hot.state.reasons cimport PORTLESS_REMOTE_TAKEN, SESSION_CLASH
-from nfmasq._hot.state.table cimport NO_POOL, SCOPE_STATIC, Mapping, NatTable
+from nfmasq._hot.state.table cimport NO_POOL, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Mapping, NatTable
 from nfmasq._hot.way.appear cimport leaving_uplink
 from nfmasq._hot.way.begin cimport admit_session, is_of_middle, may_begin
 from nfmasq._hot.way.expect cimport arrive
 from nfmasq._hot.way.forwards cimport find_static
 from nfmasq._hot.way.limits cimport within_limits
+from nfmasq._hot.way.make_room cimport make_room, yields
 from nfmasq._hot.way.pairing cimport admit_mapping, want_outbound
 
-cdef inline bint is_external_clash(NatTable* table, Packet* packet, const Mapping* wanted) noexcept nogil:
-    """Has another session the wanted external and the remote endpoint already?
+cdef inline uint32_t find_external_clash(
+    const NatTable* table, const Packet* packet, const Mapping* wanted
+) noexcept nogil:
+    """The session that has the wanted external and the remote endpoint already, or 0.
 
-    Where every mapping has a port of its own that cannot be.
+    Where every mapping has a port of its own there is none.
     """
-    if wanted.transport != CLASS_OTHER and table.static_mappings == 0 and wanted.scope < SCOPE_STATIC:
-        return False
+    if (
+        wanted.transport != CLASS_OTHER and table.static_mappings == 0 and table.borrowing == 0
+        and wanted.scope < SCOPE_STATIC
+    ):
+        return 0
     return find_by_external(
         table, packet.protocol, wanted.external_address, wanted.external_port,
         packet.remote_address, packet.remote_port,
-    ) != 0
+    )
+
+cdef inline uint32_t may_go_by(
+    NatTable* table, Packet* packet, Mapping* wanted, uint32_t number, uint32_t now
+) noexcept nogil:
+    """The mapping by which the session goes: `number`, the internal endpoint's, or 0: a new one as wanted.
+
+    Where a session that borrows the mapping's port has the remote endpoint, a new one is made for this remote
+    endpoint alone. A clash that remains drops the packet.
+    """
+    cdef Mapping meant = wanted[0]
+    cdef uint32_t clash
+    if number:
+        meant.external_address = table.mappings[number].external_address
+        meant.external_port = table.mappings[number].external_port
+    elif wanted.pool != NO_POOL:
+        return 0
+    clash = find_external_clash(table, packet, &meant)
+    if not clash:
+        return number
+    if packet.transport == CLASS_OTHER:
+        # Without ports only the remote address says which internal host is meant: one host to each.
+        if not yields(table, clash, now):
+            drop(packet, PORTLESS_REMOTE_TAKEN)
+    elif table.mappings[table.sessions[clash].mapping].borrows and wanted.pool != NO_POOL:
+        set_scope(wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
+        return 0
+    else:
+        drop(packet, SESSION_CLASH)
+    return number
 
 cdef inline bint goes_on(const NatTable* table, const Packet* packet) noexcept nogil:
     """Does the segment belong to a connection that goes on by its forward?"""
@@ -36,7 +71,7 @@ cdef inline bint goes_on(const NatTable* table, const Packet* packet) noexcept n
     ) != NULL
 
 cdef inline bint admit_outbound(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
-    cdef uint32_t host = find_host(table, packet.near_address)
+    cdef uint32_t host
     cdef uint32_t number = 0
     cdef Mapping wanted
     if not goes_on(table, packet) and not may_begin(packet):
@@ -44,18 +79,17 @@ cdef inline bint admit_outbound(NatTable* table, Packet* packet, uint32_t now) n
     if packet.expected:
         arrive(table, packet, packet.expected, now)
         return True
+    make_room(table, now)
+    host = find_host(table, packet.near_address)
     if not within_limits(table, packet, host, now):
         return False
     if not want_outbound(table, packet, host, &wanted):
         return False
     if host:
         number = find_mapping(table, &wanted)
-    if number:
-        wanted.external_address = table.mappings[number].external_address
-        wanted.external_port = table.mappings[number].external_port
-    if (number or wanted.pool == NO_POOL) and is_external_clash(table, packet, &wanted):
-        # Without ports only the remote address says which internal host is meant: one host to each.
-        return drop(packet, PORTLESS_REMOTE_TAKEN if packet.transport == CLASS_OTHER else SESSION_CLASH)
+    number = may_go_by(table, packet, &wanted, number, now)
+    if packet.verdict == DROP:
+        return False
     if not number:
         number = admit_mapping(table, packet, host, &wanted, now)
         if not number:

@@ -35,7 +35,7 @@ cdef inline void admit_session(
 ) noexcept nogil:
     packet.session = begin_session(
         table, mapping, packet.remote_address, packet.remote_port,
-        now, now + first_timer(&table.rules, packet.transport),
+        now, now + first_timer(&table.rules, packet.transport, packet.remote_port),
         0 if packet.direction == OUTBOUND else BEGUN_OUTSIDE,
     )
     if is_of_middle(packet):

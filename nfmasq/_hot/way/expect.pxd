@@ -7,8 +7,9 @@
 # What ends it: its first packet, its timer, or the end of its control session, whose number it has. The
 # helpers' thread withdraws it then, a moment later; until that moment is_meant keeps it shut.
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from nfmasq._hot.state.evictable cimport join_line
 from nfmasq._hot.state.index cimport find_by_external, index_session, unindex_session
 from nfmasq._hot.state.packet cimport CLASS_TCP, OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport Rules
@@ -18,11 +19,13 @@ from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, EXPECTED, NatTable, Session
 from nfmasq._hot.state.tcpstate cimport TCP_NONE, is_over
 from nfmasq._hot.state.timers cimport set_timer, tcp_timeout, timeout_of
 
-cdef inline uint32_t first_timer(const Rules* rules, uint8_t transport) noexcept nogil:
+cdef inline uint32_t first_timer(
+    const Rules* rules, uint8_t transport, uint16_t remote_port
+) noexcept nogil:
     """Seconds a session has until its second packet."""
     if transport == CLASS_TCP:
         return tcp_timeout(&rules.timeouts, TCP_NONE)
-    return timeout_of(&rules.timeouts, transport)
+    return timeout_of(&rules.timeouts, transport, remote_port)
 
 cdef inline bint is_meant(const NatTable* table, uint32_t number) noexcept nogil:
     """Does the expectation's control session go on? Its record may be another's, which began later."""
@@ -63,5 +66,6 @@ cdef inline void arrive(NatTable* table, Packet* packet, uint32_t number, uint32
     index_session(table, number)
     table.expected -= 1
     count_half_open(table, session, 1)
-    set_timer(table, number, now + first_timer(&table.rules, session.transport))
+    join_line(table, number)
+    set_timer(table, number, now + first_timer(&table.rules, session.transport, session.remote_port))
     packet.session = number

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.state.evictable cimport leave_line
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
 from nfmasq._hot.state.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
 from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, confirms, follow, is_under_way
@@ -9,7 +10,7 @@ from nfmasq._hot.state.sessions cimport count_unanswered, set_state
 from nfmasq._hot.state.table cimport NatTable, Session
 from nfmasq._hot.state.tcpstate cimport TCP_ESTABLISHED, begins_anew, next_state, tcp_refreshed
 from nfmasq._hot.state.timers cimport set_timer, tcp_timeout, timeout_of
-from nfmasq._hot.state.traffic cimport count_packet, is_answered
+from nfmasq._hot.state.traffic cimport count_packet, is_answered, packets_of
 from nfmasq._hot.way.attach cimport attach_anew
 from nfmasq._hot.way.correct cimport learn_correction
 from nfmasq._hot.way.identify cimport identify
@@ -33,13 +34,20 @@ cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, ui
     if begins_anew(before, state):
         attach_anew(table, packet)
     if state != session.state:
-        set_state(table, session, state)
+        set_state(table, packet.session, state)
     set_timer(table, packet.session, now + tcp_timeout(&table.rules.timeouts, state))
     return True
 
-cdef inline void count_session(NatTable* table, const Packet* packet, Session* session) noexcept nogil:
+cdef inline void note_first(NatTable* table, const Packet* packet, const Session* session) noexcept nogil:
+    """The packet is its side's first in this session; it may be the answer."""
     if packet.direction == OUTBOUND:
         count_unanswered(table, session, -1)
+    if packet.transport != CLASS_TCP and packets_of(&session.traffic, not packet.direction):
+        leave_line(table, packet.session)
+
+cdef inline void count_session(NatTable* table, const Packet* packet, Session* session) noexcept nogil:
+    if packets_of(&session.traffic, packet.direction) == 0:
+        note_first(table, packet, session)
     count_packet(&session.traffic, packet.direction, packet.length)
 
 cdef inline bint track_error(Packet* packet, const Session* session) noexcept nogil:
@@ -59,7 +67,9 @@ cdef inline void refresh(
 ) noexcept nogil:
     """A packet from outside refreshes only a session that has one from inside (RFC 7857 section 7)."""
     if packet.direction == OUTBOUND or is_answered(session):
-        set_timer(table, packet.session, now + timeout_of(&table.rules.timeouts, packet.transport))
+        set_timer(table, packet.session, now + timeout_of(
+            &table.rules.timeouts, packet.transport, session.remote_port
+        ))
 
 cdef inline void become(NatTable* table, Packet* packet, const Session* session) noexcept nogil:
     """Copy from the session all that rewriting needs."""

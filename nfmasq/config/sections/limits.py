@@ -1,4 +1,4 @@
-"""[limits]: the most of each; 0: no limit. The core's Limits have these names and defaults."""
+"""[limits]: the most of each; 0: no limit by number. The core's Limits have these names and defaults."""
 
 from typing import Annotated
 
@@ -13,7 +13,10 @@ Limit = Annotated[int, PlainValidator(whole(0, MOST_SESSIONS))]
 
 
 class Limits(Table):
-    """[limits], all of it copied to the core by name."""
+    """[limits], all of it copied to the core by name.
+
+    sessions_per_host, ports_per_host: 0: the host's share of what is free.
+    """
 
     sessions: Sessions = 1_000_000
     half_open: Limit = 0

@@ -63,6 +63,7 @@ class Nat(Table):
 
     external: the uplinks, the first one is shown where there is room for one. exempt: destinations that are
     not translated (RFC 6888 REQ-6). mss: None: what fits. mark: the bit of hairpinned packets.
+    share_ports: while no port is free, a new session may have one in use, with another remote endpoint.
     """
 
     internal: list[Interface] = Field(min_length=1, examples=['["lan0"]'])
@@ -81,6 +82,7 @@ class Nat(Table):
     mark: Mark = DEFAULT_MARK
     mss: SegmentSize = None
     refusals: Flag = True
+    share_ports: Flag = True
     unguarded: list[Interface] = Field(default=[])
     udp: Behaviour | None = None
     tcp: Behaviour | None = None

@@ -82,8 +82,8 @@ def to_a_syn(core: Core) -> list[Refusal]:
 
 def to_a_session(core: Core) -> list[Refusal]:
     """The refusals due at once after a host's second session, which is one too many."""
-    core.out(udp((CLIENT, 4000), (SERVER, 53)))
-    core.out(udp((CLIENT, 4001), (SERVER, 53)))
+    core.out(udp((CLIENT, 4000), (SERVER, 700)))
+    core.out(udp((CLIENT, 4001), (SERVER, 700)))
     return due(core)
 
 

@@ -125,7 +125,7 @@ def extensions(ground: Ground) -> None:
 @RFC.requires("REQ-4", SHOULD, "An error from outside about nothing that is mapped is dropped silently.")
 def inward_unmatched(ground: Ground) -> None:
     """It ends at the router's own stack, which drops it: conntrack may know it as another program's."""
-    unmapped = udp((EXTERNAL, 31999), (SERVER, 53))
+    unmapped = udp((EXTERNAL, 31999), (SERVER, 700))
     demand(ground.into(error(SERVER, EXTERNAL, unmapped)) is None, "it comes in")
 
 
@@ -134,7 +134,7 @@ def inward_quote(ground: Ground) -> None:
     client, quoted = _quoted(ground)
     packet = ground.into(error(HOP, EXTERNAL, quoted, EXCEEDED, 0)) or b""
     inner = read(packet).quoted
-    demand((inner.source, inner.destination) == (client, (SERVER, 53)), f"it quotes {inner}")
+    demand((inner.source, inner.destination) == (client, (SERVER, 700)), f"it quotes {inner}")
     demand(sums_are_right(packet) and sums_are_right(read(packet).payload), "a checksum is wrong")
     query_client = (CLIENT, port())
     sent = ground.out(query(query_client, (SERVER, 0))) or b""
@@ -154,21 +154,21 @@ def inward_type(ground: Ground) -> None:
 @RFC.requires("REQ-4c", MUST, "An error from outside goes to the host whose packet it quotes.")
 def inward_destination(ground: Ground) -> None:
     for client in (CLIENT, OTHER_CLIENT):
-        quoted = udp(ground.mapped((client, port())), (SERVER, 53))
+        quoted = udp(ground.mapped((client, port())), (SERVER, 700))
         packet = ground.into(error(HOP, EXTERNAL, quoted), to=client)
         demand(packet is not None, f"the error about {client} does not come to it")
 
 
 @RFC.requires("REQ-5", SHOULD, "An error from inside about nothing that is mapped is dropped silently.")
 def outward_unmatched(ground: Ground) -> None:
-    stranger = udp((SERVER, 53), (CLIENT, port()))
+    stranger = udp((SERVER, 700), (CLIENT, port()))
     demand(ground.out(error(CLIENT, SERVER, stranger)) is None, "it goes out")
 
 
 @RFC.requires("REQ-5a", MUST, "The headers quoted in an error from inside become those seen outside.")
 def outward_quote(ground: Ground) -> None:
     client, quoted = _quoted(ground)
-    packet = ground.out(error(CLIENT, SERVER, udp((SERVER, 53), client))) or b""
+    packet = ground.out(error(CLIENT, SERVER, udp((SERVER, 700), client))) or b""
     inner = read(packet).quoted
     demand(inner.destination == read(quoted).source, f"it quotes {inner.destination}")
     demand(sums_are_right(packet) and sums_are_right(read(packet).payload), "a checksum is wrong")
@@ -178,7 +178,7 @@ def outward_quote(ground: Ground) -> None:
 def outward_type(ground: Ground) -> None:
     client, _ = _quoted(ground)
     for kind in ((UNREACHABLE, HOST), (UNREACHABLE, PORT), (UNREACHABLE, 4), (EXCEEDED, 1), (PROBLEM, 0)):
-        arrived = ground.sent(error(CLIENT, SERVER, udp((SERVER, 53), client), *kind)).icmp
+        arrived = ground.sent(error(CLIENT, SERVER, udp((SERVER, 700), client), *kind)).icmp
         demand(arrived == kind, f"{kind} went out as {arrived}")
 
 
@@ -192,7 +192,7 @@ def outward_type(ground: Ground) -> None:
 def outward_source(ground: Ground) -> None:
     client, _ = _quoted(ground)
     for source in (CLIENT, OTHER_CLIENT):
-        arrived = ground.sent(error(source, SERVER, udp((SERVER, 53), client), UNREACHABLE, HOST))
+        arrived = ground.sent(error(source, SERVER, udp((SERVER, 700), client), UNREACHABLE, HOST))
         demand(arrived.source[0] == EXTERNAL, f"an error of {source} goes out from {arrived.source[0]}")
 
 
@@ -235,7 +235,7 @@ def refused(ground: Ground) -> None:
     ground.mapped((CLIENT, port()))
     with ground.config(limits={"sessions_per_host": 1}):
         number = port()
-        answer = ground.answered(udp((CLIENT, number), (SERVER, 53)), "ICMP 3/13", icmp=(UNREACHABLE, 13))
+        answer = ground.answered(udp((CLIENT, number), (SERVER, 700)), "ICMP 3/13", icmp=(UNREACHABLE, 13))
         demand(answer.quoted.source == (CLIENT, number), f"it quotes {answer.quoted.source}")
 
 
@@ -251,11 +251,11 @@ def refusals_off(_: Ground) -> None:
 @RFC.requires("REQ-10a", MUST, "Destination unreachable, time exceeded and echo are supported.")
 def router_messages(ground: Ground) -> None:
     client = (CLIENT, port())
-    expired = ground.answered(udp(client, (SERVER, 53), ttl=1), "time exceeded", icmp=(EXCEEDED, 0))
+    expired = ground.answered(udp(client, (SERVER, 700), ttl=1), "time exceeded", icmp=(EXCEEDED, 0))
     demand(expired.quoted.source == client, f"time exceeded quotes {expired.quoted.source}")
     ground.net.router.ip(f"route add unreachable {NOWHERE}")
     try:
-        answer = ground.answered(udp(client, (NOWHERE, 53)), "host unreachable", icmp=(UNREACHABLE, HOST))
+        answer = ground.answered(udp(client, (NOWHERE, 700)), "host unreachable", icmp=(UNREACHABLE, HOST))
         demand(answer.quoted.source == client, f"host unreachable quotes {answer.quoted.source}")
     finally:
         ground.net.router.ip(f"route del unreachable {NOWHERE}")
@@ -295,9 +295,9 @@ def precedence(ground: Ground) -> None:
     with ground.config(limits={"sessions_per_host": 1}):
         host = ground[CLIENT]
         host.ignore()
-        host.send(udp((CLIENT, port()), (SERVER, 53)))
+        host.send(udp((CLIENT, port()), (SERVER, 700)))
         by_nfmasq = host.expect("nfmasq's ICMP 3/13", ICMP, icmp=(UNREACHABLE, 13))
-        host.send(udp((CLIENT, port()), (SERVER, 53), ttl=1))
+        host.send(udp((CLIENT, port()), (SERVER, 700), ttl=1))
         by_kernel = host.expect("the kernel's time exceeded", ICMP, icmp=(EXCEEDED, 0))
     found = [packet[1] >> 5 for packet in (by_nfmasq, by_kernel)]
     demand(all(each in (6, 7) for each in found), f"nfmasq's and the kernel's precedence: {found}")
@@ -306,11 +306,11 @@ def precedence(ground: Ground) -> None:
 @RFC.requires("REQ-10e", RECOMMENDED, "No ICMP error is sent about an ICMP error.")
 def no_error_about_errors(ground: Ground) -> None:
     client, quoted = _quoted(ground)
-    about = error(CLIENT, SERVER, udp((SERVER, 53), client), ttl=1)
+    about = error(CLIENT, SERVER, udp((SERVER, 700), client), ttl=1)
     host = ground[CLIENT]
     host.ignore()
     host.send(about)
-    answer = ground.answered(udp(client, (SERVER, 53), ttl=1), "time exceeded", icmp=(EXCEEDED, 0))
+    answer = ground.answered(udp(client, (SERVER, 700), ttl=1), "time exceeded", icmp=(EXCEEDED, 0))
     demand(answer.quoted.protocol == UDP, f"the router answers an ICMP error: {answer}, about {quoted!r}")
 
 
@@ -320,11 +320,11 @@ def refusals_limited(_: Ground) -> None:
     told = []
     for number in range(500):
         for each in (4000, 4001):
-            core.out(udp((CLIENT + number % 200, each + number), (SERVER, 53)))
+            core.out(udp((CLIENT + number % 200, each + number), (SERVER, 700)))
         told += refusals.due(core)
     demand(0 < len(told) <= REFUSALS_A_SECOND, f"within a second {len(told)} are sent, of 800 due")
     core.wait(1)
-    core.out(udp((CLIENT, 9000), (SERVER, 53)))
+    core.out(udp((CLIENT, 9000), (SERVER, 700)))
     demand(refusals.due(core), "a second later none is sent")
 
 
@@ -339,7 +339,7 @@ def others_dropped(ground: Ground) -> None:
 def _quoted(way: Way) -> tuple[Endpoint, bytes]:
     """A new internal endpoint, and its datagram to the server as an error from outside quotes it."""
     client = (CLIENT, port())
-    return client, udp(way.mapped(client), (SERVER, 53))
+    return client, udp(way.mapped(client), (SERVER, 700))
 
 
 def _hairpinned_error(ground: Ground) -> tuple[Endpoint, Endpoint, bytes]:

@@ -32,7 +32,7 @@ def spread() -> None:
 
 @RFC.requires("§3.2", SHOULD, "The whole range of ports is used.")
 def whole_range(_: Ground) -> None:
-    core = Core(ports=((5000, 5255),))
+    core = Core(ports=((5000, 5255),), ports_per_host=256)
     seen = {core.mapped((CLIENT, 4000 + number))[1] for number in range(256)}
     demand(seen == set(range(5000, 5256)), f"of 256 ports {len(seen)} were used")
 

@@ -53,7 +53,7 @@ class Way(ABC):
             raise NotMet(f"not let in: {described(packet)}")
         return read(arrived)
 
-    def mapped(self, client: Endpoint, server: Endpoint = (SERVER, 53)) -> Endpoint:
+    def mapped(self, client: Endpoint, server: Endpoint = (SERVER, 700)) -> Endpoint:
         """The external endpoint of a datagram from this client to this server."""
         return self.sent(udp(client, server)).source
 
