@@ -64,7 +64,7 @@ def test_sessions_use_all_ranges_and_no_other_port(make_lab: MakeLab, ranges: li
 @nfmasq_only("the kernel shares a port among remote endpoints")
 def test_the_last_port_of_every_range_is_handed_out(make_lab: MakeLab) -> None:
     ranges = [(2000, 2003), (5000, 5003), (40000, 40003)]
-    lab = make_lab(config={"nat": {"ports": text(ranges), "low_ports": ""}})
+    lab = make_lab(config={"nat": {"ports": text(ranges), "low_ports": ""}, "limits": {"ports_per_host": 12}})
     ports = ports_of(lab, 12)
     assert sorted(ports) == [port for low, high in ranges for port in range(low, high + 1)]
     assert seen_as(lab.topology.client2, SERVER1, patience=0.5) is None
