@@ -96,7 +96,7 @@ class DaemonUnderLab:
         """Whether its process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, *arguments: str, patience: float = 30) -> None:
+    def start(self, *arguments: str, patience: float = 120) -> None:
         """Start it and wait, at most `patience` seconds, until it says that it is ready."""
         self._hang_up()
         self._bell = Bell(self._scratch.path / "notify")

@@ -53,6 +53,7 @@ class Sides:
         self._judged: dict[int, Judged] = {}
         self._odd: dict[int, Judged] = {}
         self._wide = sorted(key for key in routes.ways if 0 < key & _LENGTH <= CHUNK)
+        self._leading: list[Range] = []
         self._ranges: list[Range] = []
         self._wide_contested: list[Block] = []
         self._judge_wide()
@@ -82,9 +83,10 @@ class Sides:
                     dirty.add(key >> _CHUNK_OF_KEY)
             elif key & _LENGTH:
                 wide.append(key)
+        self._remember_wide(wide)
+        wide = [key for key in wide if self._counts_wide(key)]
         if wide:
             before = self._ranges
-            self._remember_wide(wide)
             self._judge_wide()
             for key in wide:
                 first, last = bounds(key)
@@ -114,6 +116,12 @@ class Sides:
             or any(map(self._roads.leads_inside, self._routes.ways.get(key, ())))
         )
 
+    def _counts_wide(self, key: int) -> bool:
+        """Whether a wide route matters: it leads inside, or meets one that does."""
+        return _meets(self._leading, *bounds(key)) or any(
+            map(self._roads.leads_inside, self._routes.ways.get(key, ()))
+        )
+
     def _is_whole(self, index: int) -> bool:
         first = index << (32 - CHUNK)
         return _meets(self._ranges, first, first)
@@ -132,8 +140,9 @@ class Sides:
         ways = self._routes.ways
         decisions = {key: self._decide(ways[key]) for key in self._wide}
         leading = (key for key in self._wide if decisions[key].leads)
+        self._leading = outermost(bounds(key) for key in leading)
         self._ranges = []
-        for wide in outermost(bounds(key) for key in leading):
+        for wide in self._leading:
             keys = self._wide[
                 bisect_left(self._wide, wide[0] << 6) : bisect_right(self._wide, wide[1] << 6 | 63)
             ]
