@@ -36,10 +36,16 @@ ROWS: tuple[Reason, ...] = (
         "From outside came a source that lies in an untranslated network.",
         Icmp.NONE,
     ),
+    Reason(
+        "guard_returned",
+        Kind.GUARD,
+        "From outside came a packet to an external address, and it would have gone back outside.",
+        Icmp.NONE,
+    ),
 )
 """The reasons of the guard, as those of the core."""
 
-_KINDS = ("external", "elsewhere", "quoted", "own_answer", "spoofed")
+_KINDS = ("external", "elsewhere", "quoted", "own_answer", "spoofed", "returned")
 """The names by which rules and program count, in the order of ROWS."""
 
 

@@ -11,13 +11,14 @@ def test_rules_and_program_are_summed_and_every_reason_is_there() -> None:
     drops = GuardDrops()
     assert drops.totals() == dict.fromkeys((row.name for row in ROWS), 0)
     drops.take("rules", {"external": 2, "elsewhere": 1, "quoted": 0, "spoofed": 4})
-    drops.take("program", {"external": 3, "quoted": 5, "own_answer": 6, "spoofed": 0})
+    drops.take("program", {"external": 3, "quoted": 5, "own_answer": 6, "returned": 7})
     assert drops.totals() == {
         "guard_source": 5,
         "guard_elsewhere": 1,
         "guard_quote": 5,
         "guard_own_answer": 6,
         "guard_spoofed": 4,
+        "guard_returned": 7,
     }
 
 
