@@ -1,10 +1,11 @@
 """Keeps the diversion's rules and the guard in place.
 
 What is stored: the plan the rules and the guard were made from, None when they must be made anew; whether
-they are in place; when they were reinstalled; the egress program; what the guard dropped; the watch over
-everybody's rules, and whether a look is due. One thread alone may call the methods that change something; any
-thread may read. The guard is installed before the rules and removed after them: if either fails, packets are
-dropped rather than sent with an internal address. `withdraw` ends it for good.
+they are in place; when they were reinstalled; the egress program, and what stops forwarding without one; what
+the guard dropped; the watch over everybody's rules, and whether a look is due. One thread alone may call the
+methods that change something; any thread may read. The guard is installed before the rules and removed after
+them: if either fails, packets are dropped rather than sent with an internal address. `withdraw` ends it for
+good.
 
 Programs are started only for another plan, and when somebody changed rules: nft and iptables-nft tell the
 watch, and legacy iptables' tables are compared at each look.
@@ -14,10 +15,12 @@ import logging
 import subprocess
 import time
 from collections import deque
+from pathlib import Path
 from typing import Protocol
 
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
 from nfmasq.diversion.egress import EgressGuard
+from nfmasq.diversion.forwarding_stop import ForwardingStop
 from nfmasq.diversion.guard_drops import GuardDrops
 from nfmasq.machine.rule_changes import RuleChanges
 
@@ -85,10 +88,10 @@ class Laid:
 class Rules:
     """The rules of one daemon. diversion: what makes them; "none": all rules are the administrator's.
 
-    looked: whether somebody's rules may have changed before the last `keep`.
+    looked: whether somebody's rules may have changed before the last `keep`. memory: see ForwardingStop.
     """
 
-    def __init__(self, diversion: Diversion) -> None:
+    def __init__(self, diversion: Diversion, memory: Path | None = None) -> None:
         self.diversion = diversion
         self.reinstalled = 0
         self.withdrawn = False
@@ -96,6 +99,7 @@ class Rules:
         self.warning = ""
         self.drops = GuardDrops()
         self._egress = EgressGuard()
+        self._forwarding = ForwardingStop(memory)
         self._guard = Laid("guard", guard)
         self._rules = Laid("rules", diversion)
         self._laid = (self._rules,) if diversion.name == "none" else (self._guard, self._rules)
@@ -124,6 +128,7 @@ class Rules:
             self._keep_egress(plan)
             for each in self._laid:
                 each.install(plan)
+            self._forwarding.resume(plan.internal)
         except RULES_FAILED:
             self.withdraw(keep_guard=guarded_before)
             raise
@@ -136,6 +141,8 @@ class Rules:
         self._must_look |= self._changed()
         look = self.looked = self._must_look
         problems, gone = {}, ["egress program"] if self._keep_egress(plan) else []
+        if self.warning and look and self._kept is not None:  # the guard may be gone, and nothing stands in
+            self._forwarding.stop(plan.internal)
         counted = look or plan != self._kept
         if counted:
             self.count_drops()
@@ -146,6 +153,7 @@ class Rules:
                 problems[each.name] = ""
             except RULES_FAILED as error:
                 problems[each.name] = f"the {each.name} could not be installed: {error}"
+        problems["forwarding"] = self._resume_forwarding()
         self._must_look = any(problems.values())  # a change that was seen is gone from the watch
         if counted:
             self.count_drops()
@@ -155,6 +163,13 @@ class Rules:
             self._flushed_at.append(time.monotonic())
             log.warning("another program flushed the %s; reinstalled", " and the ".join(gone))
         return problems
+
+    def _resume_forwarding(self) -> str:
+        """Let internal interfaces forward again once the guard stands; return the problem until then."""
+        if self._forwarding.stopped and (self._guard.in_place or not self.warning):
+            self._forwarding.resume()
+        stopped = ", ".join(self._forwarding.stopped)
+        return f"forwarding from {stopped} is stopped until the guard is back" if stopped else ""
 
     def count_drops(self) -> None:
         """Read what the guard has dropped; takes a few milliseconds, for a program that lists its rules."""

@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -80,13 +80,24 @@ def test_a_link_without_a_hardware_header_is_guarded(path: Path, plan: Diversion
                 os.write(link, _segment(0x10, port))
             assert eventually(lambda: _dropped(guard).get("own_answer") == 1)
             udp(path.router, FAR, PORT, b"end")
-            sent: list[bytes] = []
-            assert eventually(lambda: bool(sent.extend(_read(link)) or any(map(_ends, sent))))
+            sent = _gathered(lambda: _read(link), _ends)
     answers = [packet for packet in sent if packet[0] >> 4 == 4 and packet[9] == socket.IPPROTO_TCP]
     assert [struct.unpack_from("!H", each, 20)[0] for each in answers] == [OWN_PORT], (
         "its RST is the router's"
     )
     assert not any(packet[12:16] == socket.inet_aton(CLIENT) for packet in sent)
+
+
+def _gathered(read: Callable[[], Iterable[bytes]], last: Callable[[bytes], bool]) -> list[bytes]:
+    """All packets until the last one."""
+    packets: list[bytes] = []
+
+    def came() -> bool:
+        packets.extend(read())
+        return any(map(last, packets))
+
+    assert eventually(came)
+    return packets
 
 
 def _ends(packet: bytes) -> bool:
@@ -118,8 +129,7 @@ def test_a_packet_of_a_vlan_above_the_interface_is_no_business_of_its_guard(
             sends.send(ethernet + b"\x08\x00" + packet)
             assert eventually(lambda: _dropped(guard) == {"external": 1}), "without a tag"
             sends.send(ethernet + b"\x81\x00\x00\x14\x08\x00" + packet)
-            frames: list[bytes] = []
-            assert eventually(lambda: bool(frames.extend(sees.seen()) or any(packet in f for f in frames)))
+            assert _gathered(sees.seen, lambda seen: packet in seen)
         assert _dropped(guard) == {}
     finally:
         left.close()
@@ -177,9 +187,7 @@ def test_the_routers_multicast_with_an_internal_source_is_dropped_and_counted(
 
 
 def _until_end(wire: Wire) -> list[bytes]:
-    frames: list[bytes] = []
-    assert eventually(lambda: bool(frames.extend(wire.seen()) or any(map(_ends, frames))))
-    return frames
+    return _gathered(wire.seen, _ends)
 
 
 @pytest.mark.parametrize("addresses", [(ROUTED,), ()])
