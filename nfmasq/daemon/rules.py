@@ -20,7 +20,7 @@ from typing import Protocol
 
 from nfmasq.diversion import Diversion, DiversionPlan, DiversionUnavailable, guard
 from nfmasq.diversion.egress import EgressGuard
-from nfmasq.diversion.forwarding_stop import ForwardingStop
+from nfmasq.diversion.forwarding_stop import ForwardingStop, guard_stands
 from nfmasq.diversion.guard_drops import GuardDrops
 from nfmasq.machine.rule_changes import RuleChanges
 
@@ -141,7 +141,7 @@ class Rules:
         self._must_look |= self._changed()
         look = self.looked = self._must_look
         problems, gone = {}, ["egress program"] if self._keep_egress(plan) else []
-        if self.warning and look and self._kept is not None:  # the guard may be gone, and nothing stands in
+        if self.warning and look and not guard_stands():
             self._forwarding.stop(plan.internal)
         counted = look or plan != self._kept
         if counted:

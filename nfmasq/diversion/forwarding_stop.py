@@ -19,10 +19,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from nfmasq.diversion.guard_rules import TABLE
+from nfmasq.machine import nft_tables
 from nfmasq.machine.forwarding import forwards, set_forwarding
 
 _TITLE = "interfaces whose forwarding nfmasq disabled\n"
 _LONGEST = 1 << 16
+
 
 log = logging.getLogger("nfmasq")
 
@@ -107,3 +110,11 @@ def _set(index: int, name: str, forwarding: bool) -> None:
     except OSError as error:
         what = "enabled" if forwarding else "disabled"
         log.error("forwarding from %s could not be %s: %s", name, what, error)
+
+
+def guard_stands() -> bool:
+    """Is the guard's table there? Takes a system call, no program. False for a guard by iptables."""
+    try:
+        return nft_tables.is_there(TABLE)
+    except OSError:
+        return False

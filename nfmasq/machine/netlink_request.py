@@ -1,4 +1,4 @@
-"""Asks rtnetlink to change something, and waits for its answer. Nothing is stored."""
+"""Asks the kernel by netlink to do something, and waits for its answer. Nothing is stored."""
 
 import os
 import socket
@@ -23,9 +23,9 @@ def attribute(kind: int, content: bytes) -> bytes:
     return struct.pack("=HH", 4 + len(content), kind) + content + bytes(-len(content) % 4)
 
 
-def ask(kind: int, flags: int, body: bytes) -> None:
-    """Send one request. Raises OSError with the kernel's answer."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as opened:
+def ask(kind: int, flags: int, body: bytes, protocol: int = socket.NETLINK_ROUTE) -> None:
+    """Send one request. protocol: which netlink. Raises OSError with the kernel's answer."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as opened:
         opened.settimeout(_SECONDS)
         opened.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _ACK | flags, 1, 0) + body)
         for message in rtnetlink.messages(opened.recv(_MOST)):

@@ -28,12 +28,12 @@ def memory(tmp_path: FilePath) -> FilePath:
 def test_it_stops_and_goes_on(path: Path, memory: FilePath) -> None:
     stop = ForwardingStop(memory)
     path.router.call(stop.stop, INSIDE)
-    assert stop.stopped == ("lan0",)
+    assert list(stop.stopped) == ["lan0"]
     assert not _forwards(path)
     assert _forwards(path, "wan0")
     path.router.call(stop.stop, INSIDE)
     path.router.call(stop.resume)
-    assert stop.stopped == ()
+    assert not stop.stopped
     assert _forwards(path)
     assert not memory.exists()
 
@@ -59,7 +59,7 @@ def test_an_interface_that_went_meanwhile_is_forgotten(path: Path, memory: FileP
     path.router.call(stop.stop, INSIDE)
     path.router.ip("link del lan0")
     path.router.call(stop.resume)
-    assert stop.stopped == ()
+    assert not stop.stopped
 
 
 def test_the_next_process_puts_back_what_a_killed_one_left(path: Path, memory: FilePath) -> None:
@@ -87,10 +87,15 @@ def _link(memory: FilePath) -> None:
     memory.symlink_to(memory.with_name("precious"))
 
 
+def _link_to_a_file(memory: FilePath) -> None:
+    memory.with_name("precious").write_text(PRECIOUS)
+    _link(memory)
+
+
 PRECIOUS = "precious data of another program\n"
 STRANGERS: dict[str, Callable[[FilePath], object]] = {
     "another program's": lambda memory: memory.write_text(PRECIOUS),
-    "a link": lambda memory: (memory.with_name("precious").write_text(PRECIOUS), _link(memory)),
+    "a link": _link_to_a_file,
     "a link to nothing": _link,
     "a directory": lambda memory: memory.mkdir(),
     "a pipe": os.mkfifo,

@@ -24,9 +24,11 @@ from nfmasq.diversion.egress.object import EXTERNAL, INTERNAL, BadObject
 
 __all__ = ["DROPS", "EgressGuard", "remove_all", "unavailable"]
 
-_WITHOUT = (
-    "give nfmasq CAP_BPF, on a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS"
+_GIVE = (
+    "give nfmasq CAP_BPF (before Linux 5.8: CAP_SYS_ADMIN), in its unit by AmbientCapabilities and "
+    "CapabilityBoundingSet"
 )
+_OTHER_KERNEL = "take a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS"
 
 Names = dict[int, str]
 """Names of interfaces by index, as they were once."""
@@ -151,4 +153,8 @@ def unavailable() -> str:
 
 def _explained(error: Exception) -> str:
     why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-    return f"no egress program ({why}): a flush of all rules opens the way until they are back; {_WITHOUT}"
+    remedy = _GIVE if isinstance(error, PermissionError) else _OTHER_KERNEL
+    return (
+        f"no egress program ({why}): after a flush of all rules, packets leave untranslated until forwarding "
+        f"stops, and connections may break; {remedy}"
+    )
