@@ -150,6 +150,8 @@ class Rules:
             try:
                 if each.keep(plan, look):
                     gone.append(each.name)
+                    if each is self._guard:
+                        self.drops.begin_anew("rules")
                 problems[each.name] = ""
             except RULES_FAILED as error:
                 problems[each.name] = f"the {each.name} could not be installed: {error}"
@@ -169,7 +171,8 @@ class Rules:
         if self._forwarding.stopped and (self._guard.in_place or not self.warning):
             self._forwarding.resume()
         stopped = ", ".join(self._forwarding.stopped)
-        return f"forwarding from {stopped} is stopped until the guard is back" if stopped else ""
+        problem = f"forwarding from {stopped} is stopped until the guard is back"
+        return problem if stopped else ""
 
     def count_drops(self) -> None:
         """Read what the guard has dropped; takes a few milliseconds, for a program that lists its rules."""

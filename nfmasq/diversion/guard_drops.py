@@ -1,8 +1,8 @@
 """What the guard dropped, by reason: its rules and its egress program together.
 
-What is stored: the last count of each source and kind, and the counts from before a source began anew. A
-source that counts less than before was laid anew, and its earlier count is carried on. One thread alone may
-call `take`; any thread may read `totals`. Limit: what the rules counted between the last `take` and a flush
+What is stored: the last count of each source and kind, and the counts from before a source began anew. Who
+lays a source anew says so; a source that counts less than before was laid anew too. Its earlier count is
+carried on. One thread alone may call `take` and `begin_anew`; any thread may read `totals`. Limit: what the rules counted between the last `take` and a flush
 by another program is lost with them.
 """
 
@@ -63,6 +63,13 @@ class GuardDrops:
             if count < before:
                 self._carried[kind] += before
             self._last[source, kind] = count
+
+    def begin_anew(self, source: str) -> None:
+        """The source counts from 0 again: it may soon have counted more than before."""
+        for (which, kind), count in list(self._last.items()):
+            if which == source:
+                self._last[which, kind] = 0
+                self._carried[kind] += count
 
     def totals(self) -> dict[str, int]:
         """All drops so far, by the name of their reason."""

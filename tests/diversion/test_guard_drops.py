@@ -29,6 +29,16 @@ def test_a_count_that_begins_anew_loses_nothing_and_counts_nothing_twice() -> No
         assert _counted(drops) == {"guard_source": total}
 
 
+def test_a_source_that_is_said_to_begin_anew_may_count_more_than_before() -> None:
+    drops = GuardDrops()
+    drops.take("rules", {"external": 3, "quoted": 1})
+    drops.take("program", {"external": 10})
+    drops.begin_anew("rules")
+    assert _counted(drops) == {"guard_source": 13, "guard_quote": 1}
+    drops.take("rules", {"external": 5, "quoted": 1})
+    assert _counted(drops) == {"guard_source": 18, "guard_quote": 2}
+
+
 def test_without_a_guard_to_read_the_sum_stays() -> None:
     drops = GuardDrops()
     drops.take("rules", {"external": 3})

@@ -1,6 +1,10 @@
-"""Rules, names or the daemon are away: twenty transfers arrive whole, nothing leaves untranslated."""
+"""Rules, names or the daemon are away: twenty transfers arrive whole, nothing leaves untranslated.
+
+The router has a listener of its own at the forwarded port, which would answer in the daemon's place.
+"""
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +19,7 @@ from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until
 
-from .transfers import FORWARD, WHOLE, running
+from .transfers import FORWARD, FORWARDED, WHOLE, running
 
 LAB = {"config": {"forward": [FORWARD]}, "megabytes": 4}
 
@@ -148,7 +152,8 @@ def _flood(net: Topology) -> Iterator[None]:
 def test_twenty_transfers_arrive_whole_and_no_internal_source_leaves(
     net: Topology, daemon: DaemonUnderLab, lab: Lab, event: str
 ) -> None:
-    with running(lab) as transfers, _flood(net):
+    listener = net.router.call(socket.create_server, ("", FORWARDED))
+    with listener, running(lab) as transfers, _flood(net):
         EVENTS[event](lab)
         assert transfers.running, "the transfers outlasted it"
         assert transfers.fates() == WHOLE
