@@ -2,8 +2,8 @@
 
 What is stored: the last count of each source and kind, and the counts from before a source began anew. Who
 lays a source anew says so; a source that counts less than before was laid anew too. Its earlier count is
-carried on. One thread alone may call `take` and `begin_anew`; any thread may read `totals`. Limit: what the rules counted between the last `take` and a flush
-by another program is lost with them.
+carried on. One thread alone may call `take` and `begin_anew`; any thread may read `totals`. Limit: what the
+rules counted between the last `take` and a flush by another program is lost with them.
 """
 
 from collections.abc import Mapping

@@ -21,7 +21,7 @@ from nfmasq.lab.waiting import wait_until
 
 from .transfers import FORWARD, FORWARDED, WHOLE, running
 
-LAB = {"config": {"forward": [FORWARD]}, "megabytes": 4}
+LAB = {"config": {"forward": [FORWARD]}, "megabytes": 5}
 
 TABLES = ("raw", "mangle", "nat", "filter")
 Event = Callable[[Lab], object]
