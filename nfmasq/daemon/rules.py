@@ -1,10 +1,11 @@
 """Keeps the diversion's rules and the guard in place.
 
 What is stored: the plan the rules and the guard were made from, None when they must be made anew; whether
-they are in place; when they were reinstalled; the egress program; what the guard dropped; the watch over
-everybody's rules, and the tables that are still to be looked at. One thread alone may call the methods that
-change something; any thread may read. The guard is installed before the rules and removed after them: if
-either fails, packets are dropped rather than sent with an internal address. `withdraw` ends it for good.
+they are in place; when they were reinstalled; the egress program, and what stops forwarding without one; what
+the guard dropped; the watch over everybody's rules, and the tables that are still to be looked at. One thread
+alone may call the methods that change something; any thread may read. The guard is installed before the rules
+and removed after them: if either fails, packets are dropped rather than sent with an internal address.
+`withdraw` ends it for good.
 
 Routes behind the router may change many times a second. Rules that differ by such networks alone are laid
 within a bounded share of a processor: the first ones immediately, the last ones when the changes are over.
@@ -16,11 +17,13 @@ and iptables-nft tell the watch which tables, and legacy iptables' tables are co
 import logging
 import time
 from collections import deque
+from pathlib import Path
 
 from nfmasq.daemon.laid import RULES_FAILED, Laid
 from nfmasq.daemon.share import Share
 from nfmasq.diversion import Diversion, DiversionPlan, guard
 from nfmasq.diversion.egress import EgressGuard
+from nfmasq.diversion.forwarding_stop import ForwardingStop, guard_stands
 from nfmasq.diversion.guard_drops import GuardDrops
 from nfmasq.machine.rule_changes import RuleChanges
 from nfmasq.machine.watches import EVERYTHING, NOTHING, Touched
@@ -42,10 +45,11 @@ log = logging.getLogger("nfmasq")
 class Rules:
     """The rules of one daemon. diversion: what makes them; "none": all rules are the administrator's.
 
-    others_touched: whether a table that has rules of others was touched before the last `keep`.
+    others_touched: whether a table that has rules of others was touched before the last `keep`. memory: see
+    ForwardingStop.
     """
 
-    def __init__(self, diversion: Diversion) -> None:
+    def __init__(self, diversion: Diversion, memory: Path | None = None) -> None:
         self.diversion = diversion
         self.reinstalled = 0
         self.withdrawn = False
@@ -54,6 +58,7 @@ class Rules:
         self.drops_warning = ""
         self.drops = GuardDrops()
         self._egress = EgressGuard()
+        self._forwarding = ForwardingStop(memory)
         self._guard = Laid("guard", guard, guard.stands_in)
         self._rules = Laid("rules", diversion, lambda: diversion.stands_in)
         self._laid = (self._rules,) if diversion.name == "none" else (self._guard, self._rules)
@@ -83,6 +88,7 @@ class Rules:
             self._keep_egress(plan)
             for each in self._laid:
                 each.install(plan)
+            self._forwarding.resume(plan.internal)
             self._kept = plan
         except RULES_FAILED:
             self.withdraw(keep_guard=guarded_before)
@@ -112,16 +118,22 @@ class Rules:
 
     def _keep(self, plan: DiversionPlan, touched: Touched) -> dict[str, str]:
         problems, gone = {}, ["egress program"] if self._keep_egress(plan) else []
-        counted = plan != self._kept or self._guard.may_be_gone(touched)
+        may_be_gone = self._guard.may_be_gone(touched)
+        if self.warning and may_be_gone and not guard_stands():
+            self._forwarding.stop(plan.internal)
+        counted = plan != self._kept or may_be_gone
         if counted:
             self.count_drops()
         for each in self._laid:
             try:
                 if each.keep(plan, touched):
                     gone.append(each.name)
+                    if each is self._guard:
+                        self.drops.begin_anew("rules")
                 problems[each.name] = ""
             except RULES_FAILED as error:
                 problems[each.name] = f"the {each.name} could not be installed: {error}"
+        problems["forwarding"] = self._resume_forwarding()
         # A change that was seen is gone from the watch.
         self._due = EVERYTHING if any(problems.values()) else NOTHING
         if plan != self._kept or gone:
@@ -132,6 +144,14 @@ class Rules:
             self._flushed_at.append(time.monotonic())
             log.warning("another program flushed the %s; reinstalled", " and the ".join(gone))
         return problems
+
+    def _resume_forwarding(self) -> str:
+        """Let internal interfaces forward again once the guard stands; return the problem until then."""
+        if self._forwarding.stopped and (self._guard.in_place or not self.warning):
+            self._forwarding.resume()
+        stopped = ", ".join(self._forwarding.stopped)
+        problem = f"forwarding from {stopped} is stopped until the guard is back"
+        return problem if stopped else ""
 
     def count_drops(self) -> None:
         """Read what the guard has dropped; takes a few milliseconds, for a program that lists its rules."""

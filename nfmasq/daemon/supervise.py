@@ -46,7 +46,7 @@ class Supervisor:
         self.config = config
         self.forwards = Forwards(config)
         self.helping = helping
-        self.rules = Rules(diversion)
+        self.rules = Rules(diversion, config.engine.state.with_name(f"{config.engine.state.name}.forwarding"))
         self.surroundings = FollowedSurroundings(config)
         self.policy = FollowedPolicy(table, self.forwards, helping)
         self.others = FollowedOthers()

@@ -1,9 +1,9 @@
 """What the guard dropped, by reason: its rules and its egress program together.
 
-What is stored: the last count of each source and kind, and the counts from before a source began anew. A
-source that counts less than before was laid anew, and its earlier count is carried on. One thread alone may
-call `take`; any thread may read `totals`. Limit: what the rules counted between the last `take` and a flush
-by another program is lost with them.
+What is stored: the last count of each source and kind, and the counts from before a source began anew. Who
+lays a source anew says so; a source that counts less than before was laid anew too. Its earlier count is
+carried on. One thread alone may call `take` and `begin_anew`; any thread may read `totals`. Limit: what the
+rules counted between the last `take` and a flush by another program is lost with them.
 """
 
 from collections.abc import Mapping
@@ -36,10 +36,16 @@ ROWS: tuple[Reason, ...] = (
         "From outside came a source that lies in an untranslated network.",
         Icmp.NONE,
     ),
+    Reason(
+        "guard_returned",
+        Kind.GUARD,
+        "From outside came a packet to an external address, and it would have gone back outside.",
+        Icmp.NONE,
+    ),
 )
 """The reasons of the guard, as those of the core."""
 
-_KINDS = ("external", "elsewhere", "quoted", "own_answer", "spoofed")
+_KINDS = ("external", "elsewhere", "quoted", "own_answer", "spoofed", "returned")
 """The names by which rules and program count, in the order of ROWS."""
 
 
@@ -57,6 +63,13 @@ class GuardDrops:
             if count < before:
                 self._carried[kind] += before
             self._last[source, kind] = count
+
+    def begin_anew(self, source: str) -> None:
+        """The source counts from 0 again: it may soon have counted more than before."""
+        for (which, kind), count in list(self._last.items()):
+            if which == source:
+                self._last[which, kind] = 0
+                self._carried[kind] += count
 
     def totals(self) -> dict[str, int]:
         """All drops so far, by the name of their reason."""

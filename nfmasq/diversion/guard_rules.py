@@ -8,6 +8,11 @@ an uplink nobody named. Internal interfaces, the loopback and those the plan nam
 
 What an internal interface brings leaves by an external one with an external or an untranslated source only.
 A source of an untranslated network that an external interface brings is spoofed, and goes nowhere.
+
+What came by an external interface for an external address does not leave by one. Where a pool's address is on
+no interface, the router would send the packet back to the next router, which would send it in again. While
+there is no external address at all, nothing that came by an external interface leaves by one. To forward it,
+the router would ask for its neighbour (ARP) by an internal address, having no other.
 """
 
 from ipaddress import IPv4Network
@@ -18,6 +23,7 @@ from nfmasq.diversion.iptables_rules import (
     GUARD_CHAIN,
     GUARD_EXEMPT_CHAIN,
     GUARD_EXTERNAL_CHAIN,
+    GUARD_RETURNED_CHAIN,
     answers_of_others,
 )
 from nfmasq.diversion.nft_table import NftChain, NftTable, address_set
@@ -25,11 +31,18 @@ from nfmasq.diversion.nftables_rules import ICMP_ERRORS, names
 
 TABLE = "nfmasq_guard"
 
-EXTERNAL, ELSEWHERE, QUOTED, SPOOFED = COUNTERS = ("external", "elsewhere", "quoted", "spoofed")
+EXTERNAL, ELSEWHERE, QUOTED, SPOOFED, RETURNED = COUNTERS = (
+    "external",
+    "elsewhere",
+    "quoted",
+    "spoofed",
+    "returned",
+)
 """What the guard dropped: untranslated packets by an external interface, and by another one to a public
-destination; ICMP errors that quote an internal address; sources of an untranslated network from outside."""
+destination; ICMP errors that quote an internal address; sources of an untranslated network from outside; what
+came from outside and would go back there."""
 
-CHAINS = (GUARD_CHAIN, GUARD_EXTERNAL_CHAIN, GUARD_EXEMPT_CHAIN)
+CHAINS = (GUARD_CHAIN, GUARD_EXTERNAL_CHAIN, GUARD_EXEMPT_CHAIN, GUARD_RETURNED_CHAIN)
 
 # From the start of an ICMP error to the destination address in the packet it quotes, which for an error about
 # an inbound packet is the internal host.
@@ -68,7 +81,9 @@ def guard_table(plan: DiversionPlan) -> NftTable:
 
 
 def _by_external(plan: DiversionPlan) -> tuple[str, ...]:
+    to_us = "ip daddr @external " if plan.addresses else ""
     return (
+        f"iifname {names(plan.outside)} {to_us}{_drop(RETURNED)}",
         "ip saddr @untranslated return",
         "ip saddr @internal ip daddr @exempt return",
         f"ip saddr != @external ip saddr @internal {_drop(EXTERNAL)}",
@@ -90,6 +105,7 @@ def iptables_rules(plan: DiversionPlan, *, quotes: bool) -> dict[str, list[str]]
     """The rules by chain. quotes: look into ICMP errors too, which takes the kernel's u32 match."""
     networks, exempt, untranslated = plan.few_networks, plan.merged_exempt, plan.merged_untranslated
     ours = [f"-s {network} -j RETURN" for network in plan.merged_addresses]
+    to_us = [f"-d {network} " for network in plan.merged_addresses]
     from_inside = [f"-i {name} -j DROP" for name in plan.internal]
     elsewhere = (*NOT_PUBLIC, *cover(plan.merged_elsewhere))
     return {
@@ -104,6 +120,7 @@ def iptables_rules(plan: DiversionPlan, *, quotes: bool) -> dict[str, list[str]]
         ],
         GUARD_EXTERNAL_CHAIN: [
             *answers_of_others(plan),
+            *(f"-i {name} -j {GUARD_RETURNED_CHAIN}" for name in plan.outside),
             *(f"-d {network} -g {GUARD_EXEMPT_CHAIN}" for network in exempt),
             *(_iptables_quotes(network, kind) for network in networks for kind in _ERROR_TYPES if quotes),
             *ours,
@@ -111,6 +128,7 @@ def iptables_rules(plan: DiversionPlan, *, quotes: bool) -> dict[str, list[str]]
             *(f"-s {network} -j DROP" for network in networks),
             *from_inside,
         ],
+        GUARD_RETURNED_CHAIN: [f"{to}-j DROP" for to in to_us or [""]],
         GUARD_EXEMPT_CHAIN: [
             *ours,
             *(f"-s {network} -j RETURN" for network in (*untranslated, *networks)),
@@ -130,6 +148,8 @@ def counter_of(line: str) -> str:
     words = line.split()
     if "--u32" in words:
         return QUOTED
+    if words[1] == GUARD_RETURNED_CHAIN:
+        return RETURNED
     if words[1] != GUARD_CHAIN:
         return EXTERNAL
     return SPOOFED if "-i" in words else ELSEWHERE

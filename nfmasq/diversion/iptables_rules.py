@@ -19,7 +19,9 @@ SHARED_HOOKS = {"raw": ("PREROUTING",), "mangle": ("INPUT", "POSTROUTING")}
 follows."""
 
 GUARD_CHAIN, GUARD_EXTERNAL_CHAIN, GUARD_EXEMPT_CHAIN = "nfmasq-guard", "nfmasq-guard-ext", "nfmasq-guard-to"
-"""out: by whatever interface; ext: by an external one; to: of these, to an exempt destination."""
+GUARD_RETURNED_CHAIN = "nfmasq-guard-re"
+"""out: by whatever interface; ext: by an external one; to: of these, to an exempt destination; re: of these,
+from an external one."""
 
 LOCAL_SOCKET = "-m socket --nowildcard -j RETURN"
 _ICMP_ERRORS = (3, 11, 12)
@@ -43,12 +45,6 @@ def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     no local socket has. Mangle comes before every filter of the router's own input: the core drops its
     packets with a reason, and the filter never sees them. Replies of a connection that conntrack translates
     are on their way to another address by then.
-
-    A packet to a pool's address that neither a queue nor a local socket takes is dropped here. Where the
-    address is on no interface, the router would send the packet back to the next router, which would send it
-    in again. While there is no external address at all, every packet that came in by an external interface
-    and would leave by one is dropped. To forward it, the router would ask for its neighbour (ARP) by an
-    internal address, having no other.
     """
     return {**_arriving(plan), **_leaving(plan), **_delivered(plan)}
 
@@ -75,21 +71,16 @@ def _arriving(plan: DiversionPlan) -> dict[str, list[str]]:
 
 def _leaving(plan: DiversionPlan) -> dict[str, list[str]]:
     queue, networks, exempt = _queue(plan), plan.few_networks, plan.merged_exempt
-    unwanted = [f"-d {network} " for network in plan.merged_addresses] or [""]
     from_inside = [f"-i {name} {queue}" for name in plan.internal]
-    back_out = [f"-i {name} {what}-j DROP" for name in plan.outside for what in unwanted]
     return {
         "nfmasq-out": [
             *answers_of_others(plan),
             *(f"-s {network} -j RETURN" for network in plan.merged_untranslated),
             *(f"-d {network} -g nfmasq-to" for network in exempt),
             *from_inside,
-            *back_out,
             *(f"-p icmp --icmp-type {kind} -m addrtype --src-type LOCAL {queue}" for kind in _ICMP_ERRORS),
         ],
-        "nfmasq-to": [*(f"-s {network} -j RETURN" for network in networks), *from_inside, *back_out]
-        if exempt
-        else [],
+        "nfmasq-to": [*(f"-s {network} -j RETURN" for network in networks), *from_inside] if exempt else [],
         "nfmasq-back": from_inside if plan.hairpinning else [],
     }
 

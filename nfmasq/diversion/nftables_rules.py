@@ -41,12 +41,6 @@ def rules_table(plan: DiversionPlan) -> NftTable:
     port of ours that no local socket has. Mangle comes before every filter of the router's own input: the
     core drops its packets with a reason, and the filter never sees them. Replies of a connection that
     conntrack translates are on their way to another address by then.
-
-    A packet to a pool's address that neither a queue nor a local socket takes is dropped here. Where the
-    address is on no interface, the router would send the packet back to the next router, which would send it
-    in again. While there is no external address at all, every packet that came in by an external interface
-    and would leave by one is dropped. To forward it, the router would ask for its neighbour (ARP) by an
-    internal address, having no other.
     """
     return NftTable(
         TABLE,
@@ -104,7 +98,6 @@ def _late(plan: DiversionPlan) -> tuple[str, ...]:
 
 def _outbound(plan: DiversionPlan) -> tuple[str, ...]:
     queue, outside = _queue(plan), names(plan.outside)
-    unwanted = "ip daddr @external " if plan.addresses else ""
     return (
         *_back(plan),
         f"oifname != {outside} return",
@@ -112,7 +105,6 @@ def _outbound(plan: DiversionPlan) -> tuple[str, ...]:
         "ip saddr @untranslated return",
         "ip saddr @internal ip daddr @exempt return",
         f"iifname {names(plan.internal)} {queue}",
-        f"iifname {outside} {unwanted}drop",
         f"{ICMP_ERRORS} fib saddr type local ip daddr != @exempt {queue}",
     )
 

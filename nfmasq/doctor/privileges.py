@@ -3,7 +3,7 @@
 from nfmasq.doctor.check import Check
 from nfmasq.machine import capabilities
 
-AS_ROOT = "run as root, or give the service AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"
+AS_ROOT = "run as root, or give the service AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW CAP_BPF"
 
 
 def privileges() -> Check:

@@ -5,6 +5,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path as FilePath
@@ -23,6 +24,9 @@ from nfmasq.diversion.iptables import IptablesDiversion
 from nfmasq.machine import programs as program
 
 pytestmark = pytest.mark.root
+
+ROUTED, BEYOND = "198.51.100.77", "192.0.2.1"
+"""An address of a pool that is on no interface, and a host on the Internet."""
 
 # Lays the rules and the guard, holds the queue, and waits to be killed.
 DAEMON = f"""
@@ -185,6 +189,30 @@ def test_the_routers_error_that_quotes_an_internal_address_is_dropped_by_nft(
     unguarded = errors_seen()
     assert [seen.packet[20] for seen in unguarded] == [UNREACHABLE]
     assert struct.unpack_from("!4s", unguarded[0].packet, 44)[0] == socket.inet_aton(EXTERNAL)
+
+
+@pytest.mark.parametrize("addresses", [(ROUTED,), ()])
+def test_what_is_for_an_address_on_no_interface_does_not_go_back_out_and_is_counted(
+    path: Path, guarding: str, plan: DiversionPlan, addresses: tuple[str, ...]
+) -> None:
+    """The next router would send it in again, and again, until its time to live is over."""
+    path.router.ip(f"route add default via {SERVER}")
+    path.server.ip(f"route add {ROUTED} via {EXTERNAL}", f"address add {BEYOND}/32 dev lo")
+
+    def comes_back() -> bool:
+        with Wire(path.server, "s0") as wire, path.server.call(socket.socket) as stranger:
+            stranger.bind((BEYOND, 0))
+            stranger.setblocking(False)
+            with suppress(BlockingIOError):
+                stranger.connect((ROUTED, OWN_PORT))
+            udp(path.router, SERVER, PORT, b"end")
+            seen = wire.until(lambda each: each.packet.endswith(b"end"))
+            return any(each.protocol == socket.IPPROTO_TCP for each in seen)
+
+    assert comes_back(), "there was none to stop"
+    path.router.call(guard.install, replace(plan, externals=outside(*addresses)))
+    assert not comes_back()
+    assert path.router.call(guard.dropped)["returned"] > 0
 
 
 def test_it_is_present_whole_and_gone_when_removed(path: Path, guarding: str, plan: DiversionPlan) -> None:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 from scapy.layers import inet
-from support.path import CLIENT, EXTERNAL, QUEUE, ROUTER_INSIDE, SERVER, Path
+from support.path import CLIENT, EXTERNAL, QUEUE, ROUTER_INSIDE, Path
 from support.paths import outside
 
 from diversion.traffic import ECHO_REQUEST, ICMP, OWN_PORT, POOL_PORT, eventually, icmp, raw, udp
@@ -168,24 +168,3 @@ def test_the_router_tells_of_no_shorter_way_while_hairpinning(
     path.client.ip(f"address add {NEIGHBOUR}/32 dev lo")
     _lay(path, replace(plan, hairpinning=hairpinning))
     assert _redirects(path) == (0 if hairpinning else 1)
-
-
-@pytest.mark.parametrize("addresses", [(ROUTED,), ()])
-def test_what_is_nobody_s_of_an_address_on_no_interface_does_not_go_back_out(
-    path: Path, plan: DiversionPlan, addresses: tuple[str, ...]
-) -> None:
-    path.router.ip(f"route add default via {SERVER}")
-    path.server.ip(f"route add {ROUTED} via {EXTERNAL}", f"address add {BEYOND}/32 dev lo")
-    whole = replace(plan, externals=outside(*addresses))
-    packet = inet.IP(src=BEYOND, dst=ROUTED) / inet.UDP(sport=OWN_PORT, dport=OWN_PORT)
-
-    def comes_back() -> bool:
-        with Wire(path.server, "s0", gateway=(path.router, "wan0")) as wire:
-            wire.send_ip(bytes(packet))
-            udp(path.router, SERVER, OWN_PORT, b"end")
-            seen = _until(wire, lambda each: each.endswith(b"end"))
-        return any(each[12:16] == socket.inet_aton(BEYOND) and each[8] == 63 for each in seen)
-
-    assert comes_back(), "there was none to stop"
-    path.router.run("nft", "-f", "-", input=rules_table(whole).anew().replace(DIVERT, "counter drop"))
-    assert not comes_back()

@@ -2,14 +2,12 @@
 
 import socket
 import struct
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 from support.nfqueue import ACCEPT, DROP, POSTROUTING, PREROUTING, KernelQueue, Packet
 from support.path import CLIENT, EXTERNAL, PORT, QUEUE, SERVER, Path
-from support.paths import outside
-from support.wire import Seen, Wire, with_source
+from support.wire import Seen, with_source
 
 from diversion.traffic import (
     ECHO_REQUEST,
@@ -183,29 +181,6 @@ def test_with_several_queues_every_one_of_them_gets_packets(
                 sender.sendto(b"x", (f"203.0.113.{number}", PORT))
         assert _next(first)
         assert _next(second)
-
-
-def test_what_is_nobody_s_of_an_address_on_no_interface_does_not_go_back_out(
-    path: Path, diversion: Diversion, plan: DiversionPlan
-) -> None:
-    """The next router would send it in again, and again, until its time to live is over."""
-    path.router.ip(f"route add default via {SERVER}")
-    path.server.ip(f"route add {ROUTED} via {EXTERNAL}", f"address add {BEYOND}/32 dev lo")
-
-    def comes_back() -> bool:
-        with Wire(path.server, "s0") as wire, path.server.call(socket.socket) as stranger:
-            stranger.bind((BEYOND, 0))
-            stranger.setblocking(False)
-            with suppress(BlockingIOError):
-                stranger.connect((ROUTED, OWN_PORT))
-            udp(path.router, SERVER, PORT, b"end")
-            return any(seen.protocol == socket.IPPROTO_TCP for seen in wire.until(_is_the_end))
-
-    assert comes_back(), "there was none to stop"
-    path.router.call(diversion.install, replace(plan, externals=outside(ROUTED)))
-    assert not comes_back()
-    path.router.call(diversion.install, replace(plan, externals=outside()))
-    assert not comes_back()
 
 
 def _is_the_end(seen: Seen) -> bool:

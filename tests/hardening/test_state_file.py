@@ -4,6 +4,7 @@ What is not ours stays as it is.
 """
 
 import os
+import socket
 import struct
 import subprocess
 import sys
@@ -93,6 +94,11 @@ def spoil_each_field(path: Path) -> None:
     path.write_bytes(data)
 
 
+def _append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"rubbish" * 1000)
+
+
 TRANSLATES: dict[str, tuple[Callable[[Path], object], str]] = {
     "sound": (lambda path: None, "9 sessions recovered"),
     "missing": (lambda path: path.unlink(), "0 sessions recovered"),
@@ -109,6 +115,10 @@ TRANSLATES: dict[str, tuple[Callable[[Path], object], str]] = {
     "zeros in the middle": (change(PAGE + 3 * RECORD, bytes(2 * RECORD)), "7 sessions recovered"),
     "a hole at the records": (punch(PAGE, PAGE), "cut short"),
     "read-only": (lambda path: path.chmod(0o400), "9 sessions recovered"),
+    "records of another size": (change(12, struct.pack("=I", RECORD - 8)), "layout"),
+    "rubbish behind its end": (_append, "9 sessions recovered"),
+    "a header alone": (lambda path: os.truncate(path, HEADER.size), "too short"),
+    "every byte of a record": (change(PAGE + RECORD, b"\xff" * RECORD), "1 of its records"),
 }
 
 
@@ -145,11 +155,36 @@ def _device(path: Path) -> None:
     os.mknod(path, 0o600 | 0o020000, os.makedev(1, 3))
 
 
+def _link_to_nothing(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nothing")
+
+
+def _link_to_a_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/null")
+
+
+def _socket(path: Path) -> None:
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+def _disk(path: Path) -> None:
+    path.unlink()
+    os.mknod(path, 0o600 | 0o060000, os.makedev(7, 0))
+
+
 STRANGERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a symbolic link": (_link, "a symbolic link"),
     "a directory": (_directory, "a directory"),
     "a named pipe": (_pipe, "a named pipe"),
     "a device": (_device, "a device"),
+    "a disk": (_disk, "a device"),
+    "a socket": (_socket, "a socket"),
+    "a link to nothing": (_link_to_nothing, "a symbolic link"),
+    "a link to a device": (_link_to_a_device, "a symbolic link"),
     "of another user": (lambda path: os.chown(path, 1234, 1234), "user 1234"),
     "with another name": (lambda path: path.with_name("precious").hardlink_to(path), "2 names"),
     "another program's": (lambda path: path.write_bytes(PRECIOUS), "no state file of nfmasq"),

@@ -45,6 +45,7 @@ def test_another_users_socket_is_known_by_its_user(place: Namespace) -> None:
         stranger.stdout.readline()
         found = place.call(owners, [NAME])
         stranger.communicate("")
+    assert found is not None
     assert found[NAME].uid == 65534
 
 

@@ -1,10 +1,11 @@
 """Rules away, by whatever hand, an interface renamed: nothing leaves untranslated, no transfer breaks."""
 
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from support.situations import rename
@@ -78,6 +79,39 @@ def test_a_guard_drop_is_listed_and_counted(net: Topology, daemon: DaemonUnderLa
     assert row["class"] == "guard"
     assert daemon.metrics()['nfmasq_guard_dropped_packets_total{reason="guard_source"}'] == row["count"]
     assert lab.sentinel.leaks == []
+
+
+def test_every_packet_that_vanishes_is_counted(net: Topology, daemon: DaemonUnderLab) -> None:
+    """Sent and received are compared; what waits in a queue at a flush is a rejected verdict afterwards."""
+    before, sent = _counted(daemon), 0
+    with (
+        net.server2.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM) as sink,
+        net.client2.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM) as source,
+    ):
+        sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        sink.bind(("", 9999))
+        sink.settimeout(1)
+        for _ in range(5):
+            reinstalled = daemon.api("/v1/status")["rules"]["reinstalled"]
+            net.router.run("nft", "flush", "ruleset")
+            while daemon.api("/v1/status")["rules"]["reinstalled"] == reinstalled:
+                for _ in range(20):
+                    sent += source.sendto(b"x", (str(SERVER2), 9999))
+                    time.sleep(0.001)
+        received = 0
+        with suppress(TimeoutError):
+            while sink.recv(1):
+                received += 1
+    vanished = sent - received
+    assert vanished > 0, "there was none to count"
+    wait_until(lambda: _counted(daemon) - before >= vanished, f"{vanished} packets to be counted")
+
+
+def _counted(daemon: DaemonUnderLab) -> int:
+    """All drops, and what the kernel's queues lost."""
+    lost = ("nfmasq_queue_dropped_packets_total", "nfmasq_queue_rejected_verdicts_total")
+    series = daemon.metrics()
+    return sum(daemon.drops().values()) + sum(int(n) for name, n in series.items() if name.startswith(lost))
 
 
 def test_under_another_name_the_external_interface_lets_nothing_out(

@@ -1,58 +1,63 @@
 """The egress program: the guard's second line, which no flush of a ruleset reaches.
 
-`program.c` says what it drops. It stands at the tc egress of every external interface, by the interface's
-index. So it stays when rules are flushed, when the daemon is away, and when an interface gets another name.
+`program.c` says what it drops. It stands at the tc egress of every external interface, and with hairpinning
+of every internal one, by the interface's index. So it stays when rules are flushed, when the daemon is away,
+and when an interface gets another name.
 
-What is stored: the program and its maps as this process loaded them, what the maps hold, and the interfaces
-it is attached to, each with its name at that time. Only install() and remove() write these. The kernel keeps
-program and maps as long as a filter has them: they outlive the process on purpose. A later process loads
-its own, filled before it takes the place of the earlier in one step. Another plan changes the maps alone.
+What is stored: the programs and maps as this process loaded them; the interfaces that have a program, and
+those that are internal, each with its name at that time. Only install() and remove() write these. The
+kernel keeps programs and maps as long as a filter has them: they outlive the process on purpose. A later
+process loads its own, filled before it takes the place of the earlier in one step. Another plan changes the
+maps alone.
 
-An interface that got another name stays guarded until remove(), unless the plan names it for something else.
+An interface that got another name stays guarded, and internal, until remove(), unless the plan names it for
+something else.
 """
 
-import os
 import socket
-import struct
-from pathlib import Path
+from collections.abc import Iterable
 
 from nfmasq.diversion.backend import DiversionPlan, DiversionUnavailable
-from nfmasq.diversion.egress import bpf, contents, tc
-from nfmasq.diversion.egress.contents import Entries, differing
-from nfmasq.diversion.egress.object import BadObject, Object, read
+from nfmasq.diversion.egress import contents, tc
+from nfmasq.diversion.egress.loaded import DROPS, Loaded
+from nfmasq.diversion.egress.object import EXTERNAL, INTERNAL, BadObject
 
 __all__ = ["DROPS", "EgressGuard", "remove_all", "unavailable"]
 
-DROPS = ("external", "quoted", "own_answer", "spoofed")
-"""What the program counts, in the order of its map; the words are those of the guard's rules."""
-
-_OBJECT = Path(__file__).with_name("program.bpf.o")
-_LICENSE = "GPL"
-_WITHOUT = (
-    "give nfmasq CAP_BPF, on a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS"
+_GIVE = (
+    "give nfmasq CAP_BPF (before Linux 5.8: CAP_SYS_ADMIN), in its unit by AmbientCapabilities and "
+    "CapabilityBoundingSet"
 )
+_OTHER_KERNEL = "take a kernel with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF and CONFIG_NET_SCH_INGRESS"
+
+Names = dict[int, str]
+"""Names of interfaces by index, as they were once."""
 
 
 class EgressGuard:
     """The egress program of one daemon."""
 
     def __init__(self) -> None:
-        self._loaded: _Loaded | None = None
-        self._attached: dict[int, str] = {}
+        self._loaded: Loaded | None = None
+        self._attached: Names = {}
+        self._inside: Names = {}
         self._made_of: tuple[DiversionPlan, dict[str, int]] | None = None
 
     def install(self, plan: DiversionPlan) -> None:
-        """Guard every external interface that is there, as the plan says. Raises DiversionUnavailable."""
+        """Guard every interface that is there, as the plan says. Raises DiversionUnavailable."""
         self._made_of = None
         try:
             indices = _indices()
             if self._loaded is None:
-                self._loaded = _Loaded()
-            self._loaded.fill(plan, indices)
-            self._detach_others(plan, indices)
-            for name in plan.outside:
+                self._loaded = Loaded()
+            self._inside = _still(self._inside, plan.internal, plan, indices)
+            self._inside |= {indices[name]: name for name in plan.internal if name in indices}
+            self._loaded.fill(plan, contents.interfaces(plan, indices, self._inside))
+            wanted = _wanted(plan)
+            self._detach_others(plan, indices, wanted)
+            for name, program in wanted.items():
                 if (index := indices.get(name)) is not None:
-                    tc.attach(index, self._loaded.program)
+                    tc.attach(index, self._loaded.programs[program])
                     self._attached[index] = name
         except (OSError, BadObject) as error:
             self._unload()  # what the maps hold is unknown: the next try begins anew, the filters stay
@@ -94,71 +99,33 @@ class EgressGuard:
             self._loaded.close()
         self._loaded = self._made_of = None
 
-    def _detach_others(self, plan: DiversionPlan, indices: dict[str, int]) -> None:
-        """Leave the interfaces that are external no more."""
-        names = {index: name for name, index in indices.items()}
-        if not self._attached:  # an earlier process may have left some on interfaces that are inside now
-            for index in tc.interfaces():
-                if names.get(index) in (*plan.internal, *plan.unguarded) and tc.attached(index):
-                    tc.detach(index)
-        for index, name in list(self._attached.items()):
-            now = names.get(index)
-            if now is None:
-                del self._attached[index]
-            elif name not in plan.outside or now in (*plan.internal, *plan.unguarded):
-                tc.detach(index)
-                del self._attached[index]
+    def _detach_others(self, plan: DiversionPlan, indices: dict[str, int], wanted: dict[str, str]) -> None:
+        """Leave the interfaces that the plan guards no more. Those it does are replaced in one step."""
+        if not self._attached:  # an earlier process may have left some on interfaces that are others now
+            left = {indices[name]: name for name in (*plan.internal, *plan.unguarded) if name in indices}
+            self._attached = {index: name for index, name in left.items() if tc.attached(index)}
+        kept = _still(self._attached, wanted, plan, indices)
+        kept |= {indices[name]: name for name in wanted if name in indices}
+        for index in self._attached.keys() & set(indices.values()) - kept.keys():
+            tc.detach(index)
+        self._attached = {index: kept[index] for index in self._attached if index in kept}
 
 
-class _Loaded:
-    """A loaded program and its maps."""
+def _wanted(plan: DiversionPlan) -> dict[str, str]:
+    """The program of each interface that is guarded, by name."""
+    inside = dict.fromkeys(plan.internal if plan.hairpinning else (), INTERNAL)
+    return {**inside, **dict.fromkeys(plan.outside, EXTERNAL)}
 
-    def __init__(self) -> None:
-        built = read(_OBJECT.read_bytes())
-        self._maps: dict[str, int] = {}
-        self._networks: Entries = {}
-        self._interfaces: Entries = {}
-        try:
-            for name, shape in built.maps.items():
-                self._maps[name] = bpf.make_map(shape)
-            self.program = self._load(built)
-        except BaseException:
-            self._close_maps()
-            raise
 
-    def _load(self, built: Object) -> int:
-        places = ((place, self._maps[name]) for place, name in built.places)
-        return bpf.load(bpf.bound(built.instructions, places), _LICENSE, tc.NAME)
-
-    def fill(self, plan: DiversionPlan, indices: dict[str, int]) -> None:
-        """Make the maps as the plan says."""
-        bpf.update(self._maps["ports"], contents.ZERO, contents.ports(plan))
-        bpf.update(self._maps["usual"], contents.ZERO, contents.usual(plan))
-        self._interfaces = self._change("interfaces", self._interfaces, contents.interfaces(plan, indices))
-        self._networks = self._change("networks", self._networks, contents.networks(plan))
-
-    def _change(self, name: str, before: Entries, now: Entries) -> Entries:
-        for key, value in differing(before, now):
-            if value is None:
-                bpf.delete(self._maps[name], key)
-            else:
-                bpf.update(self._maps[name], key, value)
-        return now
-
-    def counts(self) -> list[int]:
-        """The counts in the order of DROPS."""
-        values = (bpf.look_up(self._maps["drops"], struct.pack("=I", at), 8) for at in range(len(DROPS)))
-        return [struct.unpack("=Q", value)[0] for value in values]
-
-    def close(self) -> None:
-        """Give up this process's hold on program and maps; filters keep theirs."""
-        os.close(self.program)
-        self._close_maps()
-
-    def _close_maps(self) -> None:
-        for number in self._maps.values():
-            os.close(number)
-        self._maps.clear()
+def _still(then: Names, wanted: Iterable[str], plan: DiversionPlan, indices: dict[str, int]) -> Names:
+    """Those of `then` that are there, by whatever name, if the plan has no other use for the new name."""
+    now = {index: name for name, index in indices.items()}
+    named = {*plan.internal, *plan.outside, *plan.unguarded}
+    return {
+        index: name
+        for index, name in then.items()
+        if name in wanted and index in now and (now[index] == name or now[index] not in named)
+    }
 
 
 def _indices() -> dict[str, int]:
@@ -178,7 +145,7 @@ def remove_all() -> None:
 def unavailable() -> str:
     """Why the program cannot be loaded here, with the remedy; "" when it can. Leaves nothing behind."""
     try:
-        _Loaded().close()
+        Loaded().close()
     except (OSError, BadObject) as error:
         return _explained(error)
     return ""
@@ -186,4 +153,8 @@ def unavailable() -> str:
 
 def _explained(error: Exception) -> str:
     why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-    return f"no egress program ({why}): a flush of all rules opens the way until they are back; {_WITHOUT}"
+    remedy = _GIVE if isinstance(error, PermissionError) else _OTHER_KERNEL
+    return (
+        f"no egress program ({why}): after a flush of all rules, packets leave untranslated until forwarding "
+        f"stops, and connections may break; {remedy}"
+    )

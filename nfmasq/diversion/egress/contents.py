@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network
 
 from nfmasq.diversion.backend import DiversionPlan
+from nfmasq.diversion.claims import TRANSPORTS, Span
 
 ZERO = struct.pack("=I", 0)
 PORTS_SIZE = 65536 // 8
@@ -40,36 +41,42 @@ def usual(plan: DiversionPlan) -> bytes:
     return plan.addresses[0].packed if plan.addresses else bytes(4)
 
 
-def interfaces(plan: DiversionPlan, indices: Mapping[str, int]) -> Entries:
-    """On which side each interface lies that is there. indices: of the interfaces that are there, by name."""
-    sides = {
-        **dict.fromkeys(plan.outside, _OUTSIDE),
-        **dict.fromkeys(plan.internal, _INSIDE),
-    }
-    return {
-        struct.pack("=I", indices[name]): struct.pack("=I", side)
-        for name, side in sides.items()
-        if name in indices
-    }
+def interfaces(plan: DiversionPlan, indices: Mapping[str, int], inside: Iterable[int]) -> Entries:
+    """On which side each interface lies that is there.
+
+    indices: of the interfaces that are there, by name. inside: indices of the internal ones.
+    """
+    outside = (indices[name] for name in plan.outside if name in indices)
+    sides = {**dict.fromkeys(outside, _OUTSIDE), **dict.fromkeys(inside, _INSIDE)}
+    return {struct.pack("=I", index): struct.pack("=I", side) for index, side in sides.items()}
 
 
 def ports(plan: DiversionPlan) -> bytes:
-    """A bit for each external port that is nfmasq's: handed out, or of a forward."""
-    bits = bytearray(PORTS_SIZE)
-    for first, last in _spans(plan):
-        for port in range(first, last + 1):
-            bits[port >> 3] |= 1 << (port & 7)
-    return bytes(bits)
+    """A bit for each external port at which packets of nfmasq may arrive, for TCP and for UDP."""
+    return b"".join(_bits(plan.late_ports(name)) for name in TRANSPORTS)
 
 
-def _spans(plan: DiversionPlan) -> Iterable[tuple[int, int]]:
-    """Handed out, or of a forward by ports. A whole address and the default host leave the router its own."""
-    yield from plan.merged_ports
+def claimed(plan: DiversionPlan) -> Entries:
+    """A bit for each port that a forward takes before the router's own sockets, by address; 0.0.0.0: all."""
     claims = plan.claims
-    for _, _, spans in claims.at:
-        yield from spans
-    for _, spans in claims.everywhere:
-        yield from spans
+    spans: dict[bytes, dict[str, tuple[Span, ...]]] = {}
+    for name, everywhere in claims.everywhere:
+        spans.setdefault(bytes(4), {})[name] = everywhere
+    for address, name, some in claims.at:
+        spans.setdefault(address.packed, {})[name] = some
+    for address in claims.whole:
+        spans[address.packed] = dict.fromkeys(TRANSPORTS, ((1, 65535),))
+    return {
+        address: b"".join(_bits(taken.get(name, ())) for name in TRANSPORTS)
+        for address, taken in spans.items()
+    }
+
+
+def _bits(spans: Iterable[Span]) -> bytes:
+    bits = 0
+    for first, last in spans:
+        bits |= (1 << last + 1) - (1 << first)
+    return bits.to_bytes(PORTS_SIZE, "little")
 
 
 def differing(before: Entries, now: Entries) -> Iterator[tuple[bytes, bytes | None]]:

@@ -1,13 +1,16 @@
-"""Reads the built object: the program's instructions, its maps, and where it names them.
+"""Reads the built object: the programs' instructions, their maps, and where they name them.
 
-An ELF64 file of relocatable code, little endian, of one program and one "maps" section (elf.h). Every length
-is checked by the unpacking: BadObject is raised for a file that is cut off or of another kind.
+An ELF64 file of relocatable code, little endian, of a section a program and one "maps" section (elf.h).
+Every length is checked by the unpacking: BadObject is raised for a file that is cut off or of another kind.
 """
 
 import struct
 from dataclasses import dataclass
 
-PROGRAM, MAPS = "classifier", "maps"
+EXTERNAL, INTERNAL = PROGRAMS = ("external", "internal")
+"""The programs: for external and for internal interfaces."""
+
+_MAPS = "maps"
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
@@ -34,13 +37,20 @@ class MapShape:
 
 
 @dataclass(frozen=True)
-class Object:
-    """instructions: of 8 bytes each. maps: by name. places: offset of an instruction that loads a map's
-    address, and that map's name."""
+class Program:
+    """instructions: of 8 bytes each. places: offset of an instruction that loads a map's address, and that
+    map's name."""
 
     instructions: bytes
-    maps: dict[str, MapShape]
     places: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
+class Object:
+    """programs: by PROGRAMS. maps: by name; the programs share them."""
+
+    programs: dict[str, Program]
+    maps: dict[str, MapShape]
 
 
 def read(data: bytes) -> Object:
@@ -62,18 +72,22 @@ def _read(data: bytes) -> Object:
     symbols_at = next(at for at, each in enumerate(sections) if each[1] == _SYMBOLS)
     words = contents[sections[symbols_at][6]]
     symbols = list(_SYMBOL.iter_unpack(contents[symbols_at]))
-    return Object(
-        contents[numbers[PROGRAM]],
-        {
-            _name(words, name): MapShape(*_MAP.unpack_from(contents[numbers[MAPS]], value))
-            for name, info, _, section, value, _ in symbols
-            if section == numbers[MAPS] and info & 15 == 1  # data, not the section itself
-        },
-        tuple(
-            (place, _name(words, symbols[info >> 32][0]))
-            for place, info in _RELOCATION.iter_unpack(contents[numbers[f".rel{PROGRAM}"]])
-        ),
-    )
+    programs = {
+        name: Program(
+            contents[numbers[name]],
+            tuple(
+                (place, _name(words, symbols[info >> 32][0]))
+                for place, info in _RELOCATION.iter_unpack(contents[numbers[f".rel{name}"]])
+            ),
+        )
+        for name in PROGRAMS
+    }
+    maps = {
+        _name(words, name): MapShape(*_MAP.unpack_from(contents[numbers[_MAPS]], value))
+        for name, info, _, section, value, _ in symbols
+        if section == numbers[_MAPS] and info & 15 == 1  # data, not the section itself
+    }
+    return Object(programs, maps)
 
 
 def _name(words: bytes, start: int) -> str:

@@ -6,7 +6,6 @@ filters of other programs stay. Every function raises OSError with the kernel's 
 """
 
 import errno
-import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import NamedTuple
 
 from nfmasq.machine import rtnetlink
 from nfmasq.machine.netlink_dump import NetlinkDump
+from nfmasq.machine.netlink_request import CREATE, EXCLUSIVE, NESTED, ask, attribute
 from nfmasq.machine.rtnetlink import Message
 
 NAME = "nfmasq_egress"
@@ -25,18 +25,13 @@ _PRIORITIES = range(1, 9)
 
 _NEWQDISC, _DELQDISC = 36, 37
 _NEWTFILTER, _DELTFILTER, _GETTFILTER = 44, 45, 46
-_REQUEST, _ACK, _CREATE, _EXCLUSIVE = 0x1, 0x4, 0x400, 0x200
 _CLSACT, _CLSACT_HANDLE = 0xFFFFFFF1, 0xFFFF0000
 _INGRESS, _EGRESS = 0xFFFFFFF2, 0xFFFFFFF3
 _ALL_PROTOCOLS = socket.htons(3)
 _TCA_KIND, _TCA_OPTIONS = 1, 2
 _BPF_FD, _BPF_NAME, _BPF_FLAGS, _ACT_DIRECT = 6, 7, 8, 1
-_NESTED = 0x8000
 
-_HEADER = struct.Struct("=IHHII")
 _TC = struct.Struct("=BxHiIII")
-_SECONDS = 5
-_MOST = 1 << 16
 
 
 class Filter(NamedTuple):
@@ -49,19 +44,19 @@ class Filter(NamedTuple):
 def attach(interface: int, program: int) -> None:
     """Bind a program to the egress of an interface, in one step in place of one of ours."""
     with suppress(FileExistsError):
-        kind = _attribute(_TCA_KIND, b"clsact\0")
-        _ask(_NEWQDISC, _CREATE | _EXCLUSIVE, _TC.pack(0, 0, interface, _CLSACT_HANDLE, _CLSACT, 0) + kind)
+        kind = attribute(_TCA_KIND, b"clsact\0")
+        ask(_NEWQDISC, CREATE | EXCLUSIVE, _TC.pack(0, 0, interface, _CLSACT_HANDLE, _CLSACT, 0) + kind)
     options = (
-        _attribute(_BPF_FD, struct.pack("=I", program))
-        + _attribute(_BPF_NAME, NAME.encode() + b"\0")
-        + _attribute(_BPF_FLAGS, struct.pack("=I", _ACT_DIRECT))
+        attribute(_BPF_FD, struct.pack("=I", program))
+        + attribute(_BPF_NAME, NAME.encode() + b"\0")
+        + attribute(_BPF_FLAGS, struct.pack("=I", _ACT_DIRECT))
     )
-    body = _attribute(_TCA_KIND, b"bpf\0") + _attribute(_TCA_OPTIONS | _NESTED, options)
+    body = attribute(_TCA_KIND, b"bpf\0") + attribute(_TCA_OPTIONS | NESTED, options)
     own = [each.info for each in _filters(interface, _EGRESS) if each.ours]
     infos = own or [priority << 16 | _ALL_PROTOCOLS for priority in _PRIORITIES]
     for info in infos:
         try:
-            _ask(_NEWTFILTER, _CREATE, _TC.pack(0, 0, interface, _HANDLE, _EGRESS, info) + body)
+            ask(_NEWTFILTER, CREATE, _TC.pack(0, 0, interface, _HANDLE, _EGRESS, info) + body)
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.EEXIST) or info == infos[-1]:
                 raise
@@ -79,14 +74,14 @@ def detach(interface: int) -> None:
     found = list(_filters(interface, _EGRESS))
     for each in found:
         if each.ours:
-            kind = _attribute(_TCA_KIND, b"bpf\0")
-            _ask(_DELTFILTER, 0, _TC.pack(0, 0, interface, _HANDLE, _EGRESS, each.info) + kind)
+            kind = attribute(_TCA_KIND, b"bpf\0")
+            ask(_DELTFILTER, 0, _TC.pack(0, 0, interface, _HANDLE, _EGRESS, each.info) + kind)
     if any(each.ours for each in found) and not any(
         True for parent in (_INGRESS, _EGRESS) for _ in _filters(interface, parent)
     ):
         with suppress(FileNotFoundError):
-            kind = _attribute(_TCA_KIND, b"clsact\0")
-            _ask(_DELQDISC, 0, _TC.pack(0, 0, interface, _CLSACT_HANDLE, _CLSACT, 0) + kind)
+            kind = attribute(_TCA_KIND, b"clsact\0")
+            ask(_DELQDISC, 0, _TC.pack(0, 0, interface, _CLSACT_HANDLE, _CLSACT, 0) + kind)
 
 
 def interfaces() -> list[int]:
@@ -116,17 +111,3 @@ def _read_filter(message: Message) -> Filter | None:
     options = dict(rtnetlink.split(said, 0, len(said)))
     ours = handle == _HANDLE and options.get(_BPF_NAME, b"").rstrip(b"\0") == NAME.encode()
     return Filter(info, ours)
-
-
-def _attribute(kind: int, content: bytes) -> bytes:
-    return struct.pack("=HH", 4 + len(content), kind) + content + bytes(-len(content) % 4)
-
-
-def _ask(kind: int, flags: int, body: bytes) -> None:
-    """Send one request and wait for its answer."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as opened:
-        opened.settimeout(_SECONDS)
-        opened.send(_HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _ACK | flags, 1, 0) + body)
-        for message in rtnetlink.messages(opened.recv(_MOST)):
-            if message.kind == rtnetlink.ERROR and (code := rtnetlink.error_of(message)):
-                raise OSError(code, os.strerror(code))

@@ -1,0 +1,120 @@
+"""Stops forwarding from internal interfaces while the guard is away and there is no egress program.
+
+Only forwarding by the interface itself is disabled; the router's own traffic goes on.
+
+What is stored: the interfaces that this disabled, by index, with their names at that time. A file has the
+same from before the first is disabled until the last is enabled. So a process that is killed meanwhile leaves
+word for the next. One thread alone may call the methods. An interface that did not forward is left alone, and
+one that is gone is forgotten.
+
+The file is created where none was, and is never opened through a link. A file of another program is left
+alone; then a kill meanwhile leaves forwarding disabled.
+"""
+
+import logging
+import os
+import socket
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from nfmasq.diversion.guard_rules import TABLE
+from nfmasq.machine import nft_tables
+from nfmasq.machine.forwarding import forwards, set_forwarding
+
+_TITLE = "interfaces whose forwarding nfmasq disabled\n"
+_LONGEST = 1 << 16
+
+
+log = logging.getLogger("nfmasq")
+
+
+class ForwardingStop:
+    """Of one daemon. memory: the file's path; None: there is none."""
+
+    def __init__(self, memory: Path | None = None) -> None:
+        self._memory = memory
+        self._disabled: dict[int, str] = {}
+
+    @property
+    def stopped(self) -> tuple[str, ...]:
+        """The interfaces whose forwarding is disabled, by name."""
+        return tuple(self._disabled.values())
+
+    def stop(self, names: Iterable[str]) -> None:
+        """Disable forwarding for those that are there and forward. A failure is logged."""
+        there = {name: index for index, name in socket.if_nameindex()}
+        found = {there[name]: name for name in names if name in there and forwards(name)}
+        if not found:
+            return
+        self._disabled |= found
+        self._remember()
+        for index, name in found.items():
+            _set(index, name, False)
+        log.info("forwarding from %s is stopped until the guard is back", ", ".join(found.values()))
+
+    def resume(self, names: Iterable[str] = ()) -> None:
+        """Enable again what this disabled; of what an earlier process did, those among `names`."""
+        wanted = set(names)
+        found = {index: name for index, name in _pairs(self._lines() or []) if name in wanted}
+        there = dict(socket.if_nameindex())
+        for index, name in {**found, **self._disabled}.items():
+            if index in there:
+                _set(index, name, True)
+        self._disabled.clear()
+        self._forget()
+
+    def _remember(self) -> None:
+        if self._memory is None:
+            return
+        self._forget()
+        lines = "".join(f"{index} {name}\n" for index, name in self._disabled.items())
+        try:
+            number = os.open(self._memory, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(number, "w", encoding="utf-8") as file:
+                file.write(_TITLE + lines)
+        except OSError as error:
+            log.warning("%s cannot be written (%s): a kill now leaves forwarding off", self._memory, error)
+
+    def _lines(self) -> list[str] | None:
+        """The file's lines after its title; None if it is none of ours."""
+        if self._memory is None:
+            return None
+        try:
+            number = os.open(self._memory, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(number, encoding="utf-8", errors="replace") as file:
+                found = os.fstat(number)
+                if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+                    return None
+                content = file.read(_LONGEST)
+        except OSError:
+            return None
+        return content.removeprefix(_TITLE).splitlines() if content.startswith(_TITLE) else None
+
+    def _forget(self) -> None:
+        if self._memory is not None and self._lines() is not None:
+            with suppress(OSError):
+                self._memory.unlink()
+
+
+def _pairs(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    for index, _, name in (line.partition(" ") for line in lines):
+        if index.isdecimal():
+            yield int(index), name
+
+
+def _set(index: int, name: str, forwarding: bool) -> None:
+    try:
+        set_forwarding(index, forwarding)
+    except OSError as error:
+        what = "enabled" if forwarding else "disabled"
+        log.error("forwarding from %s could not be %s: %s", name, what, error)
+
+
+def guard_stands() -> bool:
+    """Is the guard's table there? Takes a system call, no program. False for a guard by iptables."""
+    try:
+        return nft_tables.is_there(TABLE)
+    except OSError:
+        return False

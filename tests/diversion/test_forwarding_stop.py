@@ -1,0 +1,139 @@
+"""Forwarding is stopped and put back exactly as it was, by this process or by the next."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path as FilePath
+
+import pytest
+from support.path import Path
+
+from nfmasq.diversion.forwarding_stop import ForwardingStop
+from nfmasq.machine.forwarding import forwards
+
+pytestmark = pytest.mark.root
+
+INSIDE = ("lan0", "away0")
+
+
+def _forwards(path: Path, name: str = "lan0") -> bool:
+    return bool(path.router.call(forwards, name))
+
+
+@pytest.fixture
+def memory(tmp_path: FilePath) -> FilePath:
+    """The place of the file."""
+    return tmp_path / "state.forwarding"
+
+
+def test_it_stops_and_goes_on(path: Path, memory: FilePath) -> None:
+    stop = ForwardingStop(memory)
+    path.router.call(stop.stop, INSIDE)
+    assert list(stop.stopped) == ["lan0"]
+    assert not _forwards(path)
+    assert _forwards(path, "wan0")
+    path.router.call(stop.stop, INSIDE)
+    path.router.call(stop.resume)
+    assert not stop.stopped
+    assert _forwards(path)
+    assert not memory.exists()
+
+
+def test_an_interface_that_did_not_forward_goes_on_not_forwarding(path: Path, memory: FilePath) -> None:
+    path.router.sysctl("ipv4/conf/lan0/forwarding", 0)
+    stop = ForwardingStop(memory)
+    path.router.call(stop.stop, INSIDE)
+    path.router.call(stop.resume)
+    assert not _forwards(path)
+
+
+def test_under_another_name_it_goes_on_as_well(path: Path, memory: FilePath) -> None:
+    stop = ForwardingStop(memory)
+    path.router.call(stop.stop, INSIDE)
+    path.router.ip("link set lan0 name other0")
+    path.router.call(stop.resume)
+    assert _forwards(path, "other0")
+
+
+def test_an_interface_that_went_meanwhile_is_forgotten(path: Path, memory: FilePath) -> None:
+    stop = ForwardingStop(memory)
+    path.router.call(stop.stop, INSIDE)
+    path.router.ip("link del lan0")
+    path.router.call(stop.resume)
+    assert not stop.stopped
+
+
+def test_the_next_process_puts_back_what_a_killed_one_left(path: Path, memory: FilePath) -> None:
+    path.router.call(ForwardingStop(memory).stop, INSIDE)
+    path.router.call(ForwardingStop(memory).resume, INSIDE)
+    assert _forwards(path)
+    assert not memory.exists()
+
+
+def test_it_puts_back_interfaces_of_ours_alone(path: Path, memory: FilePath) -> None:
+    path.router.call(ForwardingStop(memory).stop, ("lan0",))
+    path.router.call(ForwardingStop(memory).resume, ("other0",))
+    assert not _forwards(path)
+
+
+def test_without_a_file_it_works_until_it_ends(path: Path) -> None:
+    stop = ForwardingStop()
+    path.router.call(stop.stop, INSIDE)
+    assert not _forwards(path)
+    path.router.call(stop.resume)
+    assert _forwards(path)
+
+
+def _link(memory: FilePath) -> None:
+    memory.symlink_to(memory.with_name("precious"))
+
+
+def _link_to_a_file(memory: FilePath) -> None:
+    memory.with_name("precious").write_text(PRECIOUS)
+    _link(memory)
+
+
+PRECIOUS = "precious data of another program\n"
+STRANGERS: dict[str, Callable[[FilePath], object]] = {
+    "another program's": lambda memory: memory.write_text(PRECIOUS),
+    "a link": _link_to_a_file,
+    "a link to nothing": _link,
+    "a directory": lambda memory: memory.mkdir(),
+    "a pipe": os.mkfifo,
+    "not text": lambda memory: memory.write_bytes(b"\xff\0" * 100),
+    "in a folder that is not there": lambda memory: memory.parent.rmdir(),
+}
+
+
+@pytest.mark.parametrize("make", STRANGERS)
+def test_a_file_of_others_is_left_alone_and_it_works_all_the_same(
+    path: Path, memory: FilePath, make: str
+) -> None:
+    STRANGERS[make](memory)
+    before = _seen(memory.parent)
+    stop = ForwardingStop(memory)
+    path.router.call(stop.resume, INSIDE)
+    path.router.call(stop.stop, INSIDE)
+    assert not _forwards(path)
+    path.router.call(stop.resume)
+    assert _forwards(path)
+    assert _seen(memory.parent) == before
+
+
+def _seen(folder: FilePath) -> dict[str, tuple[int, bytes | None]]:
+    if not folder.exists():
+        return {}
+    return {
+        each.name: (each.lstat().st_mode, each.read_bytes() if each.is_file() else None)
+        for each in folder.iterdir()
+    }
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "nothing of use\n", "9 lan0 and more\n", "x lan0\n", "999999999999 lan0\n"]
+)
+def test_a_damaged_file_of_ours_does_no_harm(path: Path, memory: FilePath, damage: str) -> None:
+    path.router.call(ForwardingStop(memory).stop, INSIDE)
+    title = memory.read_text().splitlines(keepends=True)[0]
+    memory.write_text(title + damage)
+    path.router.call(ForwardingStop(memory).resume, INSIDE)
+    assert not memory.exists()
