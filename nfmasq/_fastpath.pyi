@@ -90,7 +90,15 @@ class Table:
     def room_fd(self) -> int:
         """An eventfd, readable when it is time to `reserve`; -1 when closed."""
     def configure(self, policy: Policy) -> int:
-        """Take over a policy between two batches; return how many sessions ended with a lost address."""
+        """Take over a policy between two batches; return how many sessions ended with a lost address.
+
+        The lock is held for the mappings' part, and then for some sessions at a time.
+        """
+    def ports_beyond(self) -> list[tuple[int, int]]:
+        """Spans that hold every TCP and UDP port in use that the policy hands out no more.
+
+        They stay as they were when the policy came, until the last of these ports is free.
+        """
     def counters(self) -> Counters: ...
     def gauges(self) -> Gauges: ...
     def watch_lock(self) -> None:
@@ -177,6 +185,7 @@ class Table:
         gso: bool = False,
         from_router: bool = False,
         second_look: bool = False,
+        untaken: bool = False,
         device: int = 0,
         came_by: int = 0,
         now: int | None = None,
@@ -189,6 +198,7 @@ class Table:
         checksum_ready: False for a packet whose L4 checksum is still the pseudo-header sum.
         gso: it is a super-packet the kernel will cut up. from_router: the router itself made it.
         second_look: with `inbound`, it was let by before and is still for the router (LOCAL_IN).
+        untaken: it comes from behind the rules of others that lead inside (DNAT), which left it.
         device: index of the interface it comes in or leaves by, 0: the first uplink's.
         came_by: index of the interface that a leaving packet came in by, 0: an internal one.
         Returns ("", packet to send on) or (name of the reason it is dropped for, b"").
@@ -232,7 +242,8 @@ class Queue:
     length: the most packets that may wait in the kernel, in each.
     gso: take super-packets whole. segment_queue: the number of a queue bound with gso=False, to which those
     super-packets go that the kernel must cut up first (inbound UDP, whose checksum could not be kept right
-    otherwise); no rule needs to point at it. -1: such packets are dropped.
+    otherwise); no rule needs to point at it. -1: such packets are dropped. untaken_queue: which of its queues
+    gets packets from behind the rules of others that lead inside (DNAT). -1: none.
     Raises PermissionError without CAP_NET_ADMIN or when another program holds a queue (the kernel answers
     both with EPERM), OSError for all else.
     """
@@ -247,6 +258,7 @@ class Queue:
         length: int = 8192,
         gso: bool = True,
         segment_queue: int = -1,
+        untaken_queue: int = -1,
     ) -> None: ...
     @property
     def number(self) -> int: ...

@@ -9,13 +9,16 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.state.critical cimport enter, leave
-from nfmasq._hot.state.packet cimport ASIDE, ASK, CONTINUE, DROP, HAIRPIN, PASS, SEGMENT, TRANSLATE, Packet
+from nfmasq._hot.state.packet cimport (
+    ASIDE, ASK, CONTINUE, DROP, HAIRPIN, INBOUND, PASS, SEGMENT, TRANSLATE, Packet,
+)
 from nfmasq._hot.state.sessions cimport advance_wheel
 from nfmasq._hot.state.table cimport NatTable
 from nfmasq._hot.way.account cimport account
 from nfmasq._hot.way.admit cimport admit
 from nfmasq._hot.way.ask cimport ask
 from nfmasq._hot.way.hairpin cimport finish_hairpin, is_second_pass, start_hairpin
+from nfmasq._hot.way.introduce cimport introduce
 from nfmasq._hot.way.look_again cimport look_again
 from nfmasq._hot.way.lookup cimport find
 from nfmasq._hot.way.parse cimport orient, parse
@@ -81,6 +84,8 @@ cdef void translate(
             ask(&packets[i], conntrack)
             refused |= decide_all(table, &packets[i], 1, now)
         if packets[i].verdict == TRANSLATE or packets[i].verdict == ASIDE:
+            if packets[i].untaken and packets[i].direction == INBOUND:
+                introduce(&packets[i], conntrack)
             rewrite(&packets[i])
     if refused:
         eventfd_write(table.refusal_fd, 1)

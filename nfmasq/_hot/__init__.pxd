@@ -18,6 +18,7 @@
 #     pairing       the mapping of an internal endpoint, and its external endpoint
 #     admit_in      from outside: by an expectation, a forward, or a mapping that lets it in
 #     ask           whether conntrack knows a packet for the default host
+#     introduce     tells conntrack of a session that begins behind the rules of others
 #     expect        the expectation that a packet fulfils
 #     forwards      the forward that claims a packet, and its target
 #     attach        the helper that reads the session
@@ -47,7 +48,7 @@
 #   refusals aside                    queues to the control path and to the helpers
 #   critical      the table's lock around a batch
 #
-# Formats on the wire (wire/)                wire icmp tcpoptions checksum netlink
+# Formats on the wire (wire/)                wire icmp tcpoptions checksum netlink conntrack
 # What the control path asks for (calls/)    govern announce dump finish recover
 # Foundations (base/)                        clock locks siphash
 # What Python sees (face/)                   policy uplinks rows lists expectations stand memory table

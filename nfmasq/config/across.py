@@ -28,7 +28,7 @@ from nfmasq.config.sections.engine import LAST_QUEUE, MOST_WORKERS, Engine
 from nfmasq.config.sections.nat import MOST_EXEMPT
 from nfmasq.config.values import path, whole
 from nfmasq.core.limits import MOST_BEHAVIOURS, MOST_EXTERNAL_ADDRESSES, MOST_UPLINKS
-from nfmasq.core.queue_socket import QUEUES_EACH
+from nfmasq.core.queue_socket import QUEUES_BESIDES, QUEUES_EACH
 
 MOST_NETWORKS = MOST_BEHAVIOURS - 1
 """[[network]] tables: each is a behaviour, and [nat] is the one for everywhere."""
@@ -172,9 +172,12 @@ def _queues(document: Document) -> Iterator[ConfigError]:
         yield ConfigError("engine.queues", "is the older name of engine.workers; take it out")
     wanted = engine.get("workers", engine.get("queues", "auto"))
     count = Engine().workers if wanted == "auto" else good(whole(1, MOST_WORKERS), wanted)
-    if first is not None and count is not None and first + count * QUEUES_EACH > LAST_QUEUE:
-        all_of_them = f"{count * QUEUES_EACH} queues and one more"
-        queues = f"{all_of_them} from {first} on end at {first + count * QUEUES_EACH}"
+    if first is None or count is None:
+        return
+    last = first + count * QUEUES_EACH + QUEUES_BESIDES - 1
+    if last > LAST_QUEUE:
+        all_of_them = f"{count * QUEUES_EACH} queues and {QUEUES_BESIDES} more"
+        queues = f"{all_of_them} from {first} on end at {last}"
         yield ConfigError("engine.first_queue", f"{queues}; the last there can be is {LAST_QUEUE}")
 
 

@@ -122,10 +122,7 @@ def _targets(forward: Written) -> Iterator[Misfit]:
 
 
 def _in_pool(forward: Written, pool: Sequence[IPv4Network]) -> Iterator[Misfit]:
-    """With a pool, the external address is one of it; and a target never is."""
-    if pool and forward.external and not any(forward.external in part for part in pool):
-        reason = f"{forward.external} is none of nat.addresses; add it there"
-        yield Misfit(forward.place, ("external_address",), reason)
+    """No target is an address of the pool. The external address may be any that is there, or comes."""
     for key, where in forward.to:
         if any(where.address in part for part in pool):
             reason = f"{where.address} is an external address; name the internal host's own"

@@ -23,8 +23,8 @@ from nfmasq.core.policy import (
     Limits,
     Mapping,
     NetworkBehaviour,
+    Own,
     Policy,
-    Source,
     Timeouts,
     Uplink,
 )
@@ -43,12 +43,15 @@ def policy_of(
     forwards: Iterable[Forward],
     *,
     helper_ports: tuple[HelperPort, ...] = (),
+    own: tuple[Own, ...] = (),
+    others_lead: bool = False,
 ) -> Policy:
     """The policy that `config` asks for, in these surroundings.
 
     reserved_tcp, reserved_udp: ports that local sockets hold. Those of forwards join them: none of them is
     handed out. forwards: those for an external address that is not there are left out. helper_ports: as
-    the helpers are enabled now.
+    the helpers are enabled now. own: what the router itself takes. others_lead: whether rules of
+    others lead packets inside.
     """
     nat = config.nat
     there = {address for outside in surroundings.outsides for address in outside.addresses}
@@ -70,6 +73,8 @@ def policy_of(
         reserved_udp=reserved_udp.union(_forwarded(nat, in_force, PROTOCOL_NUMBERS["udp"])),
         hairpinning=nat.hairpinning,
         mark=nat.mark,
+        own=own,
+        others_lead=others_lead,
         refusals=nat.refusals,
         share_ports=nat.share_ports,
     )
@@ -84,7 +89,7 @@ def _uplink(nat: Nat, outside: Outside) -> Uplink:
         index=outside.index,
         addresses=outside.addresses,
         pooled=outside.pooled,
-        sources=tuple(Source(source.network, source.address) for source in outside.sources),
+        sources=outside.sources,
         mss=_segment_size(nat, outside.mtu),
     )
 

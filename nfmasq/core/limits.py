@@ -21,6 +21,8 @@ MOST_FORWARDS = 1024
 """A forward for two protocols counts twice."""
 MOST_FORWARD_TARGETS = 4096
 """Of all forwards together."""
+MOST_OWN = 256
+"""Protocols without ports, with or without a remote address, whose packets the router itself takes."""
 MOST_HELPERS = 31
 """Helpers are numbered from 1."""
 MOST_HELPER_PORTS = 256

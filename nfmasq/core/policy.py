@@ -90,6 +90,17 @@ class HelperPort:
 
 
 @dataclass(frozen=True)
+class Own:
+    """Packets of a protocol without ports that the router itself takes: a tunnel's, or a raw socket's.
+
+    remote: the address they come from, or None: from anywhere.
+    """
+
+    protocol: int
+    remote: IPv4Address | None = None
+
+
+@dataclass(frozen=True)
 class Timeouts:
     """Idle seconds after which a session ends (RFC 4787 REQ-5, RFC 5382 REQ-5, RFC 5508 REQ-2).
 
@@ -164,8 +175,8 @@ class Uplink:
 class Policy:
     """The rules the core decides by.
 
-    uplinks: the external interfaces. Of two uplinks with the same address the first one has it. Addresses
-        that a forward gives to one host whole (any protocol, all ports) are not handed out to others.
+    uplinks: the external interfaces. Two may have the same address: sessions go by either. Addresses that a
+        forward gives to one host whole (any protocol, all ports) are not handed out to others.
     internal: the networks behind the router; a source outside them is spoofed.
     ports:    the ranges of external ports handed out, first and last of each included.
     low_ports: ranges handed out as well, to TCP and UDP ports below 1024 alone (RFC 4787 REQ-3a).
@@ -175,6 +186,9 @@ class Policy:
     reserved_tcp, reserved_udp: ports of that range that a local socket uses: never handed out.
     hairpinning: whether packets from inside to an external address are hairpinned (RFC 4787 REQ-9).
     mark: the bit of the kernel's packet mark that tells the second pass of a hairpinned packet.
+    own: what no default host gets, for the router itself takes it.
+    others_lead: rules of others lead packets inside (DNAT): a default host of every external address gets
+        what they leave, at a look behind them.
     refusals: answer a refused session by ICMP (RFC 5508 REQ-8, RFC 5382 REQ-4, RFC 6888 REQ-11).
     share_ports: while a pool has no free port, a new session may have one that is in use, with another remote
         endpoint, rather than be refused.
@@ -193,6 +207,8 @@ class Policy:
     reserved_udp: frozenset[int] = frozenset()
     hairpinning: bool = True
     mark: int = 1 << 31
+    own: tuple[Own, ...] = ()
+    others_lead: bool = False
     refusals: bool = True
     share_ports: bool = True
 

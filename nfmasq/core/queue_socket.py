@@ -11,6 +11,8 @@ QUEUE_LENGTH = 8192
 QUEUES_EACH = 16
 """Queues of one worker. The kernel picks one by protocol and the two addresses, and drops what comes to one
 that is full: a flood between two addresses takes the room of its queue, and of those alone who share it."""
+QUEUES_BESIDES = 2
+"""Queues after those of the workers: for super-packets that the kernel cuts up, and for untaken packets."""
 SEND_BUFFER = 8 << 20
 """Bounds one send of verdicts."""
 RECEIVE_WAIT_US = 250_000

@@ -165,11 +165,15 @@ class Fill(NamedTuple):
 
 class TableLock(NamedTuple):
     """What workers spent at the table's lock since it was first watched: batches, and nanoseconds of all
-    workers together that they waited for it and were inside."""
+    workers together that they waited for it and were inside. A step of a policy's taking over is a batch.
+
+    longest_ns: that one was inside.
+    """
 
     batches: int
     waited_ns: int
     held_ns: int
+    longest_ns: int
 
 
 class QueueCounters(NamedTuple):

@@ -16,15 +16,30 @@ class Worker:
     """Bound queues and their thread, known by the first one's number. Raises what `Queue` raises.
 
     whole: take super-packets whole, and send those that must be cut up first to `segment_queue`.
+    untaken_queue: the one of its queues that gets what the rules of others left.
     """
 
     def __init__(
-        self, number: int, table: Table, *, count: int = 1, whole: bool = True, segment_queue: int = NO_QUEUE
+        self,
+        number: int,
+        table: Table,
+        *,
+        count: int = 1,
+        whole: bool = True,
+        segment_queue: int = NO_QUEUE,
+        untaken_queue: int = NO_QUEUE,
     ) -> None:
         self.number = number
         self.numbers = range(number, number + count)
         self.failure: str | None = None
-        self._queue = Queue(number, table, count=count, gso=whole, segment_queue=segment_queue)
+        self._queue = Queue(
+            number,
+            table,
+            count=count,
+            gso=whole,
+            segment_queue=segment_queue,
+            untaken_queue=untaken_queue,
+        )
         self._asked_to_stop = False
         self._thread = threading.Thread(target=self._serve, name=f"queue-{number}", daemon=True)
 

@@ -1,7 +1,8 @@
 """Follows the rules of other programs: whether they lead packets inside, and what of them stands in the way.
 
 What is stored: whether a look is due, when the next may be, and the answers of the last look. One thread
-alone may call `follow`; any thread may read `leads`. A look that fails leaves the answers as they were.
+alone may call `begin` and `follow`; any thread may read `leads`. A look that fails leaves the answers as they
+were.
 
 A look starts programs, and container engines change rules many times a second. So the looks together take a
 bounded share of a processor: the first one comes immediately, and the last one when the changes are over.
@@ -23,6 +24,10 @@ class FollowedOthers:
         self._share = share or Share(SHARE)
         self._due = True
         self._judged_for: DiversionPlan | None = None
+
+    def begin(self) -> None:
+        """Learn whether they lead packets inside, before there is a plan. Raises as `follow` does."""
+        self.leads = others_lead_inside(read_others())
 
     def follow(self, plan: DiversionPlan, touched: bool) -> bool:
         """Look if it is time to; return whether it was. touched: rules changed since the last call.

@@ -17,12 +17,21 @@ class Planned:
     def __init__(self, queues: tuple[int, int]) -> None:
         self.others_lead = False
         self._queues = queues
-        self._made_of: tuple[Config, Surroundings, Policy | None, bool] | None = None
+        self._made_of: tuple[object, ...] | None = None
         self._plan: DiversionPlan | None = None
 
-    def plan(self, config: Config, surroundings: Surroundings, policy: Policy | None) -> DiversionPlan:
-        """What the rules must divert now. Raises DiversionUnavailable for what no rule can bear."""
-        made_of = config, surroundings, policy, self.others_lead
+    def plan(
+        self,
+        config: Config,
+        surroundings: Surroundings,
+        policy: Policy | None,
+        beyond: tuple[tuple[int, int], ...] = (),
+    ) -> DiversionPlan:
+        """What the rules must divert now. Raises DiversionUnavailable for what no rule can bear.
+
+        beyond: ports that sessions use and that are not handed out any more.
+        """
+        made_of = config, surroundings, policy, beyond, self.others_lead
         if self._plan is not None and made_of == self._made_of:
             return self._plan
         nat = config.nat
@@ -33,7 +42,7 @@ class Planned:
             untranslated=surroundings.untranslated,
             elsewhere=surroundings.elsewhere,
             unguarded=tuple(nat.unguarded),
-            ports=tuple((first, last) for first, last in joined(nat.low_ports, nat.ports)),
+            ports=(*((first, last) for first, last in joined(nat.low_ports, nat.ports)), *beyond),
             queues=self._queues,
             forwards=policy.forwards if policy else (),
             hairpinning=nat.hairpinning,

@@ -11,15 +11,19 @@ from ipaddress import IPv4Address
 
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, policy_of
-from nfmasq.core.policy import Policy
+from nfmasq.core.limits import MOST_OWN
+from nfmasq.core.policy import ALL_PORTS, Forward, Own, Policy
 from nfmasq.daemon.helping import Helping
 from nfmasq.machine.local_ports import local_ports
 from nfmasq.machine.overlap import overlaps
+from nfmasq.machine.own import taken_by_router
 from nfmasq.machine.surroundings import Surroundings
 from nfmasq.runtime.forwards import Entry, Forwards
 
 LISTED = 16
 """So many networks or addresses a line of the log names."""
+MOST_SPANS = 16
+"""Spans of ports in use that are not handed out any more: scattered ports become fewer and wider spans."""
 
 log = logging.getLogger("nfmasq")
 
@@ -39,15 +43,18 @@ class FollowedPolicy:
         self._last_addresses: dict[str, IPv4Address] = {}
         self._warned_of: tuple[Surroundings, tuple[Entry, ...], Config] | None = None
 
-    def follow(self, config: Config, surroundings: Surroundings) -> None:
-        """Give the core its policy if it is another, and log what changed."""
-        ended = self._configure(config, surroundings)
+    def follow(self, config: Config, surroundings: Surroundings, others_lead: bool = False) -> None:
+        """Give the core its policy if it is another, and log what changed.
+
+        others_lead: rules of others lead packets inside, and ours queue behind them what they left.
+        """
+        ended = self._configure(config, surroundings, others_lead)
         if surroundings is not self._logged:
             self._log_change(surroundings, ended)
             self._logged = surroundings
         self._warn(config, surroundings)
 
-    def _configure(self, config: Config, surroundings: Surroundings) -> int:
+    def _configure(self, config: Config, surroundings: Surroundings, others_lead: bool) -> int:
         """Return how many sessions ended by another policy."""
         ports = (*config.nat.low_ports, *config.nat.ports)
         held = local_ports(min(ports).first, max(ports).last)
@@ -56,13 +63,38 @@ class FollowedPolicy:
             for each in held
         )
         forwards, helped = self._forwards.policy(), self._helping.ports(surroundings.internal)
-        made_of = config, surroundings, tcp, udp, forwards, helped
+        own = self._own(forwards)
+        made_of = config, surroundings, tcp, udp, forwards, helped, own, others_lead
         if made_of == self._made_of:
             return 0
-        policy = policy_of(config, surroundings, tcp, udp, forwards, helper_ports=helped)
+        policy = policy_of(
+            config,
+            surroundings,
+            tcp,
+            udp,
+            forwards,
+            helper_ports=helped,
+            own=own,
+            others_lead=others_lead,
+        )
         ended = 0 if policy == self.now else self._table.configure(policy)
         self.now, self._made_of = policy, made_of
         return ended
+
+    @staticmethod
+    def _own(forwards: tuple[Forward, ...]) -> tuple[Own, ...]:
+        """What the router itself takes. Only a default host would get it otherwise."""
+        if not any(forward.ports == ALL_PORTS for forward in forwards):
+            return ()
+        return tuple(Own(each.protocol, each.remote) for each in taken_by_router(MOST_OWN))
+
+    def ports_beyond(self) -> tuple[tuple[int, int], ...]:
+        """Spans that hold the ports in use that are not handed out any more, few enough for rules."""
+        spans = self._table.ports_beyond()
+        while len(spans) > MOST_SPANS:
+            at = min(range(1, len(spans)), key=lambda each: spans[each][0] - spans[each - 1][1])
+            spans[at - 1 : at + 1] = [(spans[at - 1][0], spans[at][1])]
+        return tuple(spans)
 
     def _warn(self, config: Config, surroundings: Surroundings) -> None:
         """Find what keeps addresses or a forward from working. The log has each line once."""

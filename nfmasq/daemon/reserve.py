@@ -14,6 +14,9 @@ import threading
 from nfmasq._fastpath import Table
 from nfmasq.machine import memory
 
+CROWDED = 0.8
+"""The share of the room from which a shortage is a problem. A small machine has less room, and is well."""
+
 AGAIN_S = 1.0
 """How long to wait for room that there was not."""
 
@@ -26,10 +29,16 @@ KEPT_BACK_AT_START = KEPT_BACK // 2
 log = logging.getLogger("nfmasq")
 
 
-def memory_for_sessions(kept_back: int = KEPT_BACK) -> int | None:
+def memory_for_sessions() -> int | None:
     """Bytes that sessions may still take; None where the machine does not tell."""
     available = memory.available()
-    return None if available is None else max(0, available - kept_back)
+    return None if available is None else max(0, available - KEPT_BACK)
+
+
+def memory_at_start() -> int | None:
+    """As `memory_for_sessions`, for a start: half of what a small machine has at least."""
+    available = memory.available()
+    return None if available is None else max(available // 2, available - KEPT_BACK_AT_START)
 
 
 class Reserver:
@@ -39,6 +48,8 @@ class Reserver:
         self._table = table
         self._capacity = capacity
         self._shortage = table.shortage
+        if self._shortage:
+            log.info("%s", self._told())
         self._end = os.eventfd(0, os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._serve, name="reserve", daemon=True)
 
@@ -47,13 +58,13 @@ class Reserver:
         self._thread.start()
 
     def problems(self) -> list[str]:
-        """One line while there is too little room."""
-        if not self._shortage:
-            return []
-        return [
-            f"the state file has room for {self._table.room} of {self._capacity} sessions: {self._shortage}; "
-            "free some, or lower limits.sessions"
-        ]
+        """One line while there is too little room for the sessions there are."""
+        crowded = sum(self._table.gauges().sessions) >= CROWDED * self._table.room
+        return [self._told()] if self._shortage and crowded else []
+
+    def _told(self) -> str:
+        what = f"the state file has room for {self._table.room} of {self._capacity} sessions"
+        return f"{what}: {self._shortage}; free some, or lower limits.sessions"
 
     def close(self) -> None:
         """End the thread. Before the table is closed."""
@@ -79,6 +90,6 @@ class Reserver:
         before = self._shortage
         self._shortage = self._table.reserve(memory_for_sessions())
         if self._shortage and not before:
-            log.warning("degraded: %s", self.problems()[0])
+            log.info("%s", self._told())
         elif before and not self._shortage:
-            log.info("mended: the state file has room again")
+            log.info("the state file has room again")

@@ -12,12 +12,12 @@ from pathlib import Path
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, ConfigInvalid, load
 from nfmasq.control.socket import AnotherRuns, ControlSocket
-from nfmasq.core.queue_socket import QUEUES_EACH
+from nfmasq.core.queue_socket import QUEUES_BESIDES, QUEUES_EACH
 from nfmasq.core.state_file import NotOurs
 from nfmasq.core.worker import Worker
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.only_one import AnotherHere, OnlyOne
-from nfmasq.daemon.reserve import KEPT_BACK_AT_START, memory_for_sessions
+from nfmasq.daemon.reserve import memory_at_start
 from nfmasq.exits import Exit
 from nfmasq.machine import capabilities
 from nfmasq.machine.queues import KernelQueue, kernel_queues
@@ -83,7 +83,7 @@ def table(path: Path, capacity: int, saved: Path) -> Table:
     """The session table, with the sessions recovered from the file, or after a reboot from the saved copy."""
     try:
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        return Table(os.fspath(path), capacity, memory_for_sessions(KEPT_BACK_AT_START), os.fspath(saved))
+        return Table(os.fspath(path), capacity, memory_at_start(), os.fspath(saved))
     except NotOurs as error:
         raise StartFailed(
             f"{path} is {_words(error)}: nfmasq leaves it as it is; move it away, or set engine.state",
@@ -108,20 +108,23 @@ def table(path: Path, capacity: int, saved: Path) -> Table:
 def workers(first: int, count: int, sessions: Table, undo: ExitStack) -> list[Worker]:
     """The workers of the rules' queues, bound and not yet started; `undo` gets their end.
 
-    One more serves the queue after them, which no rule names: the others send it super-packets that the
-    kernel must cut up before they can be translated.
+    One more serves two queues after them. To the first, which no rule names, the others send super-packets
+    that the kernel must cut up before they can be translated. The second is for packets that the rules of
+    others left.
     """
     made: list[Worker] = []
-    last = first + count
+    segments = first + count
+    untaken = segments + 1
 
-    for number in range(first, last + 1, QUEUES_EACH):
+    for number in range(first, segments + 1, QUEUES_EACH):
+        queues = QUEUES_EACH if number < segments else QUEUES_BESIDES
         try:
-            if number < last:
-                made.append(Worker(number, sessions, count=QUEUES_EACH, segment_queue=last))
+            if number < segments:
+                made.append(Worker(number, sessions, count=queues, segment_queue=segments))
             else:
-                made.append(Worker(number, sessions, whole=False))
+                made.append(Worker(number, sessions, count=queues, whole=False, untaken_queue=untaken))
         except OSError as error:
-            raise _not_bound(range(number, min(number + QUEUES_EACH, last + 1)), error) from None
+            raise _not_bound(range(number, number + queues), error) from None
         undo.callback(made[-1].stop)
     return made
 

@@ -56,8 +56,9 @@ class Supervisor:
     def begin(self) -> None:
         """Set up the policy, the guard and the rules. Raises one of RULES_FAILED."""
         self._look()
+        self._read_others(None)
         self._keep_policy()
-        self.rules.begin(self._planned.plan(self.config, self.surroundings.now, self.policy.now))
+        self.rules.begin(self._plan())
 
     def doorbells(self) -> set[int]:
         """The descriptors that are readable when it is time to look again."""
@@ -144,7 +145,8 @@ class Supervisor:
 
     def _keep_policy(self) -> None:
         try:
-            self.policy.follow(self.config, self.surroundings.now)
+            others_lead = self._planned.others_lead and self.rules.diversion.name != "none"
+            self.policy.follow(self.config, self.surroundings.now, others_lead)
         except Exception as error:  # the rules are kept all the same
             self._failed("policy", "the core keeps its policy of before", error)
         else:
@@ -158,7 +160,7 @@ class Supervisor:
         if self.rules.withdrawn:
             return
         try:
-            plan = self._planned.plan(self.config, self.surroundings.now, self.policy.now)
+            plan = self._plan()
         except RULES_FAILED as error:
             self._failed("plan", "the rules stay as they were", error)
             return
@@ -167,19 +169,35 @@ class Supervisor:
             self._problems.report(part, problem)
         self._look_at_others(plan)
 
+    def _plan(self) -> DiversionPlan:
+        """What the rules must divert now. Raises one of RULES_FAILED."""
+        beyond = self.policy.ports_beyond()
+        return self._planned.plan(self.config, self.surroundings.now, self.policy.now, beyond)
+
     def _look_at_others(self, plan: DiversionPlan) -> None:
         """Report rules of other programs that stand in the way of these."""
+        led = self._planned.others_lead
+        self._read_others(plan)
+        if self._planned.others_lead and not led:
+            self._keep_rules()  # before the core lets packets by that these rules bring back
+            self._keep_policy()
+        elif led and not self._planned.others_lead:
+            self._keep_policy()
+            self._keep_rules()
+
+    def _read_others(self, plan: DiversionPlan | None) -> None:
+        """Read whether others lead packets inside, and if it is time, what stands in the way of a plan."""
         try:
-            if not self.others.follow(plan, self.rules.others_touched):
+            if plan is None:
+                self.others.begin()
+            elif not self.others.follow(plan, self.rules.others_touched):
                 return
         except Exception as error:  # others' rules may be of any shape; ours are kept all the same
             self._failed("others", "the rules of other programs cannot be read", error)
             return
         self._problems.report_all("others' rules", self.others.problems)
         self._problems.report("others", "")
-        if self.others.leads != self._planned.others_lead:
-            self._planned.others_lead = self.others.leads
-            self._keep_rules()
+        self._planned.others_lead = self.others.leads
 
     def _failed(self, subject: str, consequence: str, error: Exception) -> None:
         """A problem in the status; a fault of ours is in the log with its place, once."""

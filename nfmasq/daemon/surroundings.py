@@ -10,18 +10,10 @@ Only what changed is derived anew: a route that touches nothing inside costs mic
 
 from nfmasq.config import Config, Wanted, wanted_of
 from nfmasq.control.running import UplinkState
-from nfmasq.core.limits import (
-    MOST_EXTERNAL_ADDRESSES,
-    MOST_INTERNAL_NETWORKS,
-    MOST_SOURCES,
-    MOST_UPLINKS,
-)
 from nfmasq.machine.mirror import Mirror
 from nfmasq.machine.picture import Picture
 from nfmasq.machine.surroundings import Derived, Surroundings, derive
-from nfmasq.machine.uplinks import Outside, Room
-
-ROOM = Room(MOST_UPLINKS, MOST_EXTERNAL_ADDRESSES, MOST_SOURCES, MOST_INTERNAL_NETWORKS)
+from nfmasq.machine.uplinks import Outside
 
 
 class FollowedSurroundings:
@@ -32,7 +24,7 @@ class FollowedSurroundings:
         self._derived: Derived | None = None
         self._mirror: Mirror | None = None
         self._config = config
-        self.now: Surroundings = derive(self._wanted, Picture(), ROOM).surroundings
+        self.now: Surroundings = derive(self._wanted, Picture()).surroundings
         self.uplinks: tuple[UplinkState, ...] = self._states(Picture())
 
     @property
@@ -56,7 +48,7 @@ class FollowedSurroundings:
             raise
         before, self._derived = self._derived, None  # if this fails, the next look derives
         if before is None:
-            self._derived = derive(self._wanted, self._mirror, ROOM)
+            self._derived = derive(self._wanted, self._mirror)
         else:
             self._derived = before.after(self._mirror, changes)
         if self._derived is before and not changes.links:

@@ -6,7 +6,7 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 from typing import Protocol
 
-from nfmasq.core.policy import Forward
+from nfmasq.core.policy import ALL_PORTS, Forward
 from nfmasq.diversion.claims import Claims, Span, claimed_by, merge
 from nfmasq.diversion.covering import all_without, collapsed, cover
 
@@ -55,7 +55,7 @@ class DiversionPlan:
     `claims`; hairpinning: queue also what internal hosts send to an external address, on its way in and on
     its way back to them; mark: the bit that tells the two apart; exempt: destinations that are not translated
     (RFC 6888 REQ-6); others_lead: rules of others lead packets inside (DNAT), and conntrack translates the
-    answers: they are let by.
+    answers: they are let by. The default host gets what these rules left.
     Raises DiversionUnavailable for a name or number no rule can bear.
     """
 
@@ -132,6 +132,15 @@ class DiversionPlan:
         forwarded += [spans for name, spans in claims.everywhere if name == protocol]
         return merge([*self.merged_ports, *(span for spans in forwarded for span in spans)])
 
+    @property
+    def untaken_queue(self) -> int | None:
+        """The queue of what the rules of others left, where the default host comes after them; else None.
+
+        It is the second after those of the plan.
+        """
+        waits = any(each.ports == ALL_PORTS and each.external is None for each in self.forwards)
+        return sum(self.queues) + 1 if waits and self.others_lead else None
+
     @cached_property
     def merged_addresses(self) -> tuple[IPv4Network, ...]:
         """The external addresses as the fewest networks that hold them and no other address."""
@@ -184,7 +193,9 @@ class Diversion(Protocol):
     """
 
     name: str
-    stands_in: frozenset[str]
+
+    @property
+    def stands_in(self) -> frozenset[str]: ...
 
     def install(self, plan: DiversionPlan) -> None:
         """Lay the rules of `plan` in place of any of ours. Raises DiversionUnavailable with the reason."""

@@ -1,10 +1,10 @@
 """The diversion by iptables `-j NFQUEUE`, for a kernel without nft's `queue` expression.
 
-Our chains lie in the raw and mangle tables, each of which changes in one transaction; `iptables_rules` has
-their rules. A packet we divert skips what follows our jump in the kernel's chain. So our jumps stand last,
-and a rule that others append is a change: our jumps move behind it. An ACCEPT or RETURN at the end of the
-chain may stay behind our jumps, where it changes nothing. Limit: what an ACCEPT of others takes before our
-jumps is not diverted.
+Our chains lie in the raw and mangle tables, and in nat where a default host comes after rules of others.
+Each table changes in one transaction; `iptables_rules` has the rules. A packet we divert skips what follows
+our jump in the kernel's chain. So our jumps stand last, and a rule that others append is a change: our jumps
+move behind it. An ACCEPT or RETURN at the end of the chain may stay behind our jumps, where it changes
+nothing. Limit: what an ACCEPT of others takes before our jumps is not diverted.
 
 What is stored: our lines of `iptables-save` as they were right after we installed them, and the rules they
 were made of. Only install() and remove() write them; present() compares. Both kinds of iptables (over
@@ -21,6 +21,7 @@ from nfmasq.diversion.iptables_rules import (
     SHARED_HOOKS,
     chain_rules,
     jumps,
+    tables,
 )
 from nfmasq.machine.programs import NEEDS_PRIVILEGE, Outcome, run
 
@@ -87,7 +88,8 @@ def erase(table: str, chains: Iterable[str]) -> None:
     """
     for kind in _KINDS:
         # Without -t the legacy program loads no table.
-        before = saved(table) if kind == _KINDS[0] else _section(run(f"{kind}-save").output, table)
+        loads = kind == _KINDS[0] and table != "nat"
+        before = saved(table) if loads else _section(run(f"{kind}-save").output, table)
         _erase(table, tuple(chains), before, kind)
 
 
@@ -118,11 +120,15 @@ class IptablesDiversion:
     """Rules by iptables-restore."""
 
     name = "iptables"
-    stands_in = frozenset(f"ip {table}" for table in CHAINS)
 
     def __init__(self) -> None:
         self._installed: list[str] | None = None
-        self._made_of: list[list[str]] = []
+        self._made_of: dict[str, list[str]] = {}
+
+    @property
+    def stands_in(self) -> frozenset[str]:
+        """The kernel's tables with rules of ours."""
+        return frozenset(f"ip {table}" for table in self._made_of)
 
     @staticmethod
     def refusal() -> str:
@@ -154,16 +160,19 @@ class IptablesDiversion:
 
         Of many networks the rules hold few. So another plan may have the same rules, which stay.
         """
-        wanted = [_changed_lines(plan, table) for table in CHAINS]
+        wanted = {table: _changed_lines(plan, table) for table in tables(plan)}
         if wanted == self._made_of and self.present():
             return
-        self._made_of = []
-        for table in CHAINS:
+        self._made_of = {}
+        for table, chains in CHAINS.items():
+            if table not in wanted:
+                erase(table, chains)
+                continue
             laid = restore(table, _changes(plan, table, rules(table)))
             if not laid.good:
                 raise DiversionUnavailable(f"iptables did not take the rules for {table}: {laid.complaint}")
-        there = _ours()
-        whole = sum(map(len, wanted))
+        there = _ours({table: rules(table) for table in wanted})
+        whole = sum(map(len, wanted.values()))
         # Flushed between laying and reading: nothing counts as installed, and the next look lays it.
         self._installed = there if len(there) == whole else None
         self._made_of = wanted
@@ -171,7 +180,7 @@ class IptablesDiversion:
     def remove(self) -> None:
         """Take our chains and jumps out, outbound first: what is then not diverted the guard drops."""
         self._installed = None
-        self._made_of = []
+        self._made_of = {}
         for table, chains in reversed(CHAINS.items()):
             erase(table, chains)
 
@@ -179,11 +188,9 @@ class IptablesDiversion:
         """Are our lines as they were when installed, and behind the rules of others?"""
         if self._installed is None:
             return False
-        lines = {table: rules(table) for table in CHAINS}
+        lines = {table: rules(table) for table in self._made_of}
         return _ours(lines) == self._installed and all(
-            _is_last(lines[table], hook, CHAINS[table])
-            for table, hooks in SHARED_HOOKS.items()
-            for hook in hooks
+            _is_last(lines[table], hook, CHAINS[table]) for table in lines for hook in SHARED_HOOKS[table]
         )
 
 
@@ -209,11 +216,11 @@ def _changed_lines(plan: DiversionPlan, table: str) -> list[str]:
     return [line for line in _changes(plan, table, ()) if line.startswith(("-A ", "-I "))]
 
 
-def _ours(lines: dict[str, list[str]] | None = None) -> list[str]:
-    """Our lines of both tables, in the kernel's order. lines: the rules by table, if read already."""
+def _ours(lines: dict[str, list[str]]) -> list[str]:
+    """Our lines of these tables' rules, in the kernel's order."""
     return [
         line
-        for table, chains in CHAINS.items()
-        for line in (lines[table] if lines else rules(table))
-        if line.split()[1] in chains or leads_to(line, chains)
+        for table, there in lines.items()
+        for line in there
+        if line.split()[1] in CHAINS[table] or leads_to(line, CHAINS[table])
     ]

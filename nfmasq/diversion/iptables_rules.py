@@ -7,14 +7,16 @@ from nfmasq.diversion.claims import Span
 
 CHAINS = {
     "raw": ("nfmasq-in", "nfmasq-from", "nfmasq-spoofed", "nfmasq-hairpin", "nfmasq-ext", "nfmasq-silent"),
+    "nat": ("nfmasq-untaken",),
     "mangle": ("nfmasq-out", "nfmasq-to", "nfmasq-back", "nfmasq-late", "nfmasq-late-ext"),
 }
 """in: from outside; from: from an exempt destination; spoofed: from outside to an untranslated network;
 hairpin: from inside, for an external address; ext: of these, for an external address; silent: ICMP
-redirects, which are dropped; out: to the outside; to: to an exempt destination; back: a hairpinned packet on
-its way back inside; late: on its way to the router itself; late-ext: of these, for an external address."""
+redirects, which are dropped; untaken: what the rules of others left for the default host; out: to the
+outside; to: to an exempt destination; back: a hairpinned packet on its way back inside; late: on its way to
+the router itself; late-ext: of these, for an external address."""
 
-SHARED_HOOKS = {"raw": ("PREROUTING",), "mangle": ("INPUT", "POSTROUTING")}
+SHARED_HOOKS = {"raw": ("PREROUTING",), "nat": ("PREROUTING",), "mangle": ("INPUT", "POSTROUTING")}
 """The chains of the kernel where our jumps stand behind all rules of others: a packet we divert skips what
 follows."""
 
@@ -46,7 +48,12 @@ def chain_rules(plan: DiversionPlan) -> dict[str, list[str]]:
     packets with a reason, and the filter never sees them. Replies of a connection that conntrack translates
     are on their way to another address by then.
     """
-    return {**_arriving(plan), **_leaving(plan), **_delivered(plan)}
+    return {**_arriving(plan), **_untaken(plan), **_leaving(plan), **_delivered(plan)}
+
+
+def tables(plan: DiversionPlan) -> tuple[str, ...]:
+    """The tables that have rules of this plan. To look at nat alone would enable connection tracking."""
+    return tuple(table for table in CHAINS if table != "nat" or plan.untaken_queue is not None)
 
 
 def _arriving(plan: DiversionPlan) -> dict[str, list[str]]:
@@ -66,6 +73,22 @@ def _arriving(plan: DiversionPlan) -> dict[str, list[str]]:
         "nfmasq-hairpin": [*_for_others(plan), *to_external] if plan.hairpinning else [],
         "nfmasq-ext": _to_an_external_address(plan),
         "nfmasq-silent": ["-j DROP"] if plan.hairpinning else [],
+    }
+
+
+def _untaken(plan: DiversionPlan) -> dict[str, list[str]]:
+    """For what connection tracking takes for new alone: nothing else comes to the table nat."""
+    if plan.untaken_queue is None:
+        return {"nfmasq-untaken": []}
+    return {
+        "nfmasq-untaken": [
+            *_for_others(plan),
+            *(f"-p {name} {LOCAL_SOCKET}" for name in ("tcp", "udp")),
+            *(
+                f"-d {network} -j NFQUEUE --queue-num {plan.untaken_queue}"
+                for network in plan.merged_addresses
+            ),
+        ]
     }
 
 
@@ -112,6 +135,7 @@ def jumps(plan: DiversionPlan) -> dict[str, dict[str, list[str]]]:
     """
     arriving = [f"-i {name} -j nfmasq-in" for name in plan.outside]
     delivered = [f"-i {name} -j nfmasq-late" for name in plan.outside]
+    untaken = [] if plan.untaken_queue is None else [f"-i {name} -j nfmasq-untaken" for name in plan.sides]
     leaving = [f"-o {name} -j nfmasq-out" for name in plan.outside]
     silent = []
     if plan.hairpinning:
@@ -122,6 +146,7 @@ def jumps(plan: DiversionPlan) -> dict[str, dict[str, list[str]]]:
         silent = [f"-o {name} -p icmp --icmp-type {_REDIRECT} -j nfmasq-silent" for name in plan.internal]
     return {
         "raw": {"PREROUTING": arriving, "OUTPUT": silent},
+        "nat": {"PREROUTING": untaken},
         "mangle": {"INPUT": delivered, "POSTROUTING": leaving},
     }
 

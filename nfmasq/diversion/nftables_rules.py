@@ -23,6 +23,9 @@ ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-pro
 BEFORE_CONNTRACK = "raw + 90"
 """Behind the rules of others at raw (-300; firewalld's are at -290), before connection tracking (-200)."""
 
+BEHIND_OTHERS = "dstnat + 10"
+"""Behind the rules that lead packets to another destination, before routing."""
+
 
 def names(interfaces: Sequence[str]) -> str:
     """Interfaces as nft compares them with one."""
@@ -37,10 +40,11 @@ def rules_table(plan: DiversionPlan) -> NftTable:
     alone. So are packets of untranslated networks. A spoofed source is neither: the core judges its packets.
 
     The chain `inbound` comes after all rules of others at raw, so that their drops and their notrack hold for
-    diverted packets too. The chain `late` gets what the first look let by and the kernel would deliver to a
-    port of ours that no local socket has. Mangle comes before every filter of the router's own input: the
-    core drops its packets with a reason, and the filter never sees them. Replies of a connection that
-    conntrack translates are on their way to another address by then.
+    diverted packets too. The chain `untaken` is there while rules of others lead packets inside and there is
+    a default host. The chain `late` gets what the first look let by and the kernel would deliver to a port of
+    ours that no local socket has. Mangle comes before every filter of the router's own input: the core drops
+    its packets with a reason, and the filter never sees them. Replies of a connection that conntrack
+    translates are on their way to another address by then.
     """
     return NftTable(
         TABLE,
@@ -62,6 +66,7 @@ def rules_table(plan: DiversionPlan) -> NftTable:
                 f"type filter hook prerouting priority {BEFORE_CONNTRACK}; policy accept;",
                 _inbound(plan),
             ),
+            *_untaken(plan),
             NftChain("late", "type filter hook input priority mangle; policy accept;", _late(plan)),
             NftChain(
                 "outbound",
@@ -84,6 +89,20 @@ def _inbound(plan: DiversionPlan) -> tuple[str, ...]:
         "ip daddr != @external return",
         *_to_an_external_address(plan),
     )
+
+
+def _untaken(plan: DiversionPlan) -> Iterator[NftChain]:
+    """Queues what the rules of others left for the default host: connection tracking knows it as new."""
+    if plan.untaken_queue is not None:
+        hook = f"type filter hook prerouting priority {BEHIND_OTHERS}; policy accept;"
+        rules = (
+            f"iifname != {names(plan.sides)} return",
+            "ip daddr != @external return",
+            "ct state { established, related } return",
+            f"{LOCAL_SOCKET} return",
+            f"queue num {plan.untaken_queue}",
+        )
+        yield NftChain("untaken", hook, rules)
 
 
 def _late(plan: DiversionPlan) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from nfmasq.core.queue_socket import QUEUES_BESIDES
 from nfmasq.doctor.check import Check
 from nfmasq.doctor.privileges import AS_ROOT
 from nfmasq.machine.queues import bind_a_queue, command_line, shown_queues
@@ -32,7 +33,7 @@ def numbers(config: "Config") -> Check:
     """Are the queues that the configuration names free, or the daemon's own?"""
     name, bound = "queue numbers", shown_queues()
     first, count = config.engine.diverted_to
-    last = first + count  # the rules' queues, and one for what the kernel must cut up
+    last = first + count + QUEUES_BESIDES - 1
     taken = [number for number in range(first, last + 1) if number in bound]
     if not taken:
         return Check(name, "ok", f"{first} to {last} are free")

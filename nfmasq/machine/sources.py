@@ -2,8 +2,9 @@
 
 The kernel's order: the route's preferred source; else the first primary address of the interface in whose
 subnet the gateway lies; else the interface's first primary address; else one of another interface. Each must
-have a scope as wide as the route's. Two departures: an address of an internal interface or of another uplink
-is never taken, and of other interfaces only loopback's, for unnumbered uplinks. An uplink that waits for its
+have a scope as wide as the route's. Two departures: an address of an internal interface is never taken,
+and of other interfaces only loopback's, for unnumbered uplinks. Another uplink's is taken where a route names
+it: several uplinks may share an address. An uplink that waits for its
 new lease must not appear by the address of a container bridge.
 """
 
@@ -40,18 +41,18 @@ class Choice:
 class Selection:
     """Chooses sources for one uplink.
 
-    addresses: of each interface, in the kernel's order. foreign: interfaces whose addresses are not for it.
+    addresses: of each interface, in the kernel's order. internal: interfaces whose addresses are not for it.
     """
 
     def __init__(
-        self, uplink: int, addresses: Mapping[int, Sequence[Address]], foreign: frozenset[int]
+        self, uplink: int, addresses: Mapping[int, Sequence[Address]], internal: frozenset[int]
     ) -> None:
         self.uplink = uplink
         self._own = [each for each in addresses.get(uplink, ()) if not each.secondary]
         self._fallback = [
             each for each in addresses.get(LOOPBACK, ()) if not each.secondary and each.scope != SCOPE_LINK
         ]
-        self._refused = {each.local for index in foreign for each in addresses.get(index, ())} - {
+        self._refused = {each.local for index in internal for each in addresses.get(index, ())} - {
             each.local for each in addresses.get(uplink, ())
         }
 

@@ -4,6 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 
+from nfmasq.core.limits import (
+    MOST_EXTERNAL_ADDRESSES,
+    MOST_INTERNAL_NETWORKS,
+    MOST_REALMS,
+    MOST_SOURCES,
+    MOST_UPLINKS,
+)
+from nfmasq.core.policy import Source
 from nfmasq.machine.roads import Roads, Seen
 from nfmasq.machine.rtnetlink import SCOPE_LINK, Address, Link
 from nfmasq.machine.sources import Choice, Selection
@@ -11,21 +19,13 @@ from nfmasq.machine.sources import Choice, Selection
 
 @dataclass(frozen=True)
 class Room:
-    """The most of each the core can hold."""
+    """The most of each that the core can hold."""
 
-    uplinks: int = 8
-    external_addresses: int = 256
-    sources: int = 1024
-    internal_networks: int = 4096
-    realms: int = 255
-
-
-@dataclass(frozen=True)
-class Source:
-    """What goes to `network` by its uplink appears as `address`."""
-
-    network: IPv4Network
-    address: IPv4Address
+    uplinks: int = MOST_UPLINKS
+    external_addresses: int = MOST_EXTERNAL_ADDRESSES
+    sources: int = MOST_SOURCES
+    internal_networks: int = MOST_INTERNAL_NETWORKS
+    realms: int = MOST_REALMS
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ def read_outside(
             None,
             None,
         )
-    foreign = (roads.internal | roads.uplinks) - {link.interface}
-    selection = Selection(link.interface, seen.addresses, foreign)
+    selection = Selection(link.interface, seen.addresses, roads.internal - {link.interface})
     choice = selection.choose(seen.routes, roads.hops)
     return _by_route(Outside(name, link.interface, link.mtu, here, ()), choice), selection, choice
 
@@ -85,17 +84,14 @@ def _by_route(outside: Outside, choice: Choice) -> Outside:
 def within_room(outsides: Sequence[Outside], room: Room) -> tuple[tuple[Outside, ...], list[str]]:
     """The uplinks without what is too much, and a line for each thing left out.
 
-    An address belongs to one uplink: the first that has it. Where addresses go by route, each is a realm of
-    the core; a pool is one.
+    Several uplinks may have one address, which takes room once. Where addresses go by route, each is a realm
+    of the core; a pool is one.
     """
     kept: list[Outside] = []
     problems: list[str] = []
-    owner: dict[IPv4Address, str] = {}
+    used: set[IPv4Address] = set()
     addresses_left, sources_left, realms_left = room.external_addresses, room.sources, room.realms
     for outside in outsides[: room.uplinks]:
-        twice = [address for address in outside.addresses if address in owner]
-        problems += [f"{each} is an address of {owner[each]} and of {outside.name}; it counts as "
-                     f"{owner[each]}'s: take it off one of them" for each in twice]  # fmt: skip
         sources = outside.sources[max(0, len(outside.sources) - sources_left) :]
         if len(sources) < len(outside.sources):
             problems.append(
@@ -103,7 +99,7 @@ def within_room(outsides: Sequence[Outside], room: Room) -> tuple[tuple[Outside,
                 f"room for {sources_left}: the narrowest appear as the networks around them"
             )
         sources_left -= len(sources)
-        own = dict.fromkeys(each for each in (*outside.pooled, *outside.addresses) if each not in owner)
+        own = dict.fromkeys(each for each in (*outside.pooled, *outside.addresses) if each not in used)
         allowed = set(list(own)[: min(addresses_left, realms_left if sources else addresses_left)])
         if len(allowed) < len(own):
             problems.append(
@@ -112,13 +108,13 @@ def within_room(outsides: Sequence[Outside], room: Room) -> tuple[tuple[Outside,
             )
         addresses_left -= len(allowed)
         realms_left -= max(1, len(allowed)) if sources else 1
-        owner.update(dict.fromkeys(allowed, outside.name))
+        used |= allowed
         kept.append(
             replace(
                 outside,
-                addresses=tuple(each for each in outside.addresses if each in allowed),
-                pooled=tuple(each for each in outside.pooled if each in allowed),
-                sources=_allowed(sources, allowed),
+                addresses=tuple(each for each in outside.addresses if each in used),
+                pooled=tuple(each for each in outside.pooled if each in used),
+                sources=_allowed(sources, used),
             )
         )
     problems += [

@@ -29,7 +29,6 @@ from nfmasq.core.policy import (
 from nfmasq.core.policy import Forward as ForwardTo
 from nfmasq.machine.surroundings import Surroundings
 from nfmasq.machine.uplinks import Outside
-from nfmasq.machine.uplinks import Source as SourceByRoute
 
 EXTERNAL = IPv4Address("198.51.100.7")
 HOST = IPv4Address("192.168.1.10")
@@ -164,8 +163,8 @@ def policy(written: dict[str, Any], external: tuple[IPv4Address, ...] = (EXTERNA
 def test_each_uplink_has_its_addresses_its_sources_and_its_segment_size() -> None:
     far, modem = IPv4Address("203.0.113.2"), IPv4Address("192.168.100.2")
     by_route = (
-        SourceByRoute(IPv4Network("192.168.100.0/24"), modem),
-        SourceByRoute(EVERYWHERE, EXTERNAL),
+        Source(IPv4Network("192.168.100.0/24"), modem),
+        Source(EVERYWHERE, EXTERNAL),
     )
     outsides = (
         Outside("wan0", 3, 1500, (EXTERNAL, modem), (EXTERNAL, modem), by_route),

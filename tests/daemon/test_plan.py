@@ -37,3 +37,11 @@ def test_the_same_surroundings_have_the_same_plan() -> None:
     first = planned.plan(config, here, None)
     assert planned.plan(config, here, None) is first
     assert planned.plan(config, surrounded((EXTERNAL,), (LAN, PUBLIC)), None) != first
+
+
+def test_ports_in_use_beyond_the_range_are_diverted_too() -> None:
+    config, planned = configured(ports="2000-2999", low_ports=""), Planned((100, 16))
+    here = surrounded((EXTERNAL,), (LAN,))
+    plan = planned.plan(config, here, None, ((1500, 1600), (3000, 3001)))
+    assert plan.merged_ports == ((1500, 1600), (2000, 3001))
+    assert planned.plan(config, here, None, ()).merged_ports == ((2000, 2999),)

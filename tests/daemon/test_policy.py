@@ -1,12 +1,17 @@
 """The policy on a router of its own: addresses and routes that come and go."""
 
+import socket
 from ipaddress import IPv4Address
 
 import pytest
 from support.behind import CLIENT, EXTERNAL, filled, speak
-from support.supervisors import Recording, supervised, supervisor
+from support.supervisors import Recording, configured, supervised, supervisor
 
-from nfmasq.diversion import probe
+from nfmasq.core.policy import Own
+from nfmasq.daemon.policy import MOST_SPANS
+from nfmasq.daemon.supervise import Supervisor
+from nfmasq.diversion import NoDiversion, probe
+from nfmasq.lab.foreign import iptables
 from nfmasq.lab.namespace import Namespace
 
 
@@ -61,4 +66,60 @@ def test_addresses_that_are_inside_and_outside_are_told_once_and_as_long_as_it_i
     router.ip("route del 192.168.1.0/24 dev wan0 metric 200")
     router.call(made.reconcile)
     assert made.situation().warnings == ()
+    router.call(made.withdraw, False)
+
+
+def test_scattered_ports_beyond_the_range_are_few_spans(router: Namespace) -> None:
+    """iptables takes fifteen ports in a rule."""
+    table = filled()
+    made = supervised(table, Recording())
+    router.call(made.begin)
+    for port in range(5000, 5200):
+        speak(table, CLIENT, port)
+    used = {row.external[1] for row in table.sessions(limit=1000)}
+    router.call(made.adopt, configured(ports="60000-60999", low_ports=""))
+    spans = made.policy.ports_beyond()
+    assert 1 < len(spans) <= MOST_SPANS
+    assert all(any(first <= port <= last for first, last in spans) for port in used)
+    assert sum(last - first + 1 for first, last in spans) < max(used) - min(used)
+    table.flush()
+    assert made.policy.ports_beyond() == ()
+    router.call(made.withdraw, False)
+
+
+def test_what_the_router_takes_itself_is_read_for_a_default_host_alone(router: Namespace) -> None:
+    tunnel: socket.socket = router.call(socket.socket, socket.AF_INET, socket.SOCK_RAW, 47)
+    with tunnel:
+        made = supervisor(router, Recording())
+        router.call(made.begin)
+        assert _own(made) == ()
+        router.call(made.add_forward, {"to": str(CLIENT)}, False)
+        assert _own(made) == (Own(47),)
+    router.call(made.reconcile)
+    assert _own(made) == ()
+    router.call(made.withdraw, False)
+
+
+def _own(made: Supervisor) -> tuple[Own, ...]:
+    assert made.policy.now is not None
+    return made.policy.now.own
+
+
+@pytest.mark.parametrize("diversion", ["recording", "none"])
+def test_rules_of_others_that_lead_inside_are_known_from_the_first_rules_on(
+    router: Namespace, diversion: str
+) -> None:
+    """With rules of one's own no look behind them comes, and the default host does not wait for it."""
+    iptables(router, "-t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to 172.17.0.2")
+    laid = Recording() if diversion == "recording" else NoDiversion()
+    made = supervisor(router, laid)
+    router.call(made.begin)
+    assert made.policy.now is not None
+    assert made.policy.now.others_lead == (diversion == "recording")
+    if isinstance(laid, Recording):
+        assert laid.plans[0].others_lead
+        router.run("iptables", "-t", "nat", "-F")
+        router.call(made.reconcile)
+        assert not made.policy.now.others_lead
+        assert not laid.plans[-1].others_lead
     router.call(made.withdraw, False)

@@ -10,8 +10,8 @@ from perf.table import fill, new_table
 
 from nfmasq._fastpath import Table
 from nfmasq.core.arena import AHEAD
-from nfmasq.daemon import reserve
-from nfmasq.daemon.reserve import Reserver
+from nfmasq.daemon import reserve, start
+from nfmasq.daemon.reserve import CROWDED, Reserver
 from nfmasq.machine import memory
 
 
@@ -69,12 +69,31 @@ def test_where_memory_is_short_the_status_says_so_until_it_is_not(
 ) -> None:
     before = table.room
     monkeypatch.setattr(memory, "available", lambda: reserve.KEPT_BACK)
-    fill(table, range(before - AHEAD // 2 + 100))
+    fill(table, range(int(before * CROWDED) + 100))
     until(lambda: reserver.problems() != [])
     assert f"room for {before} of 400000 sessions: the memory of this machine" in reserver.problems()[0]
     monkeypatch.undo()
     until(lambda: reserver.problems() == [])
     assert table.room > before
+
+
+@pytest.mark.parametrize("megabytes", [4, 16, 24])
+def test_a_small_machine_with_room_for_its_sessions_is_well(
+    megabytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it cannot hold is said once, when it starts, as information."""
+    monkeypatch.setattr(memory, "available", lambda: megabytes << 20)
+    caplog.set_level("INFO")
+    small = start.table(tmp_path / "state", 400_000, tmp_path / "saved")
+    reserver = Reserver(small, 400_000)
+    reserver.start()
+    assert 8_000 < small.room < 400_000
+    time.sleep(2 * reserve.AGAIN_S)
+    assert reserver.problems() == []
+    (told,) = (record for record in caplog.records if "room for" in record.getMessage())
+    assert told.levelname == "INFO"
+    reserver.close()
+    small.close()
 
 
 @pytest.mark.root

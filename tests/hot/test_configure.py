@@ -1,9 +1,10 @@
 """A new policy takes over between two packets; and sessions ended at somebody's word."""
 
+import threading
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from support.packets import ECHO_REPLY, portless, query, read, tcp, udp
+from support.packets import ACK, ECHO_REPLY, SYN, portless, query, read, tcp, udp
 from support.router import (
     CLIENT,
     EXTERNAL,
@@ -17,7 +18,8 @@ from support.router import (
 )
 
 from nfmasq._fastpath import Table
-from nfmasq.core.policy import Filtering, Policy
+from nfmasq.core.policy import Filtering, Policy, Uplink
+from nfmasq.lab.waiting import wait_until
 
 FOUR = [
     udp(CLIENT, 40000, SERVER, 53),
@@ -110,6 +112,95 @@ def test_other_ports_are_handed_out_from_then_on_and_old_ones_kept(router: Route
     fresh = {read(router.out(udp(CLIENT, port, SERVER, 53))).source_port for port in (50001, 50002)}
     assert fresh == {3000, 3001}, "the old port came back to nobody"
     assert router.try_out(udp(CLIENT, 50003, SERVER, 53))[0] == "ports_exhausted"
+
+
+def test_ports_in_use_beyond_the_range_are_told_until_the_last_is_free(router: Router) -> None:
+    router.table.configure(policy(ports=((2000, 2003),)))
+    used = {read(router.out(udp(CLIENT, port, SERVER, 53))).source_port for port in (40000, 40001, 40002)}
+    assert router.table.ports_beyond() == []
+    router.table.configure(policy(ports=((3000, 3001),)))
+    told = router.table.ports_beyond()
+    assert {port for first, last in told for port in range(first, last + 1)} == used
+    router.out(udp(CLIENT, 40003, SERVER, 53))
+    router.wait(200)
+    router.out(udp(CLIENT, 40000, SERVER, 53))
+    router.wait(200)
+    assert router.table.ports_beyond() == told, "one of them is still in use"
+    router.wait(300)
+    assert router.table.ports_beyond() == []
+
+
+def test_only_tcp_and_udp_ports_that_no_forward_has_are_told(router: Router) -> None:
+    router.out(query(CLIENT, SERVER, 7))
+    router.out(portless(CLIENT, SERVER))
+    router.table.configure(policy(ports=((3000, 3001),)))
+    assert router.table.ports_beyond() == []
+
+
+def test_a_range_that_comes_back_has_no_ports_beyond_it(router: Router) -> None:
+    router.out(udp(CLIENT, 40000, SERVER, 53))
+    router.table.configure(policy(ports=((3000, 3001),)))
+    assert router.table.ports_beyond() != []
+    router.table.configure(policy())
+    assert router.table.ports_beyond() == []
+    router.table.flush()
+    assert router.table.gauges().ports_in_use == (0, 0, 0, 0)
+
+
+def test_sessions_by_an_address_that_is_not_handed_out_any_more_go_on(router: Router) -> None:
+    """It is there still: with nat.addresses a pool is part of what the interface has."""
+    near = read(router.out(tcp(CLIENT, 40000, SERVER, 80))).source_port
+    uplink = Uplink(0, (OTHER_EXTERNAL, EXTERNAL), (OTHER_EXTERNAL,))
+    assert router.table.configure(policy(uplinks=(uplink,))) == 0
+    router.into(tcp(SERVER, 80, EXTERNAL, near, SYN | ACK))
+    assert read(router.out(tcp(CLIENT, 40000, SERVER, 80, ACK))).source == EXTERNAL
+    assert read(router.out(tcp(CLIENT, 40001, SERVER, 80))).source == OTHER_EXTERNAL
+
+
+MANY = 20_000
+"""More than are settled under one holding of the lock."""
+
+
+def many_sessions() -> Router:
+    """A router with many sessions."""
+    router = Router(policy(sessions=MANY), capacity=MANY)
+    for number in range(MANY):
+        router.out(udp(CLIENT, 10000 + number, SERVER, 53))
+    return router
+
+
+def test_a_lost_address_ends_any_number_of_sessions() -> None:
+    router = many_sessions()
+    assert router.table.configure(policy(sessions=MANY, external=(OTHER_EXTERNAL,))) == MANY
+    assert sum(router.table.gauges().sessions) == 0
+    assert router.table.gauges().ports_in_use == (0, 0, 0, 0)
+    assert read(router.out(udp(CLIENT, 10000, SERVER, 53))).source == OTHER_EXTERNAL
+
+
+def test_no_packet_leaves_by_a_lost_address_while_its_sessions_end() -> None:
+    """Packets come between the steps: a session that has not had its turn is settled by its packet."""
+    router = many_sessions()
+    ends, stop = set(), threading.Event()
+
+    def send() -> None:
+        number = MANY
+        while not stop.is_set() or number > MANY - 100:
+            number -= 1
+            _, sent = router.table.translate(udp(CLIENT, 10000 + number % MANY, SERVER, 53), now=router.now)
+            ends.add((changed.is_set(), sent and read(sent).source))
+
+    changed = threading.Event()
+    sender = threading.Thread(target=send)
+    sender.start()
+    wait_until(lambda: ends, "the first packet")
+    router.table.configure(policy(sessions=MANY, external=(OTHER_EXTERNAL,)))
+    changed.set()
+    wait_until(lambda: (True, OTHER_EXTERNAL) in ends, "a packet after the change")
+    stop.set()
+    sender.join()
+    assert (True, EXTERNAL) not in ends
+    assert router.table.gauges().sessions[1] == len({row.internal for row in router.rows()})
+    assert {row.external[0] for row in router.rows()} == {OTHER_EXTERNAL}
 
 
 def test_a_port_in_use_is_not_handed_out_again_when_the_range_moves_round_it(router: Router) -> None:

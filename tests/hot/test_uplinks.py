@@ -294,10 +294,52 @@ def test_a_ping_is_answered_by_whichever_uplink(uplinks: Router) -> None:
     assert read(uplinks.into(answer, device=MOBILE)).destination == CLIENT
 
 
-def test_an_address_that_two_uplinks_have_is_the_firsts() -> None:
-    router = Router(two(mobile=(EXTERNAL,)), capacity=600)
-    assert read(router.out(FIRST[0], device=FIBRE)).source == EXTERNAL
-    assert router.try_out(udp(CLIENT, 40001, SERVER, 53), device=MOBILE)[0] == "no_external_address"
+def shared(by_sources: bool) -> Router:
+    """Two uplinks with one address, as unnumbered interfaces have it."""
+    if not by_sources:
+        return Router(two(mobile=(EXTERNAL,)), capacity=600)
+    sources = (Source(EVERYWHERE, EXTERNAL),)
+    uplinks = tuple(Uplink(index, (EXTERNAL,), (EXTERNAL,), sources) for index in (FIBRE, MOBILE))
+    return Router(policy(uplinks=uplinks, sessions=600), capacity=600)
+
+
+@pytest.mark.parametrize("by_sources", [True, False])
+@pytest.mark.parametrize("first", FIRST)
+def test_an_address_that_two_uplinks_have_is_handed_out_by_both(by_sources: bool, first: bytes) -> None:
+    router = shared(by_sources)
+    assert read(router.out(first, device=MOBILE)).source == EXTERNAL
+    other = udp(OTHER_CLIENT, 40001, SERVER, 53)
+    assert read(router.out(other, device=FIBRE)).source == EXTERNAL
+    assert (
+        read(router.out(udp(OTHER_CLIENT, 40001, OTHER_SERVER, 53), device=MOBILE))[:2]
+        == read(router.out(other, device=FIBRE))[:2]
+    ), "one mapping by whichever uplink (RFC 4787 REQ-1)"
+
+
+@pytest.mark.parametrize("by_sources", [True, False])
+def test_a_session_goes_on_by_either_uplink_that_has_its_address(by_sources: bool) -> None:
+    router = shared(by_sources)
+    near = connect(router, FIBRE, EXTERNAL)
+    for device in (MOBILE, FIBRE, MOBILE):
+        segment = tcp(CLIENT, 40000, SERVER, 80, ACK)
+        assert read(router.out(segment, device=device)).source_port == near
+        assert read(router.into(tcp(SERVER, 80, EXTERNAL, near, ACK), device=device)).destination == CLIENT
+
+
+def test_an_address_that_one_of_two_uplinks_loses_keeps_its_sessions() -> None:
+    router = shared(by_sources=True)
+    near = connect(router, FIBRE, EXTERNAL)
+    left = two(fibre=(OTHER_EXTERNAL,), mobile=(EXTERNAL,))
+    assert router.table.configure(left) == 0
+    assert read(router.out(tcp(CLIENT, 40000, SERVER, 80, ACK), device=MOBILE)).source_port == near
+
+
+def test_a_forward_of_a_shared_address_counts_for_both_uplinks() -> None:
+    forward = Forward(17, EXTERNAL, (5060, 5069), (ForwardTarget(CLIENT, (6060, 6069)),))
+    router = Router(two(mobile=(EXTERNAL,), forwards=(forward,)), capacity=600)
+    for device in (FIBRE, MOBILE):
+        assert read(router.out(udp(CLIENT, 6061, SERVER, 53), device=device)).source_port == 5061
+        router.table.flush()
 
 
 # Inside -------------------------------------------------------------------------------------------------

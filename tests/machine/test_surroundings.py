@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from support.roads import INSIDE, four_sides
 
+from nfmasq.core.policy import Source
 from nfmasq.lab.namespace import Namespace
 from nfmasq.machine.mirror import Mirror
 from nfmasq.machine.surroundings import Surroundings, derive
-from nfmasq.machine.uplinks import Room, Source
+from nfmasq.machine.uplinks import Room
 
 pytestmark = pytest.mark.root
 

@@ -1,10 +1,11 @@
 """Others translate on the same router, by conntrack: what is theirs goes by."""
 
 import socket
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
-from support.situations import assert_served, nfmasq_only, problems
+from support.situations import assert_served, daemon_of, nfmasq_only, problems
 
 from netns.conftest import MakeLab
 from nfmasq.lab.clients import ping
@@ -42,6 +43,14 @@ LIBVIRT = tuple(
     )
 )
 WIREGUARD = ("-t nat -A POSTROUTING -s 10.8.0.0/24 -o wan0 -j MASQUERADE",)
+STRICT = (
+    "-A FORWARD -m conntrack --ctstate INVALID -j DROP",
+    "-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+    f"-A FORWARD -i wan0 -d {CLIENT1} -j ACCEPT",
+    "-A FORWARD -i lan0 -j ACCEPT",
+    "-A FORWARD -j DROP",
+)
+"""Answers pass where connection tracking knows what they answer."""
 DEFAULT_HOST = {"forward": [{"to": str(CLIENT1)}]}
 
 
@@ -75,11 +84,65 @@ def test_a_container_engine_works(make_lab: MakeLab) -> None:
 
 @nfmasq_only("the kernel has no default host")
 def test_what_a_container_begins_is_answered_beside_a_default_host(make_lab: MakeLab) -> None:
-    """New connections to a published port are the default host's; answers are the container's."""
     made: list[Inner] = []
     lab = make_lab(prepare=lambda lab: made.append(containers.engine(lab)), config=DEFAULT_HOST)
     assert_answered(made[0].guest)
     assert_served(lab)
+
+
+def assert_both_reached(lab: Lab) -> None:
+    """Published ports reach the container, by hosts outside and inside; all others the default host."""
+    net = lab.topology
+    for caller in (net.server1, net.client2):
+        for port in (containers.PUBLISHED, containers.NODE_PORT):
+            assert seen_as(caller, EXTERNAL, "tcp", port=port) is not None, (caller.role, port)
+        for kind in KINDS:
+            assert seen_as(caller, EXTERNAL, kind) is not None, (caller.role, kind)
+    rows = daemon_of(lab).api(f"/v1/sessions?host={CLIENT1}")["sessions"]
+    begun = {row["internal"] for row in rows if row["remote"].startswith(str(SERVER1))}
+    assert {f"{CLIENT1}:80", f"{CLIENT1}:53"} <= begun
+    assert f"{CLIENT1}:{containers.NODE_PORT}" not in begun
+
+
+@nfmasq_only("the kernel has no default host")
+@pytest.mark.parametrize("firewall", [(), STRICT], ids=["plain", "strict firewall"])
+def test_published_ports_are_the_containers_beside_a_default_host(
+    make_lab: MakeLab, firewall: tuple[str, ...]
+) -> None:
+    def prepare(lab: Lab) -> None:
+        containers.engine(lab)
+        iptables(lab.topology.router, *firewall)
+        lab.enter(Servers((lab.topology.client1,), lab.payload))
+
+    lab = make_lab(prepare=prepare, config=DEFAULT_HOST)
+    assert_both_reached(lab)
+    assert ping(lab.topology.server1, EXTERNAL, count=2).received == 2
+    assert_served(lab)
+
+
+@nfmasq_only("the kernel has no default host")
+def test_a_container_engine_may_come_and_go_beside_a_default_host(make_lab: MakeLab) -> None:
+    lab = make_lab(
+        prepare=lambda lab: lab.enter(Servers((lab.topology.client1,), lab.payload)) and None,
+        config=DEFAULT_HOST,
+    )
+    net = lab.topology
+    assert seen_as(net.server1, EXTERNAL, "tcp", port=containers.PUBLISHED) is None
+    assert seen_as(net.server1, EXTERNAL, "tcp") is not None
+    containers.engine(lab)
+    daemon_of(lab).cli("flush", "--all")
+    wait_until(lambda: seen_as(net.server1, EXTERNAL, "tcp", port=containers.PUBLISHED), "the container", 5)
+    assert_both_reached(lab)
+    iptables(net.router, "-t nat -F")
+    daemon_of(lab).cli("flush", "--all")
+    wait_until(lambda: not _waits(lab), "the rules behind those of others to go", 5)
+    assert seen_as(net.server1, EXTERNAL, "tcp") is not None
+
+
+def _waits(lab: Lab) -> bool:
+    """Does a rule of ours stand behind the rules that lead inside?"""
+    listed = lab.topology.router.run("nft", "list", "ruleset", check=False)
+    return "untaken" in listed + lab.topology.router.run("iptables-save", check=False)
 
 
 def test_podmans_nft_table_works(make_lab: MakeLab) -> None:
@@ -143,16 +206,25 @@ def test_a_port_that_miniupnpd_leads_to_a_lan_host_works(make_lab: MakeLab, port
 @nfmasq_only("the kernel has no default host")
 @pytest.mark.parametrize("protocol", [4, 47, 50], ids=["IPIP", "GRE", "ESP"])
 def test_the_routers_own_tunnel_is_its_own_beside_a_default_host(make_lab: MakeLab, protocol: int) -> None:
-    """The router sends first, by a raw socket; what a stranger sends goes to the default host."""
-    firewall = "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"  # has the kernel track it
-    net = make_lab(prepare=lambda lab: iptables(lab.topology.router, firewall), config=DEFAULT_HOST).topology
+    """Without connection tracking. What a stranger sends goes to the default host."""
+    lab = make_lab(config=DEFAULT_HOST)
+    net = lab.topology
     tunnel: socket.socket = net.router.call(socket.socket, socket.AF_INET, socket.SOCK_RAW, protocol)
+    tunnel.connect((str(SERVER1), 0))
     with tunnel, Wire(net.server1, "eth0", (net.router, "wan0")) as far, Wire(net.client1, "eth0") as lan:
-        tunnel.settimeout(2)
-        tunnel.sendto(b"\0\0\x08\0keepalive", (str(SERVER1), 0))
+        tunnel.settimeout(1)
+        tunnel.send(b"\0\0\x08\0keepalive")
         far.expect(lambda packet: packet[9] == protocol)
-        far.send_ip(ip(SERVER1, EXTERNAL, protocol, b"\0\0\x08\0answer"))
-        assert tunnel.recv(100).endswith(b"answer")
+
+        def answered() -> bool:
+            far.send_ip(ip(SERVER1, EXTERNAL, protocol, b"\0\0\x08\0answer"))
+            with suppress(OSError):  # the server's kernel knows no such protocol, and says so
+                return tunnel.recv(100).endswith(b"answer")
+            return False
+
+        wait_until(answered, "the router's own tunnel to get its packets", 10)
+        list(lan.seen())
+        assert answered() or answered()
         assert not [packet for packet in lan.seen() if packet[9] == protocol]
         far.send_ip(ip(IPv4Address("203.0.113.11"), EXTERNAL, protocol, b"\0\0\x08\0stranger"))
         lan.expect(lambda packet: packet[9] == protocol)

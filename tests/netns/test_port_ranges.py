@@ -3,11 +3,13 @@
 import socket
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 
 import pytest
-from support.situations import BY_KERNEL, nfmasq_only
+from support.situations import BY_KERNEL, Call, daemon_of, nfmasq_only
 
 from netns.conftest import MakeLab
+from nfmasq.lab.clients import Download
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.packets import Endpoint
 from nfmasq.lab.probes import KINDS, Kind, seen_as
@@ -110,6 +112,53 @@ def test_ranges_change_by_a_reload(make_lab: MakeLab) -> None:
     )
     assert None not in ranges_of(before, THREE)
     assert None not in ranges_of(ports_of(lab, 20, first=31_000), MAP_E)
+
+
+@nfmasq_only("the kernel reads no configuration")
+@pytest.mark.parametrize(
+    "narrower", ["2000-2009", "50000-50099", "40000-40049, 50000"], ids=["part", "elsewhere", "both"]
+)
+def test_connections_beyond_a_narrower_range_go_on_until_they_end(make_lab: MakeLab, narrower: str) -> None:
+    """The rules reach over their ports, and then no longer."""
+    lab = make_lab(config={"nat": {"ports": text(THREE), "low_ports": ""}})
+    daemon, client = daemon_of(lab), lab.topology.client1
+    with ExitStack() as stack:
+        calls = [stack.enter_context(Call(client, SERVER1)) for _ in range(30)]
+        before = [call.seen_as() for call in calls]
+        assert None not in before
+        download = Download(client, SERVER1)
+        daemon.write_config({"nat": {"ports": narrower, "low_ports": ""}})
+        assert daemon.api("/v1/reload", "POST")["reloaded"]
+        assert [call.seen_as() for call in calls] == before
+        assert download.wait().sha256 == lab.payload.sha256
+        wanted = [
+            (int(each.partition("-")[0]), int(each.rpartition("-")[2])) for each in narrower.split(", ")
+        ]
+        assert None not in ranges_of(ports_of(lab, 5, first=30_000), wanted)
+        beyond = next(each[1] for each in before if each and ranges_of([each[1]], wanted) == {None})
+        assert _rules_reach(lab, beyond)
+    daemon.cli("flush", "--all")
+    wait_until(lambda: not _rules_reach(lab, beyond), "the rules to narrow", 5)
+
+
+@nfmasq_only("the kernel reads no configuration")
+def test_connections_beyond_a_narrower_range_outlive_a_restart(make_lab: MakeLab) -> None:
+    lab = make_lab(config={"nat": {"ports": "5000-5063", "low_ports": ""}})
+    daemon = daemon_of(lab)
+    with Call(lab.topology.client1, SERVER1) as call:
+        before = call.seen_as()
+        assert before is not None
+        daemon.write_config({"nat": {"ports": "50000-50099", "low_ports": ""}})
+        daemon.kill()
+        daemon.start()
+        assert call.seen_as() == before
+
+
+def _rules_reach(lab: Lab, port: int) -> bool:
+    """Is a datagram from outside to this port of no session dropped, or is it the router's own affair?"""
+    before = daemon_of(lab).drops()
+    seen_as(lab.topology.server1, EXTERNAL, "udp", port=port, patience=0.2)
+    return daemon_of(lab).drops() != before
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,40 +1,36 @@
 # Govern: a new policy takes over the table; sessions of an address that is gone end.
 #
 # They end once their uplink hands out an address again, or has gone itself: until then the address may come
-# back. An address that another program keeps on the interface is none of those.
+# back. An address that another program keeps on the interface is none of those. Sessions by which the default
+# host gets what a tunnel of the router takes by now end as well.
+#
+# The policy holds from the moment `govern` has taken it over. Mappings are read in the same moment, one after
+# the other in memory. A million sessions take too long for that: the caller settles them in steps, and lets
+# the workers in between. A packet whose session has not had its turn settles it (appear). Meanwhile no policy
+# has a single uplink, so that every packet with a session looks.
 
-from libc.stdint cimport uint16_t, uint32_t
-from libc.string cimport memcmp
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.string cimport memcmp, memset
 
 from nfmasq._hot.state.evictable cimport renew_lines
-from nfmasq._hot.state.mappings cimport count_port
+from nfmasq._hot.state.mappings cimport count_port, is_beyond
 from nfmasq._hot.state.packet cimport CLASS_OTHER
 from nfmasq._hot.state.ports cimport renew_pool, take_mapped
-from nfmasq._hot.state.rules cimport Rules, external_index, uplink_of_address
-from nfmasq._hot.state.sessions cimport end_session
-from nfmasq._hot.state.table cimport NO_POOL, SCOPE_STATIC, Mapping, NatTable, Session, pool_of
-from nfmasq._hot.state.uplinks cimport NO_REALM, NO_UPLINK
+from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules, external_index
+from nfmasq._hot.state.sessions cimport settle
+from nfmasq._hot.state.table cimport NO_POOL, SCOPE_STATIC, Mapping, NatTable, pool_of
+from nfmasq._hot.state.uplinks cimport NO_REALM
 from nfmasq._hot.wire.wire cimport ntohs
 
-cdef inline bint is_lost(const Rules* rules, const Session* session) noexcept nogil:
-    """Has its address gone for good? It may come back to an uplink that hands out none at the moment."""
-    return session.uplink >= rules.uplink_count or rules.uplinks[session.uplink].realm != NO_REALM
+cdef enum:
+    ALL_SETTLED = 0xFFFFFFFF
 
-cdef inline uint32_t assign_sessions(NatTable* table, uint32_t now) noexcept nogil:
-    """Tell each session its uplink; end those whose address is lost, and return how many."""
-    cdef uint32_t ended = 0
-    cdef uint32_t number
-    cdef uint32_t uplink
-    for number in range(1, table.top[0] + 1):
-        if not table.sessions[number].live:
-            continue
-        uplink = uplink_of_address(&table.rules, table.sessions[number].external_address)
-        if uplink != NO_UPLINK:
-            table.sessions[number].uplink = <unsigned char>uplink
-        elif is_lost(&table.rules, &table.sessions[number]):
-            end_session(table, number, now)
-            ended += 1
-    return ended
+cdef inline void note_beyond(NatTable* table, const Mapping* mapping) noexcept nogil:
+    """Count a mapping whose port is not handed out any more."""
+    cdef uint16_t port = ntohs(mapping.external_port)
+    if is_beyond(&table.rules, mapping):
+        table.beyond += 1
+        table.beyond_ports[port >> 3] |= <uint8_t>(1 << (port & 7))
 
 cdef inline void fill_pools(NatTable* table) noexcept nogil:
     """Make every pool anew from the port range less the mappings' own, and tell each mapping its realm."""
@@ -45,12 +41,17 @@ cdef inline void fill_pools(NatTable* table) noexcept nogil:
         renew_pool(
             &table.pools[number], table.rules.external[number // 3], table.rules.ports[number % 3]
         )
+    table.beyond = 0
+    memset(table.beyond_ports, 0, BITMAP_BYTES)
     for number in range(1, table.mapping_top + 1):
         mapping = &table.mappings[number]
         if not mapping.sessions:
             continue
         external = external_index(&table.rules, mapping.external_address)
         mapping.realm = table.rules.realm_of[external] if external >= 0 else <unsigned char>NO_REALM
+        count_port(table, mapping, -1)
+        mapping.pool = NO_POOL
+        note_beyond(table, mapping)
         if (
             mapping.transport != CLASS_OTHER and mapping.scope < SCOPE_STATIC
             and 0 <= external < <int>table.rules.pooled_count
@@ -72,19 +73,37 @@ cdef inline bint same_pools(const Rules* old, const Rules* new) noexcept nogil:
         and memcmp(old.ports, new.ports, sizeof(old.ports)) == 0
     )
 
-cdef inline uint32_t govern(NatTable* table, const Rules* rules, uint32_t now) noexcept nogil:
-    """Let `rules` hold from the next packet on; return how many sessions ended with a lost address."""
+cdef inline void govern(NatTable* table, const Rules* rules) noexcept nogil:
+    """Let `rules` hold from the next packet on. Sessions that must be settled are left to settle_some."""
     cdef bint pools_stay = same_pools(&table.rules, rules)
-    cdef uint32_t number
-    cdef uint32_t ended = 0
+    cdef bint own_stay = (
+        table.rules.own_count == rules.own_count
+        and memcmp(table.rules.own, rules.own, sizeof(rules.own)) == 0
+    )
     table.rules = rules[0]
+    table.lost = 0
+    table.settled = ALL_SETTLED
     if not pools_stay:
-        for number in range(1, table.mapping_top + 1):
-            if table.mappings[number].sessions:
-                count_port(table, &table.mappings[number], -1)
-            table.mappings[number].pool = NO_POOL     # a port goes back to no pool that is being made anew
-        if rules.external_count:        # else the old address may still come back
-            ended = assign_sessions(table, now)
         fill_pools(table)
         renew_lines(table)
-    return ended
+    elif own_stay:
+        return
+    if rules.external_count:            # else the old address may still come back
+        table.settled = 0
+        table.rules.single = False
+
+cdef inline bint settle_some(NatTable* table, uint32_t most, uint32_t now, bint single) noexcept nogil:
+    """Settle the next sessions, `most` records. False: they were the last, and a policy may be `single`."""
+    cdef uint32_t number
+    cdef uint32_t end
+    if table.settled != ALL_SETTLED:
+        end = min(table.top[0], table.settled + most)
+        for number in range(table.settled + 1, end + 1):
+            if table.sessions[number].live:
+                settle(table, number, now)
+        table.settled = end
+        if end < table.top[0]:
+            return True
+        table.settled = ALL_SETTLED
+    table.rules.single = single
+    return False

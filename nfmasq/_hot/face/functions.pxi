@@ -41,6 +41,7 @@ def limits() -> dict:
         "MOST_BEHAVIOURS": capacity.MOST_BEHAVIOURS,
         "MOST_FORWARDS": capacity.MOST_FORWARDS,
         "MOST_FORWARD_TARGETS": capacity.MOST_FORWARD_TARGETS,
+        "MOST_OWN": capacity.MOST_OWN,
         "MOST_HELPERS": capacity.MOST_HELPERS,
         "MOST_HELPER_PORTS": capacity.MOST_HELPER_PORTS,
         "MOST_HELPER_NETWORKS": capacity.MOST_HELPER_NETWORKS,

@@ -14,7 +14,7 @@ from nfmasq.core.policy import Timeouts as PolicyTimeouts
 
 from nfmasq._hot.state.capacity cimport (
     MOST_BEHAVIOURS, MOST_FORWARDS, MOST_FORWARD_TARGETS, MOST_HELPERS, MOST_HELPER_NETWORKS,
-    MOST_HELPER_PORTS, MOST_INTERNAL_NETWORKS,
+    MOST_HELPER_PORTS, MOST_INTERNAL_NETWORKS, MOST_OWN,
 )
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_TCP, CLASS_UDP, TRANSPORT_COUNT
 from nfmasq._hot.state.networks cimport Network, Range
@@ -147,6 +147,14 @@ cdef int read_helper_ports(Rules* rules, object rows) except -1:
             networks += 1
     return 0
 
+cdef int read_own(Rules* rules, object own) except -1:
+    require_room("protocols of the router itself", len(own), MOST_OWN)
+    rules.own_count = len(own)
+    for i, each in enumerate(own):
+        rules.own[i].protocol = each.protocol
+        rules.own[i].remote = 0 if each.remote is None else word_of(each.remote)
+    return 0
+
 cdef int read_policy(Rules* rules, object policy) except -1:
     """Write a Policy as words and bits. Raises TooMany for more than there is room for."""
     memset(rules, 0, sizeof(Rules))
@@ -158,6 +166,7 @@ cdef int read_policy(Rules* rules, object policy) except -1:
     rules.timeouts = policy.timeouts.seconds()
     if policy.hairpinning and any(uplink.index for uplink in policy.uplinks):
         rules.hairpin_mark = policy.mark
+    rules.others_lead = policy.others_lead
     rules.refusals = policy.refusals
     rules.share_ports = policy.share_ports
     for transport, ports in enumerate((policy.reserved_tcp, policy.reserved_udp)):
@@ -165,4 +174,5 @@ cdef int read_policy(Rules* rules, object policy) except -1:
             reserve(rules, transport, port)
     read_forwards(rules, policy.forwards)
     read_helper_ports(rules, policy.helper_ports)
+    read_own(rules, policy.own)
     return 0

@@ -49,6 +49,7 @@ cdef class Queue:
         length=QUEUE_LENGTH,
         gso=True,
         segment_queue=-1,
+        untaken_queue=-1,
     ) -> None:
         if mode not in MODES or (mode == "translate" and table is None):
             raise ValueError(f"mode {mode!r}: one of {', '.join(MODES)}; to translate needs a table")
@@ -61,6 +62,7 @@ cdef class Queue:
         self.batch.first_queue = number
         self.batch.queues = count
         self.batch.segment_queue = segment_queue
+        self.batch.untaken_queue = untaken_queue
         self.conntrack = None if table is None else conntrack_socket()
         self.batch.conntrack = -1 if self.conntrack is None else self.conntrack.fileno()
         self.batch.aside = NULL if table is None else &table.table.aside

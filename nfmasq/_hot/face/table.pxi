@@ -6,9 +6,9 @@
 import os
 from contextlib import suppress
 
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from nfmasq.core.rows import TableLock
 
@@ -16,10 +16,11 @@ from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
 from nfmasq._hot.calls.announce cimport keep, let_go, note_correction, withdraw
 from nfmasq._hot.calls.dump cimport Filter
-from nfmasq._hot.calls.govern cimport govern
+from nfmasq._hot.calls.govern cimport govern, settle_some
 from nfmasq._hot.state.packet cimport HAIRPIN, INBOUND, OUTBOUND, Packet
+from nfmasq._hot.state.critical cimport enter, leave
 from nfmasq._hot.state.refusals cimport Refusal as RefusalRecord
-from nfmasq._hot.state.rules cimport Rules
+from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules
 from nfmasq._hot.state.sessions cimport advance_wheel
 from nfmasq._hot.state.table cimport LockTimes
 from nfmasq._hot.way.receive cimport BATCH
@@ -31,6 +32,29 @@ cdef uint32_t moment(object now):
     return clock_seconds() if now is None else now
 
 
+cdef extern from "<unistd.h>" nogil:
+    int usleep(unsigned int microseconds)
+
+cdef enum:
+    STEP = 2048              # records of sessions that are settled under one holding of the lock
+    BREATH_US = 20           # for a worker to take the lock
+
+cdef list spans_of(const uint8_t* bitmap):
+    """The ports of a bitmap as first and last, in order."""
+    cdef uint32_t port
+    cdef int first = -1
+    cdef bint there
+    spans = []
+    for port in range(8 * BITMAP_BYTES + 1):
+        there = port < 8 * BITMAP_BYTES and (bitmap[port >> 3] >> (port & 7)) & 1
+        if there and first < 0:
+            first = port
+        elif not there and first >= 0:
+            spans.append((first, port - 1))
+            first = -1
+    return spans
+
+
 cdef class Table(TableMemory):
     """See _fastpath.pyi."""
 
@@ -38,19 +62,35 @@ cdef class Table(TableMemory):
 
     def configure(self, policy) -> int:
         cdef Rules* rules = <Rules*>malloc(sizeof(Rules))
-        cdef uint32_t ended
         cdef uint32_t now = clock_seconds()
+        cdef bint single
+        cdef bint more = True
         if rules == NULL:
             raise MemoryError
         try:
             read_policy(rules, policy)
             with nogil:
-                pthread_mutex_lock(&self.table.lock)
-                ended = govern(&self.table, rules, now)
-                pthread_mutex_unlock(&self.table.lock)
+                single = rules.single
+                enter(&self.table)
+                govern(&self.table, rules)
+                leave(&self.table)
+                while more:
+                    usleep(BREATH_US)
+                    enter(&self.table)
+                    more = settle_some(&self.table, STEP, now, single)
+                    leave(&self.table)
         finally:
             free(rules)
-        return ended
+        return self.table.lost
+
+    def ports_beyond(self) -> list:
+        cdef uint8_t[BITMAP_BYTES] ports
+        cdef bint any_left
+        pthread_mutex_lock(&self.table.lock)
+        memcpy(ports, self.table.beyond_ports, BITMAP_BYTES)
+        any_left = self.table.beyond != 0
+        pthread_mutex_unlock(&self.table.lock)
+        return spans_of(ports) if any_left else []
 
     def counters(self) -> object:
         return counters_of(&self.table)
@@ -66,7 +106,7 @@ cdef class Table(TableMemory):
         pthread_mutex_lock(&self.table.lock)
         times = self.table.lock_times
         pthread_mutex_unlock(&self.table.lock)
-        return TableLock(times.batches, times.waited, times.held)
+        return TableLock(times.batches, times.waited, times.held, times.longest)
 
     def sessions(self, after=0, limit=1000, host=None, port=0, protocol=-1) -> list:
         cdef Filter wanted = read_filter(host, port, protocol)
@@ -164,7 +204,7 @@ cdef class Table(TableMemory):
 
     def translate(
         self, packet, *, inbound=False, hairpin=False, mark=0, checksum_ready=True, gso=False,
-        from_router=False, second_look=False, device=0, came_by=0, now=None,
+        from_router=False, second_look=False, untaken=False, device=0, came_by=0, now=None,
     ) -> tuple:
         cdef Packet state
         memset(&state, 0, sizeof(Packet))
@@ -172,6 +212,7 @@ cdef class Table(TableMemory):
         state.checksum_ready = checksum_ready
         state.gso = gso
         state.second_look = second_look
+        state.untaken = untaken
         state.in_device = came_by or INSIDE
         if inbound:
             state.in_device = device or self.table.rules.uplinks[0].index or 1

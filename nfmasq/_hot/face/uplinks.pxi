@@ -9,7 +9,7 @@ from nfmasq._hot.state.rules cimport Rules
 from nfmasq._hot.state.uplinks cimport NO_REALM, Realm, Source, Uplink
 
 cdef dict owners_of(object uplinks):
-    """Every external address, and the number of the first uplink that has it."""
+    """Every external address, and the number of the first uplink that has it: its realm is that uplink's."""
     owners = {}
     for number, uplink in enumerate(uplinks):
         for address in (*uplink.pooled, *uplink.addresses):
@@ -39,6 +39,11 @@ cdef int read_sources(Rules* rules, Uplink* row, object uplink, dict realm_of) e
             row.source_count += 1
     return 0
 
+cdef object realm_in(int number, dict realms, dict owners):
+    """The realm of an uplink whose pooled addresses have these: one of its own, else one it shares."""
+    own = [realm for address, realm in realms.items() if owners[address] == number]
+    return (own or [*realms.values(), NO_REALM])[0]
+
 cdef int read_realms(Rules* rules, list realms) except -1:
     cdef Realm* row
     for i, (number, addresses) in enumerate(realms):
@@ -66,12 +71,15 @@ cdef int read_uplinks(Rules* rules, object policy) except -1:
         rules.external[i] = word_of(address)
         rules.uplink_of[i] = owners[address]
         rules.realm_of[i] = realm_of.get(address, NO_REALM)
+        for number, uplink in enumerate(policy.uplinks):
+            if address in uplink.addresses or address in uplink.pooled:
+                rules.sharers[i] |= <uint8_t>(1 << number)
     rules.uplink_count = len(policy.uplinks)
     for number, uplink in enumerate(policy.uplinks):
         row = &rules.uplinks[number]
         row.index, row.mss, row.first_source = uplink.index, uplink.mss, sources
-        own = {address: realm for address, realm in realm_of.items() if owners[address] == number}
-        row.realm = next(iter(own.values()), NO_REALM)
+        own = {address: realm_of[address] for address in uplink.pooled if address in realm_of}
+        row.realm = realm_in(number, own, owners)
         read_sources(rules, row, uplink, own)
         sources += row.source_count
     rules.single = rules.uplink_count == 1 and rules.pooled_count != 0

@@ -12,6 +12,7 @@ cdef enum:
     MOST_BEHAVIOURS = 257              # networks with a behaviour of their own, and everywhere
     MOST_FORWARDS = 1024
     MOST_FORWARD_TARGETS = 4096        # of all forwards together
+    MOST_OWN = 256                     # protocols and remote addresses that are for the router itself
     MOST_HELPERS = 31
     MOST_HELPER_PORTS = 256
     MOST_HELPER_NETWORKS = 1024        # of all helpers' ports together

@@ -1,4 +1,5 @@
-# Critical: the part of a batch's way that only one worker at a time may be in, under the table's lock.
+# Critical: the part of a batch's way that only one worker at a time may be in, under the table's lock. A step
+# of a policy's taking over counts as a batch.
 #
 # The time that workers wait for the lock and hold it shows how far more workers would help. It is measured
 # only when asked for: that costs two looks at the clock a batch.
@@ -23,7 +24,10 @@ cdef inline void enter(NatTable* table) noexcept nogil:
 
 cdef inline void leave(NatTable* table) noexcept nogil:
     """Let the next worker in."""
+    cdef uint64_t held
     if table.lock_times.entered:
+        held = clock_nanoseconds() - table.lock_times.entered
         table.lock_times.batches += 1
-        table.lock_times.held += clock_nanoseconds() - table.lock_times.entered
+        table.lock_times.held += held
+        table.lock_times.longest = max(table.lock_times.longest, held)
     pthread_mutex_unlock(&table.lock)

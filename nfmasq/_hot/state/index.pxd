@@ -7,23 +7,38 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.table cimport ANNOUNCED, EXPECTED, NatTable, Session, peer_bucket, tuple_bucket
 
+cdef inline uint32_t find_at(
+    const NatTable* table, bint internal, uint32_t bucket, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """The session in this bucket that has the endpoint on its internal, or its external, side; or 0."""
+    cdef uint32_t number = (table.by_internal if internal else table.by_external)[bucket]
+    cdef const Session* session
+    while number:
+        session = &table.sessions[number]
+        if (
+            (session.internal_address if internal else session.external_address) == address
+            and session.remote_address == remote_address
+            and (session.internal_port if internal else session.external_port) == port
+            and session.remote_port == remote_port and session.protocol == protocol
+        ):
+            return number
+        number = session.by_internal_next if internal else session.by_external_next
+    return 0
+
 cdef inline uint32_t find_by_internal_at(
     const NatTable* table, uint32_t bucket, uint8_t protocol,
     uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
 ) noexcept nogil:
     """find_by_internal, in the tuple's bucket."""
-    cdef uint32_t number = table.by_internal[bucket]
-    cdef const Session* session
-    while number:
-        session = &table.sessions[number]
-        if (
-            session.internal_address == address and session.remote_address == remote_address
-            and session.internal_port == port and session.remote_port == remote_port
-            and session.protocol == protocol
-        ):
-            return number
-        number = session.by_internal_next
-    return 0
+    return find_at(table, True, bucket, protocol, address, port, remote_address, remote_port)
+
+cdef inline uint32_t find_by_external_at(
+    const NatTable* table, uint32_t bucket, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """find_by_external, in the tuple's bucket."""
+    return find_at(table, False, bucket, protocol, address, port, remote_address, remote_port)
 
 cdef inline uint32_t find_by_internal(
     const NatTable* table, uint8_t protocol,
@@ -32,24 +47,6 @@ cdef inline uint32_t find_by_internal(
     """The session of an internal with a remote endpoint, or 0."""
     cdef uint32_t bucket = tuple_bucket(table, protocol, address, port, remote_address, remote_port)
     return find_by_internal_at(table, bucket, protocol, address, port, remote_address, remote_port)
-
-cdef inline uint32_t find_by_external_at(
-    const NatTable* table, uint32_t bucket, uint8_t protocol,
-    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
-) noexcept nogil:
-    """find_by_external, in the tuple's bucket."""
-    cdef uint32_t number = table.by_external[bucket]
-    cdef const Session* session
-    while number:
-        session = &table.sessions[number]
-        if (
-            session.external_address == address and session.remote_address == remote_address
-            and session.external_port == port and session.remote_port == remote_port
-            and session.protocol == protocol
-        ):
-            return number
-        number = session.by_external_next
-    return 0
 
 cdef inline uint32_t find_by_external(
     const NatTable* table, uint8_t protocol,

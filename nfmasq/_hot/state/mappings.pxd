@@ -7,8 +7,9 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
-from nfmasq._hot.state.packet cimport CLASS_OTHER
+from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_UDP
 from nfmasq._hot.state.ports cimport release_port
+from nfmasq._hot.state.rules cimport Rules
 from nfmasq._hot.state.table cimport (
     NO_POOL, SCOPE_ADDRESS, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Host, Mapping, NatTable, Scope,
     endpoint_bucket, host_bucket, pool_of, tuple_bucket,
@@ -166,6 +167,14 @@ cdef inline uint32_t begin_mapping(
     count_port(table, mapping, 1)
     return number
 
+cdef inline bint is_beyond(const Rules* rules, const Mapping* mapping) noexcept nogil:
+    """Has it a TCP or UDP port that is none of those handed out, and no forward's?"""
+    cdef uint16_t port = ntohs(mapping.external_port)
+    return (
+        mapping.transport <= CLASS_UDP and mapping.scope < SCOPE_STATIC
+        and not (rules.ports[mapping.transport][port >> 3] >> (port & 7)) & 1
+    )
+
 cdef inline bint hand_port_over(NatTable* table, const Mapping* mapping) noexcept nogil:
     """Give the port of a mapping that ends to one that borrows it. False: none does."""
     cdef uint32_t number = external_bucket(table, mapping)[0]
@@ -212,6 +221,7 @@ cdef inline void end_mapping(NatTable* table, uint32_t number, bint rests, uint3
             link = &table.mappings[link[0]].by_external_next
         link[0] = mapping.by_external_next
     return_port(table, mapping, rests, now)
+    table.beyond -= is_beyond(&table.rules, mapping)
     table.mapping_count[mapping.transport] -= 1
     table.static_mappings -= mapping.scope >= SCOPE_STATIC
     table.hosts[mapping.host].mappings -= 1

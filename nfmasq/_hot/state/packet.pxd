@@ -56,6 +56,7 @@ cdef struct Packet:
     uint8_t second_pass         # hairpinned, and its destination is rewritten already
     uint8_t second_look         # on its way into the router (LOCAL_IN): it was let by before
     uint8_t asked               # conntrack does not know it
+    uint8_t untaken             # in PREROUTING behind the rules of others that lead inside: none took it
     uint32_t as_address         # in whose realm its session begins; 0: that of its route
     # parse
     uint8_t kind

@@ -6,7 +6,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.capacity cimport (
     MOST_BEHAVIOURS, MOST_EXTERNAL_ADDRESSES, MOST_FORWARDS, MOST_FORWARD_TARGETS, MOST_HELPER_NETWORKS,
-    MOST_HELPER_PORTS, MOST_INTERNAL_NETWORKS, MOST_REALMS, MOST_SOURCES, MOST_UPLINKS,
+    MOST_HELPER_PORTS, MOST_INTERNAL_NETWORKS, MOST_OWN, MOST_REALMS, MOST_SOURCES, MOST_UPLINKS,
 )
 from nfmasq._hot.state.networks cimport Network, Range, lies_in, lies_in_any
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_TCP, CLASS_UDP, TRANSPORT_COUNT
@@ -41,6 +41,10 @@ cdef struct Forward:
     uint16_t last
     uint16_t first_target
     uint16_t target_count
+
+cdef struct Own:                               # packets that the router itself takes
+    uint32_t remote                            # network order; 0: from anywhere
+    uint8_t protocol
 
 cdef struct HelperPort:
     uint16_t port                              # host order
@@ -81,10 +85,12 @@ cdef struct Rules:
     uint32_t behaviour_count
     uint32_t forward_count
     uint32_t helper_port_count
+    uint32_t own_count
     Uplink[MOST_UPLINKS] uplinks
     uint32_t[MOST_EXTERNAL_ADDRESSES] external           # network order
-    uint8_t[MOST_EXTERNAL_ADDRESSES] uplink_of           # [external address]
+    uint8_t[MOST_EXTERNAL_ADDRESSES] uplink_of           # [external address] the first that has it
     uint8_t[MOST_EXTERNAL_ADDRESSES] realm_of            # [external address]; NO_REALM: it is not handed out
+    uint8_t[MOST_EXTERNAL_ADDRESSES] sharers             # [external address] a bit an uplink that has it
     Realm[MOST_REALMS] realms
     Source[MOST_SOURCES] sources               # of an uplink together, longest prefix first
     Range[MOST_INTERNAL_NETWORKS] internal     # ascending, disjoint
@@ -93,6 +99,8 @@ cdef struct Rules:
     Target[MOST_FORWARD_TARGETS] targets
     HelperPort[MOST_HELPER_PORTS] helper_ports
     Network[MOST_HELPER_NETWORKS] helper_networks
+    Own[MOST_OWN] own                          # of protocols without ports
+    uint8_t others_lead                        # rules of others lead packets inside (DNAT)
     uint8_t refusals                           # send ICMP errors about refused sessions
     uint8_t share_ports                        # a session may have another's port while none is free
     uint32_t hairpin_mark                      # the bit of a second pass; 0: nothing is hairpinned
@@ -113,9 +121,14 @@ cdef inline bint is_external(const Rules* rules, uint32_t address) noexcept nogi
     return external_index(rules, address) >= 0
 
 cdef inline uint8_t uplink_of_address(const Rules* rules, uint32_t address) noexcept nogil:
-    """The number of the uplink that has this external address, or NO_UPLINK."""
+    """The number of the first uplink that has this external address, or NO_UPLINK."""
     cdef int external = external_index(rules, address)
     return rules.uplink_of[external] if external >= 0 else <uint8_t>NO_UPLINK
+
+cdef inline bint has_address(const Rules* rules, uint8_t uplink, uint32_t address) noexcept nogil:
+    """Has this uplink the external address, alone or with others?"""
+    cdef int external = external_index(rules, address)
+    return external >= 0 and uplink < MOST_UPLINKS and (rules.sharers[external] >> uplink) & 1
 
 cdef inline uint8_t uplink_at(const Rules* rules, uint32_t device) noexcept nogil:
     """The number of the uplink with this interface, or NO_UPLINK."""
@@ -154,6 +167,14 @@ cdef inline uint8_t helper_of(
         ):
             return rules.helper_ports[i].helper
     return 0
+
+cdef inline bint is_own(const Rules* rules, uint8_t protocol, uint32_t remote) noexcept nogil:
+    """Does the router itself take packets of this protocol, which has no ports, from this address?"""
+    cdef uint32_t i
+    for i in range(rules.own_count):
+        if rules.own[i].protocol == protocol and (rules.own[i].remote == 0 or rules.own[i].remote == remote):
+            return True
+    return False
 
 cdef inline bint is_martian(uint32_t address) noexcept nogil:
     """Addresses that no host outside can have: 0/8, 127/8, 224/4 and 240/4 (RFC 6890)."""

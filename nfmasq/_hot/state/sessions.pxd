@@ -8,13 +8,15 @@ from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.evictable cimport follow_state, is_evictable, join_line, leave_line
 from nfmasq._hot.state.index cimport index_session, unindex_session
 from nfmasq._hot.state.mappings cimport end_mapping, open_mapping
-from nfmasq._hot.state.packet cimport CLASS_TCP, CLASS_UDP
-from nfmasq._hot.state.rules cimport ENDPOINT_INDEPENDENT, behaviour_of, uplink_of_address
-from nfmasq._hot.state.table cimport ANNOUNCED, EXPECTED, NAMED, WHEEL, Host, Mapping, NatTable, Session
+from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, CLASS_UDP
+from nfmasq._hot.state.rules cimport ENDPOINT_INDEPENDENT, Rules, behaviour_of, is_own, uplink_of_address
+from nfmasq._hot.state.table cimport (
+    ANNOUNCED, EXPECTED, NAMED, SCOPE_SHARED, WHEEL, Host, Mapping, NatTable, Session,
+)
 from nfmasq._hot.state.tcpstate cimport tcp_half_open
 from nfmasq._hot.state.timers cimport DNS, wheel_insert, wheel_remove
 from nfmasq._hot.state.traffic cimport is_answered
-from nfmasq._hot.state.uplinks cimport NO_UPLINK
+from nfmasq._hot.state.uplinks cimport NO_REALM, NO_UPLINK
 from nfmasq._hot.wire.wire cimport htons
 
 cdef extern from *:
@@ -169,6 +171,31 @@ cdef inline void evict_session(NatTable* table, uint32_t number, uint32_t now) n
     """End a session early, to make room. Its port is free immediately."""
     table.counters.evicted[table.sessions[number].transport] += 1
     take_out(table, number, False, now)
+
+cdef inline bint is_lost(const Rules* rules, const Session* session) noexcept nogil:
+    """Has its address gone for good? It may come back to an uplink that hands out none at the moment."""
+    return session.uplink >= rules.uplink_count or rules.uplinks[session.uplink].realm != NO_REALM
+
+cdef inline bint settle(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
+    """After a change tell a session its uplink. False: its address is lost, and it has ended.
+
+    So has a session of the default host whose packets the router takes itself by now.
+    """
+    cdef Session* session = &table.sessions[number]
+    cdef uint8_t uplink = uplink_of_address(&table.rules, session.external_address)
+    if (
+        session.transport == CLASS_OTHER and session.scope == SCOPE_SHARED
+        and is_own(&table.rules, session.protocol, session.remote_address)
+    ):
+        end_session(table, number, now)
+        return False
+    if uplink != NO_UPLINK:
+        session.uplink = uplink
+    elif is_lost(&table.rules, session):
+        end_session(table, number, now)
+        table.lost += 1
+        return False
+    return True
 
 cdef inline uint32_t name_session(NatTable* table, uint32_t number) noexcept nogil:
     """Its serial: with its number, its name for ever."""

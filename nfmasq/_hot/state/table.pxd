@@ -28,7 +28,7 @@ from nfmasq._hot.state.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
 from nfmasq._hot.state.ports cimport PortPool
 from nfmasq._hot.state.reasons cimport REASON_COUNT
 from nfmasq._hot.state.refusals cimport Refusals
-from nfmasq._hot.state.rules cimport Rules
+from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules
 
 cdef enum:
     IDENTIFICATIONS = 2048   # a power of two, as the next
@@ -176,6 +176,7 @@ cdef struct LockTimes:       # nanoseconds, of all workers together, while `watc
     uint64_t batches
     uint64_t waited
     uint64_t held
+    uint64_t longest         # that one batch held it
 
 cdef struct NatTable:
     pthread_mutex_t lock
@@ -215,6 +216,10 @@ cdef struct NatTable:
     uint32_t half_open               # TCP sessions whose handshake is not over
     uint32_t unanswered              # sessions without a packet from inside
     uint32_t expected                # expectations
+    uint32_t settled                 # sessions up to this number have their uplink of this policy: sessions
+    uint32_t lost                    # sessions that ended with their address since the policy came
+    uint32_t beyond                  # mappings at a TCP or UDP port that is not handed out any more
+    uint8_t[BITMAP_BYTES] beyond_ports   # their ports, as the policy came, while there are any
     uint32_t serial                  # the last one given
     uint32_t* serials                # of sessions helpers know: [number]
     uint32_t second                  # the last second in which a session began

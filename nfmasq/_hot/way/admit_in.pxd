@@ -2,8 +2,9 @@
 #
 # Three ways lead in, in this order: an expectation of a helper; a forward; a mapping whose filtering lets
 # this remote endpoint in (RFC 4787 REQ-8). The default host comes after the mappings, and after the flows
-# that conntrack knows (ask). So does a connection that goes on by a forward. What none of the three knows is
-# let by: other programs translate too.
+# that conntrack knows (ask). So does a connection that goes on by a forward. Where rules of others lead
+# packets inside, the default host comes after them too: its packets are let by and seen again behind those
+# rules (untaken). What none of the three knows is let by: other programs translate too.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -16,13 +17,15 @@ from nfmasq._hot.state.packet cimport (
 )
 from nfmasq._hot.state.reasons cimport FILTERED, NO_MAPPING, SESSION_CLASH
 from nfmasq._hot.state.rules cimport (
-    ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Target, behaviour_of,
+    ADDRESS_DEPENDENT, ENDPOINT_INDEPENDENT, Forward, Target, behaviour_of, is_own,
 )
 from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.state.table cimport EXPECTED, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable
 from nfmasq._hot.way.begin cimport admit_session, is_of_middle, may_begin
 from nfmasq._hot.way.expect cimport arrive, find_expected
-from nfmasq._hot.way.forwards cimport choose_target, find_forward, is_for_default_host, target_port
+from nfmasq._hot.way.forwards cimport (
+    choose_target, find_forward, is_for_default_host, target_port, waits_for_others,
+)
 from nfmasq._hot.way.limits cimport within_limits
 from nfmasq._hot.way.make_room cimport make_room
 from nfmasq._hot.way.pairing cimport admit_mapping, want_internal
@@ -135,7 +138,11 @@ cdef inline bint admit_inbound(NatTable* table, Packet* packet, uint32_t now) no
     if forward != NULL and is_for_default_host(forward):
         if is_mapped(table, packet):
             forward = NULL
-        elif not packet.asked and not packet.as_address:
+        elif packet.transport == CLASS_OTHER and is_own(&table.rules, packet.protocol, packet.remote_address):
+            return let_pass(packet)
+        elif waits_for_others(&table.rules, packet, forward):
+            return let_pass(packet)
+        elif not packet.asked and not packet.untaken and not packet.as_address:
             packet.verdict = ASK
             return False
     elif forward != NULL and is_of_middle(packet) and not packet.asked and not packet.as_address:

@@ -3,7 +3,8 @@
 # The kernel has routed the packet: its interface is the uplink, and the uplink's sources say which address
 # goes with the destination. A session keeps its external address as long as it lives. When its packets come
 # to leave by another uplink, where that address is worth nothing, it ends and a new one begins. An answered
-# TCP connection could not go on by another address: it waits for its uplink to come back.
+# TCP connection could not go on by another address: it waits for its uplink to come back. Where both uplinks
+# have the address, the session goes on by either.
 
 from libc.stdint cimport uint8_t, uint32_t
 
@@ -12,8 +13,8 @@ from nfmasq._hot.state.packet cimport (
     CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, Packet, drop, is_from_router,
 )
 from nfmasq._hot.state.reasons cimport NO_EXTERNAL_ADDRESS, OTHER_UPLINK
-from nfmasq._hot.state.rules cimport Rules, external_index, is_external, uplink_at
-from nfmasq._hot.state.sessions cimport end_session
+from nfmasq._hot.state.rules cimport Rules, external_index, has_address, is_external, uplink_at
+from nfmasq._hot.state.sessions cimport end_session, settle
 from nfmasq._hot.state.table cimport NatTable, Session
 from nfmasq._hot.state.tcpstate cimport is_over
 from nfmasq._hot.state.traffic cimport packets_of
@@ -62,10 +63,14 @@ cdef inline bint may_move(const Session* session, const Packet* packet) noexcept
 cdef inline bint stays_with_uplink(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """Does the packet leave by its session's uplink? Otherwise the session has ended, or the packet.
 
-    An ICMP error, the router's own among them, moves no session.
+    An ICMP error, the router's own among them, moves no session. After a change of addresses a session that
+    has not had its turn yet is settled first.
     """
     cdef const Session* session = &table.sessions[packet.session]
     cdef uint8_t uplink
+    if packet.session > table.settled and not settle(table, packet.session, now):
+        packet.session = 0
+        return False
     if packet.direction != OUTBOUND or packet.kind == ICMP_ERROR or is_from_router(packet):
         return True
     uplink = leaving_uplink(&table.rules, packet)
@@ -74,6 +79,8 @@ cdef inline bint stays_with_uplink(NatTable* table, Packet* packet, uint32_t now
             table.rules.uplinks[uplink].realm != NO_REALM
             or is_external(&table.rules, session.external_address) or drop(packet, NO_EXTERNAL_ADDRESS)
         )
+    if has_address(&table.rules, uplink, session.external_address):
+        return True
     if uplink == NO_UPLINK or not may_move(session, packet):
         return drop(packet, OTHER_UPLINK)
     end_session(table, packet.session, now)

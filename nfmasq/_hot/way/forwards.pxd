@@ -4,7 +4,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.mappings cimport find_host
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_UDP, ICMP_QUERY, Packet
-from nfmasq._hot.state.rules cimport Forward, Rules, Target, uplink_of_address
+from nfmasq._hot.state.rules cimport Forward, Rules, Target, has_address
 from nfmasq._hot.state.table cimport NatTable, random_word
 from nfmasq._hot.wire.wire cimport ICMP, htons, ntohs
 
@@ -28,6 +28,17 @@ cdef inline bint claims(const Forward* forward, const Packet* packet) noexcept n
 cdef inline bint is_for_default_host(const Forward* forward) noexcept nogil:
     """Is its target the default host, which gets all that no other forward or mapping claims?"""
     return forward.all_ports and not forward.one_to_one
+
+cdef inline bint waits_for_others(
+    const Rules* rules, const Packet* packet, const Forward* forward
+) noexcept nogil:
+    """Do rules of others come first, behind which the packet is seen again?
+
+    A forward that names an address stands before them, as it does before the router's own sockets.
+    """
+    return (
+        rules.others_lead and not packet.untaken and is_for_default_host(forward) and forward.external == 0
+    )
 
 cdef inline const Forward* find_forward(const Rules* rules, const Packet* packet) noexcept nogil:
     """The most specific forward that claims what comes in, or NULL."""
@@ -75,7 +86,7 @@ cdef inline const Forward* find_static(
         target = &rules.targets[forward.first_target]
         if not forward.two_way or target.address != packet.near_address:
             continue
-        if forward.external and uplink_of_address(rules, forward.external) != uplink:
+        if forward.external and not has_address(rules, uplink, forward.external):
             continue
         if forward.one_to_one:
             return forward

@@ -22,13 +22,13 @@ from nfmasq._hot.state.packet cimport (
 from nfmasq._hot.state.reasons cimport (
     HAIRPIN_LOST, ICMP_ERROR_UNMATCHED, ICMP_NO_SESSION, PORTLESS_REMOTE_TAKEN, SOURCE_NOT_INTERNAL,
 )
-from nfmasq._hot.state.rules cimport Rules, is_internal, uplink_at
+from nfmasq._hot.state.rules cimport Forward, Rules, is_internal, uplink_at
 from nfmasq._hot.state.table cimport HAIRPINS, Mapping, NatTable, Session, tuple_bucket
 from nfmasq._hot.state.uplinks cimport NO_UPLINK
 from nfmasq._hot.way.admit_in cimport admit_inbound
 from nfmasq._hot.way.admit_out cimport admit_outbound
 from nfmasq._hot.way.attach cimport share_helper
-from nfmasq._hot.way.forwards cimport find_forward
+from nfmasq._hot.way.forwards cimport find_forward, waits_for_others
 from nfmasq._hot.way.lookup cimport lookup
 from nfmasq._hot.way.set_aside cimport set_aside_for
 from nfmasq._hot.way.track cimport track
@@ -117,8 +117,10 @@ cdef inline void cross(NatTable* table, Packet* packet) noexcept nogil:
 cdef inline bint leads_inside(NatTable* table, const Packet* packet) noexcept nogil:
     """Does the external endpoint that the packet is sent to lead to an internal host?"""
     cdef Packet coming = packet[0]
+    cdef const Forward* forward
     coming.near_address, coming.near_port = packet.remote_address, packet.remote_port
-    if find_forward(&table.rules, &coming) != NULL:
+    forward = find_forward(&table.rules, &coming)
+    if forward != NULL and not waits_for_others(&table.rules, packet, forward):
         return True
     return packet.transport <= CLASS_UDP and find_mapping_by_external(
         table, packet.protocol, packet.remote_address, packet.remote_port, True

@@ -22,7 +22,7 @@ from nfmasq._hot.way.options cimport check_options
 from nfmasq._hot.wire.checksum cimport fold, sum_words
 from nfmasq._hot.wire.icmp cimport REDIRECT, is_error, is_reply, is_request
 from nfmasq._hot.wire.wire cimport (
-    AH, DCCP, FRAGMENT_OFFSET, ICMP, MORE_FRAGMENTS_OR_OFFSET, TCP, UDP, UDPLITE,
+    AH, DCCP, FRAGMENT_OFFSET, ICMP, MORE_FRAGMENTS_OR_OFFSET, SCTP, TCP, UDP, UDPLITE,
     IcmpHeader, IpHeader, TcpHeader, UdpHeader, header_length, ntohs, tcp_header_length,
 )
 
@@ -71,11 +71,16 @@ cdef inline bint parse_udp(Packet* packet, IpHeader* ip) noexcept nogil:
     return True
 
 cdef inline bint parse_portless(Packet* packet, IpHeader* ip) noexcept nogil:
-    """Any other protocol, known by its addresses alone. Two of them have a checksum over the addresses."""
+    """Any other protocol, known by its addresses alone.
+
+    Three have ports, which conntrack is asked by. Two of them have a checksum over the addresses.
+    """
     packet.transport = CLASS_OTHER
     if packet.protocol == AH and packet.direction != INBOUND:
         return drop(packet, PROTOCOL_UNTRANSLATABLE)
-    if (packet.protocol == UDPLITE or packet.protocol == DCCP) and packet.l4_length < sizeof(UdpHeader):
+    if (
+        packet.protocol == UDPLITE or packet.protocol == DCCP or packet.protocol == SCTP
+    ) and packet.l4_length < sizeof(UdpHeader):
         return drop(packet, TRUNCATED)
     set_endpoints(packet, ip.source, 0, ip.destination, 0)
     return True

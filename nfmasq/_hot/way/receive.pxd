@@ -46,6 +46,7 @@ cdef struct Batch:
     AsideQueue* aside        # where packets for helpers go; NULL: nowhere
     int conntrack            # a socket to ask connection tracking by; -1: none
     int32_t segment_queue    # where super-packets are sent to be cut up; -1: nowhere
+    int32_t untaken_queue    # of packets that the rules of others left (DNAT); -1: none
     uint32_t[MOST_WORKER_QUEUES] next_id    # of each queue: the number the next packet should have
     int count                # packets of this batch
     uint32_t size            # bytes of its messages
@@ -131,6 +132,7 @@ cdef inline bint read_message(Batch* batch, int slot, uint32_t length, Packet* p
     memset(packet, 0, sizeof(Packet))
     packet.message = start
     packet.queue = ntohs((<nfgenmsg*>(message + 1)).res_id)
+    packet.untaken = packet.queue == batch.untaken_queue
     return read_attributes(packet, start + head, start + message.nlmsg_len)
 
 cdef inline void count_losses(Batch* batch, const Packet* packet) noexcept nogil:

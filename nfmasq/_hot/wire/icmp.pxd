@@ -29,6 +29,10 @@ cdef inline bint is_reply(uint8_t type) noexcept nogil:
         or type == INFORMATION_REPLY or type == MASK_REPLY
     )
 
+cdef inline uint8_t reply_to(uint8_t request) noexcept nogil:
+    """The type that answers a request; of anything else no type."""
+    return ECHO_REPLY if request == ECHO_REQUEST else <uint8_t>(request + 1)
+
 cdef inline bint is_error(uint8_t type) noexcept nogil:
     """The errors a NAT passes on; source quench is deprecated (RFC 6633), redirects stay on their link."""
     return type == DESTINATION_UNREACHABLE or type == TIME_EXCEEDED or type == PARAMETER_PROBLEM

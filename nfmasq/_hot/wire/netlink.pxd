@@ -36,6 +36,8 @@ cdef extern from "<linux/netlink.h>" nogil:
     struct nlattr:
         uint16_t nla_len
         uint16_t nla_type
+    int NLM_F_ACK
+    int NLM_F_CREATE
     int NLM_F_REQUEST
     int NLMSG_ERROR
     int NLA_F_NESTED
@@ -74,7 +76,15 @@ cdef extern from "<linux/netfilter/nfnetlink_queue.h>" nogil:
 
 cdef extern from "<linux/netfilter/nfnetlink_conntrack.h>" nogil:
     int IPCTNL_MSG_CT_GET
+    int IPCTNL_MSG_CT_NEW
+    int CTA_PROTOINFO
+    int CTA_PROTOINFO_TCP
+    int CTA_PROTOINFO_TCP_FLAGS_ORIGINAL
+    int CTA_PROTOINFO_TCP_FLAGS_REPLY
+    int CTA_PROTOINFO_TCP_STATE
+    int CTA_TIMEOUT
     int CTA_TUPLE_ORIG
+    int CTA_TUPLE_REPLY
     int CTA_TUPLE_IP
     int CTA_TUPLE_PROTO
     int CTA_IP_V4_SRC

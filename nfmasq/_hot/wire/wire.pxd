@@ -18,6 +18,7 @@ cdef enum:
     UDP = 17
     DCCP = 33
     AH = 51
+    SCTP = 132
     UDPLITE = 136
 
 cdef enum:

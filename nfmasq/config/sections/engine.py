@@ -61,5 +61,5 @@ class Engine(Table):
 
     @property
     def diverted_to(self) -> tuple[int, int]:
-        """The first netfilter queue of the rules, and how many. One more follows, which no rule names."""
+        """The first netfilter queue of the rules, and how many. QUEUES_BESIDES follow."""
         return self.first_queue, self.workers * QUEUES_EACH

@@ -102,11 +102,14 @@ def no_overloading(ground: Ground) -> None:
     "REQ-3a",
     RECOMMENDED,
     "Ports 0-1023 are mapped to such, others to 1024-65535.",
-    but="only where nat.ports includes ports below 1024; by default those are the router's own services'",
+    but="ports below 1024 are mapped to those of nat.low_ports, 600-1023 by default; where all are in use, "
+    "or nat.low_ports is empty, to others",
 )
 def port_range_kept(ground: Ground) -> None:
     for _ in range(50):
         demand(ground.mapped((CLIENT, port()))[1] > 1023, "a port above 1023 was mapped below 1024")
+    low = ground.mapped((CLIENT, 500))[1]
+    demand(600 <= low < 1024, f"by default port 500 was mapped to {low}")
     core = Core(ports=((924, 1123),), ports_per_host=200)
     for number in range(90):
         low, high = core.mapped((CLIENT, 100 + number))[1], core.mapped((CLIENT, 3000 + number))[1]
@@ -193,9 +196,11 @@ RFC.departs(
     "REQ-7",
     MUST,
     "Internal and external addresses that overlap are avoided automatically, or translated.",
-    "nfmasq assigns no internal addresses, so it cannot avoid the clash, and does not translate across it: "
-    "packets of addresses on both sides are dropped with a reason (destination_internal, source_internal) "
-    "and never leak; the status and `nfmasq doctor` name what overlaps and the remedy, to renumber one side",
+    "nfmasq assigns no internal addresses, so it cannot avoid the clash, and does not translate across it. "
+    "Networks that lie in one another are no overlap: the longest prefix decides. Of one network with routes "
+    "by both sides the route of the lowest metric decides: hosts there on the other side are cut off, and "
+    "their packets are dropped with a reason (destination_internal, source_internal) and never leak; the "
+    "status and `nfmasq doctor` name what overlaps and the remedy, to renumber one side",
 )
 
 

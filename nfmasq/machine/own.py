@@ -1,0 +1,129 @@
+"""What the router itself takes of the protocols without ports: its tunnels, IPsec, and raw sockets.
+
+The kernel delivers such a packet where a tunnel's interface, an IPsec state or a raw socket waits for it, and
+answers "protocol unreachable" where nothing does. Connection tracking knows of it only where it is at work.
+
+Nothing is stored. Each kind is read for itself, and one that this kernel lacks has nothing.
+"""
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from nfmasq.machine import rtnetlink
+from nfmasq.machine.netlink_dump import NETLINK_ROUTE, NetlinkDump
+from nfmasq.machine.rtnetlink import BadMessage, Message, attributes_in, split
+
+IPIP, TCP, UDP, IPV6, GRE, ESP, SCTP = 4, 6, 17, 41, 47, 50, 132
+
+_RAW_SOCKETS = "/proc/thread-self/net/raw"
+_SCTP_ENDPOINTS = "/proc/thread-self/net/sctp/eps"
+
+# linux/if_link.h, linux/if_tunnel.h: of a tunnel's kind, the protocols it is carried by and where its
+# attributes have the remote address.
+_IFLA_LINKINFO, _INFO_KIND, _INFO_DATA = 18, 1, 2
+_TUNNELS = {
+    "ipip": ((IPIP, IPV6), 3),
+    "sit": ((IPIP, IPV6), 3),
+    "gre": ((GRE,), 7),
+    "gretap": ((GRE,), 7),
+    "erspan": ((GRE,), 7),
+    "vti": ((ESP, IPIP), 5),
+}
+
+# linux/xfrm.h: where a state's description has its addresses and its protocol.
+_NETLINK_XFRM, _GET_STATES, _STATE = 6, 18, 16
+_DESTINATION_AT, _PROTOCOL_AT, _SOURCE_AT, _STATE_SIZE = 56, 76, 80, 96
+
+
+class Taken(NamedTuple):
+    """A protocol, and the remote address its packets come from; None: any."""
+
+    protocol: int
+    remote: IPv4Address | None
+
+
+def taken_by_router(most: int) -> tuple[Taken, ...]:
+    """What the router takes; at most so many: where there are more, whole protocols."""
+    found = {*_raw_sockets(), *_sctp(), *_read(NETLINK_ROUTE, _links), *_read(_NETLINK_XFRM, _states)}
+    if len(found) > most:
+        found = {Taken(each.protocol, None) for each in found}
+    whole = {each.protocol for each in found if each.remote is None}
+    kept = (each for each in found if each.remote is None or each.protocol not in whole)
+    return tuple(sorted(kept, key=lambda each: (each.protocol, int(each.remote or 0))))[:most]
+
+
+def _raw_sockets() -> Iterator[Taken]:
+    """By their protocol, which the table lists in place of a port. One for all (255) only sends."""
+    try:
+        with open(_RAW_SOCKETS, encoding="ascii") as file:
+            next(file, None)
+            rows = [line.split(maxsplit=3) for line in file]
+    except OSError:
+        return
+    for row in rows:
+        protocol = int(row[1].rpartition(":")[2], 16)
+        remote = int.from_bytes(bytes.fromhex(row[2].partition(":")[0])[::-1], "big")
+        if protocol < socket.IPPROTO_RAW and protocol not in {socket.IPPROTO_ICMP, TCP, UDP}:
+            yield Taken(protocol, IPv4Address(remote) if remote else None)
+
+
+def _sctp() -> Iterator[Taken]:
+    """Any endpoint takes the protocol: the core knows no ports of it."""
+    try:
+        with open(_SCTP_ENDPOINTS, encoding="ascii") as file:
+            if len(file.readlines()) > 1:
+                yield Taken(SCTP, None)
+    except OSError:
+        return
+
+
+def _read(family: int, read: Callable[[NetlinkDump], list[list[Taken]]]) -> Iterator[Taken]:
+    """What the kernel tells by netlink; nothing where it does not know the question."""
+    try:
+        dump = NetlinkDump(family)
+    except OSError:
+        return
+    try:
+        for some in read(dump):
+            yield from some
+    except OSError:
+        return
+    finally:
+        dump.close()
+
+
+def _links(dump: NetlinkDump) -> list[list[Taken]]:
+    return dump.read(rtnetlink.GETLINK, rtnetlink.LINK_REQUEST, rtnetlink.NEWLINK, _tunnel)
+
+
+def _tunnel(message: Message) -> list[Taken]:
+    """What a tunnel's interface takes; nothing of any other. Raises BadMessage."""
+    about = dict(attributes_in(message, len(rtnetlink.LINK_REQUEST))).get(_IFLA_LINKINFO)
+    if about is None:
+        return []
+    told = dict(split(about, 0, len(about)))
+    protocols, at = _TUNNELS.get(told.get(_INFO_KIND, b"").rstrip(b"\0").decode(errors="replace"), ((), 0))
+    data = told.get(_INFO_DATA, b"")
+    remote = int.from_bytes(dict(split(data, 0, len(data))).get(at, b""), "big")
+    return [Taken(protocol, IPv4Address(remote) if remote else None) for protocol in protocols]
+
+
+def _states(dump: NetlinkDump) -> list[list[Taken]]:
+    return dump.read(_GET_STATES, b"", _STATE, _state)
+
+
+def _state(message: Message) -> list[Taken]:
+    """What an IPsec state takes. Those of packets that leave are among them: it is the router's all the same.
+
+    Raises BadMessage.
+    """
+    if message.end - message.start < _STATE_SIZE:
+        raise BadMessage("an IPsec state cut short")
+    said = message.data[message.start : message.start + _STATE_SIZE]
+    (source,) = struct.unpack_from("!I", said, _SOURCE_AT)
+    (destination,) = struct.unpack_from("!I", said, _DESTINATION_AT)
+    protocol = said[_PROTOCOL_AT]
+    return [Taken(protocol, IPv4Address(each)) for each in (source, destination) if each]
