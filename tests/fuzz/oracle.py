@@ -41,10 +41,14 @@ def span(first: int, length: int) -> set[int]:
 DONT_FRAGMENT = 0x40
 
 
-def listed(packet: bytes, start: int) -> set[int]:
-    """The offsets of internal addresses in the options of the header that starts here."""
+def listed(packet: bytes, start: int, quoted: bool = False) -> set[int]:
+    """The offsets of internal addresses in the options of the header that starts here.
+
+    quoted: also of the external address, which stands for an internal one there.
+    """
     options = range(start + 20, start + l4_at(packet[start:]) - 3)
-    places = [at for at in options if IPv4Address(packet[at : at + 4]) in LAN]
+    found = {at: IPv4Address(packet[at : at + 4]) for at in options}
+    places = [at for at, address in found.items() if address in LAN or (quoted and address == EXTERNAL)]
     return {at + more for at in places for more in range(4)}
 
 
@@ -59,8 +63,9 @@ def may_change(packet: bytes, inbound: bool) -> set[int]:
         inner = quoted + l4_at(packet[quoted:])
         protocol = packet[quoted + 9]
         fields |= (
-            listed(packet, quoted)
+            listed(packet, quoted, inbound)
             | span(at + 2, 2)
+            | span(quoted + 4, 2)
             | span(quoted + 10, 2)
             | span(quoted + (12 if inbound else 16), 4)
         )
@@ -68,6 +73,8 @@ def may_change(packet: bytes, inbound: bool) -> set[int]:
             fields |= span(inner + 2, 4)
         elif protocol in PORTED:
             fields |= span(inner + (0 if inbound else 2), 2) | span(inner + CHECK_AT[protocol], 2)
+        elif protocol in CHECK_AT:
+            fields |= span(inner + CHECK_AT[protocol], 2)
     elif packet[9] == ICMP:
         fields |= span(at + 2, 4)
     elif packet[9] in CHECK_AT:

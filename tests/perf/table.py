@@ -54,11 +54,20 @@ def packets(sessions: Iterable[int]) -> Iterator[bytes]:
 
 
 def new_table(capacity: int, externals: int = EXTERNALS, path: str | None = None) -> Table:
-    """A table with room and ports for so many sessions, each with a mapping of its own."""
+    """A table with room and ports for so many sessions, each with a mapping of its own.
+
+    No host is held to a share of what is free, so that the last one can begin as the first.
+    """
     table = Table(path, capacity)
     external = tuple(FIRST_EXTERNAL + number for number in range(externals))
-    table.configure(Policy((Uplink.pool(*external),), (HOSTS,), limits=Limits(capacity)))
+    limits = Limits(capacity, sessions_per_host=PORTS_A_HOST, ports_per_host=PORTS_A_HOST)
+    table.configure(Policy((Uplink.pool(*external),), (HOSTS,), limits=limits))
     return table
+
+
+def roomy(sessions: int) -> int:
+    """The capacity of a table in which so many unanswered sessions may wait, and none gives way."""
+    return sessions + sessions // 8
 
 
 def fill(table: Table, sessions: range) -> float:
@@ -85,7 +94,7 @@ def measure_few(sessions: int) -> tuple[float, float]:
 def measure_pool() -> tuple[float, float]:
     """Nanoseconds for a session that begins when half of one address's ports are taken, and 99 of 100."""
     ports = LAST_PORT - FIRST_PORT + 1
-    table = new_table(ports, externals=1)
+    table = new_table(roomy(ports), externals=1)
     some = ports // 200
     half, nearly = ports // 2, ports * 99 // 100
     fill(table, range(half))
@@ -98,13 +107,13 @@ def measure_restart(sessions: int) -> float:
     """Seconds until a daemon that was killed has all sessions of its file again."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place:
         path = str(Path(place) / "state")
-        table = new_table(sessions, path=path)
+        table = new_table(roomy(sessions), path=path)
         for first in range(0, sessions, CHUNK):
             table.reserve()
             fill(table, range(first, min(first + CHUNK, sessions)))
         table.close()
         begin = time.monotonic()
-        again = new_table(sessions, path=path)
+        again = new_table(roomy(sessions), path=path)
         taken = time.monotonic() - begin
         if again.recovered != sessions:
             raise RuntimeError(f"{again.recovered} of {sessions} sessions were recovered")
@@ -118,7 +127,7 @@ def measure(sessions: int) -> TableCost:
     # Made before memory is looked at, and kept, so that what they hold is not taken for the table's.
     to_any = list(packets(random.choices(range(sessions), k=SAMPLE)))
     before = resident("self")
-    table = new_table(sessions)
+    table = new_table(roomy(sessions))
     last = sessions // 10
     fill(table, range(sessions - last))
     new_many = fill(table, range(sessions - last, sessions))
