@@ -50,16 +50,22 @@ def backend() -> str:
 
 def install(plan: DiversionPlan) -> None:
     """Lay the guard for `plan`, in place of the one before. Raises DiversionUnavailable if that fails."""
-    if _laid.is_laid and _laid.lay(guard_table(plan)).good:
-        return
+    if not (_laid.is_laid and _laid.lay(guard_table(plan)).good):
+        _laid.forget()
+        by_nft = backend() == "nftables"
+        laid = _laid.lay(guard_table(plan)) if by_nft else _install_by_iptables(plan)
+        if not laid.good:
+            raise DiversionUnavailable(f"the guard could not be laid: {laid.complaint}")
     _state.clear()
-    _laid.forget()
-    by_nft = backend() == "nftables"
-    laid = _laid.lay(guard_table(plan)) if by_nft else _install_by_iptables(plan)
-    if not laid.good:
-        raise DiversionUnavailable(f"the guard could not be laid: {laid.complaint}")
-    if not by_nft:
-        _state["installed"] = _listing()
+    if not _laid.is_laid:
+        _state["installed"] = _whole_listing(plan)
+
+
+def _whole_listing(plan: DiversionPlan) -> str:
+    """The guard's rules by iptables; "" if it is not by iptables, or another program took some meanwhile."""
+    listed = "" if nftables.listing(TABLE) is not None else _listing()
+    least = 1 + sum(map(len, iptables_rules(plan, quotes=False).values()))
+    return listed if len(listed.splitlines()) >= least else ""
 
 
 def _install_by_iptables(plan: DiversionPlan) -> Outcome:
@@ -90,7 +96,7 @@ def stands_in() -> frozenset[str]:
     """The tables of the kernel that the guard is in, as this process laid it; else that it may be in."""
     if _laid.is_laid:
         return _BY_NFT
-    return _BY_IPTABLES if "installed" in _state else _BY_NFT | _BY_IPTABLES
+    return _BY_IPTABLES if _state.get("installed") else _BY_NFT | _BY_IPTABLES
 
 
 def dropped() -> dict[str, int]:

@@ -5,8 +5,12 @@ table replaces another only if it must. Where only elements of sets and rules of
 these alone change, in one transaction.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+_PART = re.compile(r"^\t(?:chain|set) (\S+) \{\n(.*?)^\t\}", re.MULTILINE | re.DOTALL)
+"""A chain or a set in nft's listing of a table, a rule a line."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,16 @@ class NftTable:
         gone = f"add table ip {self.name}\ndelete table ip {self.name}\n"
         return f"{gone}table ip {self.name} {{\n{counters}{sets}{chains}}}\n"
 
+    def is_whole_in(self, listed: str) -> bool:
+        """Has the kernel's listing every rule of this table, and elements in each set that has any?
+
+        Another program may have emptied a chain between the laying and the listing.
+        """
+        there = dict(_PART.findall(listed))
+        return all(
+            len(_rules(there.get(chain.name, ""))) == len(chain.rules) for chain in self.chains
+        ) and all("elements = {" in there.get(each.name, "") for each in self.sets if each.elements)
+
     def since(self, before: "NftTable") -> str | None:
         """A transaction that makes it out of `before`, or None if that takes a table of its own."""
         if _frame(self) != _frame(before):
@@ -79,6 +93,11 @@ def interval_set(name: str, kind: str, members: Iterable[object]) -> NftSet:
 def address_set(name: str, members: Iterable[object]) -> NftSet:
     """A set of addresses or networks, which may be none."""
     return interval_set(name, "ipv4_addr", members)
+
+
+def _rules(chain: str) -> list[str]:
+    """The rules of a chain of a listing, without the line of its hook."""
+    return [line for line in chain.splitlines() if not line.startswith("\t\ttype ")]
 
 
 def _frame(table: NftTable) -> tuple[object, ...]:

@@ -33,13 +33,18 @@ class LaidTable:
         self._listing: str | None = None
 
     def lay(self, table: NftTable) -> Outcome:
-        """Lay this table in one transaction: by changing the one before, or else in its place."""
+        """Lay this table in one transaction: by changing the one before, or else in its place.
+
+        What another program takes of it meanwhile is not whole: then none counts as laid.
+        """
         changes = table.since(self._table) if self._table and self.present() else None
         laid = run("nft", "-f", "-", script=table.anew() if changes is None else changes)
         if not laid.good and changes is not None:
             laid = run("nft", "-f", "-", script=table.anew())
         if laid.good:
-            self._table, self._listing = table, listing(table.name)
+            listed = listing(table.name)
+            whole = listed is not None and table.is_whole_in(listed)
+            self._table, self._listing = (table, listed) if whole else (None, None)
         return laid
 
     @property

@@ -19,7 +19,7 @@ from support.wire import UDP, Seen, Wire, with_source
 import nfmasq
 from diversion.rules import listed, saved
 from diversion.traffic import ICMP, OWN_PORT, TIME_EXCEEDED, UNREACHABLE, udp
-from nfmasq.diversion import DiversionPlan, DiversionUnavailable, guard, probe
+from nfmasq.diversion import DiversionPlan, DiversionUnavailable, guard, iptables, nftables, probe
 from nfmasq.diversion.iptables import IptablesDiversion
 from nfmasq.machine import programs as program
 
@@ -65,6 +65,31 @@ def _arrives_only_after(path: Path, remedy: Callable[[], object]) -> None:
         remedy()
         sender.send(b"after")
         assert receiver.recv(100) == b"after"
+
+
+def test_a_guard_that_is_emptied_while_it_is_laid_is_missed(
+    path: Path, guarding: str, plan: DiversionPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a program that comes between the laying and the look at what was laid."""
+    empties = {
+        "nftables": ("nft", "flush", "chain", "ip", guard.TABLE, "egress"),
+        "iptables": ("iptables", "-t", "mangle", "-F"),
+    }[guarding]
+    by_nft, by_iptables = nftables.listing, iptables.rules
+
+    def emptied_first(table: str) -> object:
+        if guarding == "nftables" or table == "mangle":
+            program.run(*empties)
+        return by_nft(table) if guarding == "nftables" else by_iptables(table)
+
+    where = (nftables, "listing") if guarding == "nftables" else (iptables, "rules")
+    path.router.call(guard.install, plan)
+    assert path.router.call(guard.present)
+    path.router.call(guard.remove)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(*where, emptied_first)
+        path.router.call(guard.install, plan)
+    assert not path.router.call(guard.present)
 
 
 def test_without_daemon_and_rules_an_internal_source_is_dropped(
