@@ -211,10 +211,11 @@ class Table:
         batch: int = 64,
         checksum_ready: bool = True,
         gso: bool = False,
+        now: int | None = None,
     ) -> float:
         """Translate packets in batches; nanoseconds of processor time a packet took. For benches.
 
-        checksum_ready, gso: as for `translate`.
+        checksum_ready, gso, now: as for `translate`.
         Raises RuntimeError when the last packet of a batch is refused.
         """
     def hairpin(self, packet: bytes, *, now: int | None = None) -> tuple[str, bytes]:

@@ -50,6 +50,9 @@ def size_of(capacity: int) -> int:
     """Bytes of the file for this many sessions."""
     return _pages(capacity) * mmap.PAGESIZE
 
+MEMORY_SHORT = "the memory of this machine, or of its control group, is short"
+"""A shortage that a small machine has all its life."""
+
 
 class Arena:
     """A mapped arena of `capacity` records, of which the first `reserved` may be used.
@@ -110,7 +113,7 @@ class Arena:
         if memory is not None and records > self.stored:
             affordable = max(memory, 0) // (mmap.PAGESIZE // RECORD * (RECORD + BESIDE))
             if self._reserved_pages + affordable < wanted:
-                self.shortage = "the memory of this machine, or of its control group, is short"
+                self.shortage = MEMORY_SHORT
                 wanted = max(self._reserved_pages + affordable, _pages(1))
         step = wanted - self._reserved_pages
         while step > 0:

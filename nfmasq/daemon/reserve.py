@@ -12,10 +12,11 @@ import select
 import threading
 
 from nfmasq._fastpath import Table
+from nfmasq.core.arena import MEMORY_SHORT
 from nfmasq.machine import memory
 
 CROWDED = 0.8
-"""The share of the room from which a shortage is a problem. A small machine has less room, and is well."""
+"""The share of the room from which a shortage of memory is a problem. A small machine is well with less."""
 
 AGAIN_S = 1.0
 """How long to wait for room that there was not."""
@@ -58,9 +59,10 @@ class Reserver:
         self._thread.start()
 
     def problems(self) -> list[str]:
-        """One line while there is too little room for the sessions there are."""
+        """One line while the file system is full, or memory too short for the sessions there are."""
         crowded = sum(self._table.gauges().sessions) >= CROWDED * self._table.room
-        return [self._told()] if self._shortage and crowded else []
+        waits = self._shortage == MEMORY_SHORT and not crowded
+        return [self._told()] if self._shortage and not waits else []
 
     def _told(self) -> str:
         what = f"the state file has room for {self._table.room} of {self._capacity} sessions"

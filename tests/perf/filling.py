@@ -18,7 +18,7 @@ MAPPINGS = 10_000
 SESSIONS = 1_000_000
 
 _FIRST_PORT = 5000
-_DOMAIN = 53
+_PORT = 3478
 _CHUNK = 10_000
 
 
@@ -40,4 +40,4 @@ def _packets(sessions: int) -> Iterator[bytes]:
     for number in range(sessions):
         server, mapping = divmod(number, MAPPINGS)
         host, port = divmod(mapping, ports_a_host)
-        yield udp((FIRST_HOST + host, _FIRST_PORT + port), (FIRST_SERVER + server, _DOMAIN), b"ping")
+        yield udp((FIRST_HOST + host, _FIRST_PORT + port), (FIRST_SERVER + server, _PORT), b"ping")

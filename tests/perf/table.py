@@ -35,13 +35,14 @@ MEMORY = Path("/dev/shm")
 """Where a state file costs no disk."""
 
 _FIRST_PORT = 5000
+_SECOND = int(time.monotonic())
 
 
 def packets(sessions: Iterable[int]) -> Iterator[bytes]:
     """The packet of each of these sessions, outbound."""
     packet = bytearray(
         struct.pack("!BBHHHBBHII", 0x45, 0, 32, 0, 0x4000, 64, 17, 0, 0, int(SERVER))
-        + struct.pack("!HHHH4s", 0, 53, 12, 0, b"ping")
+        + struct.pack("!HHHH4s", 0, 3478, 12, 0, b"ping")
     )
     host = -1
     for number in sessions:
@@ -65,17 +66,15 @@ def new_table(capacity: int, externals: int = EXTERNALS, path: str | None = None
     return table
 
 
-def roomy(sessions: int) -> int:
-    """The capacity of a table in which so many unanswered sessions may wait, and none gives way."""
-    return sessions + sessions // 8
-
-
 def fill(table: Table, sessions: range) -> float:
-    """Begin these sessions; nanoseconds each took."""
+    """Begin these sessions; nanoseconds each took.
+
+    All of them in one second: none becomes so old that it gives way where the table is nearly full.
+    """
     taken = 0.0
     for first in range(sessions.start, sessions.stop, CHUNK):
         some = list(packets(range(first, min(first + CHUNK, sessions.stop))))
-        taken += table.pace(some) * len(some)
+        taken += table.pace(some, now=_SECOND) * len(some)
     return taken / max(1, len(sessions))
 
 
@@ -94,7 +93,7 @@ def measure_few(sessions: int) -> tuple[float, float]:
 def measure_pool() -> tuple[float, float]:
     """Nanoseconds for a session that begins when half of one address's ports are taken, and 99 of 100."""
     ports = LAST_PORT - FIRST_PORT + 1
-    table = new_table(roomy(ports), externals=1)
+    table = new_table(ports, externals=1)
     some = ports // 200
     half, nearly = ports // 2, ports * 99 // 100
     fill(table, range(half))
@@ -107,13 +106,13 @@ def measure_restart(sessions: int) -> float:
     """Seconds until a daemon that was killed has all sessions of its file again."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place:
         path = str(Path(place) / "state")
-        table = new_table(roomy(sessions), path=path)
+        table = new_table(sessions, path=path)
         for first in range(0, sessions, CHUNK):
             table.reserve()
             fill(table, range(first, min(first + CHUNK, sessions)))
         table.close()
         begin = time.monotonic()
-        again = new_table(roomy(sessions), path=path)
+        again = new_table(sessions, path=path)
         taken = time.monotonic() - begin
         if again.recovered != sessions:
             raise RuntimeError(f"{again.recovered} of {sessions} sessions were recovered")
@@ -127,7 +126,7 @@ def measure(sessions: int) -> TableCost:
     # Made before memory is looked at, and kept, so that what they hold is not taken for the table's.
     to_any = list(packets(random.choices(range(sessions), k=SAMPLE)))
     before = resident("self")
-    table = new_table(roomy(sessions))
+    table = new_table(sessions)
     last = sessions // 10
     fill(table, range(sessions - last))
     new_many = fill(table, range(sessions - last, sessions))

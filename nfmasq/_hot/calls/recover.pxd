@@ -17,7 +17,7 @@ from nfmasq._hot.state.sequence cimport REOPENING
 from nfmasq._hot.state.sessions cimport link_session
 from nfmasq._hot.state.table cimport (
     EXPECTED, NAMED, NO_POOL, SCOPE_ADDRESS_AND_PORT, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope,
-    Session, endpoint_bucket,
+    Session, external_head,
 )
 from nfmasq._hot.state.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
 from nfmasq._hot.state.uplinks cimport NO_REALM
@@ -89,9 +89,9 @@ cdef inline uint32_t find_alike(const NatTable* table, const Mapping* wanted) no
 
 cdef inline uint32_t find_mapping_of(const NatTable* table, const Session* session) noexcept nogil:
     """The mapping of the session's internal endpoint at its external one, or 0."""
-    cdef uint32_t number = table.mapping_by_external[endpoint_bucket(
+    cdef uint32_t number = external_head(
         table, session.protocol, session.external_address, session.external_port
-    )]
+    )[0]
     while number and not (
         table.mappings[number].protocol == session.protocol
         and is_mapping_of(&table.mappings[number], session)

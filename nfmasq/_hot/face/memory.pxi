@@ -23,7 +23,7 @@ from nfmasq._hot.state.capacity cimport MOST_EXTERNAL_ADDRESSES, MOST_SESSIONS
 from nfmasq._hot.state.evictable cimport empty_lines
 from nfmasq._hot.state.ports cimport PortPool
 from nfmasq._hot.state.table cimport (
-    HAIRPINS, HOST_SHARE, LINES, PEER_SHARE, WHEEL, Host, Mapping, NatTable, Place, Session,
+    HAIRPINS, HOST_SHARE, LINES, MAPPING_SHARE, PEER_SHARE, WHEEL, Host, Mapping, NatTable, Place, Session,
 )
 
 cdef uint32_t buckets_for(uint32_t capacity) noexcept:
@@ -126,8 +126,8 @@ cdef class TableMemory:
         table.by_internal = <uint32_t*>self._zeroed(<size_t>buckets * 4)
         table.by_external = <uint32_t*>self._zeroed(<size_t>buckets * 4)
         table.by_peer = <uint32_t*>self._zeroed(<size_t>buckets // PEER_SHARE * 4)
-        table.mapping_by_internal = <uint32_t*>self._zeroed(<size_t>buckets * 4)
-        table.mapping_by_external = <uint32_t*>self._zeroed(<size_t>buckets * 4)
+        table.mapping_by_internal = <uint32_t*>self._zeroed(<size_t>buckets // MAPPING_SHARE * 4)
+        table.mapping_by_external = <uint32_t*>self._zeroed(<size_t>buckets // MAPPING_SHARE * 4)
         table.host_by_address = <uint32_t*>self._zeroed(<size_t>buckets // HOST_SHARE * 4)
         table.hairpins = <uint32_t*>self._zeroed(HAIRPINS * 4)
         table.changes = <Changes*>self._zeroed(sizeof(Changes))

@@ -15,7 +15,9 @@ from nfmasq._hot.state.packet cimport DIRECTION_COUNT, DROP, INBOUND, OUTBOUND, 
 from nfmasq._hot.state.reasons cimport REASON_COUNT
 from nfmasq._hot.state.refusals cimport Refusal as RefusalRecord
 from nfmasq._hot.state.rules cimport BITMAP_BYTES
-from nfmasq._hot.state.table cimport EXPECTED, HOST_SHARE, PEER_SHARE, Host, Mapping, NatTable, Session
+from nfmasq._hot.state.table cimport (
+    EXPECTED, HOST_SHARE, MAPPING_SHARE, PEER_SHARE, Host, Mapping, NatTable, Session,
+)
 from nfmasq._hot.state.tcpstate cimport TCP_STATE_COUNT
 from nfmasq._hot.state.traffic cimport bytes_of, packets_of
 from nfmasq._hot.wire.wire cimport ntohl, ntohs
@@ -101,9 +103,9 @@ cdef uint32_t ports_in_use(const NatTable* table, int transport) noexcept:
     return total
 
 cdef uint64_t index_bytes(const NatTable* table) noexcept:
-    """Four indexes with a bucket for every session, and the two smaller ones."""
+    """Two indexes with a bucket for every session, and the smaller ones."""
     cdef uint64_t buckets = table.mask + 1
-    return 4 * (4 * buckets + buckets // PEER_SHARE + buckets // HOST_SHARE)
+    return 4 * (2 * buckets + 2 * buckets // MAPPING_SHARE + buckets // PEER_SHARE + buckets // HOST_SHARE)
 
 cdef object gauges_of(const NatTable* table):
     """TCP, UDP and ICMP have ports; portless protocols have none."""

@@ -69,11 +69,10 @@ cdef int copy_batch(Packet* states, uint8_t* slots, object packets, const Packet
         memcpy(states[i].data, &source[0], length)
     return 0
 
-cdef object nanoseconds_each(NatTable* table, object packets, int batch, const Packet* like):
+cdef object nanoseconds_each(NatTable* table, object packets, int batch, const Packet* like, uint32_t now):
     """Translate packets in batches; nanoseconds of processor time a packet took."""
     cdef Packet* states = <Packet*>malloc(BATCH * sizeof(Packet))
     cdef uint8_t* slots = <uint8_t*>malloc(BATCH * SLOT)
-    cdef uint32_t now = clock_seconds()
     cdef uint64_t begin, taken = 0
     cdef int count
     try:

@@ -222,13 +222,15 @@ cdef class Table(TableMemory):
         state.out_device = INSIDE if mark else device or self.table.rules.uplinks[0].index
         return translate_one(&self.table, &state, packet, moment(now))
 
-    def pace(self, packets, *, inbound=False, batch=BATCH, checksum_ready=True, gso=False) -> float:
+    def pace(
+        self, packets, *, inbound=False, batch=BATCH, checksum_ready=True, gso=False, now=None,
+    ) -> float:
         cdef Packet like
         memset(&like, 0, sizeof(Packet))
         like.direction = INBOUND if inbound else OUTBOUND
         like.checksum_ready, like.gso = checksum_ready, gso
         like.in_device = 1
-        return nanoseconds_each(&self.table, packets, batch, &like)
+        return nanoseconds_each(&self.table, packets, batch, &like, moment(now))
 
     def hairpin(self, packet, *, now=None) -> tuple:
         return translate_hairpin(&self.table, packet, moment(now))

@@ -12,7 +12,7 @@ from nfmasq._hot.state.ports cimport release_port
 from nfmasq._hot.state.rules cimport Rules
 from nfmasq._hot.state.table cimport (
     NO_POOL, SCOPE_ADDRESS, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Host, Mapping, NatTable, Scope,
-    endpoint_bucket, host_bucket, pool_of, tuple_bucket,
+    external_head, host_bucket, internal_head, pool_of,
 )
 from nfmasq._hot.wire.wire cimport ntohs
 
@@ -82,15 +82,13 @@ cdef inline bint is_open(const Mapping* mapping) noexcept nogil:
     return mapping.open
 
 cdef inline uint32_t* internal_bucket(const NatTable* table, const Mapping* mapping) noexcept nogil:
-    return &table.mapping_by_internal[tuple_bucket(
+    return internal_head(
         table, mapping.protocol, mapping.internal_address, mapping.internal_port,
         mapping.remote_address, mapping.remote_port,
-    )]
+    )
 
 cdef inline uint32_t* external_bucket(const NatTable* table, const Mapping* mapping) noexcept nogil:
-    return &table.mapping_by_external[endpoint_bucket(
-        table, mapping.protocol, mapping.external_address, mapping.external_port
-    )]
+    return external_head(table, mapping.protocol, mapping.external_address, mapping.external_port)
 
 cdef inline uint32_t find_mapping(const NatTable* table, const Mapping* wanted) noexcept nogil:
     cdef uint32_t number = internal_bucket(table, wanted)[0]
@@ -117,7 +115,7 @@ cdef inline uint32_t find_mapping_by_external(
     const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port, bint forwarded
 ) noexcept nogil:
     """The mapping whose own this external endpoint is; `forwarded`: or one that a forward has there."""
-    cdef uint32_t number = table.mapping_by_external[endpoint_bucket(table, protocol, address, port)]
+    cdef uint32_t number = external_head(table, protocol, address, port)[0]
     cdef const Mapping* mapping
     while number:
         mapping = &table.mappings[number]

@@ -34,6 +34,7 @@ cdef enum:
     IDENTIFICATIONS = 2048   # a power of two, as the next
     HAIRPINS = 65536
     PEER_SHARE = 2           # sessions to a bucket of by_peer, which is asked for new ones from outside alone
+    MAPPING_SHARE = 2        # mappings to a bucket of theirs, which new sessions alone ask for
     HOST_SHARE = 4           # and to one of host_by_address: few hosts have fewer
     WHEEL = 8192             # seconds the timer wheel looks ahead: more than the longest default timer
 
@@ -253,6 +254,21 @@ cdef inline uint32_t endpoint_bucket(
     const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port
 ) noexcept nogil:
     return <uint32_t>siphash(&table.key, address, <uint64_t>port << 8 | protocol) & table.mask
+
+cdef inline uint32_t* internal_head(
+    const NatTable* table, uint8_t protocol,
+    uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
+) noexcept nogil:
+    """The bucket of a mapping's internal endpoint, and as much of the remote one as its scope reaches."""
+    return &table.mapping_by_internal[
+        tuple_bucket(table, protocol, address, port, remote_address, remote_port) / MAPPING_SHARE
+    ]
+
+cdef inline uint32_t* external_head(
+    const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port
+) noexcept nogil:
+    """The bucket of a mapping's external endpoint."""
+    return &table.mapping_by_external[endpoint_bucket(table, protocol, address, port) / MAPPING_SHARE]
 
 cdef inline uint32_t peer_bucket(const NatTable* table, uint32_t mapping, uint32_t remote) noexcept nogil:
     return <uint32_t>siphash(

@@ -19,7 +19,7 @@ from nfmasq._hot.state.reasons cimport HOST_PORTS_FULL, NO_EXTERNAL_ADDRESS, POR
 from nfmasq._hot.state.rules cimport Forward, Target, behaviour_of
 from nfmasq._hot.state.table cimport (
     NO_POOL, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Host, Mapping, NatTable, Scope,
-    ask_for, endpoint_bucket, peer_bucket, pool_of, random_word, tuple_bucket,
+    ask_for, endpoint_bucket, external_head, peer_bucket, pool_of, random_word, tuple_bucket,
 )
 from nfmasq._hot.state.uplinks cimport NO_REALM, Realm
 from nfmasq._hot.way.appear cimport realm_for
@@ -215,9 +215,7 @@ cdef inline void ask_for_links(
     cdef uint32_t number = table.mapping_free or table.mapping_top + 1
     ask_for(&table.mappings[number])
     ask_for(&table.by_peer[peer_bucket(table, number, packet.remote_address)])
-    ask_for(&table.mapping_by_external[endpoint_bucket(
-        table, wanted.protocol, wanted.external_address, wanted.external_port
-    )])
+    ask_for(external_head(table, wanted.protocol, wanted.external_address, wanted.external_port))
     ask_for(&table.by_external[tuple_bucket(
         table, wanted.protocol, wanted.external_address, wanted.external_port,
         packet.remote_address, packet.remote_port,

@@ -7,7 +7,9 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.packet cimport CONTINUE, INBOUND, Packet
-from nfmasq._hot.state.table cimport NatTable, Session, ask_for, endpoint_bucket, host_bucket, tuple_bucket
+from nfmasq._hot.state.table cimport (
+    NatTable, Session, ask_for, external_head, host_bucket, internal_head, tuple_bucket,
+)
 
 cdef enum:
     LINE = 64
@@ -25,14 +27,10 @@ cdef inline void ask_for_session(const Session* session) noexcept nogil:
 cdef inline void ask_for_mapping(const NatTable* table, const Packet* packet) noexcept nogil:
     """Its bucket is empty: it begins a session, and its endpoint-independent mapping is looked for."""
     if packet.direction == INBOUND:
-        ask_for(&table.mapping_by_external[
-            endpoint_bucket(table, packet.protocol, packet.near_address, packet.near_port)
-        ])
+        ask_for(external_head(table, packet.protocol, packet.near_address, packet.near_port))
     else:
         ask_for(&table.host_by_address[host_bucket(table, packet.near_address)])
-        ask_for(&table.mapping_by_internal[
-            tuple_bucket(table, packet.protocol, packet.near_address, packet.near_port, 0, 0)
-        ])
+        ask_for(internal_head(table, packet.protocol, packet.near_address, packet.near_port, 0, 0))
 
 cdef inline void prefetch(const NatTable* table, Packet* packets, int count) noexcept nogil:
     """Find every packet's bucket, ask for it, and for what a packet with that bucket needs next."""
