@@ -84,7 +84,7 @@ cdef void translate(
             ask(&packets[i], conntrack)
             refused |= decide_all(table, &packets[i], 1, now)
         if packets[i].verdict == TRANSLATE or packets[i].verdict == ASIDE:
-            if packets[i].untaken and packets[i].direction == INBOUND:
+            if packets[i].untaken:
                 introduce(&packets[i], conntrack)
             rewrite(&packets[i])
     if refused:

@@ -1,10 +1,14 @@
 """`nfmasq withdraw`: removes the rules that a stopped daemon left."""
 
+from pathlib import Path
+
 import click
 
 from nfmasq.cli.ask import fail
+from nfmasq.config.sections.engine import STATE
 from nfmasq.control.client import DEFAULT_SOCKET, Client, NotPermitted, NotReachable, Refused
 from nfmasq.diversion import DiversionUnavailable, withdraw_all
+from nfmasq.diversion.forwarding_stop import ForwardingStop, memory_beside
 from nfmasq.exits import Exit
 
 
@@ -20,7 +24,11 @@ untranslated packets: sysctl -w net.ipv4.ip_forward=0"""
     "--socket", "path", default=DEFAULT_SOCKET, show_default=True, metavar="PATH",
     help="The control socket of the stopped daemon.",
 )  # fmt: skip
-def withdraw(path: str) -> None:
+@click.option(
+    "--state", default=STATE, show_default=True, metavar="PATH", type=click.Path(path_type=Path),
+    help="Its state file, engine.state. Forwarding that it stopped for want of a guard goes on.",
+)  # fmt: skip
+def withdraw(path: str, state: Path) -> None:
     """Remove the rules and the guard that a stopped or dead daemon left.
 
     A daemon that stops leaves the guard in place, with its egress program. A service that stops, and a daemon
@@ -32,6 +40,7 @@ def withdraw(path: str) -> None:
         withdraw_all()
     except DiversionUnavailable as error:
         fail(f"{error}; run this as root", Exit.FAILED)
+    ForwardingStop(memory_beside(state)).resume()
     click.echo("no rules of nfmasq are left")
 
 

@@ -50,6 +50,7 @@ def size_of(capacity: int) -> int:
     """Bytes of the file for this many sessions."""
     return _pages(capacity) * mmap.PAGESIZE
 
+
 MEMORY_SHORT = "the memory of this machine, or of its control group, is short"
 """A shortage that a small machine has all its life."""
 
@@ -173,8 +174,8 @@ class Arena:
         """Say that all records have times of this boot, and remove the copy: its sessions live here now."""
         self._boot = boot_id()
         self.memory[BOOT_OFFSET : HEADER.size] = self._boot
-        if self._saved is not None and not stranger_with(self._saved, SAVED_MAGIC):
-            with suppress(OSError):
+        with suppress(OSError):
+            if self._saved is not None and not stranger_with(self._saved, SAVED_MAGIC):
                 self._saved.unlink()
 
     def save(self, path: str, top: int) -> int:

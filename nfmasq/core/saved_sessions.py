@@ -31,6 +31,8 @@ CLOCK_SET_S = 1_577_836_800
 """2020 began. A clock that shows less has not been set since the machine started."""
 
 _AT_ONCE = 1 << 15
+_FLAGS, _EXPECTED = 2, 1
+"""Where a record has its flags, and the flag of an expectation: state/table.pxd."""
 
 
 class Stamp(NamedTuple):
@@ -104,17 +106,16 @@ def save(path: Path, memory: memoryview, top: int) -> int:
 
 
 def _live(memory: memoryview, top: int) -> Iterator[bytes]:
-    """The live records, many at a time."""
+    """The live records, many at a time. No expectations: they name their control session by its number."""
     for first in range(1, top + 1, _AT_ONCE):
         last = min(first + _AT_ONCE, top + 1)
         data = bytes(memory[mmap.PAGESIZE :][RECORD * first : RECORD * last])
-        in_use = data[::RECORD]
-        if in_use.count(1) == len(in_use):
-            yield data
-        else:
-            yield b"".join(
-                data[RECORD * at : RECORD * (at + 1)] for at, live in enumerate(in_use) if live == 1
-            )
+        told = list(zip(data[::RECORD], data[_FLAGS::RECORD], strict=True))
+        yield b"".join(
+            data[RECORD * at : RECORD * (at + 1)]
+            for at, (live, flags) in enumerate(told)
+            if live == 1 and not flags & _EXPECTED
+        )
 
 
 def _header(stamp: Stamp, count: int) -> bytes:

@@ -116,12 +116,21 @@ def _processes_of(inodes: set[int]) -> dict[int, int]:
     """The process that has each of these sockets, where it can be seen from here."""
     wanted = {f"socket:[{inode}]": inode for inode in inodes}
     found: dict[int, int] = {}
-    for link in Path("/proc").glob("[0-9]*/fd/*") if wanted else ():
-        with contextlib.suppress(OSError):
-            inode = wanted.get(os.readlink(link))
-            if inode is not None:
-                found[inode] = int(link.parts[2])
+    for process in Path("/proc").glob("[0-9]*") if wanted else ():
+        with contextlib.suppress(OSError):  # it may end meanwhile
+            for link in sorted((process / "fd").iterdir()):
+                inode = wanted.get(_target(link))
+                if inode is not None:
+                    found[inode] = int(process.name)
     return found
+
+
+def _target(link: Path) -> str:
+    """Where a link leads; "" if it is gone."""
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""
 
 
 def _asked(name: str) -> Holder | None:

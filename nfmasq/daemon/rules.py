@@ -64,6 +64,7 @@ class Rules:
         self._laid = (self._rules,) if diversion.name == "none" else (self._guard, self._rules)
         self._kept: DiversionPlan | None = None
         self._due = EVERYTHING
+        self._at_once = False
         self._laying = Share(LAYING_SHARE)
         self._changes: RuleChanges | None = None
         self._flushed_at: deque[float] = deque(maxlen=1000)
@@ -88,7 +89,7 @@ class Rules:
             self._keep_egress(plan)
             for each in self._laid:
                 each.install(plan)
-            self._forwarding.resume(plan.internal)
+            self._forwarding.resume()
             self._kept = plan
         except RULES_FAILED:
             self.withdraw(keep_guard=guarded_before)
@@ -99,10 +100,11 @@ class Rules:
 
         Not after `withdraw`.
         """
-        touched = self._due | self._touched()
+        self._due = touched = self._due | self._touched()  # if this fails, it is still due
         self.others_touched = touched.goes_beyond(OURS_ALONE)
         if self._may_wait(plan) and self._kept is not None:
             plan = self._kept
+        self._at_once = False
         if plan == self._kept:
             return self._keep(plan, touched)
         with self._laying.spending():
@@ -112,14 +114,14 @@ class Rules:
         return (
             self._kept is not None
             and plan != self._kept
-            and not self._laying.is_left
+            and not (self._at_once or self._laying.is_left)
             and plan.differs_by_networks_alone(self._kept)
         )
 
     def _keep(self, plan: DiversionPlan, touched: Touched) -> dict[str, str]:
         problems, gone = {}, ["egress program"] if self._keep_egress(plan) else []
         may_be_gone = self._guard.may_be_gone(touched)
-        if self.warning and may_be_gone and not guard_stands():
+        if self.warning and may_be_gone and not _guard_is_there():
             self._forwarding.stop(plan.internal)
         counted = plan != self._kept or may_be_gone
         if counted:
@@ -181,14 +183,17 @@ class Rules:
         self.warning = ""
         return gone
 
-    def outdated(self) -> None:
-        """Note that the rules do not fit any more, until `keep` has run."""
+    def outdated(self, at_once: bool = False) -> None:
+        """Note that the rules do not fit any more, until `keep` has run. at_once: it puts nothing off."""
+        self._at_once |= at_once
         for each in self._laid:
             each.in_place = False
 
     def withdraw(self, keep_guard: bool = False) -> None:
         """Remove the rules for good, then the guard unless it shall stay. A failure is logged."""
         self.withdrawn = True
+        if stopped := ", ".join(self._forwarding.stopped):
+            log.warning("forwarding from %s stays stopped, for the guard is away", stopped)
         for each in reversed(self._laid):
             if each is self._rules or not keep_guard:
                 each.remove()
@@ -215,3 +220,11 @@ class Rules:
             self._changes = RuleChanges()
             return EVERYTHING
         return self._changes.seen()
+
+
+def _guard_is_there() -> bool:
+    """Is the guard there? Asks a program only for a guard by iptables."""
+    try:
+        return guard_stands() or (guard.is_by_iptables() and guard.present())
+    except RULES_FAILED:
+        return False

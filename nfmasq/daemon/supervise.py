@@ -26,6 +26,7 @@ from nfmasq.daemon.problems import Problems
 from nfmasq.daemon.rules import RULES_FAILED, Rules
 from nfmasq.daemon.surroundings import FollowedSurroundings
 from nfmasq.diversion import Diversion, DiversionPlan
+from nfmasq.diversion.forwarding_stop import memory_beside
 from nfmasq.runtime.forwards import Entry, Forwards
 from nfmasq.runtime.helpers import Entry as HelperEntry
 
@@ -46,7 +47,7 @@ class Supervisor:
         self.config = config
         self.forwards = Forwards(config)
         self.helping = helping
-        self.rules = Rules(diversion, config.engine.state.with_name(f"{config.engine.state.name}.forwarding"))
+        self.rules = Rules(diversion, memory_beside(config.engine.state))
         self.surroundings = FollowedSurroundings(config)
         self.policy = FollowedPolicy(table, self.forwards, helping)
         self.others = FollowedOthers()
@@ -69,7 +70,7 @@ class Supervisor:
         warnings = self.forwards.adopt(config)
         self.helping.adopt(config)
         self.config = config
-        self.rules.outdated()
+        self.rules.outdated(at_once=True)
         self.reconcile()
         return warnings
 

@@ -101,12 +101,17 @@ class DiversionPlan:
         """Whether nothing but networks behind the router is other, of a plan without exempt destinations.
 
         The core knows the networks itself, and internal interfaces are diverted whole. So rules of the other
-        plan translate as these do, and let nothing out that these stop by an external interface.
+        plan translate as these do, and let nothing out that these stop by an external interface: each network
+        that they leave untranslated is so here too.
         """
-        return not self.exempt and all(
-            getattr(self, field.name) == getattr(other, field.name)
-            for field in fields(self)
-            if field.name not in {"networks", "untranslated", "elsewhere"}
+        return (
+            not self.exempt
+            and set(other.untranslated) <= set(self.untranslated)
+            and all(
+                getattr(self, field.name) == getattr(other, field.name)
+                for field in fields(self)
+                if field.name not in {"networks", "untranslated", "elsewhere"}
+            )
         )
 
     @cached_property

@@ -30,6 +30,11 @@ _LONGEST = 1 << 16
 log = logging.getLogger("nfmasq")
 
 
+def memory_beside(state: Path) -> Path:
+    """The file's path, for a daemon with this state file."""
+    return state.with_name(f"{state.name}.forwarding")
+
+
 class ForwardingStop:
     """Of one daemon. memory: the file's path; None: there is none."""
 
@@ -44,7 +49,7 @@ class ForwardingStop:
 
     def stop(self, names: Iterable[str]) -> None:
         """Disable forwarding for those that are there and forward. A failure is logged."""
-        there = {name: index for index, name in socket.if_nameindex()}
+        there = _interfaces()
         found = {there[name]: name for name in names if name in there and forwards(name)}
         if not found:
             return
@@ -54,11 +59,10 @@ class ForwardingStop:
             _set(index, name, False)
         log.info("forwarding from %s is stopped until the guard is back", ", ".join(found.values()))
 
-    def resume(self, names: Iterable[str] = ()) -> None:
-        """Enable again what this disabled; of what an earlier process did, those among `names`."""
-        wanted = set(names)
-        found = {index: name for index, name in _pairs(self._lines() or []) if name in wanted}
-        there = dict(socket.if_nameindex())
+    def resume(self) -> None:
+        """Enable again what this disabled, and what an earlier process did if the interface has its name."""
+        there = {index: name for name, index in _interfaces().items()}
+        found = {index: name for index, name in _pairs(self._lines() or []) if there.get(index) == name}
         for index, name in {**found, **self._disabled}.items():
             if index in there:
                 _set(index, name, True)
@@ -85,7 +89,8 @@ class ForwardingStop:
             number = os.open(self._memory, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with os.fdopen(number, encoding="utf-8", errors="replace") as file:
                 found = os.fstat(number)
-                if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+                owners = {os.geteuid(), self._memory.parent.stat().st_uid}
+                if not stat.S_ISREG(found.st_mode) or found.st_uid not in owners:
                     return None
                 content = file.read(_LONGEST)
         except OSError:
@@ -96,6 +101,15 @@ class ForwardingStop:
         if self._memory is not None and self._lines() is not None:
             with suppress(OSError):
                 self._memory.unlink()
+
+
+def _interfaces() -> dict[str, int]:
+    """The interfaces' indexes by name; {} where the kernel does not tell."""
+    try:
+        return {name: index for index, name in socket.if_nameindex()}
+    except OSError as error:
+        log.error("forwarding cannot be stopped: %s", error)
+        return {}
 
 
 def _pairs(lines: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -22,7 +22,17 @@ from nfmasq.diversion.iptables_rules import GUARD_CHAIN
 from nfmasq.diversion.nftables import LaidTable
 from nfmasq.machine.programs import NEEDS_PRIVILEGE, Outcome, run
 
-__all__ = ["TABLE", "backend", "dropped", "guard_table", "install", "present", "remove", "stands_in"]
+__all__ = [
+    "TABLE",
+    "backend",
+    "dropped",
+    "guard_table",
+    "install",
+    "is_by_iptables",
+    "present",
+    "remove",
+    "stands_in",
+]
 
 _BY_NFT, _BY_IPTABLES = frozenset({f"ip {TABLE}"}), frozenset({"ip mangle"})
 
@@ -96,7 +106,12 @@ def stands_in() -> frozenset[str]:
     """The tables of the kernel that the guard is in, as this process laid it; else that it may be in."""
     if _laid.is_laid:
         return _BY_NFT
-    return _BY_IPTABLES if _state.get("installed") else _BY_NFT | _BY_IPTABLES
+    return _BY_IPTABLES if is_by_iptables() else _BY_NFT | _BY_IPTABLES
+
+
+def is_by_iptables() -> bool:
+    """Whether this process laid it by iptables."""
+    return bool(_state.get("installed"))
 
 
 def dropped() -> dict[str, int]:

@@ -51,6 +51,7 @@ def run(*command: str, script: str = "") -> Outcome:
             input=script,
             capture_output=True,
             text=True,
+            errors="surrogateescape",  # others' rules may have comments in any encoding
             timeout=_SECONDS,
             check=False,
             env={**os.environ, "LC_ALL": "C"},

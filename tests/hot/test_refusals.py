@@ -152,6 +152,20 @@ def test_a_hairpinned_segment_of_no_session_is_answered_at_either_look() -> None
     assert due(router) == [Refusal(CLIENT, None, RESET, each[:40]) for each in (packet, nowhere)]
 
 
+def test_a_hairpinned_segment_of_a_session_is_never_reset() -> None:
+    """While the rules of PREROUTING are away, it comes to the second look alone; the connection goes on."""
+    forward = Forward(TCP, None, (8080, 8080), (ForwardTarget(OTHER_CLIENT, (80, 80)),))
+    router = Router(policy(device=7, forwards=(forward,)))
+    assert router.table.hairpin(tcp(CLIENT, 40000, EXTERNAL, 8080), now=router.now)[0] == ""
+    near = next(row.external[1] for row in router.rows() if row.internal[0] == CLIENT)
+    for segment in (
+        tcp(CLIENT, 40000, EXTERNAL, 8080, ACK),
+        tcp(OTHER_CLIENT, 80, EXTERNAL, near, SYN | ACK),
+    ):
+        assert router.try_out(segment, hairpin=True, second_look=True)[0] == "tcp_no_session"
+    assert due(router) == []
+
+
 def test_a_hairpinned_syn_that_leads_nowhere_is_answered_after_six_seconds() -> None:
     router = Router(policy(device=7))
     packet = tcp(CLIENT, 40000, EXTERNAL, 5000)

@@ -6,10 +6,11 @@
 from libc.stdint cimport int32_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.check cimport write_check
+from nfmasq._hot.state.evictable cimport leave_line
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
-from nfmasq._hot.state.ports cimport PortPool, take_port
+from nfmasq._hot.state.ports cimport PortPool, give_back, take_port
 from nfmasq._hot.state.rules cimport is_assignable
 from nfmasq._hot.state.sessions cimport begin_session, end_session, rename_session
 from nfmasq._hot.state.table cimport (
@@ -85,6 +86,15 @@ cdef inline bint take_wanted_port(
     wanted.external_port = port
     return True
 
+cdef inline bint is_borrowed(
+    const NatTable* table, const Packet* packet, const Mapping* mapping
+) noexcept nogil:
+    """Has another session the mapping's port for this remote endpoint?"""
+    return table.borrowing != 0 and find_by_external(
+        table, packet.protocol, mapping.external_address, mapping.external_port,
+        packet.remote_address, packet.remote_port,
+    ) != 0
+
 cdef inline uint32_t renew(
     NatTable* table, uint32_t number, uint32_t control, uint32_t now, uint32_t expires
 ) noexcept nogil:
@@ -120,6 +130,7 @@ cdef inline uint32_t announce(
     if number:
         return renew(table, number, control, now, expires)
     packet.direction = OUTBOUND
+    leave_line(table, control)               # it makes room for nothing that it announces
     make_room(table, now)
     host = find_host(table, packet.near_address)
     if not within_limits(table, packet, host, now) or not want_outbound(table, packet, host, &wanted):
@@ -128,10 +139,14 @@ cdef inline uint32_t announce(
         mapping = find_mapping(table, &wanted)
     if mapping and port and table.mappings[mapping].external_port != port:
         return 0
+    if mapping and is_borrowed(table, packet, &table.mappings[mapping]):
+        return 0
     if not mapping:
         if port and not take_wanted_port(table, packet, &wanted, port):
             return 0
         mapping = admit_mapping(table, packet, host, &wanted, now)
+        if not mapping and port and wanted.pool != NO_POOL:
+            give_back(pool_of(table, wanted.pool, packet.transport), ntohs(port))
     if not mapping:
         return 0
     number = begin_session(

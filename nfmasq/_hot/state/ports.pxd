@@ -126,7 +126,7 @@ cdef inline void end_hold_downs(PortPool* pool, uint32_t now) noexcept nogil:
     """Free every port whose hold-down is over, each once."""
     while (
         pool.hold_down_head != pool.hold_down_tail
-        and now - pool.hold_down_since[pool.hold_down_head % RING] >= HOLD_DOWN
+        and <int>(now - pool.hold_down_since[pool.hold_down_head % RING]) >= HOLD_DOWN
     ):
         put_free(pool, pool.hold_down_port[pool.hold_down_head % RING])
         pool.hold_down_head += 1

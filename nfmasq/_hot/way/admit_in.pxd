@@ -21,6 +21,7 @@ from nfmasq._hot.state.rules cimport (
 )
 from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.state.table cimport EXPECTED, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable
+from nfmasq._hot.way.attach cimport is_for_helper
 from nfmasq._hot.way.begin cimport admit_session, is_of_middle, may_begin
 from nfmasq._hot.way.expect cimport arrive, find_expected
 from nfmasq._hot.way.forwards cimport (
@@ -66,12 +67,16 @@ cdef inline bint admit_by_mapping(NatTable* table, Packet* packet, uint32_t now)
     admit_session(table, packet, mapping, now)
     return True
 
-cdef inline bint goes_on_inside(const Packet* packet, const Forward* forward) noexcept nogil:
+cdef inline bint goes_on_inside(
+    const NatTable* table, const Packet* packet, const Forward* forward, const Mapping* wanted
+) noexcept nogil:
     """Does the segment belong to a connection that goes on by this forward?
 
-    A segment for the default host may be of any host's connection.
+    A segment for the default host may be of any host's connection. What a helper had made longer is lost.
     """
-    return is_of_middle(packet) and not is_for_default_host(forward)
+    return is_of_middle(packet) and not is_for_default_host(forward) and not is_for_helper(
+        table, packet, wanted.internal_address, wanted.internal_port
+    )
 
 cdef inline bint admit_by_forward(
     NatTable* table, Packet* packet, const Forward* forward, uint32_t now
@@ -87,7 +92,7 @@ cdef inline bint admit_by_forward(
     wanted.external_address = packet.near_address
     wanted.external_port = packet.near_port
     set_scope(&wanted, SCOPE_STATIC if forward.two_way else SCOPE_SHARED, 0, 0)
-    if not goes_on_inside(packet, forward) and not may_begin(packet):
+    if not goes_on_inside(table, packet, forward, &wanted) and not may_begin(packet):
         return False
     if not within_limits(table, packet, host, now):
         return False

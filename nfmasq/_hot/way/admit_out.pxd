@@ -11,6 +11,7 @@ from nfmasq._hot.state.packet cimport CLASS_OTHER, DROP, Packet, drop
 from nfmasq._hot.state.reasons cimport PORTLESS_REMOTE_TAKEN, SESSION_CLASH
 from nfmasq._hot.state.table cimport NO_POOL, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Mapping, NatTable
 from nfmasq._hot.way.appear cimport leaving_uplink
+from nfmasq._hot.way.attach cimport is_for_helper
 from nfmasq._hot.way.begin cimport admit_session, is_of_middle, may_begin
 from nfmasq._hot.way.expect cimport arrive
 from nfmasq._hot.way.forwards cimport find_static
@@ -65,10 +66,13 @@ cdef inline uint32_t may_go_by(
     return number
 
 cdef inline bint goes_on(const NatTable* table, const Packet* packet) noexcept nogil:
-    """Does the segment belong to a connection that goes on by its forward?"""
+    """Does the segment belong to a connection that goes on by its forward?
+
+    Not if a helper read it: by how much it had made messages longer is lost with the session.
+    """
     return is_of_middle(packet) and find_static(
         &table.rules, packet, leaving_uplink(&table.rules, packet)
-    ) != NULL
+    ) != NULL and not is_for_helper(table, packet, packet.near_address, packet.near_port)
 
 cdef inline bint admit_outbound(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     cdef uint32_t host

@@ -20,6 +20,15 @@ cdef inline void attach_helper(NatTable* table, const Packet* packet) noexcept n
         return
     session.helper = helper_of(&table.rules, session.protocol, ntohs(port), session.internal_address)
 
+cdef inline bint is_for_helper(
+    const NatTable* table, const Packet* packet, uint32_t internal, uint16_t port
+) noexcept nogil:
+    """Would a helper read the session of this internal endpoint, whichever side began it?"""
+    return table.rules.helper_port_count != 0 and (
+        helper_of(&table.rules, packet.protocol, ntohs(port), internal) != 0
+        or helper_of(&table.rules, packet.protocol, ntohs(packet.remote_port), internal) != 0
+    )
+
 cdef inline void share_helper(NatTable* table, uint32_t sender, uint32_t receiver) noexcept nogil:
     """Let both sessions of a hairpinned connection have a helper where one has: it is one connection.
 

@@ -151,15 +151,26 @@ cdef inline bint come_in(NatTable* table, Packet* packet, uint32_t sender, uint3
         return drop(packet, ICMP_ERROR_UNMATCHED)
     return admit_inbound(table, packet, now) and track(table, packet, now)
 
+cdef inline bint is_still(const Session* session, const Session* before) noexcept nogil:
+    """Is it the session it was? The receiver's may have needed its room."""
+    return (
+        session.live and session.internal_address == before.internal_address
+        and session.internal_port == before.internal_port and session.remote_port == before.remote_port
+    )
+
 cdef inline void start_hairpin(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """The first pass: both sessions, and the destination."""
     cdef uint32_t sender
+    cdef Session before
     packet.direction = OUTBOUND
     packet.as_address = packet.remote_address
     if go_out(table, packet, now):
         sender = packet.session
+        before = table.sessions[sender]
         cross(table, packet)
-        if come_in(table, packet, sender, now):
+        if come_in(table, packet, sender, now) and (
+            is_still(&table.sessions[sender], &before) or drop(packet, HAIRPIN_LOST)
+        ):
             note_sender(table, packet, sender)
             packet.mark |= table.rules.hairpin_mark
             packet.marked = True

@@ -22,7 +22,7 @@ from nfmasq._hot.wire.netlink cimport (
     CTA_PROTOINFO_TCP_STATE, CTA_TIMEOUT, CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, IPCTNL_MSG_CT_NEW, NLM_F_ACK,
     NLM_F_CREATE, nlattr, nlmsghdr,
 )
-from nfmasq._hot.wire.wire cimport SCTP, htonl
+from nfmasq._hot.wire.wire cimport SCTP, IpHeader, UdpHeader, htonl
 
 cdef enum:
     FIRST_S = 30                 # as the kernel's shortest timer: each packet sets it anew
@@ -50,20 +50,24 @@ cdef inline void put_opening(nlmsghdr* message) noexcept nogil:
     end_nest(message, whole)
 
 cdef inline void introduce(const Packet* packet, int fd) noexcept nogil:
-    """Make the entry of a packet from outside that is translated. Its endpoints are still those it came with.
+    """Make the entry of a packet for an external address that is translated, and not rewritten yet.
 
     Nothing is lost where the kernel does not take the entry: a firewall may drop the first answer.
     """
     cdef uint32_t[QUESTION] question
     cdef nlmsghdr* message = <nlmsghdr*>question
+    cdef const IpHeader* ip = <const IpHeader*>packet.data
+    cdef const UdpHeader* ports = <const UdpHeader*>packet.l4
     cdef uint32_t timeout = htonl(FIRST_S)
     cdef Tuple tuple
     cdef Tuple answer
     if fd < 0 or packet.protocol == SCTP:
         return
     tuple_of(packet, &tuple)
+    tuple.source = ip.source                 # of a hairpinned packet the core's remote endpoint is another
     tuple.destination = packet.new_address
     if packet.transport != CLASS_ICMP and packet.transport != CLASS_OTHER:
+        tuple.source_port = ports.source
         tuple.destination_port = packet.new_port
     answer = answer_to(&tuple)
     begin_message(message, IPCTNL_MSG_CT_NEW, NLM_F_CREATE | NLM_F_ACK, packet.id)

@@ -20,7 +20,7 @@ from nfmasq._hot.state.refusals cimport (
 from nfmasq._hot.state.rules cimport is_internal, uplink_at
 from nfmasq._hot.state.table cimport NatTable, host_bucket
 from nfmasq._hot.state.uplinks cimport NO_UPLINK
-from nfmasq._hot.wire.wire cimport ACK, RST, SYN, IpHeader, header_length
+from nfmasq._hot.wire.wire cimport ACK, RST, SYN, IpHeader, TcpHeader, header_length
 
 cdef inline bint is_first_syn(const Packet* packet) noexcept nogil:
     return packet.transport == CLASS_TCP and packet.tcp_flags & (SYN | ACK | RST) == SYN
@@ -32,6 +32,14 @@ cdef inline bint is_from_inside(const NatTable* table, const Packet* packet) noe
         and uplink_at(&table.rules, packet.in_device) == NO_UPLINK
         and is_internal(&table.rules, (<const IpHeader*>packet.data).source)
     )
+
+cdef inline bint has_its_session(const NatTable* table, const Packet* packet) noexcept nogil:
+    """Does the segment belong to a session? While rules are away it comes to the second look alone."""
+    cdef const IpHeader* ip = <const IpHeader*>packet.data
+    cdef const TcpHeader* tcp = <const TcpHeader*>packet.l4
+    return find_by_internal(
+        table, packet.protocol, ip.source, tcp.source, ip.destination, tcp.destination
+    ) != 0
 
 cdef inline bint may_reset(Refusals* refusals, uint32_t share) noexcept nogil:
     if refusals.reset >= MOST_RESETS or refusals.reset_of[share] >= MOST_RESETS_EACH:
@@ -82,7 +90,7 @@ cdef inline bint refuse(NatTable* table, const Packet* packet, uint32_t now) noe
         if is_first_syn(packet) and (packet.direction == INBOUND or is_from_inside(table, packet)):
             note(&table.refusals.later, packet, code, now + PATIENCE)
         return False
-    if code == RESET and packet.tcp_flags & RST:
+    if code == RESET and (packet.tcp_flags & RST or has_its_session(table, packet)):
         return False
     if not is_from_inside(table, packet) or not may_send(table, packet, code, now):
         return False

@@ -19,7 +19,7 @@ from nfmasq._hot.wire.checksum cimport (
 )
 from nfmasq._hot.wire.tcpoptions cimport clamp_mss
 from nfmasq._hot.wire.wire cimport (
-    DCCP, ICMP, TCP, UDP, UDPLITE, IcmpHeader, IpHeader, TcpHeader, UdpHeader,
+    DCCP, ICMP, SYN, TCP, UDP, UDPLITE, IcmpHeader, IpHeader, TcpHeader, UdpHeader,
 )
 
 cdef inline void set_source(IpHeader* ip, uint32_t address) noexcept nogil:
@@ -100,13 +100,10 @@ cdef inline void revert_mss(TcpHeader* tcp, uint32_t length, const Change* origi
     """A quoted SYN's MSS as it came, as far as it is quoted; unless a router on the way changed it too."""
     cdef uint8_t* mss = <uint8_t*>tcp + original.mss_at
     cdef uint32_t quoted = min(max(length, <uint32_t>original.mss_at) - original.mss_at, <uint32_t>2)
-    if memcmp(mss, &original.mss_sent, quoted):
+    if length < 18 or not tcp.flags & SYN or memcmp(mss, &original.mss_sent, quoted):
         return
     memcpy(mss, &original.mss, quoted)
-    if length >= 18:
-        tcp.check = update_check(
-            tcp.check, original.mss_sent * lane(tcp, mss), original.mss * lane(tcp, mss)
-        )
+    tcp.check = update_check(tcp.check, original.mss_sent * lane(tcp, mss), original.mss * lane(tcp, mss))
 
 cdef inline void rewrite_quoted_ports(Packet* packet, uint32_t old_address) noexcept nogil:
     """The quoted packet's own port and, as far as it is quoted, its checksum (RFC 5508 REQ-4, REQ-5)."""

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
-from nfmasq._hot.state.evictable cimport leave_line
+from nfmasq._hot.state.evictable cimport follow_state, leave_line
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
 from nfmasq._hot.state.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
 from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, confirms, follow, is_under_way
@@ -35,6 +35,8 @@ cdef inline bint track_tcp(NatTable* table, Packet* packet, Session* session, ui
         attach_anew(table, packet)
     if state != session.state:
         set_state(table, packet.session, state)
+    elif state != before:                            # by an answer to a SYN in the middle
+        follow_state(table, packet.session)
     set_timer(table, packet.session, now + tcp_timeout(&table.rules.timeouts, state))
     return True
 
