@@ -1,5 +1,6 @@
 """The copy of the sessions that a daemon leaves at its end, and what becomes of it after a reboot."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,11 +12,12 @@ from typing import NamedTuple
 
 import pytest
 from hot.restarting import LEFT, busy_router
-from support.packets import ACK, read, tcp
+from support.packets import ACK, TCP, read, tcp
 from support.router import CLIENT, EXTERNAL, SERVER, Router, policy
 from support.whole import assert_whole
 
 from nfmasq._fastpath import Table
+from nfmasq.core.policy import HelperPort
 from nfmasq.core.saved_sessions import HEADER, LONGEST_S, MAGIC, START, Stamp, age
 from nfmasq.core.state_file import LAYOUT, RECORD, NotOurs
 
@@ -30,6 +32,7 @@ UPTIME = 25
 STARTED = """
 import json, sys
 from nfmasq._fastpath import Table
+from nfmasq.core.policy import HelperPort
 from support.router import policy
 
 table = Table(sys.argv[1], int(sys.argv[3]), None, sys.argv[2])
@@ -266,6 +269,26 @@ def test_a_smaller_table_takes_the_first_ones(path: Path, saved: Path) -> None:
     path.unlink()
     table = Table(str(path), 4, None, str(saved))
     assert (table.recovered, table.warning) == (4, "5 of its sessions are given up: limits.sessions = 4")
+
+
+def test_a_copy_that_cannot_be_looked_at_keeps_no_daemon_from_starting(path: Path, saved: Path) -> None:
+    """Such as one of root's, where the daemon is not root any more: its place cannot be searched."""
+    nowhere = path.with_name("no folder")
+    nowhere.write_bytes(b"")
+    with contextlib.closing(Table(str(path), 64, None, str(nowhere / "sessions"))) as table:
+        assert "cannot be read" in table.warning
+
+
+def test_expectations_are_not_saved(path: Path, saved: Path) -> None:
+    """They name their control session by its number, which is another in the copy."""
+    router = busy_router(path, rules=policy(helper_ports=(HelperPort(3, TCP, 21),)))
+    router.out(tcp(CLIENT, 40001, SERVER, 21))
+    control = router.table.next_set_aside(0)
+    assert control is not None
+    before = len(router.rows())
+    router.table.expect(control.session, control.serial, TCP, (CLIENT, 5000), SERVER, 0, 60, now=router.now)
+    assert len(router.rows()) == before + 1
+    assert router.table.save(str(saved)) == before
 
 
 @pytest.mark.parametrize("what", ["another program's file", "a symbolic link", "a directory"])

@@ -142,6 +142,35 @@ def test_rules_that_are_gone_are_reinstalled_though_networks_wait(router: Namesp
     router.call(made.withdraw, False)
 
 
+def test_a_reload_is_laid_immediately_though_networks_wait(router: Namespace) -> None:
+    """A network that is to be translated from now on must not leave by the rules of before."""
+    made = supervisor(router, recording := Recording())
+    made.rules._laying = Share(0.1, lambda: 0.0, _Clock().spent)
+    router.call(made.begin)
+    for number in range(3):
+        router.ip(f"route add 10.{number}.0.0/16 dev lan0")
+        router.call(made.reconcile)
+    laid = len(recording.plans)
+    router.ip("route add 10.3.0.0/16 dev lan0")
+    router.call(made.adopt, configured())
+    assert len(recording.plans) > laid
+    router.call(made.withdraw, False)
+
+
+def test_a_look_that_fails_is_due_again(router: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it saw of the rules is gone from the watch."""
+    made = supervisor(router)
+    router.call(made.begin)
+    router.run("nft", "flush", "ruleset")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(made.rules, "_keep_egress", lambda plan: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            router.call(made.reconcile)
+    router.call(made.reconcile)
+    assert "nfmasq_guard" in rules(router)
+    router.call(made.withdraw, False)
+
+
 def test_rules_of_others_in_other_tables_start_no_look_at_ours(router: Namespace) -> None:
     looks = []
 
