@@ -161,6 +161,8 @@ def test_a_look_that_fails_is_due_again(router: Namespace, monkeypatch: pytest.M
     """What it saw of the rules is gone from the watch."""
     made = supervisor(router)
     router.call(made.begin)
+    for _ in range(2):
+        router.call(made.reconcile)
     router.run("nft", "flush", "ruleset")
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(made.rules, "_keep_egress", lambda plan: 1 / 0)
