@@ -32,7 +32,7 @@ CLOCK_SET_S = 1_577_836_800
 
 _AT_ONCE = 1 << 15
 _FLAGS, _EXPECTED = 2, 1
-"""Where a record has its flags, and the flag of an expectation: state/table.pxd."""
+"""Where a record has its flags, and the flag of an expectation: nfmasq/_hot/state/table.pxd."""
 
 
 class Stamp(NamedTuple):
