@@ -12,6 +12,7 @@ import pytest
 from scapy.layers import inet
 from support.path import CLIENT, EXTERNAL, PORT, SERVER, Path
 from support.paths import outside
+from support.situations import rename
 
 from diversion.traffic import OWN_PORT, eventually, udp
 from nfmasq.diversion import DiversionPlan
@@ -206,11 +207,11 @@ def test_what_is_for_an_address_on_no_interface_does_not_go_back_out(
 def test_under_another_name_an_internal_interface_stays_internal(path: Path, plan: DiversionPlan) -> None:
     """Its networks are unknown meanwhile."""
     with _guard(path, plan) as guard:
-        path.router.ip("link set lan0 name other0")
+        rename(path.router, "lan0", "other0")
         path.router.call(guard.keep, replace(plan, networks=()))
         udp(path.client, SERVER, PORT)
         assert eventually(lambda: _dropped(guard) == {"external": 1})
-        path.router.ip("link set other0 name lan0")
+        rename(path.router, "other0", "lan0")
         path.router.call(guard.keep, plan)
         udp(path.client, SERVER, PORT)
         assert eventually(lambda: _dropped(guard) == {"external": 2})

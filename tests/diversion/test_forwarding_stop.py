@@ -6,6 +6,7 @@ from pathlib import Path as FilePath
 
 import pytest
 from support.path import Path
+from support.situations import rename
 
 from nfmasq.diversion.forwarding_stop import ForwardingStop
 from nfmasq.machine.forwarding import forwards
@@ -49,7 +50,7 @@ def test_an_interface_that_did_not_forward_goes_on_not_forwarding(path: Path, me
 def test_under_another_name_it_goes_on_as_well(path: Path, memory: FilePath) -> None:
     stop = ForwardingStop(memory)
     path.router.call(stop.stop, INSIDE)
-    path.router.ip("link set lan0 name other0")
+    rename(path.router, "lan0", "other0")
     path.router.call(stop.resume)
     assert _forwards(path, "other0")
 
