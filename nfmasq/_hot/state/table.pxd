@@ -33,7 +33,7 @@ from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules
 cdef enum:
     IDENTIFICATIONS = 2048   # a power of two, as the next
     HAIRPINS = 65536
-    PEER_SHARE = 2           # sessions to a bucket of by_peer, which is asked for new ones from outside alone
+    PEER_SHARE = 4           # sessions to a bucket of by_peer, which is asked for new ones from outside alone
     MAPPING_SHARE = 2        # mappings to a bucket of theirs, which new sessions alone ask for
     HOST_SHARE = 4           # and to one of host_by_address: few hosts have fewer
     WHEEL = 8192             # seconds the timer wheel looks ahead: more than the longest default timer
