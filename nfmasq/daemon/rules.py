@@ -193,7 +193,7 @@ class Rules:
         """Remove the rules for good, then the guard unless it shall stay. A failure is logged."""
         self.withdrawn = True
         if stopped := ", ".join(self._forwarding.stopped):
-            log.warning("forwarding from %s stays stopped, for the guard is away", stopped)
+            log.warning("forwarding from %s stays stopped; start nfmasq, or run `nfmasq withdraw`", stopped)
         for each in reversed(self._laid):
             if each is self._rules or not keep_guard:
                 each.remove()

@@ -1,14 +1,12 @@
 """Rules away, by whatever hand, an interface renamed: nothing leaves untranslated, no transfer breaks."""
 
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
-from support.situations import rename
+from support.situations import pinging, rename
 
 from nfmasq.lab.clients import Download, ping
 from nfmasq.lab.lab import Lab
@@ -25,18 +23,6 @@ def _running_at_the_end(net: Topology, daemon: DaemonUnderLab) -> Iterator[None]
     if not daemon.running:
         daemon.start()
     wait_until(lambda: ping(net.client1, SERVER1, count=1).received == 1, "the router to translate")
-
-
-@contextmanager
-def _flood(net: Topology) -> Iterator[None]:
-    """Five hundred packets a second from inside."""
-    command = ["ping", "-q", "-n", "-i", "0.002", str(SERVER2)]
-    flood = net.client2.popen(*command, stdout=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        flood.send_signal(signal.SIGINT)
-        flood.wait()
 
 
 FLUSHES = {
@@ -57,7 +43,7 @@ def test_flushed_twenty_times_in_two_seconds_nothing_leaks_and_transfers_survive
     running = [Download(net.client1, SERVER1, *SLOWLY) for _ in range(2)]
     try:
         wait_until(lambda: all(each.received > 100_000 for each in running), "the downloads to be under way")
-        with _flood(net):
+        with pinging(net):
             for _ in range(20):
                 for command in FLUSHES[what]:
                     net.router.run(*command.split(), check=False)
@@ -70,7 +56,7 @@ def test_flushed_twenty_times_in_two_seconds_nothing_leaks_and_transfers_survive
 
 
 def test_a_guard_drop_is_listed_and_counted(net: Topology, daemon: DaemonUnderLab, lab: Lab) -> None:
-    with _flood(net):
+    with pinging(net):
         for _ in range(10):
             net.router.run("nft", "flush", "ruleset")
             time.sleep(0.05)
@@ -117,7 +103,7 @@ def _counted(daemon: DaemonUnderLab) -> int:
 def test_under_another_name_the_external_interface_lets_nothing_out(
     net: Topology, daemon: DaemonUnderLab, lab: Lab
 ) -> None:
-    with _flood(net):
+    with pinging(net):
         rename(net.router, "wan0", "elsewhere0")
         try:
             time.sleep(2)
@@ -136,7 +122,7 @@ ENDS: dict[str, Callable[[DaemonUnderLab], object]] = {
 def test_without_a_daemon_and_without_rules_nothing_leaks(
     net: Topology, daemon: DaemonUnderLab, lab: Lab, end: str
 ) -> None:
-    with _flood(net):
+    with pinging(net):
         ENDS[end](daemon)
         net.router.run("nft", "flush", "ruleset")
         time.sleep(0.5)
@@ -152,6 +138,6 @@ def test_withdrawn_the_router_forwards_as_without_nfmasq(
     daemon.cli("withdraw")
     assert net.router.run("tc", "filter", "show", "dev", "wan0", "egress") == ""
     assert "clsact" not in net.router.run("tc", "qdisc", "show", "dev", "wan0")
-    with _flood(net):
+    with pinging(net):
         wait_until(lambda: bool(lab.sentinel.leaks), "packets to leave as they are")
     lab.sentinel.take()

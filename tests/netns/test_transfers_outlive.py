@@ -5,18 +5,17 @@ The router has a listener of its own at the forwarded port, which would answer i
 
 import signal
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import pytest
+from support.situations import pinging
 
 from nfmasq.lab.clients import ping
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
-from nfmasq.lab.topology import SERVER1, SERVER2, Topology
+from nfmasq.lab.topology import SERVER1, Topology
 from nfmasq.lab.waiting import wait_until
 
 from .transfers import FORWARD, FORWARDED, WHOLE, running
@@ -136,24 +135,12 @@ EVENTS: dict[str, Event] = {
 }
 
 
-@contextmanager
-def _flood(net: Topology) -> Iterator[None]:
-    """Five hundred datagrams a second from inside, a new session each now and then."""
-    command = ["ping", "-q", "-n", "-i", "0.002", str(SERVER2)]
-    flood = net.client2.popen(*command, stdout=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        flood.send_signal(signal.SIGINT)
-        flood.wait()
-
-
 @pytest.mark.parametrize("event", EVENTS)
 def test_twenty_transfers_arrive_whole_and_no_internal_source_leaves(
     net: Topology, daemon: DaemonUnderLab, lab: Lab, event: str
 ) -> None:
     listener = net.router.call(socket.create_server, ("", FORWARDED))
-    with listener, running(lab) as transfers, _flood(net):
+    with listener, running(lab) as transfers, pinging(net):
         EVENTS[event](lab)
         assert transfers.running, "the transfers outlasted it"
         assert transfers.fates() == WHOLE

@@ -3,16 +3,15 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from support.situations import pinging
 
 from nfmasq.lab.clients import ping
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.router import DaemonUnderLab
-from nfmasq.lab.topology import SERVER1, SERVER2, Topology
+from nfmasq.lab.topology import SERVER1, Topology
 from nfmasq.lab.waiting import wait_until
 
 from .conftest import MakeLab
@@ -51,18 +50,6 @@ def _script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-@contextmanager
-def _flood(net: Topology) -> Iterator[None]:
-    flood = net.client2.popen(
-        "ping", "-q", "-n", "-i", "0.002", "-w", "60", str(SERVER2), stdout=subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        flood.terminate()
-        flood.wait()
-
-
 def _forwarding(net: Topology) -> str:
     keys = [f"net.ipv4.conf.{name}.forwarding" for name in ("all", "lan0", "wan0")]
     return str(net.router.run("sysctl", "-n", "net.ipv4.ip_forward", *keys))
@@ -87,7 +74,7 @@ def test_forwarding_is_off_until_the_guard_is_back_and_then_exactly_as_before(
     net, daemon = without.topology, _daemon(without)
     assert any("no egress program" in each for each in daemon.api("/v1/status")["warnings"])
     before = _forwarding(net)
-    with _flood(net):
+    with pinging(net):
         failing.touch()
         net.router.run("nft", "flush", "ruleset")
         wait_until(lambda: _stopped(net), "forwarding to stop")

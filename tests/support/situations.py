@@ -6,9 +6,11 @@ ROUTER=kernel in the environment has the kernel's MASQUERADE translate: a situat
 
 import os
 import re
+import signal
 import socket
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
@@ -103,6 +105,17 @@ def rename(router: Namespace, old: str, new: str) -> None:
         if "busy" not in str(error):
             raise
         pytest.skip("this kernel renames no interface that is up")
+
+
+@contextmanager
+def pinging(net: Topology) -> Iterator[None]:
+    """Five hundred packets a second from inside meanwhile."""
+    flood = net.client2.popen("ping", "-q", "-n", "-i", "0.002", str(SERVER2), stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        flood.send_signal(signal.SIGINT)
+        flood.wait()
 
 
 def change_address(net: Topology, old: IPv4Address, new: IPv4Address) -> None:

@@ -54,14 +54,8 @@ class CrossingEnds(TwoEnds):
 
     bed: CrossingBed
 
-    def reach(self, side: int, packet: bytes) -> None:
-        reason, sent = self.bed.table.hairpin(packet)
-        assert not reason
-        aside = self.bed.table.next_set_aside(0)
-        if aside is None:
-            self.note(side, packet, sent)
-        else:
-            self.waiting.append((side, aside))
+    def into_the_core(self, side: int, packet: bytes) -> tuple[str, bytes]:
+        return self.bed.table.hairpin(packet)
 
     def answer(self) -> None:
         side, aside = self.waiting.pop(0)

@@ -167,6 +167,18 @@ class TwoEnds:
             self.deliver()
         raise AssertionError("they do not come to an end")
 
+    def wander(self, most: int) -> None:
+        """Up to so many random steps, then all of the rest; the helper may be disabled on the way."""
+        steps, off_at = self.chance.randint(0, most), self.chance.choice([-1, self.chance.randint(0, most)])
+        for step in range(steps):
+            if step == off_at:
+                self.bed.engine.set_enabled("here", False)
+            self.bed.now += self.chance.choice([0.0, 0.0, 0.01, 0.3])
+            self.step()
+            if self.chance.random() < 0.05:
+                self.bed.engine.tick()
+        self.settle()
+
     def deliver(self) -> None:
         """All that is under way arrives."""
         while self.near or self.waiting or self.far:
@@ -202,13 +214,17 @@ class TwoEnds:
 
     def reach(self, side: int, packet: bytes) -> None:
         """A packet comes to the router."""
-        reason, sent = self.bed.table.translate(packet, inbound=side == 1)
+        reason, sent = self.into_the_core(side, packet)
         assert not reason
         aside = self.bed.table.next_set_aside(0)
         if aside is None:
             self.note(side, packet, sent)
         else:
             self.waiting.append((side, aside))
+
+    def into_the_core(self, side: int, packet: bytes) -> tuple[str, bytes]:
+        """What the core makes of it: a reason, or what goes on."""
+        return self.bed.table.translate(packet, inbound=side == 1)
 
     def answer(self) -> None:
         """The engine answers the oldest packet."""

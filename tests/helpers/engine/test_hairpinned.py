@@ -119,15 +119,7 @@ def test_both_ends_hear_one_stream_and_are_told_the_truth(external: IPv4Address,
     )
     crossing = Crossing(bed, chance.choice(NUMBERS)).open()
     ends = CrossingEnds(bed, crossing, speeches, chance)
-    steps, off_at = chance.randint(0, 400), chance.choice([-1, chance.randint(0, 400)])
-    for step in range(steps):
-        if step == off_at:
-            bed.engine.set_enabled("here", False)
-        bed.now += chance.choice([0.0, 0.0, 0.01, 0.3])
-        ends.step()
-        if chance.random() < 0.05:
-            bed.engine.tick()
-    ends.settle()
+    ends.wander(400)
     heard = [bytes(end.heard[at] for at in range(end.rcv)) for end in ends.ends]
     plans = tuple(
         rewritten_lines(

@@ -83,7 +83,9 @@ def _six_numbers(line: bytes, at: int, session: Session) -> Found | None:
         return None
     octets = numbers.octets(_NUMBER.findall(match[0]))
     address, port = numbers.address(octets[:4]), octets[4] << 8 | octets[5]
-    return _found(at + match.start(), at + match.end(), address, port, _rewriting(match[0]), session)
+    hide = is_internal(address, session)
+    write = _rewriting(match[0])
+    return Found(at + match.start(), at + match.end(), address, port, write, as_seen=True, hide=hide)
 
 
 def _between_delimiters(line: bytes, at: int, session: Session) -> Found | None:
@@ -99,17 +101,12 @@ def _between_delimiters(line: bytes, at: int, session: Session) -> Found | None:
         def write(address: IPv4Address, port: int) -> bytes:
             return b"%s%s%d" % (str(address).encode(), delimiter, port)
 
-        return _found(at + match.start(2), at + match.end(3), address, port, write, session)
+        hide = is_internal(address, session)
+        return Found(at + match.start(2), at + match.end(3), address, port, write, as_seen=True, hide=hide)
     return None
 
 
 Write = Callable[[IPv4Address, int], bytes]
-
-
-def _found(  # noqa: PLR0917  as in Found
-    start: int, end: int, address: IPv4Address, port: int, write: Write, session: Session
-) -> Found:
-    return Found(start, end, address, port, write, as_seen=True, hide=is_internal(address, session))
 
 
 def _rewriting(text: bytes) -> Write:
