@@ -8,9 +8,12 @@ it goes with this object.
 import http.client
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from nfmasq.lab.bell import Bell
@@ -144,6 +147,23 @@ class DaemonUnderLab:
     def signal(self, number: int) -> None:
         """Send a signal, e.g. SIGHUP for a reload."""
         os.kill(self.pid, number)
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """Stop all its threads by SIGSTOP, and let them go on afterwards.
+
+        On a busy machine a thread goes on for some milliseconds after the signal was sent.
+        """
+        self.signal(signal.SIGSTOP)
+        try:
+            wait_until(self._is_halted, "all threads of the daemon to stop")
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def _is_halted(self) -> bool:
+        stats = [path.read_text("ascii") for path in Path(f"/proc/{self.pid}/task").glob("*/stat")]
+        return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
     def cli(self, *arguments: str, check: bool = True) -> str:
         """Run `nfmasq ARGUMENTS` against this daemon and return what it printed."""

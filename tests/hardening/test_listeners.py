@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -247,11 +246,8 @@ def test_a_second_daemon_with_other_files_ends_with_a_line_that_names_the_first(
 def test_a_stopped_first_daemon_still_keeps_its_place_and_a_killed_one_does_not(
     daemon: DaemonUnderLab, router: Namespace
 ) -> None:
-    daemon.signal(signal.SIGSTOP)
-    try:
+    with daemon.halted():
         assert f"pid {daemon.pid}" in second(daemon, router).stderr
-    finally:
-        daemon.signal(signal.SIGCONT)
     daemon.kill()
     shutil.rmtree(daemon.config_path.with_name("second"))
     daemon.start()

@@ -4,10 +4,7 @@ The daemon is halted while packets come, so that it can take none: what one host
 queues then does not depend on how fast this machine is.
 """
 
-import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import IPv4Address
 
 import pytest
@@ -44,15 +41,6 @@ def _socket(where: Namespace, port: int = PORT) -> socket.socket:
     return made
 
 
-@contextmanager
-def _halted(daemon: DaemonUnderLab) -> Iterator[None]:
-    daemon.signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        daemon.signal(signal.SIGCONT)
-
-
 def _numbers(daemon: DaemonUnderLab) -> dict[str, int]:
     """What the one worker and the kernel counted."""
     row: dict[str, int] = daemon.api("/v1/status")["queues"][0]
@@ -81,7 +69,7 @@ def test_a_flood_takes_the_room_of_its_own_queue_alone(net: Topology, daemon: Da
         _socket(net.server1) as server,
         _socket(net.server1, DISCARD),
     ):
-        with _halted(daemon):
+        with daemon.halted():
             flooded = _queue_of(net.router, greedy, SERVERS[0])
             quiet = next(at for at in SERVERS if _queue_of(net.router, modest, at) != flooded)
             for _ in range(QUEUE_LENGTH + MODEST_COUNT):
@@ -102,7 +90,7 @@ def test_super_packets_are_taken_a_few_at_a_time(net: Topology, daemon: DaemonUn
     with _socket(net.client1) as sender, _socket(net.server1, DISCARD):
         sender.setsockopt(socket.SOL_UDP, UDP_SEGMENT, SEGMENT)
         before = _numbers(daemon)
-        with _halted(daemon):
+        with daemon.halted():
             for _ in range(TRAINS):
                 sender.sendto(bytes(SEGMENT * 40), (str(SERVERS[0]), DISCARD))
             wait_until(lambda: sum(_waiting(net.router).values()) == TRAINS, "all of them to wait")

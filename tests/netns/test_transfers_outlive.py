@@ -3,7 +3,6 @@
 The router has a listener of its own at the forwarded port, which would answer in the daemon's place.
 """
 
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -100,12 +99,9 @@ def _rename(interface: str, seconds: float) -> Event:
 
 def _stopped_by_signal(lab: Lab) -> None:
     assert lab.daemon is not None
-    lab.daemon.signal(signal.SIGSTOP)
-    try:
+    with lab.daemon.halted():
         flush_iptables(lab.topology.router)
         time.sleep(1)
-    finally:
-        lab.daemon.signal(signal.SIGCONT)
 
 
 def _killed(lab: Lab) -> None:

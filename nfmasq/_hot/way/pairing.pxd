@@ -154,13 +154,14 @@ cdef inline bint borrow_port(NatTable* table, const Packet* packet, Mapping* wan
     """
     cdef const PortPool* pool = pool_of(table, wanted.pool, packet.transport)
     cdef uint16_t port
-    cdef int _i
+    cdef uint32_t first, i
     if not table.rules.share_ports or pool.size == 0 or packet.remote_address == 0 or (
         packet.remote_port == 0 and packet.transport != CLASS_ICMP
     ):
         return False
-    for _i in range(BORROW_TRIES):
-        port = nth_port(pool, <uint32_t>(random_word(table) % pool.size))
+    first = <uint32_t>(random_word(table) % pool.size)
+    for i in range(BORROW_TRIES):                    # one after the other: of a small pool all are tried
+        port = nth_port(pool, (first + i) % pool.size)
         wanted.external_port = htons(port)
         if may_borrow(pool, packet, port) and find_mapping_by_external(
             table, packet.protocol, wanted.external_address, wanted.external_port, False
