@@ -131,11 +131,11 @@ def test_a_container_engine_may_come_and_go_beside_a_default_host(make_lab: Make
     assert seen_as(net.server1, EXTERNAL, "tcp") is not None
     containers.engine(lab)
     daemon_of(lab).cli("flush", "--all")
-    wait_until(lambda: seen_as(net.server1, EXTERNAL, "tcp", port=containers.PUBLISHED), "the container", 5)
+    wait_until(lambda: seen_as(net.server1, EXTERNAL, "tcp", port=containers.PUBLISHED), "the container", 30)
     assert_both_reached(lab)
     iptables(net.router, "-t nat -F")
     daemon_of(lab).cli("flush", "--all")
-    wait_until(lambda: not _waits(lab), "the rules behind those of others to go", 5)
+    wait_until(lambda: not _waits(lab), "the rules behind those of others to go", 30)
     assert seen_as(net.server1, EXTERNAL, "tcp") is not None
 
 
