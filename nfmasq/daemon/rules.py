@@ -75,6 +75,11 @@ class Rules:
         return all(each.in_place for each in self._laid)
 
     @property
+    def laid(self) -> DiversionPlan | None:
+        """The plan of the rules that were laid last; None: none were, or they are withdrawn."""
+        return self._rules.last
+
+    @property
     def doorbell(self) -> int:
         """The descriptor that is readable when rules changed; -1: there is none."""
         return -1 if self._changes is None else self._changes.fileno()
