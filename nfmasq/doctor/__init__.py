@@ -41,6 +41,7 @@ _WITHOUT_INTERFACES = (
     conntrack.conntrack,
     hairpinning.hairpinning,
     forwards.forwards,
+    forwards.default_host,
 )
 """Checks of the router that read no interfaces."""
 
