@@ -105,6 +105,7 @@ class Supervisor:
         """Remove the rules for good, then the guard unless it shall stay. A failure is logged."""
         self.rules.withdraw(keep_guard)
         self.surroundings.close()
+        self.policy.close()
 
     def situation(self) -> Situation:
         """The surroundings at this moment."""

@@ -6,7 +6,8 @@ from ipaddress import IPv4Address
 import pytest
 from support.path import CLIENT, EXTERNAL, SERVER, Path
 
-from nfmasq.machine.own import ESP, GRE, IPIP, IPV6, Taken, taken_by_router
+from nfmasq.machine.own import ESP, GRE, IPIP, IPV6, Taken
+from nfmasq.machine.own_followed import OwnFollowed
 
 pytestmark = pytest.mark.root
 
@@ -16,8 +17,12 @@ FAR = IPv4Address(SERVER)
 
 def taken(path: Path, most: int = MOST) -> tuple[Taken, ...]:
     """What the router of this path takes."""
-    found: tuple[Taken, ...] = path.router.call(taken_by_router, most)
-    return found
+    followed: OwnFollowed = path.router.call(OwnFollowed)
+    try:
+        found: tuple[Taken, ...] = path.router.call(followed.taken, most)
+        return found
+    finally:
+        followed.close()
 
 
 def raw(path: Path, protocol: int) -> socket.socket:
