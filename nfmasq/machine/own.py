@@ -54,7 +54,7 @@ def sockets() -> list[Taken]:
 
 def tunnels() -> list[Taken]:
     """What tunnels' interfaces take. Raises OSError if the kernel does not tell."""
-    return _read(NETLINK_ROUTE, rtnetlink.GETLINK, rtnetlink.LINK_REQUEST, rtnetlink.NEWLINK, tunnel)
+    return _read(NETLINK_ROUTE, rtnetlink.GETLINK, rtnetlink.LINK_REQUEST, rtnetlink.NEWLINK, _tunnel)
 
 
 def states() -> list[Taken]:
@@ -107,16 +107,29 @@ def _read(
         dump.close()
 
 
-def tunnel(message: Message) -> list[Taken]:
-    """What a tunnel's interface takes; nothing of any other. Raises BadMessage."""
-    about = dict(attributes_in(message, len(rtnetlink.LINK_REQUEST))).get(_IFLA_LINKINFO)
-    if about is None:
+def is_about_tunnel(message: Message) -> bool:
+    """Is a link's message about a tunnel's interface? Raises BadMessage."""
+    return bool(_protocols_and_remote(message)[0])
+
+
+def _tunnel(message: Message) -> list[Taken]:
+    """What a tunnel's interface takes; nothing of any other. Raises BadMessage.
+
+    One that is down takes nothing. The kernel makes some for each of its kinds, which stay down: gre0, tunl0.
+    """
+    if not rtnetlink.link_is_up(message):
         return []
+    protocols, remote = _protocols_and_remote(message)
+    return [Taken(protocol, IPv4Address(remote) if remote else None) for protocol in protocols]
+
+
+def _protocols_and_remote(message: Message) -> tuple[tuple[int, ...], int]:
+    """The protocols that a tunnel is carried by, and its remote address; () and 0 of any other interface."""
+    about = dict(attributes_in(message, len(rtnetlink.LINK_REQUEST))).get(_IFLA_LINKINFO, b"")
     told = dict(split(about, 0, len(about)))
     protocols, at = _TUNNELS.get(told.get(_INFO_KIND, b"").rstrip(b"\0").decode(errors="replace"), ((), 0))
     data = told.get(_INFO_DATA, b"")
-    remote = int.from_bytes(dict(split(data, 0, len(data))).get(at, b""), "big")
-    return [Taken(protocol, IPv4Address(remote) if remote else None) for protocol in protocols]
+    return protocols, int.from_bytes(dict(split(data, 0, len(data))).get(at, b""), "big")
 
 
 def _state(message: Message) -> list[Taken]:

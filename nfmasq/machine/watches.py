@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from nfmasq.machine.netlink_dump import NETLINK_ROUTE
-from nfmasq.machine.own import NETLINK_XFRM, tunnel
+from nfmasq.machine.own import NETLINK_XFRM, is_about_tunnel
 from nfmasq.machine.rtnetlink import DELLINK, NEWLINK, BadMessage, messages
 
 # linux/netlink.h, linux/rtnetlink.h, linux/xfrm.h, linux/netfilter/nfnetlink.h: what Python's socket module
@@ -144,7 +144,9 @@ class StatesWatch(_Watch):
 def _tells_of_tunnels(data: bytes) -> bool:
     """Whether a datagram of links' events is about a tunnel. In doubt: yes."""
     try:
-        return any(tunnel(message) for message in messages(data) if message.kind in {NEWLINK, DELLINK})
+        return any(
+            is_about_tunnel(message) for message in messages(data) if message.kind in {NEWLINK, DELLINK}
+        )
     except BadMessage:
         return True
 

@@ -56,17 +56,29 @@ def test_a_raw_socket_takes_its_protocol_and_a_connected_one_its_peers(path: Pat
 def test_a_tunnel_takes_what_it_is_carried_by(path: Path, kind: str, protocols: tuple[int, ...]) -> None:
     key = "key 5" if kind == "vti" else ""
     try:
-        path.router.ip(f"link add t0 type {kind} local {EXTERNAL} remote {SERVER} {key}")
+        path.router.ip(f"link add t0 type {kind} local {EXTERNAL} remote {SERVER} {key}", "link set t0 up")
     except RuntimeError as error:
         pytest.skip(f"this kernel has no {kind}: {error}")
     ours = [each for each in taken(path) if each.remote is not None]
     assert ours == [Taken(protocol, FAR) for protocol in sorted(protocols)]
 
 
+def test_a_tunnel_that_is_down_takes_nothing(path: Path) -> None:
+    """The kernel makes a tunnel without a remote end for each kind (gre0), which stays down."""
+    try:
+        path.router.ip(f"link add t0 type gre local {EXTERNAL} remote {SERVER}")
+    except RuntimeError as error:
+        pytest.skip(f"this kernel has no gre: {error}")
+    assert taken(path) == ()
+
+
 def test_a_tunnel_without_a_remote_end_takes_its_protocol_from_anywhere(path: Path) -> None:
     try:
         path.router.ip(
-            f"link add t0 type gre local {EXTERNAL}", f"link add t1 type gre remote {SERVER} key 1"
+            f"link add t0 type gre local {EXTERNAL}",
+            f"link add t1 type gre remote {SERVER} key 1",
+            "link set t0 up",
+            "link set t1 up",
         )
     except RuntimeError as error:
         pytest.skip(f"this kernel has no gre: {error}")

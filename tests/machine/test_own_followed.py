@@ -44,7 +44,7 @@ def follower(path: Path) -> Iterator[Follower]:
 
 def made_gre(path: Path, remote: IPv4Address) -> None:
     try:
-        path.router.ip(f"link add t0 type gre local {EXTERNAL} remote {remote}")
+        path.router.ip(f"link add t0 type gre local {EXTERNAL} remote {remote}", "link set t0 up")
     except RuntimeError as error:
         pytest.skip(f"this kernel has no gre: {error}")
 
@@ -65,6 +65,10 @@ def test_a_tunnel_is_followed_as_it_comes_changes_and_goes(path: Path, follower:
     made_gre(path, FAR)
     assert follower.look() == (Taken(GRE, FAR),)
     path.router.ip(f"tunnel change t0 mode gre local {EXTERNAL} remote {FARTHER}")
+    assert follower.look() == (Taken(GRE, FARTHER),)
+    path.router.ip("link set t0 down")
+    assert follower.look() == ()
+    path.router.ip("link set t0 up")
     assert follower.look() == (Taken(GRE, FARTHER),)
     path.router.ip("link del t0")
     assert follower.look() == ()
