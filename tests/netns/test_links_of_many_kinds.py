@@ -35,7 +35,7 @@ def under_a_bond(lab: Lab) -> None:
     need(router, "bond")
     join(wan, "second", router, "wan1")
     router.ip(
-        "link set wan0 down", "link set wan1 down",
+        "address flush dev wan0", "link set wan0 down", "link set wan1 down",
         "link add bond0 type bond mode active-backup miimon 50",
         "link set wan0 master bond0", "link set wan1 master bond0", "link set bond0 up",
         f"address add {EXTERNAL}/24 dev bond0", f"route add default via {ISP}",
