@@ -13,7 +13,7 @@ from nfmasq.machine.own_followed import OwnFollowed
 pytestmark = pytest.mark.root
 
 FAR, FARTHER = IPv4Address(SERVER), IPv4Address("198.51.100.99")
-KEYS = ("enc", "cipher_null", "0x", "auth", "digest_null", "0x")
+KEYS = ("enc", "cbc(aes)", f"0x{1:032x}", "auth", "hmac(sha1)", f"0x{1:040x}")
 
 
 class Follower:

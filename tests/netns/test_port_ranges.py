@@ -15,7 +15,7 @@ from nfmasq.lab.packets import Endpoint
 from nfmasq.lab.probes import KINDS, Kind, seen_as
 from nfmasq.lab.programs import Servers
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, SERVER1, SERVER2
-from nfmasq.lab.waiting import patient, wait_until
+from nfmasq.lab.waiting import wait_until
 
 MAP_E = [(4096 * n + 0x120, 4096 * n + 0x12F) for n in range(1, 16)]
 """Fifteen sets of sixteen ports: a PSID of eight bits behind an offset of four (RFC 7597, appendix B)."""
@@ -200,7 +200,7 @@ def test_a_low_port_of_a_local_service_is_spared(make_lab: MakeLab) -> None:
 
         tried: list[Endpoint | None] = []
         wait_until(lambda: port_seen() == 602, "the one free low port", 4, 0.5)
-        second = seen_as(net.client2, SERVER2, source_port=700, patience=patient(3))
+        second = seen_as(net.client2, SERVER2, source_port=700, patience=3)
         assert second is not None
         assert second[1] >= 1024, "no low port is left"
     finally:
