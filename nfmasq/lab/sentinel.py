@@ -8,6 +8,7 @@ Only what the router sent is looked at: what an outsider sends to an internal ad
 leak. ARP, the IP header with its options, and the packet quoted in an ICMP error are read; payloads are not.
 """
 
+import errno
 import socket
 import struct
 from collections.abc import Iterator, Sequence
@@ -110,6 +111,10 @@ class Sentinel:
                 frame = self._socket.recv(KEPT_BYTES)
             except BlockingIOError:
                 break
+            except OSError as error:
+                if error.errno == errno.ENETDOWN:  # said once; the socket listens again when the port is up
+                    continue
+                raise
             self._judge(frame)
         if self._socket.fileno() >= 0:
             lost = struct.unpack("=II", self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
