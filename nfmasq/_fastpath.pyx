@@ -36,8 +36,8 @@ cdef extern from "<sys/eventfd.h>" nogil:
 
 cdef enum:
     WHEEL_STEP = 256         # sessions a worker looks at on the wheel per batch
-    WHEEL_STEP_IDLE = 2048   # and at a time when there was no packet,
-    WHEEL_STEPS = 8          # so many times
+    WHEEL_STEP_IDLE = 1024   # and at a time when there was no packet,
+    WHEEL_STEPS = 16         # so many times
 
 # The way of a packet ------------------------------------------------------------------------------------
 

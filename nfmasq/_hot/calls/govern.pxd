@@ -4,11 +4,11 @@
 # back. An address that another program keeps on the interface is none of those. Sessions by which the default
 # host gets what a tunnel of the router takes by now end as well.
 #
-# The policy holds from the moment `govern` has taken it over. A pool of ports stays with its address (pools), so
-# nothing is told to the mappings. Three things need a look at every record: which ports are in use beyond the
-# range, which sessions have lost their address, and whose timer ran by other timeouts. The caller has that done in steps, and lets the workers in
-# between. A packet whose session has not had its turn settles it (appear). Meanwhile no policy has a single
-# uplink, so that every packet with a session looks.
+# The policy holds from the moment `govern` has taken it over. A pool of ports stays with its address (pools),
+# so nothing is told to the mappings. Three things need a look at every record: which ports are in use beyond
+# the range, which sessions have lost their address, and which timers were set by other timeouts. The caller
+# has that done in steps. A packet whose session has not had its turn settles it (appear). Meanwhile no
+# policy has a single uplink, so that every packet with a session looks.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memset
@@ -42,11 +42,12 @@ cdef inline void keep_timeouts(NatTable* table, const Timeouts* new) noexcept no
     table.outdated = 0
     if table.rules.behaviour_count and memcmp(&table.rules.timeouts, new, sizeof(Timeouts)) != 0:
         table.outdated = <uint8_t>(table.timeouts_changed % PAST_TIMEOUTS + 1)
+        table.past_timeouts[0] = table.past_timeouts[table.outdated]
         table.past_timeouts[table.outdated] = table.rules.timeouts
         table.timeouts_changed += 1
 
 cdef inline void renew_ports(NatTable* table) noexcept nogil:
-    """Let every pool be filled anew from the range that has come. Which ports lie beyond it is left to look_at."""
+    """Let every pool be filled anew from the range that has come. look_at finds the ports beyond it."""
     cdef uint32_t number
     for number in range(table.pool_count * 3):
         table.pools[number].filled = False

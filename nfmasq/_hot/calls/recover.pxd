@@ -10,7 +10,8 @@ from nfmasq._hot.state.capacity cimport MOST_UPLINKS
 from nfmasq._hot.state.check cimport is_undamaged, write_check
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport (
-    begin_host, begin_mapping, count_port, find_host, find_mapping_by_external, internal_bucket, pair, set_scope,
+    begin_host, begin_mapping, count_port, find_host, find_mapping_by_external, internal_bucket, pair,
+    set_scope,
 )
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, INBOUND, OUTBOUND
 from nfmasq._hot.state.pools cimport recover_pool
@@ -18,8 +19,8 @@ from nfmasq._hot.state.ports cimport take_mapped
 from nfmasq._hot.state.sequence cimport REOPENING
 from nfmasq._hot.state.sessions cimport link_session
 from nfmasq._hot.state.table cimport (
-    EXPECTED, NAMED, NO_POOL, OLD_TIMER, SCOPE_ADDRESS_AND_PORT, SCOPE_SHARED, SCOPE_STATIC, SETTLED, Mapping, NatTable, Scope,
-    Session, external_head, pool_of,
+    EXPECTED, NAMED, NO_POOL, OLD_TIMER, SCOPE_ADDRESS_AND_PORT, SCOPE_SHARED, SCOPE_STATIC, SETTLED,
+    Mapping, NatTable, Scope, Session, external_head, pool_of,
 )
 from nfmasq._hot.state.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
 from nfmasq._hot.wire.wire cimport ICMP, TCP, UDP, ntohs
@@ -178,8 +179,9 @@ cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now)
     ):
         mapping = recover_mapping(table, session)
     if mapping:
-        session.flags &= <unsigned char>~(NAMED | OLD_TIMER | SETTLED)    # serials are of this process, and so are helpers, which
-        session.helper = 0                           # read from the first byte or not at all
+        # Serials are of that process, and so are helpers, which read from the first byte or not at all.
+        session.flags &= <unsigned char>~(NAMED | OLD_TIMER | SETTLED)
+        session.helper = 0
         session.uplink = min(session.uplink, <unsigned char>(MOST_UPLINKS - 1))
         link_session(table, number, mapping)
     return mapping != 0

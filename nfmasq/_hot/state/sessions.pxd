@@ -12,10 +12,11 @@ from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, CLASS_UDP
 from nfmasq._hot.state.pools cimport keeps_pool
 from nfmasq._hot.state.rules cimport ENDPOINT_INDEPENDENT, Rules, behaviour_of, is_own, uplink_of_address
 from nfmasq._hot.state.table cimport (
-    ANNOUNCED, EXPECTED, NAMED, NO_POOL, OLD_TIMER, OLD_TIMER_UNIT, SCOPE_SHARED, SETTLED, WHEEL, Host, Mapping, NatTable, Session,
+    ANNOUNCED, EXPECTED, NAMED, NO_POOL, OLD_TIMER, OLD_TIMER_UNIT, SCOPE_SHARED, SETTLED, WHEEL,
+    Host, Mapping, NatTable, Session,
 )
 from nfmasq._hot.state.tcpstate cimport tcp_half_open
-from nfmasq._hot.state.timers cimport DNS, wheel_insert, wheel_remove
+from nfmasq._hot.state.timers cimport DNS, set_timer, timer_of, wheel_insert, wheel_remove
 from nfmasq._hot.state.traffic cimport is_answered
 from nfmasq._hot.state.uplinks cimport NO_REALM, NO_UPLINK
 from nfmasq._hot.wire.wire cimport htons
@@ -188,11 +189,19 @@ cdef inline bint is_lost(const NatTable* table, const Session* session) noexcept
 cdef inline void age(NatTable* table, uint32_t number) noexcept nogil:
     """Once: note by which timeouts the timer of a session in a line was set, where they are past ones now.
 
-    Else it would look longer or shorter idle than it is. A timer itself stays until the next packet.
+    Else it would look longer or shorter idle than it is. A timer itself stays until the next packet. Only one
+    that is by timeouts which are not kept any more becomes what it would be by today's.
     """
     cdef Session* session = &table.sessions[number]
-    if table.outdated and table.lines[number].next and not session.flags & (SETTLED | OLD_TIMER):
-        session.flags |= table.outdated * OLD_TIMER_UNIT
+    cdef int past = (session.flags & OLD_TIMER) / OLD_TIMER_UNIT
+    if table.outdated and table.lines[number].next and not session.flags & SETTLED:
+        if past == 0:
+            session.flags |= table.outdated * OLD_TIMER_UNIT
+        elif past == table.outdated:
+            set_timer(
+                table, number, session.expires - timer_of(&table.past_timeouts[0], session)
+                + timer_of(&table.rules.timeouts, session)
+            )
     session.flags |= SETTLED
 
 cdef inline bint settle(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
