@@ -335,3 +335,39 @@ def test_where_there_is_no_room_the_copy_before_stays(path: Path, tmp_path: Path
         assert (saved.read_bytes(), list(full.iterdir())) == (before, [saved])
     finally:
         subprocess.run(["umount", full], check=True)
+
+
+STRANGERS: dict[str, Callable[[Path, Path], object]] = {
+    "another program's file": lambda new, other: new.write_bytes(b"precious"),
+    "a symbolic link": lambda new, other: new.symlink_to(other),
+    "a directory": lambda new, other: new.mkdir(),
+    "a named pipe": lambda new, other: os.mkfifo(new),
+    "a file of user 12345": lambda new, other: (new.write_bytes(MAGIC), os.chown(new, 12345, 0)),
+}
+
+
+@pytest.mark.parametrize("what", STRANGERS)
+def test_what_another_has_put_where_the_copy_is_made_stays(path: Path, saved: Path, what: str) -> None:
+    router = busy_router(path)
+    saved.parent.mkdir()
+    new, other = saved.with_name(f"{saved.name}.new"), saved.with_name("precious")
+    other.write_bytes(b"precious")
+    STRANGERS[what](new, other)
+    before = new.lstat()
+    with pytest.raises(NotOurs, match=what) as told:
+        router.table.save(str(saved))
+    assert told.value.filename == str(new)
+    assert (new.lstat(), other.read_bytes(), saved.exists()) == (before, b"precious", False)
+
+
+@pytest.mark.parametrize("count", [0, 1, START, 5 * START])
+def test_what_a_killed_daemon_left_half_written_gives_way(path: Path, saved: Path, count: int) -> None:
+    """Cut short anywhere, for it was killed as it wrote."""
+    router = busy_router(path)
+    router.table.save(str(saved))
+    new = saved.with_name(f"{saved.name}.new")
+    new.write_bytes(saved.read_bytes()[:count])
+    if count == 1:
+        new.write_bytes(b"")
+    assert router.table.save(str(saved)) == len(LEFT)
+    assert list(saved.parent.iterdir()) == [saved]

@@ -136,13 +136,13 @@ class Verdicts:
         return session
 
     def _give_way(self, name: Name) -> None:
-        """End a session whose handshake is under way; it goes on without a helper."""
-        session = self._sessions.remove(name)
-        if session is not None:
-            self._reader.tally(session.number).sessions -= 1
-            for each in (name, session.partner):
-                if each is not None:
-                    self._table.let_go(*each)
+        """End a session whose handshake is under way, and its partner; they go on without a helper."""
+        session = self._sessions.get(name)
+        for each in (name, session.partner) if session is not None else ():
+            if each is not None:
+                if (ended := self._sessions.remove(each)) is not None:
+                    self._reader.tally(ended.number).sessions -= 1
+                self._table.let_go(*each)
 
 
 def name_of(helped: Helped) -> Name:

@@ -128,3 +128,19 @@ def test_both_ends_hear_one_stream_and_are_told_the_truth(external: IPv4Address,
         for side, host in ((0, OTHER_CLIENT), (1, CLIENT))
     )
     ends.require_exact((plans[0], plans[1]))
+
+
+MOST = 4096
+"""Handshakes under way that the engine knows."""
+
+
+def test_where_one_side_gives_way_the_other_takes_no_place_any_more() -> None:
+    """Both go on without a helper, and no other handshake has to give way to one that nobody reads."""
+    bed = CrossingBed(Here(), sessions=3 * MOST)
+    for nth in range(MOST // 2):
+        Crossing(bed, near=NEAR_PORT - nth).ask()
+    assert counted(bed).sessions == MOST
+    assert Bed.send(bed, tcp(OTHER_CLIENT, 1024, SERVER, PORT), inbound=False)
+    read_on = [row for row in bed.table.sessions(limit=3 * MOST) if row.helper]
+    assert counted(bed).sessions == len(read_on) == MOST - 1
+    assert len({(row.internal, row.remote) for row in read_on}) == MOST - 1
