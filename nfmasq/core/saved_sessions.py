@@ -3,8 +3,9 @@
 The state file lies in memory and its times are of one boot. The copy outlasts the boot, and bears the time of
 day at which it was made: by it the successor knows how much older the sessions have become.
 
-What is stored: a page of header, then the live records. Who writes: a daemon at its end. The file is made as
-`<name>.new` and moved into place; one that a killed daemon has left there is told by its magic and removed. What ends it: the next start, which takes the sessions over.
+What is stored: a page of header, then the live records. Who writes: a daemon at its end. The copy is made as
+`<name>.new` and moved into place. A killed daemon may leave its `<name>.new`, which the next one knows by its
+magic and removes. What ends the copy: the next start, which takes the sessions over.
 """
 
 import mmap

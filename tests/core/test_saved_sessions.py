@@ -337,12 +337,18 @@ def test_where_there_is_no_room_the_copy_before_stays(path: Path, tmp_path: Path
         subprocess.run(["umount", full], check=True)
 
 
+def file_of_another_user(new: Path) -> None:
+    """It has the magic of a copy."""
+    new.write_bytes(MAGIC)
+    os.chown(new, 12345, 0)
+
+
 STRANGERS: dict[str, Callable[[Path, Path], object]] = {
     "another program's file": lambda new, other: new.write_bytes(b"precious"),
     "a symbolic link": lambda new, other: new.symlink_to(other),
     "a directory": lambda new, other: new.mkdir(),
     "a named pipe": lambda new, other: os.mkfifo(new),
-    "a file of user 12345": lambda new, other: (new.write_bytes(MAGIC), os.chown(new, 12345, 0)),
+    "a file of user 12345": lambda new, other: file_of_another_user(new),
 }
 
 
