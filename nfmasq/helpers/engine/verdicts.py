@@ -122,9 +122,7 @@ class Verdicts:
             return []
         return [untouched(whole)]
 
-    def _begin(
-        self, helped: Helped, segment: tcp.Segment | None, partner: Name | None
-    ) -> AnySession | None:
+    def _begin(self, helped: Helped, segment: tcp.Segment | None, partner: Name | None) -> AnySession | None:
         """A session that begins with this packet; None for a TCP connection whose beginning was not seen.
 
         None too where its partner has to give way to it, and so the session itself.
