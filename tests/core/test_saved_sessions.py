@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 import time
@@ -366,14 +368,23 @@ def test_what_another_has_put_where_the_copy_is_made_stays(path: Path, saved: Pa
     assert (new.lstat(), other.read_bytes(), saved.exists()) == (before, b"precious", False)
 
 
-@pytest.mark.parametrize("count", [0, 1, START, 5 * START])
+def killed_after(count: int, router: Router, saved: Path) -> None:
+    """A process that saves is killed when it has written so many bytes."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (count, count))
+        router.table.save(str(saved))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGXFSZ
+
+
+@pytest.mark.parametrize("count", [0, START, START + RECORD + 5])
 def test_what_a_killed_daemon_left_half_written_gives_way(path: Path, saved: Path, count: int) -> None:
-    """Cut short anywhere, for it was killed as it wrote."""
     router = busy_router(path)
-    router.table.save(str(saved))
     new = saved.with_name(f"{saved.name}.new")
-    new.write_bytes(saved.read_bytes()[:count])
-    if count == 1:
-        new.write_bytes(b"")
+    killed_after(count, router, saved)
+    assert list(saved.parent.iterdir()) == [new]
     assert router.table.save(str(saved)) == len(LEFT)
     assert list(saved.parent.iterdir()) == [saved]
