@@ -92,7 +92,7 @@ class Table:
     def configure(self, policy: Policy) -> int:
         """Take over a policy between two batches; return how many sessions ended with a lost address.
 
-        The lock is held for the mappings' part, and then for some sessions at a time.
+        What every record must be looked at for is done in steps, and workers come in between.
         """
     def ports_beyond(self) -> list[tuple[int, int]]:
         """Spans that hold every TCP and UDP port in use that the policy hands out no more.
@@ -130,8 +130,27 @@ class Table:
         It stands for so many seconds, for one arrival. external_port: the one it must have, 0: any.
         Raises ExpectationRefused when the parent has ended, or for want of room or of that port.
         """
-    def withdraw(self, session: int, serial: int, now: int | None = None) -> bool:
-        """End an expectation that no packet has fulfilled; False when there is none of this name."""
+    def free_row(
+        self,
+        parent: int,
+        serial: int,
+        protocol: int,
+        internal: tuple[IPv4Address, int],
+        remote: IPv4Address | None,
+        remote_port: int,
+        count: int,
+        now: int | None = None,
+    ) -> int:
+        """The first of `count` external ports in a row, for this internal port and those after it; 0: none.
+
+        They are free; an internal endpoint with a mapping keeps its own, whatever follows. Of two ports the
+        first one is even. Nothing is taken: expect each of them. All else is as in `expect`.
+        """
+    def withdraw(self, session: int, serial: int, now: int | None = None, told: bool = True) -> bool:
+        """End an expectation that no packet has fulfilled; False when there is none of this name.
+
+        told: somebody may have heard of its port, which goes into hold-down then if its like do.
+        """
     def seen(self, session: int, serial: int) -> SessionRow | None:
         """The session as it stands, None when it has ended."""
     def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None:

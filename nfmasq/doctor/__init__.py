@@ -37,6 +37,7 @@ _WITHOUT_INTERFACES = (
     ports.ports,
     queues.numbers,
     state.state,
+    state.saved,
     firewall.flow_offload,
     conntrack.conntrack,
     hairpinning.hairpinning,

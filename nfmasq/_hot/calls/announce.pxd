@@ -12,7 +12,7 @@ from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.ports cimport PortPool, give_back, take_port
 from nfmasq._hot.state.rules cimport is_assignable
-from nfmasq._hot.state.sessions cimport begin_session, end_session, rename_session
+from nfmasq._hot.state.sessions cimport begin_session, port_rests, rename_session, take_out
 from nfmasq._hot.state.table cimport (
     ANNOUNCED, EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of,
 )
@@ -63,12 +63,14 @@ cdef inline bint keep(
     ), now + seconds)
     return True
 
-cdef inline bint withdraw(NatTable* table, uint32_t number, uint32_t serial, uint32_t now) noexcept nogil:
-    """End an expectation that no packet has fulfilled."""
+cdef inline bint withdraw(
+    NatTable* table, uint32_t number, uint32_t serial, bint told, uint32_t now
+) noexcept nogil:
+    """End an expectation that no packet has fulfilled. told: somebody may have heard of its port."""
     cdef Session* session = named(table, number, serial)
     if session == NULL or not session.flags & EXPECTED:
         return False
-    end_session(table, number, now)
+    take_out(table, number, told and port_rests(table, session), now)
     return True
 
 cdef inline bint take_wanted_port(

@@ -133,7 +133,7 @@ cdef class TableMemory:
         table.changes = <Changes*>self._zeroed(sizeof(Changes))
         table.wheel = <uint32_t*>self._zeroed(WHEEL * 4)
         table.serials = <uint32_t*>self._zeroed((<size_t>capacity + 1) * 4)
-        table.lines = <Place*>self._zeroed((<size_t>capacity + 1 + LINES + 1) * sizeof(Place))
+        table.lines = <Place*>self._zeroed((<size_t>capacity + 1 + LINES) * sizeof(Place))
         empty_lines(table)
         table.pools = <PortPool*>self._zeroed(MOST_EXTERNAL_ADDRESSES * 3 * sizeof(PortPool))
         return 0

@@ -8,6 +8,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_UDP
+from nfmasq._hot.state.pools cimport keeps_pool, realm_of_mapping
 from nfmasq._hot.state.ports cimport release_port
 from nfmasq._hot.state.rules cimport Rules
 from nfmasq._hot.state.table cimport (
@@ -102,7 +103,7 @@ cdef inline uint32_t find_mapping(const NatTable* table, const Mapping* wanted) 
             and mapping.remote_port == wanted.remote_port
             and mapping.protocol == wanted.protocol and mapping.scope == wanted.scope
             and (
-                mapping.realm == wanted.realm if wanted.scope < SCOPE_STATIC
+                realm_of_mapping(table, mapping) == wanted.realm if wanted.scope < SCOPE_STATIC
                 else mapping.external_address == wanted.external_address
                 and mapping.external_port == wanted.external_port
             )
@@ -198,7 +199,7 @@ cdef inline void return_port(NatTable* table, Mapping* mapping, bint rests, uint
         return
     if mapping.scope < SCOPE_STATIC and table.borrowing and hand_port_over(table, mapping):
         return
-    if mapping.pool != NO_POOL:
+    if keeps_pool(table, mapping):
         release_port(
             pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port), rests, now
         )
@@ -219,7 +220,7 @@ cdef inline void end_mapping(NatTable* table, uint32_t number, bint rests, uint3
             link = &table.mappings[link[0]].by_external_next
         link[0] = mapping.by_external_next
     return_port(table, mapping, rests, now)
-    table.beyond -= is_beyond(&table.rules, mapping)
+    table.beyond -= number <= table.looked and is_beyond(&table.rules, mapping)
     table.mapping_count[mapping.transport] -= 1
     table.static_mappings -= mapping.scope >= SCOPE_STATIC
     table.hosts[mapping.host].mappings -= 1

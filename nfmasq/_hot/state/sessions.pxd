@@ -9,12 +9,14 @@ from nfmasq._hot.state.evictable cimport follow_state, is_evictable, join_line, 
 from nfmasq._hot.state.index cimport index_session, unindex_session
 from nfmasq._hot.state.mappings cimport end_mapping, open_mapping
 from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, CLASS_UDP
+from nfmasq._hot.state.pools cimport keeps_pool
 from nfmasq._hot.state.rules cimport ENDPOINT_INDEPENDENT, Rules, behaviour_of, is_own, uplink_of_address
 from nfmasq._hot.state.table cimport (
-    ANNOUNCED, EXPECTED, NAMED, SCOPE_SHARED, WHEEL, Host, Mapping, NatTable, Session,
+    ANNOUNCED, EXPECTED, NAMED, NO_POOL, OLD_TIMER, OLD_TIMER_UNIT, SCOPE_SHARED, SETTLED, WHEEL,
+    Host, Mapping, NatTable, Session,
 )
 from nfmasq._hot.state.tcpstate cimport tcp_half_open
-from nfmasq._hot.state.timers cimport DNS, wheel_insert, wheel_remove
+from nfmasq._hot.state.timers cimport DNS, set_timer, timer_of, wheel_insert, wheel_remove
 from nfmasq._hot.state.traffic cimport is_answered
 from nfmasq._hot.state.uplinks cimport NO_REALM, NO_UPLINK
 from nfmasq._hot.wire.wire cimport htons
@@ -111,7 +113,7 @@ cdef inline uint32_t begin_session(
     session.uplink = uplink_of_address(&table.rules, mapping.external_address)
     if session.uplink == NO_UPLINK:
         session.uplink = 0
-    session.flags = flags
+    session.flags = flags | SETTLED if number > table.settled else flags
     session.created = now
     session.expires = expires
     write_check(session)
@@ -172,17 +174,47 @@ cdef inline void evict_session(NatTable* table, uint32_t number, uint32_t now) n
     table.counters.evicted[table.sessions[number].transport] += 1
     take_out(table, number, False, now)
 
-cdef inline bint is_lost(const Rules* rules, const Session* session) noexcept nogil:
-    """Has its address gone for good? It may come back to an uplink that hands out none at the moment."""
-    return session.uplink >= rules.uplink_count or rules.uplinks[session.uplink].realm != NO_REALM
+cdef inline bint is_lost(const NatTable* table, const Session* session) noexcept nogil:
+    """Has its address gone for good? It may come back to an uplink that hands out none at the moment.
+
+    Not if another address needed its pool.
+    """
+    cdef const Rules* rules = &table.rules
+    cdef const Mapping* mapping = &table.mappings[session.mapping]
+    return (
+        session.uplink >= rules.uplink_count or rules.uplinks[session.uplink].realm != NO_REALM
+        or mapping.pool != NO_POOL and not keeps_pool(table, mapping)
+    )
+
+cdef inline void age(NatTable* table, uint32_t number) noexcept nogil:
+    """Once: note by which timeouts the timer of a session in a line was set, where they are past ones now.
+
+    Else it would look longer or shorter idle than it is. A timer itself stays until the next packet. Only one
+    that is by timeouts which are not kept any more becomes what it would be by today's.
+    """
+    cdef Session* session = &table.sessions[number]
+    cdef int past = (session.flags & OLD_TIMER) / OLD_TIMER_UNIT
+    if table.outdated and table.lines[number].next and not session.flags & SETTLED:
+        if past == 0:
+            session.flags |= table.outdated * OLD_TIMER_UNIT
+        elif past == table.outdated:
+            set_timer(
+                table, number, session.expires - timer_of(&table.past_timeouts[0], session)
+                + timer_of(&table.rules.timeouts, session)
+            )
+    session.flags |= SETTLED
 
 cdef inline bint settle(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
     """After a change tell a session its uplink. False: its address is lost, and it has ended.
 
-    So has a session of the default host whose packets the router takes itself by now.
+    So has a session of the default host whose packets the router takes itself by now. While there is no
+    external address, the old ones may come back.
     """
     cdef Session* session = &table.sessions[number]
     cdef uint8_t uplink = uplink_of_address(&table.rules, session.external_address)
+    age(table, number)
+    if table.rules.external_count == 0:
+        return True
     if (
         session.transport == CLASS_OTHER and session.scope == SCOPE_SHARED
         and is_own(&table.rules, session.protocol, session.remote_address)
@@ -191,7 +223,7 @@ cdef inline bint settle(NatTable* table, uint32_t number, uint32_t now) noexcept
         return False
     if uplink != NO_UPLINK:
         session.uplink = uplink
-    elif is_lost(&table.rules, session):
+    elif is_lost(table, session):
         end_session(table, number, now)
         table.lost += 1
         return False

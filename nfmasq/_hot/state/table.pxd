@@ -28,13 +28,14 @@ from nfmasq._hot.state.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
 from nfmasq._hot.state.ports cimport PortPool
 from nfmasq._hot.state.reasons cimport REASON_COUNT
 from nfmasq._hot.state.refusals cimport Refusals
-from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules
+from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules, Timeouts
 
 cdef enum:
     IDENTIFICATIONS = 2048   # a power of two, as the next
     HAIRPINS = 65536
     PEER_SHARE = 4           # sessions to a bucket of by_peer, which is asked for new ones from outside alone
     MAPPING_SHARE = 2        # mappings to a bucket of theirs, which new sessions alone ask for
+    PAST_TIMEOUTS = 3        # that sessions can have: two bits of their flags
     HOST_SHARE = 4           # and to one of host_by_address: few hosts have fewer
     WHEEL = 8192             # seconds the timer wheel looks ahead: more than the longest default timer
 
@@ -55,6 +56,9 @@ cdef enum SessionFlags:
     NAMED = 4                # has a serial
     ANNOUNCED = 8            # an expectation, or begun by one: it lets in no other session
     HELPED_TWICE = 16        # hairpinned, and a helper has read it: the other side's session corrects it too
+    OLD_TIMER_UNIT = 32      # the lower one of the next
+    OLD_TIMER = 96           # two bits: the past timeouts its timer is by; 0: today's, or it is in no line
+    SETTLED = 128            # while a policy is settled: its turn has come already; sessions
 
 cdef enum Scope:             # which sessions of its internal endpoint a mapping is for
     SCOPE_ENDPOINT           # all (endpoint-independent)
@@ -106,7 +110,7 @@ cdef extern from *:
         uint16_t external_port;
         uint8_t protocol;
         uint8_t transport;
-        uint16_t pool;           /* index of its external address; NO_POOL: no port, or the address is lost */
+        uint16_t pool;           /* the one its port is of; NO_POOL: it has no port, or a forward's; pools */
         uint32_t sessions;       /* 0: free, and by_internal_next is the next free one */
         uint32_t created;
         uint32_t host;
@@ -117,7 +121,7 @@ cdef extern from *:
         uint8_t scope : 6;
         uint8_t open : 1;        /* a session without ANNOUNCED began by it */
         uint8_t borrows : 1;     /* 1: its port is another mapping's, and it has one remote endpoint there */
-        uint8_t realm;           /* of its external address: uplinks */
+        uint8_t realm;           /* of one that is looked for: where; others are in their address's: pools */
     } Mapping;
     """
     ctypedef struct Mapping:
@@ -209,7 +213,11 @@ cdef struct NatTable:
     uint32_t next_line               # the line to look at first when the table is full
     uint32_t* hairpins               # [HAIRPINS] senders' sessions, by both internal endpoints; hairpin
     uint32_t wheel_now               # the second up to which the wheel has advanced
-    PortPool* pools                  # [external address][TCP, UDP, ICMP]
+    PortPool* pools                  # [pool][TCP, UDP, ICMP]
+    uint32_t pool_count              # pools that have, or had, an address: pools
+    uint32_t[MOST_EXTERNAL_ADDRESSES] pool_address   # [pool] whose ports it has, network order
+    uint8_t[MOST_EXTERNAL_ADDRESSES] pool_realm      # [pool] of its address; NO_REALM: it is not handed out
+    uint16_t[MOST_EXTERNAL_ADDRESSES] pool_at        # [external address that is handed out] its pool
     uint32_t[TRANSPORT_COUNT] session_count
     uint32_t[TRANSPORT_COUNT] mapping_count
     uint32_t static_mappings         # of SCOPE_STATIC and SCOPE_SHARED
@@ -218,8 +226,12 @@ cdef struct NatTable:
     uint32_t unanswered              # sessions without a packet from inside
     uint32_t expected                # expectations
     uint32_t settled                 # sessions up to this number have their uplink of this policy: sessions
+    uint32_t timeouts_changed        # how often
+    uint8_t outdated                 # the past timeouts of a session that is settled now; 0: they have stayed
+    Timeouts[PAST_TIMEOUTS + 1] past_timeouts    # [OLD_TIMER]; the first are those given up last
     uint32_t lost                    # sessions that ended with their address since the policy came
     uint32_t beyond                  # mappings at a TCP or UDP port that is not handed out any more
+    uint32_t looked                  # mappings up to this number are counted there: govern
     uint8_t[BITMAP_BYTES] beyond_ports   # their ports, as the policy came, while there are any
     uint32_t serial                  # the last one given
     uint32_t* serials                # of sessions helpers know: [number]
@@ -283,5 +295,5 @@ cdef inline uint64_t random_word(NatTable* table) noexcept nogil:
     table.random_counter += 1
     return siphash(&table.key, table.random_counter, <uint64_t>2 << 56)
 
-cdef inline PortPool* pool_of(NatTable* table, uint16_t external, uint8_t transport) noexcept nogil:
-    return &table.pools[<size_t>external * 3 + transport]
+cdef inline PortPool* pool_of(NatTable* table, uint16_t pool, uint8_t transport) noexcept nogil:
+    return &table.pools[<size_t>pool * 3 + transport]

@@ -53,7 +53,7 @@ cdef inline uint32_t paired_external(
     if packet.transport != CLASS_OTHER:
         for i in range(realm.count):
             at = realm.first + (first + i) % realm.count
-            if free_ports(pool_of(table, <uint16_t>at, packet.transport)):
+            if free_ports(pool_of(table, table.pool_at[at], packet.transport)):
                 return at
     return realm.first + first % realm.count
 
@@ -95,7 +95,7 @@ cdef inline bint want_outbound(
         paired = paired_external(table, packet, &table.rules.realms[realm], host)
         wanted.external_address = table.rules.external[paired]
         if forward == NULL and packet.transport != CLASS_OTHER:
-            wanted.pool = <uint16_t>paired
+            wanted.pool = table.pool_at[paired]
     return True
 
 cdef inline bint is_forwards_port(

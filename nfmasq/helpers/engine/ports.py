@@ -12,8 +12,8 @@ from nfmasq.helpers.kit.base import Found, NotActedOn, Session
 
 MOST_PATIENCE_S = 600
 """The longest time an expectation may wait, whatever its helper asks for."""
-TRIES = 16
-"""First ports that are tried for a row, until there is no room."""
+TRIES = 4
+"""Rows that are tried, until there is no room."""
 
 
 class Ports:
@@ -42,12 +42,19 @@ class Ports:
         raise NotActedOn("no_room")
 
     def _first_ports(self, control: Name, session: Session, found: Found) -> Iterator[int]:
-        """First ports worth trying: the core picks each; of two ports the first one is even."""
+        """First ports of rows that are free: one, and another where a port of it has gone meanwhile."""
         for _ in range(TRIES):
-            tried = self._expect(control, session, found)
-            self._withdraw([tried])
-            port = tried.external[1]
-            yield port + port % 2 if found.consecutive == 2 else port
+            first = self._core.free_row(
+                *control,
+                TRANSPORT_NUMBERS[found.transport],
+                (session.internal[0], found.port),
+                None if found.anyone else session.remote[0],
+                found.from_port,
+                found.consecutive,
+            )
+            if first == 0:
+                return
+            yield first
 
     def _expect(
         self, control: Name, session: Session, found: Found, nth: int = 0, external_port: int = 0
@@ -69,5 +76,6 @@ class Ports:
         return max(self.seconds, min(wanted_s, MOST_PATIENCE_S))
 
     def _withdraw(self, row: list[Expected]) -> None:
+        """End expectations of which nobody has heard: their ports are free immediately."""
         for each in row:
-            self._core.withdraw(each.session, each.serial)
+            self._core.withdraw(each.session, each.serial, told=False)

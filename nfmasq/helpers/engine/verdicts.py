@@ -49,12 +49,17 @@ class Verdicts:
         A hairpinned packet goes out by the sender's session, and what that makes of it comes in by the
         receiver's.
         """
-        sender, *receiver = aside.readers
-        made = self._pass_on(sender, aside.packet, Side.INSIDE if aside.outbound else Side.OUTSIDE)
-        for each in receiver:
-            made = [crossed for packet in made for crossed in self._pass_on(each, packet, Side.OUTSIDE)]
-            self._sessions.make_partners(name_of(sender), name_of(each))
-        return made
+        sender, *rest = aside.readers
+        side = Side.INSIDE if aside.outbound else Side.OUTSIDE
+        if not rest:
+            return self._pass_on(sender, aside.packet, side)
+        (receiver,) = rest
+        made = self._pass_on(sender, aside.packet, side, name_of(receiver))
+        return [
+            crossed
+            for packet in made
+            for crossed in self._pass_on(receiver, packet, Side.OUTSIDE, name_of(sender))
+        ]
 
     def settle(self, name: Name, partner: Name | None = None) -> tuple[Name, ...]:
         """Give the core a session's corrections, and its partner's.
@@ -92,8 +97,10 @@ class Verdicts:
                 if session is not None:
                     self._reader.tally(session.number).sessions -= 1
 
-    def _pass_on(self, helped: Helped, packet: bytes | bytearray, side: Side) -> list[bytearray]:
-        """The packets to send in place of one that `side` of a session sent."""
+    def _pass_on(
+        self, helped: Helped, packet: bytes | bytearray, side: Side, partner: Name | None = None
+    ) -> list[bytearray]:
+        """The packets to send in place of one that `side` of a session sent. partner: of a hairpinned one."""
         whole = bytes(packet)
         try:
             protocol, at = tcp.transport_of(whole)
@@ -102,7 +109,7 @@ class Verdicts:
             return [bytearray(whole)]
         name = name_of(helped)
         known = self._sessions.get(name) or self._sessions.retired(name)
-        session = known or self._begin(helped, segment)
+        session = known or self._begin(helped, segment, partner)
         if isinstance(session, TcpSession) and segment is not None:
             was_open = session.is_open
             made = session.pass_on(segment, side, self._reader, self._clock())
@@ -115,8 +122,11 @@ class Verdicts:
             return []
         return [untouched(whole)]
 
-    def _begin(self, helped: Helped, segment: tcp.Segment | None) -> AnySession | None:
-        """A session that begins with this packet; None for a TCP connection whose beginning was not seen."""
+    def _begin(self, helped: Helped, segment: tcp.Segment | None, partner: Name | None) -> AnySession | None:
+        """A session that begins with this packet; None for a TCP connection whose beginning was not seen.
+
+        None too where its partner has to give way to it, and so the session itself.
+        """
         if not self._sessions.has_room(helped.internal[0]) or not self._reader.knows(helped.helper):
             return None
         name = name_of(helped)
@@ -131,18 +141,21 @@ class Verdicts:
             session.dialogue = self._reader.begin(session)
             session.is_over = session.dialogue is None
         self._reader.tally(helped.helper).sessions += 1
-        if (giving_way := self._sessions.add(session)) is not None:
+        giving_way = self._sessions.add(session)
+        if partner is not None:
+            self._sessions.make_partners(name, partner)
+        if giving_way is not None:
             self._give_way(giving_way)
-        return session
+        return self._sessions.get(name)
 
     def _give_way(self, name: Name) -> None:
-        """End a session whose handshake is under way; it goes on without a helper."""
-        session = self._sessions.remove(name)
-        if session is not None:
-            self._reader.tally(session.number).sessions -= 1
-            for each in (name, session.partner):
-                if each is not None:
-                    self._table.let_go(*each)
+        """End a session whose handshake is under way, and its partner; they go on without a helper."""
+        session = self._sessions.get(name)
+        for each in (name, session.partner) if session is not None else ():
+            if each is not None:
+                if (ended := self._sessions.remove(each)) is not None:
+                    self._reader.tally(ended.number).sessions -= 1
+                self._table.let_go(*each)
 
 
 def name_of(helped: Helped) -> Name:
