@@ -8,7 +8,7 @@ from libc.string cimport memset
 
 from nfmasq._hot.state.capacity cimport MOST_UPLINKS
 from nfmasq._hot.state.check cimport is_undamaged, write_check
-from nfmasq._hot.state.index cimport find_by_external, find_by_internal
+from nfmasq._hot.state.index cimport Buckets, buckets_of, find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport (
     begin_host, begin_mapping, find_host, find_mapping_by_external, internal_bucket, pair, set_scope,
 )
@@ -154,6 +154,7 @@ cdef inline void move_times(Session* session, uint32_t shift) noexcept nogil:
 
 cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
     cdef Session* session = &table.sessions[number]
+    cdef Buckets buckets
     cdef uint32_t mapping = 0
     if is_sound(session, now) and not find_by_internal(
         table, session.protocol, session.internal_address, session.internal_port,
@@ -167,7 +168,9 @@ cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now)
         session.flags &= <unsigned char>~NAMED       # serials are of this process, and so are helpers, which
         session.helper = 0                           # read from the first byte or not at all
         session.uplink = min(session.uplink, <unsigned char>(MOST_UPLINKS - 1))
-        link_session(table, number, mapping)
+        session.mapping = mapping
+        buckets = buckets_of(table, session)
+        link_session(table, number, mapping, &buckets)
     return mapping != 0
 
 cdef inline uint32_t recover(

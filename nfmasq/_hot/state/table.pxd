@@ -184,6 +184,7 @@ cdef struct NatTable:
     LockTimes lock_times
     HashKey key
     uint64_t random_counter
+    uint32_t random_half             # drawn and not given out yet; 0: none
     uint32_t capacity
     uint32_t reserved                # sessions that the arena has room for; up to capacity, it grows
     uint32_t bell_at                 # the session number that rings for more room; 0: none
@@ -278,10 +279,16 @@ cdef inline uint32_t peer_bucket(const NatTable* table, uint32_t mapping, uint32
 cdef inline uint32_t host_bucket(const NatTable* table, uint32_t address) noexcept nogil:
     return endpoint_bucket(table, 0, address, 0) / HOST_SHARE
 
-cdef inline uint64_t random_word(NatTable* table) noexcept nogil:
-    """The next unpredictable 64 bits: a keyed hash of a counter."""
+cdef inline uint32_t random_word(NatTable* table) noexcept nogil:
+    """The next unpredictable 32 bits: half of a keyed hash of a counter, and then its other half."""
+    cdef uint64_t half = table.random_half
+    if half:
+        table.random_half = 0
+        return <uint32_t>half
     table.random_counter += 1
-    return siphash(&table.key, table.random_counter, <uint64_t>2 << 56)
+    half = siphash(&table.key, table.random_counter, <uint64_t>2 << 56)
+    table.random_half = half >> 32
+    return <uint32_t>half
 
 cdef inline PortPool* pool_of(NatTable* table, uint16_t external, uint8_t transport) noexcept nogil:
     return &table.pools[<size_t>external * 3 + transport]

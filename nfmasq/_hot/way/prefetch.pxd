@@ -7,9 +7,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.packet cimport CONTINUE, INBOUND, Packet
-from nfmasq._hot.state.table cimport (
-    NatTable, Session, ask_for, external_head, host_bucket, internal_head, tuple_bucket,
-)
+from nfmasq._hot.state.table cimport NatTable, Session, ask_for, tuple_bucket
 
 cdef enum:
     LINE = 64
@@ -24,16 +22,8 @@ cdef inline void ask_for_session(const Session* session) noexcept nogil:
     ask_for(session)
     ask_for(<const uint8_t*>session + LINE)
 
-cdef inline void ask_for_mapping(const NatTable* table, const Packet* packet) noexcept nogil:
-    """Its bucket is empty: it begins a session, and its endpoint-independent mapping is looked for."""
-    if packet.direction == INBOUND:
-        ask_for(external_head(table, packet.protocol, packet.near_address, packet.near_port))
-    else:
-        ask_for(&table.host_by_address[host_bucket(table, packet.near_address)])
-        ask_for(internal_head(table, packet.protocol, packet.near_address, packet.near_port, 0, 0))
-
 cdef inline void prefetch(const NatTable* table, Packet* packets, int count) noexcept nogil:
-    """Find every packet's bucket, ask for it, and for what a packet with that bucket needs next."""
+    """Find every packet's bucket, ask for it, and for the first session in it."""
     cdef uint32_t first
     cdef int i
     for i in range(count):
@@ -48,5 +38,3 @@ cdef inline void prefetch(const NatTable* table, Packet* packets, int count) noe
             first = bucket_of(table, &packets[i])[0]
             if first:
                 ask_for_session(&table.sessions[first])
-            else:
-                ask_for_mapping(table, &packets[i])
