@@ -7,7 +7,7 @@ from libc.string cimport memset
 from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.evictable cimport follow_state, is_evictable, join_line, leave_line
 from nfmasq._hot.state.index cimport Buckets, buckets_for, index_session, unindex_session
-from nfmasq._hot.state.mappings cimport end_mapping, open_mapping
+from nfmasq._hot.state.mappings cimport end_mapping, link_mapping, open_mapping
 from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, CLASS_UDP
 from nfmasq._hot.state.rules cimport ENDPOINT_INDEPENDENT, Rules, behaviour_of, is_own, uplink_of_address
 from nfmasq._hot.state.table cimport (
@@ -80,6 +80,8 @@ cdef inline void link_session(
     session.mapping = mapping
     index_session(table, number, buckets)
     wheel_insert(table, number)
+    if table.mappings[mapping].sessions == 0:
+        link_mapping(table, mapping)
     table.mappings[mapping].sessions += 1
     if not session.flags & ANNOUNCED:
         open_mapping(&table.mappings[mapping])

@@ -79,13 +79,13 @@ cdef inline bint want_outbound(
     wanted.realm = realm
     if forward != NULL:
         target = &table.rules.targets[forward.first_target]
-        set_scope(wanted, SCOPE_STATIC, 0, 0)
+        set_scope(table, wanted, SCOPE_STATIC, 0, 0)
         wanted.external_address = forward.external
         if packet.transport != CLASS_OTHER:
             wanted.external_port = static_port(forward, target, packet)
     else:
         set_scope(
-            wanted,
+            table, wanted,
             <Scope>behaviour_of(&table.rules, packet.near_address).mapping[packet.transport],
             packet.remote_address, packet.remote_port,
         )
@@ -169,7 +169,7 @@ cdef inline bint borrow_port(NatTable* table, const Packet* packet, Mapping* wan
             packet.remote_address, packet.remote_port,
         ):
             wanted.borrows = True
-            set_scope(wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
+            set_scope(table, wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
             return True
     return False
 
