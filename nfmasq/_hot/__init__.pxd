@@ -49,7 +49,7 @@
 #   critical      the table's lock around a batch
 #
 # Formats on the wire (wire/)                wire icmp tcpoptions checksum netlink conntrack
-# What the control path asks for (calls/)    govern announce dump finish recover
+# What the control path asks for (calls/)    govern announce dump finish recover ahead
 # Foundations (base/)                        clock locks siphash
 # What Python sees (face/)                   policy uplinks rows lists expectations stand memory table
 #                                            queue functions

@@ -111,12 +111,15 @@ cdef inline uint32_t external_bucket_of(const NatTable* table, const Session* se
         session.remote_address, session.remote_port,
     )
 
+cdef inline uint32_t peer_bucket_of(const NatTable* table, const Session* session) noexcept nogil:
+    return peer_bucket(table, session.mapping, session.remote_address)
+
 cdef inline Buckets buckets_of(const NatTable* table, const Session* session) noexcept nogil:
     """The buckets of a session whose endpoints and mapping are set."""
     cdef Buckets buckets
     buckets.internal = internal_bucket_of(table, session)
     buckets.external = external_bucket_of(table, session)
-    buckets.peer = peer_bucket(table, session.mapping, session.remote_address)
+    buckets.peer = peer_bucket_of(table, session)
     return buckets
 
 cdef inline void index_session(NatTable* table, uint32_t number, const Buckets* buckets) noexcept nogil:

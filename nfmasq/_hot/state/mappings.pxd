@@ -144,9 +144,9 @@ cdef inline void count_port(NatTable* table, const Mapping* mapping, int change)
 cdef inline uint32_t begin_mapping(
     NatTable* table, const Mapping* wanted, uint32_t host, uint32_t now
 ) noexcept nogil:
-    """A mapping without sessions; the caller begins its first, which links it. Its pool accounts for its port.
+    """A mapping without sessions; the caller begins its first, which links it.
 
-    Its external bucket is asked for: it arrives while the session is made.
+    Its pool accounts for its port. Its external bucket is asked for: it arrives while the session is made.
     """
     cdef uint32_t number = table.mapping_free
     cdef Mapping* mapping

@@ -23,7 +23,9 @@ from nfmasq._hot.state.reasons cimport (
     HAIRPIN_LOST, ICMP_ERROR_UNMATCHED, ICMP_NO_SESSION, PORTLESS_REMOTE_TAKEN, SOURCE_NOT_INTERNAL,
 )
 from nfmasq._hot.state.rules cimport Forward, Rules, is_internal, uplink_at
-from nfmasq._hot.state.table cimport HAIRPINS, Mapping, NatTable, Session, internal_mapping_bucket, tuple_bucket
+from nfmasq._hot.state.table cimport (
+    HAIRPINS, Mapping, NatTable, Session, internal_mapping_bucket, tuple_bucket,
+)
 from nfmasq._hot.state.uplinks cimport NO_UPLINK
 from nfmasq._hot.way.admit_in cimport admit_inbound
 from nfmasq._hot.way.admit_out cimport admit_outbound
