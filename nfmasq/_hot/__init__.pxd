@@ -50,7 +50,7 @@
 #   critical      the table's lock around a batch
 #
 # Formats on the wire (wire/)                wire icmp tcpoptions checksum netlink conntrack
-# What the control path asks for (calls/)    govern announce row dump finish recover steps
+# What the control path asks for (calls/)    govern announce row dump finish recover ahead steps
 # Foundations (base/)                        clock locks siphash
 # What Python sees (face/)                   policy uplinks rows lists expectations stand memory table
 #                                            queue functions

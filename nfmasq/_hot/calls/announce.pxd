@@ -14,7 +14,7 @@ from nfmasq._hot.state.ports cimport PortPool, give_back, take_port
 from nfmasq._hot.state.rules cimport is_assignable
 from nfmasq._hot.state.sessions cimport begin_session, port_rests, rename_session, take_out
 from nfmasq._hot.state.table cimport (
-    ANNOUNCED, EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of,
+    ANNOUNCED, EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of, tuple_bucket,
 )
 from nfmasq._hot.state.timers cimport set_timer
 from nfmasq._hot.way.limits cimport within_limits
@@ -152,7 +152,11 @@ cdef inline uint32_t announce(
     if not mapping:
         return 0
     number = begin_session(
-        table, mapping, packet.remote_address, packet.remote_port, now, expires, EXPECTED | ANNOUNCED
+        table, mapping, packet.remote_address, packet.remote_port, now, expires, EXPECTED | ANNOUNCED,
+        tuple_bucket(
+            table, packet.protocol,
+            packet.near_address, packet.near_port, packet.remote_address, packet.remote_port,
+        ),
     )
     if number:
         table.sessions[number].reopening = control

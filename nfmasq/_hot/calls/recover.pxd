@@ -6,12 +6,12 @@
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
+from nfmasq._hot.calls.ahead cimport WINDOW, Needed, look_ahead, look_ahead_first
 from nfmasq._hot.state.capacity cimport MOST_UPLINKS
 from nfmasq._hot.state.check cimport is_undamaged, write_check
-from nfmasq._hot.state.index cimport find_by_external, find_by_internal
+from nfmasq._hot.state.index cimport Buckets, find_by_external_at, find_by_internal_at, peer_bucket_of
 from nfmasq._hot.state.mappings cimport (
-    begin_host, begin_mapping, count_port, find_host, find_mapping_by_external, internal_bucket, pair,
-    set_scope,
+    begin_host, begin_mapping, count_port, find_host, find_mapping_by_external, pair, set_scope,
 )
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, INBOUND, OUTBOUND
 from nfmasq._hot.state.pools cimport recover_pool
@@ -20,7 +20,7 @@ from nfmasq._hot.state.sequence cimport REOPENING
 from nfmasq._hot.state.sessions cimport link_session
 from nfmasq._hot.state.table cimport (
     EXPECTED, NAMED, NO_POOL, OLD_TIMER, SCOPE_ADDRESS_AND_PORT, SCOPE_SHARED, SCOPE_STATIC, SETTLED,
-    Mapping, NatTable, Scope, Session, external_head, pool_of,
+    Mapping, NatTable, Scope, Session, external_mapping_bucket, pool_of,
 )
 from nfmasq._hot.state.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
 from nfmasq._hot.wire.wire cimport ICMP, TCP, UDP, ntohs
@@ -72,7 +72,7 @@ cdef inline bint is_mapping_of(const Mapping* mapping, const Session* session) n
 
 cdef inline uint32_t find_alike(const NatTable* table, const Mapping* wanted) noexcept nogil:
     """A mapping as wanted, by the same external address: no realm is known yet."""
-    cdef uint32_t number = internal_bucket(table, wanted)[0]
+    cdef uint32_t number = table.mapping_by_internal[wanted.internal_bucket]
     cdef const Mapping* mapping
     while number:
         mapping = &table.mappings[number]
@@ -91,9 +91,9 @@ cdef inline uint32_t find_alike(const NatTable* table, const Mapping* wanted) no
 
 cdef inline uint32_t find_mapping_of(const NatTable* table, const Session* session) noexcept nogil:
     """The mapping of the session's internal endpoint at its external one, or 0."""
-    cdef uint32_t number = external_head(
+    cdef uint32_t number = table.mapping_by_external[external_mapping_bucket(
         table, session.protocol, session.external_address, session.external_port
-    )[0]
+    )]
     while number and not (
         table.mappings[number].protocol == session.protocol
         and is_mapping_of(&table.mappings[number], session)
@@ -139,7 +139,7 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
     wanted.internal_address, wanted.internal_port = session.internal_address, session.internal_port
     wanted.external_address, wanted.external_port = session.external_address, session.external_port
     wanted.pool = NO_POOL
-    set_scope(&wanted, <Scope>session.scope, session.remote_address, session.remote_port)
+    set_scope(table, &wanted, <Scope>session.scope, session.remote_address, session.remote_port)
     if session.transport != CLASS_OTHER and session.scope < SCOPE_STATIC:
         number = find_mapping_of(table, session)
         other = find_mapping_by_external(
@@ -167,14 +167,16 @@ cdef inline void move_times(Session* session, uint32_t shift) noexcept nogil:
     session.expires += shift
     write_check(session)
 
-cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
+cdef inline bint recover_session(
+    NatTable* table, uint32_t number, Buckets* buckets, uint32_t now
+) noexcept nogil:
     cdef Session* session = &table.sessions[number]
     cdef uint32_t mapping = 0
-    if is_sound(session, now) and not find_by_internal(
-        table, session.protocol, session.internal_address, session.internal_port,
+    if is_sound(session, now) and not find_by_internal_at(
+        table, buckets.internal, session.protocol, session.internal_address, session.internal_port,
         session.remote_address, session.remote_port,
-    ) and not find_by_external(
-        table, session.protocol, session.external_address, session.external_port,
+    ) and not find_by_external_at(
+        table, buckets.external, session.protocol, session.external_address, session.external_port,
         session.remote_address, session.remote_port,
     ):
         mapping = recover_mapping(table, session)
@@ -183,7 +185,9 @@ cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now)
         session.flags &= <unsigned char>~(NAMED | OLD_TIMER | SETTLED)
         session.helper = 0
         session.uplink = min(session.uplink, <unsigned char>(MOST_UPLINKS - 1))
-        link_session(table, number, mapping)
+        session.mapping = mapping
+        buckets.peer = peer_bucket_of(table, session)
+        link_session(table, number, mapping, buckets)
     return mapping != 0
 
 cdef inline uint32_t recover(
@@ -200,15 +204,18 @@ cdef inline uint32_t recover(
     cdef uint32_t number
     cdef bint undamaged
     cdef Session* session
+    cdef Needed[WINDOW] window
     table.top[0] = 0
+    look_ahead_first(table, window, stored)
     for number in range(1, stored + 1):
+        look_ahead(table, window, number, stored)
         session = &table.sessions[number]
         if not session.live:
             continue
         undamaged = is_undamaged(session)
         if undamaged and shift:
             move_times(session, shift)
-        if undamaged and recover_session(table, number, now):
+        if undamaged and recover_session(table, number, &window[number % WINDOW].buckets, now):
             recovered += 1
             table.top[0] = number
         else:

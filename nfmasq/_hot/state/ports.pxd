@@ -149,9 +149,9 @@ cdef inline void end_hold_downs(PortPool* pool, uint32_t now) noexcept nogil:
         put_free(pool, pool.hold_down_port[pool.hold_down_head % RING])
         pool.hold_down_head += 1
 
-cdef inline uint16_t take(PortPool* pool, int bag, uint64_t random) noexcept nogil:
+cdef inline uint16_t take(PortPool* pool, int bag, uint32_t random) noexcept nogil:
     """Any free port of this bag; there must be one."""
-    cdef uint32_t at = <uint32_t>(<uint64_t><uint32_t>random * pool.free_count[bag] >> 32)
+    cdef uint32_t at = <uint32_t>(<uint64_t>random * pool.free_count[bag] >> 32)
     cdef uint16_t* ports = &pool.free_ports[bag_start[bag]]
     cdef uint16_t port = ports[at]
     pool.free_count[bag] -= 1
@@ -190,18 +190,17 @@ cdef inline int choose_bag(const PortPool* pool, uint16_t internal) noexcept nog
     return bag ^ 1 if pool.free_count[bag ^ 1] else -1
 
 cdef inline uint16_t allocate_port(
-    PortPool* pool, const Rules* rules, uint8_t transport, uint16_t internal, uint64_t random, uint32_t now
+    PortPool* pool, const Rules* rules, uint8_t transport, uint16_t internal, uint32_t random, uint32_t now
 ) noexcept nogil:
     """A random free port for an internal one (host order), 0 when there is none (RFC 6056 section 3.3.1).
 
+    Hold-downs that are over have been ended.
     A port that a local socket has taken meanwhile goes into hold-down and is looked at again later.
     """
     cdef uint16_t port
     cdef int bag
     if transport == CLASS_ICMP:
         internal |= PRIVILEGED            # no identifier is privileged
-    fill_pool(pool)
-    end_hold_downs(pool, now)
     bag = choose_bag(pool, internal)
     while bag >= 0:
         port = take(pool, bag, random)

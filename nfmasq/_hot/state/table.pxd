@@ -114,8 +114,14 @@ cdef extern from *:
         uint32_t sessions;       /* 0: free, and by_internal_next is the next free one */
         uint32_t created;
         uint32_t host;
-        uint32_t by_internal_next;
-        uint32_t by_external_next;
+        union {
+            uint32_t by_internal_next;
+            uint32_t internal_bucket;    /* until it is linked */
+        };
+        union {
+            uint32_t by_external_next;
+            uint32_t external_bucket;
+        };
         uint32_t remote_address; /* 0 where the scope is wider */
         uint16_t remote_port;
         uint8_t scope : 6;
@@ -136,7 +142,9 @@ cdef extern from *:
         uint32_t created
         uint32_t host
         uint32_t by_internal_next
+        uint32_t internal_bucket
         uint32_t by_external_next
+        uint32_t external_bucket
         uint32_t remote_address
         uint16_t remote_port
         uint8_t scope
@@ -188,6 +196,7 @@ cdef struct NatTable:
     LockTimes lock_times
     HashKey key
     uint64_t random_counter
+    uint32_t random_half             # drawn and not given out yet; 0: none
     uint32_t capacity
     uint32_t reserved                # sessions that the arena has room for; up to capacity, it grows
     uint32_t bell_at                 # the session number that rings for more room; 0: none
@@ -248,7 +257,8 @@ cdef struct NatTable:
 
 cdef extern from *:
     """
-    #define nfmasq_prefetch(address) __builtin_prefetch((address), 1)
+    /* The empty asm keeps it: GCC drops the call of a function that does nothing else. */
+    #define nfmasq_prefetch(address) do { __builtin_prefetch((address), 1); __asm__ volatile (""); } while (0)
     """
     void ask_for "nfmasq_prefetch" (const void* address) noexcept nogil
 
@@ -267,20 +277,18 @@ cdef inline uint32_t endpoint_bucket(
 ) noexcept nogil:
     return <uint32_t>siphash(&table.key, address, <uint64_t>port << 8 | protocol) & table.mask
 
-cdef inline uint32_t* internal_head(
+cdef inline uint32_t internal_mapping_bucket(
     const NatTable* table, uint8_t protocol,
     uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
 ) noexcept nogil:
     """The bucket of a mapping's internal endpoint, and as much of the remote one as its scope reaches."""
-    return &table.mapping_by_internal[
-        tuple_bucket(table, protocol, address, port, remote_address, remote_port) / MAPPING_SHARE
-    ]
+    return tuple_bucket(table, protocol, address, port, remote_address, remote_port) / MAPPING_SHARE
 
-cdef inline uint32_t* external_head(
+cdef inline uint32_t external_mapping_bucket(
     const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port
 ) noexcept nogil:
     """The bucket of a mapping's external endpoint."""
-    return &table.mapping_by_external[endpoint_bucket(table, protocol, address, port) / MAPPING_SHARE]
+    return endpoint_bucket(table, protocol, address, port) / MAPPING_SHARE
 
 cdef inline uint32_t peer_bucket(const NatTable* table, uint32_t mapping, uint32_t remote) noexcept nogil:
     return <uint32_t>siphash(
@@ -290,10 +298,16 @@ cdef inline uint32_t peer_bucket(const NatTable* table, uint32_t mapping, uint32
 cdef inline uint32_t host_bucket(const NatTable* table, uint32_t address) noexcept nogil:
     return endpoint_bucket(table, 0, address, 0) / HOST_SHARE
 
-cdef inline uint64_t random_word(NatTable* table) noexcept nogil:
-    """The next unpredictable 64 bits: a keyed hash of a counter."""
+cdef inline uint32_t random_word(NatTable* table) noexcept nogil:
+    """The next unpredictable 32 bits: half of a keyed hash of a counter, and then its other half."""
+    cdef uint64_t half = table.random_half
+    if half:
+        table.random_half = 0
+        return <uint32_t>half
     table.random_counter += 1
-    return siphash(&table.key, table.random_counter, <uint64_t>2 << 56)
+    half = siphash(&table.key, table.random_counter, <uint64_t>2 << 56)
+    table.random_half = half >> 32
+    return <uint32_t>half
 
 cdef inline PortPool* pool_of(NatTable* table, uint16_t pool, uint8_t transport) noexcept nogil:
     return &table.pools[<size_t>pool * 3 + transport]

@@ -71,8 +71,9 @@ cdef inline void wheel_remove(NatTable* table, uint32_t number) noexcept nogil:
 cdef inline void set_timer(NatTable* table, uint32_t number, uint32_t expires) noexcept nogil:
     """Let a session of the wheel end at `expires` unless it is refreshed."""
     cdef Session* session = &table.sessions[number]
+    cdef bint shorter = <int>(expires - session.expires) < 0
     session.expires = expires
     session.flags &= <unsigned char>~OLD_TIMER
-    if <int>(expires - due_of(table, session)) < 0:
+    if shorter and <int>(expires - due_of(table, session)) < 0:
         wheel_remove(table, number)
         wheel_insert(table, number)

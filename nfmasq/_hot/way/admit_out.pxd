@@ -59,7 +59,7 @@ cdef inline uint32_t may_go_by(
         if not yields(table, clash, now):
             drop(packet, PORTLESS_REMOTE_TAKEN)
     elif table.mappings[table.sessions[clash].mapping].borrows and wanted.pool != NO_POOL:
-        set_scope(wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
+        set_scope(table, wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
         return 0
     else:
         drop(packet, SESSION_CLASH)
