@@ -4,9 +4,9 @@ The state file lies in memory and its times are of one boot. The copy outlasts t
 day at which it was made: by it the successor knows how much older the sessions have become.
 
 What is stored: a page of header, then the live records. Who writes: a daemon at its end. The copy is made as
-`<name>.new` and moved into place. A daemon that is killed may leave its `<name>.new`. The next one knows it by
-its magic and removes it, or by zeros in the place of the header. An older version left those, and a power
-loss may. What ends the copy: the next start, which takes the sessions over.
+`<name>.new` and moved into place. A daemon that is killed may leave its `<name>.new`, which the next one
+removes. It knows the file by its magic, or by zeros in place of the header: an older version left those, and
+a power loss may. What ends the copy: the next start, which takes the sessions over.
 """
 
 import mmap

@@ -1,4 +1,4 @@
-"""Ports that come back to a pool before it is filled, after another port range or a restart: nothing fills it."""
+"""Ports that come back to a pool which is not filled, after another port range or a restart."""
 
 from collections.abc import Callable
 from pathlib import Path
