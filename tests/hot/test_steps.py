@@ -53,7 +53,7 @@ def many_sessions() -> Router:
 
 
 ROUNDS = {"its address is lost": 2, "one address more": 2}
-"""How often a call goes through all records, of calls that do so more than once: mappings, and then sessions."""
+"""Of calls that go through all records more than once, how often: mappings, and then sessions."""
 
 
 @pytest.mark.parametrize("call", [*ENDING, *KEEPING])
