@@ -91,6 +91,10 @@ class FollowedPolicy:
             self._own = OwnFollowed()
         return tuple(Own(each.protocol, each.remote) for each in self._own.taken(MOST_OWN))
 
+    def own_problems(self) -> list[str]:
+        """What of the router's own cannot be read, a line each."""
+        return self._own.problems() if self._own is not None else []
+
     def close(self) -> None:
         """Follow no more what the router takes, until a default host asks for it."""
         if self._own is not None:

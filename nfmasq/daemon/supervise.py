@@ -152,6 +152,7 @@ class Supervisor:
             self._failed("policy", "the core keeps its policy of before", error)
         else:
             self._problems.report("policy", "")
+        self._problems.report_all("own", self.policy.own_problems())
 
     def _others_lead(self) -> bool:
         """Whether the core hears that others lead packets inside: they do, and our rules bring the rest."""
