@@ -7,9 +7,9 @@
 # answered and ends by its timer.
 #
 # The entry of a TCP connection has seen no segment: it takes every window (liberal). That of an SCTP
-# association has the tag of its INIT: an answer without that tag is invalid (RFC 9260 section 8.5). A HEARTBEAT
-# begins another path of an association (RFC 9260 section 8.3). Its entry has the tag of its header, and learns
-# the other end's from the answer. Any other first packet of SCTP gets no entry: the kernel's would be closed.
+# association has the tag of its INIT: an answer without that tag is invalid (RFC 9260 section 8.5). A
+# HEARTBEAT begins another path of an association (RFC 9260 section 8.3). Its entry has the tag of its header,
+# and learns the other end's from the answer. Any other first packet of SCTP gets no entry.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
