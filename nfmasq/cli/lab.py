@@ -16,6 +16,7 @@ from nfmasq.lab.router import DaemonError
 from nfmasq.lab.screen import watch
 from nfmasq.lab.topology import Masquerade
 from nfmasq.lab.tour import BETWEEN, FAR_MTU, STEPS, take, tour
+from nfmasq.lab.waiting import BadSlowness, patient
 
 LIVE_TIMEOUTS = {"timeouts": {"tcp_transitory": "30s"}}
 """Without these a thousand closed connections a round would fill the screen for four minutes."""
@@ -43,6 +44,8 @@ def lab(once: bool, kernel: bool, rfc: bool, neighbours: bool, as_json: bool) ->
 
     Everything runs in network namespaces without a name. This machine's own network is not touched. Nothing
     stays behind, however the lab ends.
+
+    On a slow machine, an emulator for example, set NFMASQ_LAB_SLOWNESS=10: the lab waits ten times longer.
     """
     if rfc and (once or kernel or neighbours):
         raise click.UsageError("--rfc goes with none of --once, --kernel, --neighbours")
@@ -52,6 +55,7 @@ def lab(once: bool, kernel: bool, rfc: bool, neighbours: bool, as_json: bool) ->
         raise click.UsageError("--json goes with --rfc or --neighbours")
     _require_root()
     _require_programs()
+    _require_patience()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     masquerade: Masquerade = "kernel" if kernel else "none"
     live = not once and sys.stdout.isatty()
@@ -97,6 +101,13 @@ def _require_programs() -> None:
         names = ", ".join(name for name, _ in missing)
         packages = " ".join(sorted({package for _, package in missing}))
         _stop(Exit.FAILED, f"{names} not found: apt-get install {packages}")
+
+
+def _require_patience() -> None:
+    try:
+        patient(0)
+    except BadSlowness as error:
+        _stop(Exit.USAGE, str(error))
 
 
 def _print_the_tour(made: Lab) -> bool:

@@ -1,8 +1,9 @@
 """The guard or the rules, as this process laid them.
 
-What is stored: the plan they were made from, None when they must be made anew; the plan that was laid last;
-whether they are in place. Where laying fails, the rules of before stand. The daemon's hand alone calls the
-methods that change something. `remove` ends it.
+What is stored: the plan they were made from, None when they must be made anew; the plan that was laid last,
+None after a look found it gone; whether they are in place. Each table changes in one transaction. So where
+laying fails, a table has its rules of before or the new ones. The daemon's hand alone calls the methods that
+change something. `remove` ends it.
 """
 
 import logging
@@ -55,6 +56,7 @@ class Laid:
         if plan != self._plan:
             self.install(plan)
         elif self.may_be_gone(touched) and not self._is_present():
+            self.last = None
             self.install(plan)
             return True
         self.in_place = True

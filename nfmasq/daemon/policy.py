@@ -1,9 +1,9 @@
 """Keeps the core's policy as the configuration and the surroundings ask for.
 
-What is stored: the policy in force and what it was made of, the changes of external addresses, why an address
-or a forward does not work, and beside a default host what the router itself takes. One thread alone may call
-the methods that change something; any thread may read. While an uplink or its address is gone, its sessions
-wait for it. Another address of that uplink ends them.
+What is stored: the policy in force and its sources; how often external addresses changed; warnings about
+addresses and forwards; with a default host, the packets that the router itself takes. One thread alone may
+call the methods that change something; any thread may read. While an uplink or its address is gone, its
+sessions wait for it. Another address of that uplink ends them.
 """
 
 import logging
@@ -90,6 +90,10 @@ class FollowedPolicy:
         if self._own is None:
             self._own = OwnFollowed()
         return tuple(Own(each.protocol, each.remote) for each in self._own.taken(MOST_OWN))
+
+    def own_problems(self) -> list[str]:
+        """What of the router's own cannot be read, a line each."""
+        return self._own.problems() if self._own is not None else []
 
     def close(self) -> None:
         """Follow no more what the router takes, until a default host asks for it."""

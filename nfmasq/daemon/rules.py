@@ -75,9 +75,15 @@ class Rules:
         return all(each.in_place for each in self._laid)
 
     @property
-    def laid(self) -> DiversionPlan | None:
-        """The plan of the rules that were laid last; None: none were, or they are withdrawn."""
-        return self._rules.last
+    def brings_untaken(self) -> bool:
+        """Whether rules of ours bring what the DNAT of others leaves.
+
+        Before the first rules: yes, for these follow or the daemon ends.
+        """
+        if self.diversion.name == "none":
+            return False
+        laid = self._rules.last
+        return self._kept is None or (laid is not None and laid.untaken_queue is not None)
 
     @property
     def doorbell(self) -> int:

@@ -152,15 +152,11 @@ class Supervisor:
             self._failed("policy", "the core keeps its policy of before", error)
         else:
             self._problems.report("policy", "")
+        self._problems.report_all("own", self.policy.own_problems())
 
     def _others_lead(self) -> bool:
-        """Whether others lead packets inside, and rules of ours bring what they leave. So the core hears it.
-
-        Before the first rules: the plan's word, for these follow or the daemon ends.
-        """
-        laid = self.rules.laid
-        brought = self.rules.diversion.name != "none" and (laid is None or laid.others_lead)
-        return self._planned.others_lead and brought
+        """Whether the core hears that others lead packets inside: they do, and our rules bring the rest."""
+        return self._planned.others_lead and self.rules.brings_untaken
 
     def _forward_anew(self) -> None:
         self._keep_policy()

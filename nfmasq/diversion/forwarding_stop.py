@@ -3,30 +3,21 @@
 Only forwarding by the interface itself is disabled; the router's own traffic goes on.
 
 What is stored: the interfaces that this disabled, by index, with their names at that time; what the kernel
-refused at the last call. A file has the interfaces from before the first is disabled until the last is
-enabled. So a process that is killed meanwhile leaves word for the next. One thread alone may call the
-methods. An interface that did not forward is left alone, and one that is gone is forgotten.
-
-The file is created where none was, and is never opened through a link. A file of another program is left
-alone; then a kill meanwhile leaves forwarding disabled.
+refused at the last call. `forwarding_memory` lists the interfaces from before the first is disabled until the
+last is enabled. So the process after one that was killed enables them. One thread alone may call the methods.
+An interface that did not forward is left alone, and one that is gone is forgotten.
 """
 
 import errno
 import logging
-import os
 import socket
-import stat
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from pathlib import Path
 
+from nfmasq.diversion.forwarding_memory import ForwardingMemory
 from nfmasq.diversion.guard_rules import TABLE
 from nfmasq.machine import nft_tables
 from nfmasq.machine.forwarding import forwards, set_forwarding
-
-_TITLE = "interfaces whose forwarding nfmasq disabled\n"
-_LONGEST = 1 << 16
-
 
 log = logging.getLogger("nfmasq")
 
@@ -40,9 +31,10 @@ class ForwardingStop:
     """Of one daemon. memory: the file's path; None: there is none."""
 
     def __init__(self, memory: Path | None = None) -> None:
-        self._memory = memory
+        self._memory = ForwardingMemory(memory)
         self._disabled: dict[int, str] = {}
         self._refused: dict[str, str] = {}
+        self._refused_before: dict[str, str] = {}
 
     @property
     def stopped(self) -> tuple[str, ...]:
@@ -59,21 +51,14 @@ class ForwardingStop:
     def stop(self, names: Iterable[str]) -> None:
         """Disable forwarding for those that are there and forward. What the kernel refuses is a problem."""
         names = tuple(names)
-        self._refused = {}
-        try:
-            there = _interfaces()
-        except OSError as error:
-            for name in names:
-                self._refuse(name, False, error)
-            return
+        there = self._interfaces_for(False, (name for name in names if name not in self.stopped))
         found = {there[name]: name for name in names if name in there and forwards(name)}
         if not found:
             return
-        self._remember(self._disabled | found)
+        self._memory.write(self._disabled | found)
         done = {index: name for index, name in found.items() if self._set(index, name, False)}
         self._disabled |= done
-        if done != found:
-            self._remember(self._disabled)
+        self._memory.write(self._disabled)
         if done:
             log.info("forwarding from %s is stopped until the guard is back", ", ".join(done.values()))
 
@@ -82,21 +67,32 @@ class ForwardingStop:
 
         What the kernel refuses stays disabled, and is a problem, until a later call succeeds.
         """
-        self._refused = {}
-        try:
-            there = {index: name for name, index in _interfaces().items()}
-        except OSError as error:
-            for name in self.stopped:
-                self._refuse(name, True, error)
+        there = self._interfaces_for(True, {*self.stopped, *self._memory.read().values()})
+        if self._refused:
             return
-        found = {index: name for index, name in _pairs(self._lines() or []) if there.get(index) == name}
-        stopped = {**found, **self._disabled}
         self._disabled = {
             index: name
-            for index, name in stopped.items()
-            if index in there and not self._set(index, name, True)
+            for index, name in self._disabled.items()
+            if index in there.values() and not self._set(index, name, True)
         }
-        self._remember(self._disabled)
+        self._memory.write(self._disabled)
+
+    def _interfaces_for(self, forwarding: bool, names: Iterable[str]) -> dict[str, int]:
+        """Every interface's index, by name, for a call that stops or enables forwarding from these.
+
+        What an earlier process disabled counts as disabled by this one. Where the kernel does not tell the
+        interfaces, there are none, and these are refused.
+        """
+        self._refused_before, self._refused = self._refused, {}
+        try:
+            there = _interfaces()
+        except OSError as error:
+            for name in names:
+                self._refuse(name, forwarding, error)
+            return {}
+        earlier = {index: name for index, name in self._memory.read().items() if there.get(name) == index}
+        self._disabled = earlier | self._disabled
+        return there
 
     def _set(self, index: int, name: str, forwarding: bool) -> bool:
         """Return whether the interface forwards as it should, or is gone. A refusal is noted."""
@@ -110,55 +106,19 @@ class ForwardingStop:
         return True
 
     def _refuse(self, name: str, forwarding: bool, error: OSError) -> None:
-        problem = f"forwarding from {name} could not be stopped, and nothing guards it: {error.strerror}"
+        """Note a refusal. The log has it too: the guard may be back before the status is read."""
+        why = error.strerror or str(error)
+        problem = f"forwarding from {name} could not be stopped, and nothing guards it: {why}"
         if forwarding:
-            problem = f"forwarding from {name} could not be enabled again: {error.strerror}"
+            problem = f"forwarding from {name} could not be enabled again: {why}"
         self._refused[name] = problem
-
-    def _remember(self, disabled: dict[int, str]) -> None:
-        """Have the file list these; where there are none, there is no file."""
-        self._forget()
-        if self._memory is None or not disabled:
-            return
-        lines = "".join(f"{index} {name}\n" for index, name in disabled.items())
-        try:
-            number = os.open(self._memory, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(number, "w", encoding="utf-8") as file:
-                file.write(_TITLE + lines)
-        except OSError as error:
-            log.warning("%s cannot be written (%s): a kill now leaves forwarding off", self._memory, error)
-
-    def _lines(self) -> list[str] | None:
-        """The file's lines after its title; None if it is none of ours."""
-        if self._memory is None:
-            return None
-        try:
-            number = os.open(self._memory, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(number, encoding="utf-8", errors="replace") as file:
-                found = os.fstat(number)
-                owners = {os.geteuid(), self._memory.parent.stat().st_uid}
-                if not stat.S_ISREG(found.st_mode) or found.st_uid not in owners:
-                    return None
-                content = file.read(_LONGEST)
-        except OSError:
-            return None
-        return content.removeprefix(_TITLE).splitlines() if content.startswith(_TITLE) else None
-
-    def _forget(self) -> None:
-        if self._memory is not None and self._lines() is not None:
-            with suppress(OSError):
-                self._memory.unlink()
+        if problem != self._refused_before.get(name):
+            log.error("%s", problem)
 
 
 def _interfaces() -> dict[str, int]:
     """The interfaces' indexes by name. Raises OSError where the kernel does not tell."""
     return {name: index for index, name in socket.if_nameindex()}
-
-
-def _pairs(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    for index, _, name in (line.partition(" ") for line in lines):
-        if index.isdecimal():
-            yield int(index), name
 
 
 def guard_stands() -> bool:

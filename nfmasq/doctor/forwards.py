@@ -4,10 +4,12 @@ A forward of a port takes precedence. A listener there is no longer reached from
 router's own that begins from such a port never gets its answers.
 """
 
+from socket import IPPROTO_ICMP
 from typing import TYPE_CHECKING
 
 from nfmasq.config import forwards_of
 from nfmasq.config.addresses import LAST_PORT
+from nfmasq.core.policy import ALL_PORTS, Forward
 from nfmasq.diversion import others_lead_inside, read_others
 from nfmasq.diversion.claims import Span, claimed_by, merge
 from nfmasq.doctor.check import Check
@@ -51,20 +53,28 @@ def forwards(config: "Config") -> Check:
 
 
 def default_host(config: "Config") -> Check:
-    """Does the default host take what DNAT rules of others lead elsewhere?
+    """Does the default host take packets that DNAT rules of others lead elsewhere?
 
-    With engine.diversion = "none" no rule of nfmasq stands behind theirs, which would bring what they leave.
+    With engine.diversion = "none" nfmasq has no rules behind the DNAT of others. So the default host comes
+    first. A forward that names an external address comes first under every diversion, and is no default host.
     """
     name = "default host"
-    everything = any(forward.external_port is None for forward in config.forward)
-    if everything and config.engine.diversion == "none" and others_lead_inside(read_others()):
-        return Check(
-            name,
-            "warn",
-            "the default host comes before DNAT rules of others, as engine.diversion is none",
-            'set engine.diversion = "auto", or forward ports by number',
-        )
-    return Check(name, "ok", "it comes after DNAT rules of others" if everything else "there is none")
+    if not any(map(_is_default_host, forwards_of(config.forward))):
+        return Check(name, "ok", "there is none")
+    if config.engine.diversion != "none":
+        return Check(name, "ok", "it comes after DNAT rules of others")
+    if not others_lead_inside(read_others()):
+        return Check(name, "ok", "there are no DNAT rules of others, which would come after it")
+    return Check(
+        name,
+        "warn",
+        "the default host comes before DNAT rules of others, as engine.diversion is none",
+        'set engine.diversion = "auto", or forward ports by number',
+    )
+
+
+def _is_default_host(forward: Forward) -> bool:
+    return forward.ports == ALL_PORTS and forward.external is None and forward.protocol != IPPROTO_ICMP
 
 
 def _in(port: int, spans: tuple[Span, ...]) -> bool:

@@ -113,7 +113,8 @@ class Sentinel:
             except BlockingIOError:
                 break
             except OSError as error:
-                if error.errno == errno.ENETDOWN:  # said once; the socket listens again when the port is up
+                # The kernel reports once that the port went down. When it is up, the socket hears it again.
+                if error.errno == errno.ENETDOWN:
                     continue
                 raise
             self._judge(frame)

@@ -6,11 +6,23 @@ from collections.abc import Callable
 
 SLOWNESS = "NFMASQ_LAB_SLOWNESS"
 """The variable that says how many times slower than usual this machine is, an emulator for example."""
+SLOWEST = 1000
+
+
+class BadSlowness(RuntimeError):
+    """The variable's value is not such a number; the text says which one is."""
 
 
 def patient(seconds: float) -> float:
-    """What takes so long elsewhere may take this long here."""
-    return seconds * float(os.environ.get(SLOWNESS) or 1)
+    """How long to wait on this machine where a usual one needs so many seconds. Raises BadSlowness."""
+    written = os.environ.get(SLOWNESS) or "1"
+    try:
+        slowness = float(written)
+    except ValueError:
+        slowness = 0
+    if not 1 <= slowness <= SLOWEST:
+        raise BadSlowness(f"{SLOWNESS} is {written!r}; set a number from 1 to {SLOWEST}, or unset it")
+    return seconds * slowness
 
 
 def wait_until(condition: Callable[[], object], what: str, patience: float = 5, pause: float = 0.02) -> float:

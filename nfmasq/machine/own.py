@@ -48,7 +48,7 @@ class Taken(NamedTuple):
 
 
 def sockets() -> list[Taken]:
-    """What raw sockets and SCTP endpoints take. No event tells of them."""
+    """What raw sockets and SCTP endpoints take. No event tells of them. Raises OSError as reading does."""
     return [*_raw_sockets(), *_sctp()]
 
 
@@ -74,12 +74,9 @@ def fewest(found: Iterable[Taken], most: int) -> tuple[Taken, ...]:
 
 def _raw_sockets() -> Iterator[Taken]:
     """By their protocol, which the table lists in place of a port. One for all (255) only sends."""
-    try:
-        with open(_RAW_SOCKETS, encoding="ascii") as file:
-            next(file, None)
-            rows = [line.split(maxsplit=3) for line in file]
-    except OSError:
-        return
+    with open(_RAW_SOCKETS, encoding="ascii") as file:
+        next(file, None)
+        rows = [line.split(maxsplit=3) for line in file]
     for row in rows:
         protocol = int(row[1].rpartition(":")[2], 16)
         remote = int.from_bytes(bytes.fromhex(row[2].partition(":")[0])[::-1], "big")
@@ -88,12 +85,12 @@ def _raw_sockets() -> Iterator[Taken]:
 
 
 def _sctp() -> Iterator[Taken]:
-    """Any endpoint takes the protocol: the core knows no ports of it."""
+    """Any endpoint takes the protocol: the core knows no ports of it. A kernel without SCTP has no table."""
     try:
         with open(_SCTP_ENDPOINTS, encoding="ascii") as file:
             if len(file.readlines()) > 1:
                 yield Taken(SCTP, None)
-    except OSError:
+    except FileNotFoundError:
         return
 
 

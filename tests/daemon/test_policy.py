@@ -1,7 +1,10 @@
 """The policy on a router of its own: addresses and routes that come and go."""
 
+import errno
+import os
 import socket
 from ipaddress import IPv4Address
+from typing import NoReturn
 
 import pytest
 from support.behind import CLIENT, EXTERNAL, filled, speak
@@ -123,3 +126,26 @@ def test_rules_of_others_that_lead_inside_are_known_from_the_first_rules_on(
         assert not made.policy.now.others_lead
         assert not laid.plans[-1].others_lead
     router.call(made.withdraw, False)
+
+
+def test_the_status_says_that_the_routers_tunnels_cannot_be_read_while_a_default_host_asks(
+    router: Namespace,
+) -> None:
+    made = supervisor(router, Recording())
+    router.call(made.begin)
+    router.call(made.add_forward, {"to": str(CLIENT)}, False)
+    assert made.situation().problems == ()
+    assert made.policy._own is not None
+    tunnels = made.policy._own._watched[0]
+    tunnels._read, tunnels._due = _no_room, True
+    for _ in range(2):
+        router.call(made.reconcile)
+        (told,) = made.situation().problems
+        assert told == "the router's own tunnels cannot be read: No buffer space available"
+    router.call(made.remove_forward, "any")
+    assert made.situation().problems == ()
+    router.call(made.withdraw, False)
+
+
+def _no_room() -> NoReturn:
+    raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))

@@ -1,5 +1,6 @@
 """The rules and the guard: installed, refused, withdrawn."""
 
+import errno
 from ipaddress import IPv4Network
 
 import pytest
@@ -175,9 +176,10 @@ def test_a_look_that_fails_is_due_again(router: Namespace, monkeypatch: pytest.M
     router.call(made.withdraw, False)
 
 
-def test_the_status_names_an_interface_whose_forwarding_the_kernel_refuses_to_stop(
-    router: Namespace, monkeypatch: pytest.MonkeyPatch
+def test_the_status_or_the_log_names_an_interface_whose_forwarding_the_kernel_refuses_to_stop(
+    router: Namespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """The status while the guard is away; the log where the guard is back in the same look."""
     made = supervisor(router)
 
     def unavailable(plan: object) -> bool:
@@ -199,7 +201,17 @@ def test_the_status_names_an_interface_whose_forwarding_the_kernel_refuses_to_st
     of_guard._layer = working
     router.call(made.reconcile)
     assert "forwarding" not in "; ".join(made.situation().problems)
+    caplog.clear()
+    router.run("nft", "flush", "ruleset")
+    monkeypatch.setattr("nfmasq.diversion.forwarding_stop.set_forwarding", _not_permitted)
+    router.call(made.reconcile)
+    assert made.situation().rules_in_place
+    assert "forwarding from lan0 could not be stopped, and nothing guards it" in caplog.text
     router.call(made.withdraw, False)
+
+
+def _not_permitted(*_: object) -> None:
+    raise PermissionError(errno.EPERM, "not permitted")
 
 
 def test_rules_of_others_in_other_tables_start_no_look_at_ours(router: Namespace) -> None:

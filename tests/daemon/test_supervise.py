@@ -14,6 +14,9 @@ from nfmasq.daemon.supervise import Supervisor
 from nfmasq.diversion import External
 from nfmasq.lab.foreign import iptables
 from nfmasq.lab.namespace import Namespace
+from nfmasq.machine.watches import EVERYTHING
+
+DNAT = "-t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to 172.17.0.2"
 
 
 def test_an_added_forward_is_in_the_policy_and_in_the_rules_at_once(router: Namespace) -> None:
@@ -167,7 +170,7 @@ def test_the_core_hears_that_others_lead_inside_when_rules_bring_what_these_leav
     router.call(made.add_forward, {"to": str(CLIENT)}, False)
     laid_by = made.rules._rules
     laid_by._layer = Refusing()
-    iptables(router, "-t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to 172.17.0.2")
+    iptables(router, DNAT)
     for _ in range(2):
         made.others = FollowedOthers()  # a look is due, whatever looks cost before
         router.call(made.reconcile)
@@ -182,6 +185,40 @@ def test_the_core_hears_that_others_lead_inside_when_rules_bring_what_these_leav
     made.others = FollowedOthers()
     router.call(made.reconcile)
     assert not _led(made), "before the rules that bring them are gone"
+    router.call(made.withdraw, False)
+
+
+@pytest.mark.parametrize("flushed", [False, True], ids=["laid before", "flushed"])
+def test_a_default_host_that_is_added_beside_dnat_waits_for_the_rules_that_bring_its_packets(
+    router: Namespace, flushed: bool
+) -> None:
+    """The rules of before bring nothing: they were laid without a default host, or are gone."""
+    iptables(router, DNAT)
+    made = supervisor(router, recording := Recording())
+    router.call(made.begin)
+    if flushed:
+        router.call(made.add_forward, {"to": str(CLIENT)}, False)
+        assert _led(made)
+    laid_by = made.rules._rules
+    laid_by._layer = Refusing()
+    if flushed:
+        router.run("nft", "flush", "ruleset")
+        iptables(router, DNAT)
+        made.rules._due = EVERYTHING
+        router.call(made.reconcile)
+    else:
+        router.call(made.add_forward, {"to": str(CLIENT)}, False)
+    assert not _led(made)
+    router.call(made.reconcile)
+    assert not _led(made)
+    laid_by._layer = recording
+    router.call(made.reconcile)
+    assert recording.plans[-1].untaken_queue is not None
+    assert _led(made)
+    router.call(made.remove_forward, "any")
+    router.call(made.reconcile)
+    assert recording.plans[-1].untaken_queue is None
+    assert not _led(made)
     router.call(made.withdraw, False)
 
 

@@ -136,6 +136,68 @@ def test_what_the_kernel_refuses_to_enable_stays_listed_until_it_does(path: Path
     assert not memory.exists()
 
 
+def _untold() -> dict[str, int]:
+    raise TimeoutError("timed out")
+
+
+def test_a_refusal_is_in_the_log_once_though_the_guard_comes_back_meanwhile(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop = ForwardingStop()
+    for _ in range(2):
+        path.router.call(without_net_admin(stop.stop), INSIDE)
+    path.router.call(stop.resume)
+    told = "forwarding from lan0 could not be stopped, and nothing guards it: Operation not permitted"
+    assert stop.problems() == []
+    assert caplog.messages == [told]
+    path.router.call(without_net_admin(stop.stop), INSIDE)
+    assert caplog.messages == [told, told]
+
+
+def test_what_a_killed_process_disabled_is_enabled_though_the_interfaces_were_not_told_at_first(
+    path: Path, memory: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.router.call(ForwardingStop(memory).stop, INSIDE)
+    stop = ForwardingStop(memory)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("nfmasq.diversion.forwarding_stop._interfaces", _untold)
+        path.router.call(stop.resume)
+    assert stop.problems() == ["forwarding from lan0 could not be enabled again: timed out"]
+    assert "lan0" in memory.read_text()
+    path.router.call(stop.resume)
+    assert stop.problems() == []
+    assert _forwards(path)
+    assert not memory.exists()
+
+
+def test_while_the_interfaces_are_not_told_those_that_are_stopped_are_not_refused(
+    path: Path, memory: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = ForwardingStop(memory)
+    path.router.call(stop.stop, INSIDE)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("nfmasq.diversion.forwarding_stop._interfaces", _untold)
+        path.router.call(stop.stop, ("lan0", "wan0"))
+    assert stop.problems() == [
+        "forwarding from wan0 could not be stopped, and nothing guards it: timed out",
+        "forwarding from lan0 is stopped until the guard is back",
+    ]
+
+
+def test_what_a_killed_process_disabled_is_not_forgotten_when_more_is_stopped(
+    path: Path, memory: FilePath
+) -> None:
+    path.router.call(ForwardingStop(memory).stop, ("lan0",))
+    stop = ForwardingStop(memory)
+    path.router.call(stop.stop, ("wan0",))
+    assert sorted(stop.stopped) == ["lan0", "wan0"]
+    assert "lan0" in memory.read_text()
+    path.router.call(stop.resume)
+    assert _forwards(path)
+    assert _forwards(path, "wan0")
+    assert not memory.exists()
+
+
 def _link(memory: FilePath) -> None:
     memory.symlink_to(memory.with_name("precious"))
 

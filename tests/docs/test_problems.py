@@ -16,6 +16,7 @@ WHERE = [
     *sorted((ROOT / "nfmasq" / "daemon").glob("*.py")),
     ROOT / "nfmasq" / "runtime" / "helpers.py",
     ROOT / "nfmasq" / "machine" / "edge.py",
+    ROOT / "nfmasq" / "machine" / "own_followed.py",
     ROOT / "nfmasq" / "machine" / "surroundings.py",
     ROOT / "nfmasq" / "machine" / "uplinks.py",
     ROOT / "nfmasq" / "diversion" / "foreign.py",

@@ -49,21 +49,37 @@ def test_a_default_host_hides_nothing(router: Path, state: FilePath) -> None:
         assert answers_of(router, _forwarding(state))["forwards"].status == "ok"
 
 
+NONE_THERE = "there is none"
+AFTER = "it comes after DNAT rules of others"
+BEFORE = "the default host comes before DNAT rules of others, as engine.diversion is none"
+NO_OTHERS = "there are no DNAT rules of others, which would come after it"
+OWN_ADDRESS = {"external_address": "203.0.113.9"}
+
+
 @pytest.mark.parametrize(
-    ("rule", "keys", "status"),
+    ("rule", "keys", "told"),
     [
-        (LEADING, {}, "warn"),
-        (LEADING, {"protocol": "sctp"}, "warn"),
-        (LEADING, {"protocol": "tcp", "external_port": "80"}, "ok"),
-        ("-A FORWARD -j ACCEPT", {}, "ok"),
+        (LEADING, {}, (AFTER, BEFORE)),
+        (LEADING, {"protocol": "sctp"}, (AFTER, BEFORE)),
+        (LEADING, {"protocol": "udp"}, (AFTER, BEFORE)),
+        (LEADING, {"protocol": "tcp", "external_port": "80"}, (NONE_THERE, NONE_THERE)),
+        (LEADING, OWN_ADDRESS, (NONE_THERE, NONE_THERE)),
+        (LEADING, {**OWN_ADDRESS, "protocol": "tcp"}, (NONE_THERE, NONE_THERE)),
+        (LEADING, {"protocol": "icmp"}, (NONE_THERE, NONE_THERE)),
+        ("-A FORWARD -j ACCEPT", {}, (AFTER, NO_OTHERS)),
     ],
-    ids=["preceded", "of one protocol", "a port alone", "no DNAT"],
-)
+    ids=[
+        "preceded", "of one protocol", "of UDP alone", "a port alone", "an address given away",
+        "an address's TCP", "pings alone", "no DNAT",
+    ],
+)  # fmt: skip
 def test_a_default_host_that_precedes_the_dnat_of_others_is_warned_of(
-    router: Path, state: FilePath, rule: str, keys: dict[str, Any], status: str
+    router: Path, state: FilePath, rule: str, keys: dict[str, Any], told: tuple[str, str]
 ) -> None:
+    """told: with rules of nfmasq, and with engine.diversion = "none"."""
     router.iptables(rule)
     config = _forwarding(state, **keys)
-    assert answers_of(router, config)["default host"].status == "ok"
-    config = config.model_copy(update={"engine": config.engine.model_copy(update={"diversion": "none"})})
-    assert answers_of(router, config)["default host"].status == status
+    for diversion, why in zip(("auto", "none"), told, strict=True):
+        engine = config.engine.model_copy(update={"diversion": diversion})
+        check = answers_of(router, config.model_copy(update={"engine": engine}))["default host"]
+        assert (check.status, check.why) == ("warn" if why == BEFORE else "ok", why)

@@ -137,3 +137,12 @@ def test_a_missing_program_is_named_with_its_package() -> None:
     done = _run("unshare", "--mount", "sh", "-c", f'{hide} && exec "$@"', "sh", *LAB, "--once")
     assert done.returncode == 1
     assert "apt-get install traceroute" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["--once", "--rfc", "--neighbours", "--kernel"])
+def test_a_slowness_that_is_no_number_is_one_error_before_anything_is_made(how: str) -> None:
+    done = _run("env", "NFMASQ_LAB_SLOWNESS=fast", *LAB, how)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    told = "nfmasq lab: NFMASQ_LAB_SLOWNESS is 'fast'; set a number from 1 to 1000, or unset it\n"
+    assert done.stderr == told

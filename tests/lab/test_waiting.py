@@ -2,7 +2,7 @@
 
 import pytest
 
-from nfmasq.lab.waiting import SLOWNESS, patient, wait_until
+from nfmasq.lab.waiting import SLOWNESS, BadSlowness, patient, wait_until
 
 
 def test_it_ends_when_the_condition_holds() -> None:
@@ -14,6 +14,15 @@ def test_it_ends_when_the_condition_holds() -> None:
 def test_a_slow_machine_has_more_time(monkeypatch: pytest.MonkeyPatch, slowness: str, seconds: float) -> None:
     monkeypatch.setenv(SLOWNESS, slowness)
     assert patient(2) == seconds
+
+
+@pytest.mark.parametrize("slowness", ["fast", "0", "-1", "0.5", "nan", "inf", "1e9", "10x", " "])
+def test_another_value_is_refused_with_what_is_right(monkeypatch: pytest.MonkeyPatch, slowness: str) -> None:
+    monkeypatch.setenv(SLOWNESS, slowness)
+    with pytest.raises(BadSlowness) as refused:
+        patient(2)
+    said = f"NFMASQ_LAB_SLOWNESS is {slowness!r}; set a number from 1 to 1000, or unset it"
+    assert str(refused.value) == said
 
 
 def test_the_deadline_is_told_with_what_was_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

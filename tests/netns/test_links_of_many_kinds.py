@@ -3,13 +3,14 @@
 from ipaddress import IPv4Address
 
 import pytest
-from support.situations import Call, assert_served, problems, until_seen_as
+from support.situations import Call, assert_served, nfmasq_only, problems, until_seen_as
 
 from netns.conftest import MakeLab
 from nfmasq.lab.clients import ask
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace, join
 from nfmasq.lab.probes import address_seen
+from nfmasq.lab.sentinel import Sentinel
 from nfmasq.lab.topology import EXTERNAL, ISP, ROUTER_INTERNAL, SERVER1, SERVER2
 from nfmasq.lab.waiting import wait_until
 
@@ -45,9 +46,13 @@ def under_a_bond(lab: Lab) -> None:
 
 
 def test_a_bond_that_fails_over_keeps_its_sessions(make_lab: MakeLab) -> None:
-    lab = make_lab(
-        prepare=under_a_bond, config={"nat": {"external": "bond0"}}, kernel_rules=rules_of("bond0")
-    )
+    on_second: list[Sentinel] = []
+
+    def prepare(lab: Lab) -> None:
+        under_a_bond(lab)
+        on_second.append(lab.enter(Sentinel(lab.topology.wan, "second", lab.topology.internal, [EXTERNAL])))
+
+    lab = make_lab(prepare=prepare, config={"nat": {"external": "bond0"}}, kernel_rules=rules_of("bond0"))
     net = lab.topology
     until_seen_as(net.client1, EXTERNAL)
     with Call(net.client1, SERVER2) as call:
@@ -55,7 +60,9 @@ def test_a_bond_that_fails_over_keeps_its_sessions(make_lab: MakeLab) -> None:
         net.wan.ip("link set router down")
         wait_until(lambda: call.seen_as(0.5) == before, "the connection to go on", 20)
     assert_served(lab)
-    net.wan.ip("link set router up")  # the sentinel listens there
+    assert on_second[0].frames > 0
+    assert on_second[0].take() == []
+    net.wan.ip("link set router up")  # the lab's sentinel listens there
     if lab.daemon is not None:
         assert "bond0" not in problems(lab)
 
@@ -86,22 +93,29 @@ def test_an_inner_network_on_a_vlan_of_a_bridge_is_served(make_lab: MakeLab) -> 
     until_seen_as(net.client1, EXTERNAL)
 
 
+ORDERS = {
+    "added first": ("address add {new} dev wan0", "address del {old} dev wan0"),
+    "deleted first": ("address del {old} dev wan0", "address add {new} dev wan0"),
+}
+
+
+@nfmasq_only("the kernel's MASQUERADE forgets connections with the address that is deleted")
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("length", [25, 29, 32])
-def test_a_lease_of_another_prefix_length_ends_no_session(make_lab: MakeLab, length: int) -> None:
-    """The DHCP client adds the new address before it takes the old one away, or after."""
+def test_a_lease_of_another_prefix_length_ends_no_session(make_lab: MakeLab, length: int, order: str) -> None:
+    """A DHCP client may take the old address away before it adds the new one, or after."""
     lab = make_lab()
     net = lab.topology
     mapped = ask(net.client1, (SERVER1, 53), b"", source_port=5500)
     with Call(net.client1, SERVER2) as call:
         before = call.seen_as()
         net.router.ip(
-            f"address add {EXTERNAL}/{length} dev wan0", f"address del {EXTERNAL}/24 dev wan0",
+            *(each.format(old=f"{EXTERNAL}/24", new=f"{EXTERNAL}/{length}") for each in ORDERS[order]),
             f"route replace {ISP} dev wan0", f"route replace default via {ISP} dev wan0",
         )  # fmt: skip
         wait_until(lambda: call.seen_as(0.5) == before, "the connection to go on", 20)
-        if lab.daemon is not None:
-            assert ask(net.client1, (SERVER1, 53), b"", source_port=5500) == mapped
-    lab.sentinel.take()
+        assert ask(net.client1, (SERVER1, 53), b"", source_port=5500) == mapped
+    assert lab.sentinel.take() == []
     until_seen_as(net.client1, EXTERNAL)
 
 

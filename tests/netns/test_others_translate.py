@@ -54,7 +54,7 @@ STRICT = (
     "-A FORWARD -j DROP",
 )
 """Answers pass where connection tracking knows what they answer."""
-SCTP, INIT, INIT_ACK, COOKIE_ECHO = 132, 1, 2, 10
+SCTP, INIT, INIT_ACK, HEARTBEAT, HEARTBEAT_ACK, COOKIE_ECHO = 132, 1, 2, 4, 5, 10
 DEFAULT_HOST = {"forward": [{"to": str(CLIENT1)}]}
 
 
@@ -143,6 +143,26 @@ def test_an_sctp_association_with_the_default_host_begins_behind_a_strict_firewa
         echo = sctp(1701, 80, 0x05060708, COOKIE_ECHO)
         far.send_ip(ip(SERVER1, EXTERNAL, SCTP, echo))
         lan.expect(lambda packet: packet.endswith(echo))
+
+
+@nfmasq_only("the kernel has no default host")
+def test_another_path_of_an_sctp_association_begins_with_a_heartbeat_behind_a_strict_firewall(
+    make_lab: MakeLab,
+) -> None:
+    """The association began on another path (RFC 9260 section 8.3). The LAN may only answer here."""
+
+    def prepare(lab: Lab) -> None:
+        containers.engine(lab)
+        iptables(lab.topology.router, *(rule for rule in STRICT if "-i lan0" not in rule))
+
+    net = make_lab(prepare=prepare, config=DEFAULT_HOST).topology
+    near = Wire(net.client1, "eth0", (net.router, "lan0"))
+    with Wire(net.server1, "eth0", (net.router, "wan0")) as far, near as lan:
+        far.send_ip(ip(SERVER1, EXTERNAL, SCTP, sctp(1701, 80, 0x05060708, HEARTBEAT)))
+        lan.expect(lambda packet: packet[9] == SCTP)
+        lan.send_ip(ip(CLIENT1, SERVER1, SCTP, sctp(80, 1701, 0x01020304, HEARTBEAT_ACK)))
+        answer = far.expect(lambda packet: packet[9] == SCTP)
+        assert answer[12:16] == EXTERNAL.packed
 
 
 def sctp(source: int, destination: int, expected: int, kind: int, tag: int | None = None) -> bytes:

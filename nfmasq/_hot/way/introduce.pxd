@@ -7,8 +7,9 @@
 # answered and ends by its timer.
 #
 # The entry of a TCP connection has seen no segment: it takes every window (liberal). That of an SCTP
-# association has the tag of its INIT: an answer without that tag is invalid (RFC 9260 section 8.5). Any other
-# first packet of SCTP gets no entry, for the kernel would make none either.
+# association has the tag of its INIT: an answer without that tag is invalid (RFC 9260 section 8.5). A
+# HEARTBEAT begins another path of an association (RFC 9260 section 8.3). Its entry has the tag of its header,
+# and learns the other end's from the answer. Any other first packet of SCTP gets no entry.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
@@ -31,8 +32,11 @@ cdef enum:
     SYN_SENT = 1                 # TCP_CONNTRACK_SYN_SENT
     LIBERAL = 0x08               # IP_CT_TCP_FLAG_BE_LIBERAL
     COOKIE_WAIT = 2              # SCTP_CONNTRACK_COOKIE_WAIT
-    INIT = 1                     # the type of an SCTP chunk (RFC 9260 section 3.3.2)
-    CHUNK_AT = 12                # where the first one begins, behind SCTP's header
+    HEARTBEAT_SENT = 8           # SCTP_CONNTRACK_HEARTBEAT_SENT
+    INIT = 1                     # types of SCTP chunks (RFC 9260 sections 3.3.2 and 3.3.5)
+    HEARTBEAT = 4
+    EXPECTED_AT = 4              # the tag in SCTP's header: the one that the receiver chose
+    CHUNK_AT = 12                # where the first chunk begins, behind SCTP's header
     TAG_AT = 16                  # its initiate tag, if it is an INIT
     TAG_END = 20
 
@@ -56,21 +60,29 @@ cdef inline void put_opening(nlmsghdr* message) noexcept nogil:
     end_nest(message, part)
     end_nest(message, whole)
 
-cdef inline bint is_init(const Packet* packet) noexcept nogil:
-    """Does an SCTP packet ask for an association?"""
-    return packet.l4_length >= TAG_END and packet.l4[CHUNK_AT] == INIT
+cdef inline bint begins(const Packet* packet, uint8_t chunk) noexcept nogil:
+    """Is that the first chunk of an SCTP packet?"""
+    return packet.l4_length >= TAG_END and packet.l4[CHUNK_AT] == chunk
 
-cdef inline void put_asking(nlmsghdr* message, const uint8_t* tag) noexcept nogil:
-    """An SCTP association whose INIT has been seen. tag: of four bytes; the other end's is not known yet."""
-    cdef uint8_t state = COOKIE_WAIT
-    cdef uint32_t unknown = 0
+cdef inline void put_association(
+    nlmsghdr* message, uint8_t state, const uint8_t* forth, const uint8_t* back
+) noexcept nogil:
+    """An SCTP association. forth, back: the tag, of four bytes, that packets of each direction must have."""
     cdef nlattr* whole = begin_nest(message, CTA_PROTOINFO)
     cdef nlattr* part = begin_nest(message, CTA_PROTOINFO_SCTP)
     put_attribute(message, CTA_PROTOINFO_SCTP_STATE, &state, 1)
-    put_attribute(message, CTA_PROTOINFO_SCTP_VTAG_ORIGINAL, &unknown, 4)
-    put_attribute(message, CTA_PROTOINFO_SCTP_VTAG_REPLY, tag, 4)
+    put_attribute(message, CTA_PROTOINFO_SCTP_VTAG_ORIGINAL, forth, 4)
+    put_attribute(message, CTA_PROTOINFO_SCTP_VTAG_REPLY, back, 4)
     end_nest(message, part)
     end_nest(message, whole)
+
+cdef inline void put_sctp(nlmsghdr* message, const Packet* packet) noexcept nogil:
+    """What connection tracking knows after the association's INIT, or after the HEARTBEAT of another path."""
+    cdef uint8_t[4] unknown = [0, 0, 0, 0]
+    if begins(packet, INIT):
+        put_association(message, COOKIE_WAIT, unknown, packet.l4 + TAG_AT)
+    else:
+        put_association(message, HEARTBEAT_SENT, packet.l4 + EXPECTED_AT, unknown)
 
 cdef inline void introduce(const Packet* packet, int fd) noexcept nogil:
     """Make the entry of a packet for an external address that is translated, and not rewritten yet.
@@ -84,7 +96,7 @@ cdef inline void introduce(const Packet* packet, int fd) noexcept nogil:
     cdef uint32_t timeout = htonl(FIRST_S)
     cdef Tuple tuple
     cdef Tuple answer
-    if fd < 0 or packet.protocol == SCTP and not is_init(packet):
+    if fd < 0 or packet.protocol == SCTP and not (begins(packet, INIT) or begins(packet, HEARTBEAT)):
         return
     tuple_of(packet, &tuple)
     tuple.source = ip.source                 # of a hairpinned packet the core's remote endpoint is another
@@ -100,5 +112,5 @@ cdef inline void introduce(const Packet* packet, int fd) noexcept nogil:
     if packet.transport == CLASS_TCP:
         put_opening(message)
     elif packet.protocol == SCTP:
-        put_asking(message, packet.l4 + TAG_AT)
+        put_sctp(message, packet)
     is_granted(fd, message)
