@@ -164,7 +164,7 @@ def test_flushed_rules_come_back_and_the_status_tells_for_a_while(
     whole = bare(rules(router))
     router.run("nft", "flush", "ruleset")
     wait_until(lambda: bare(rules(router)) == whole, "the rules to be back")
-    wait_until(lambda: status(daemon)["rules"]["in_place"], "it to be known")
+    wait_until(lambda: status(daemon)["rules"]["reinstalled"], "it to be known")
     once_or_twice = (1, 2)  # the flush may fall between the looks at guard and rules
     assert status(daemon)["rules"]["reinstalled"] in once_or_twice
     for name in ("reinstalled", "restored"):
