@@ -54,9 +54,10 @@ class Found(NamedTuple):
     """An endpoint of the speaker's own, to which the other side is going to open a session.
 
     start, end: its span in the bytes given to `read`. address: the written one; None where the protocol
-    writes none. port: the written one, 0 to 65535. write: makes the text for the endpoint that takes its
-    place; `read` must find that text, too, with that endpoint. transport: "tcp" or "udp", of the session to
-    come.
+    writes none. port: the written one, 0 to 65535; of "gre" the key of 16 bits. write: makes the text for the
+    endpoint that takes its place; `read` must find that text, too, with that endpoint. None: no text is
+    written, and the span is empty (TFTP). The external port is then the session's own where the endpoint is
+    the session's, else the same port. transport: "tcp", "udp" or "gre", of the session to come.
 
     anyone: any host may open it (IRC DCC); else only the other end of this session may. from_port: the port
     the session comes from, 0 for any. consecutive: how many ports in a row are meant; of two the first one is
@@ -67,13 +68,18 @@ class Found(NamedTuple):
 
     hide: the address is internal and must not be seen outside (FTP's 227). If the endpoint is not acted on,
     the external address is written, with the port as it is.
+
+    reader: the name of the helper that reads the session to come (H.245); "": nobody reads it. note: what
+    that helper's dialogue is told, as Session.note. ends_with_control: the session to come ends with this
+    one, and with `Reading.ended` (RTP). Otherwise it lives on (FTP). lifetime_s: the session to come, or its
+    expectation, lives so many seconds at least (SIP REGISTER); announcing it again begins them anew.
     """
 
     start: int
     end: int
     address: IPv4Address | None
     port: int
-    write: Callable[[IPv4Address, int], bytes]
+    write: Callable[[IPv4Address, int], bytes] | None
     transport: str = "tcp"
     anyone: bool = False
     from_port: int = 0
@@ -82,13 +88,19 @@ class Found(NamedTuple):
     as_seen: bool = False
     patience_s: int = 0
     hide: bool = False
+    reader: str = ""
+    note: object = None
+    ends_with_control: bool = False
+    lifetime_s: int = 0
 
 
 class Named(NamedTuple):
-    """An address without a port, as in a passive DCC offer: nothing is expected at it.
+    """An address at which nothing is expected: alone, or with the port of this very session (SIP Via).
 
-    If the address is the speaker's own, the external one is written. write: as in Found, with port 0.
-    hide: it is written in any case; the address is internal and must not be seen outside.
+    If the address is the speaker's own, the external one is written. write: as in Found, with port 0 where
+    `port` is 0. port: if it is not 0, it must be the session's own internal port, and the external one is
+    written with the address. Otherwise the text stays. hide: it is written in any case; the address is
+    internal and must not be seen outside.
     """
 
     start: int
@@ -96,21 +108,54 @@ class Named(NamedTuple):
     address: IPv4Address
     write: Callable[[IPv4Address, int], bytes]
     hide: bool = False
+    port: int = 0
 
 
 class Mentioned(NamedTuple):
-    """An external port that the OTHER side announced by an earlier Found: the original one is written.
+    """An external endpoint of ours that the OTHER side writes: the internal one is written.
 
-    DCC RESUME names the port that the peer has heard. write: makes the text for the original endpoint.
+    It is this session's own external endpoint, or one of an earlier Found (DCC RESUME, SIP Contact). address:
+    the written one, which must be an external address of the same host; None where the protocol writes none.
+    write: makes the text for the internal endpoint. transport: of the endpoint; "": any.
     """
 
     start: int
     end: int
     port: int
     write: Callable[[IPv4Address, int], bytes]
+    address: IPv4Address | None = None
+    transport: str = ""
 
 
-Place = Found | Named | Mentioned
+class Size(NamedTuple):
+    """A number that says how long a part of the message is: written last, from what was written.
+
+    start, end: the number's span. begin, until: the part, in the bytes given to `read`; both lie in what is
+    taken. It may hold other places and other sizes (Content-Length around SDP, TPKT around Q.931). write:
+    makes the text for a length of the part, in bytes. A size whose part did not change stays as it is.
+    """
+
+    start: int
+    end: int
+    begin: int
+    until: int
+    write: Callable[[int], bytes]
+
+
+class Admitted(NamedTuple):
+    """Another remote host that may open an announced session (RTSP source=, an SDP answer's address).
+
+    transport, port: the internal endpoint of an earlier Found of this session. remote: who may open it as
+    well. from_port: as in Found.
+    """
+
+    transport: str
+    port: int
+    remote: IPv4Address
+    from_port: int = 0
+
+
+Place = Found | Named | Mentioned | Size
 """What a dialogue finds."""
 
 MOST_UNTAKEN = 4096
@@ -128,6 +173,12 @@ class _Reading(NamedTuple):
     """The helper ends on this session for good: this is another protocol, or TLS makes it unreadable."""
     not_acted_on: Sequence[str] = ()
     """A list or tuple: for each message that the dialogue did not act on, a key of NOT_ACTED_ON."""
+    admitted: Sequence[Admitted] = ()
+    """A list or tuple: other remote hosts that may open what was announced."""
+    ended: Sequence[tuple[str, int]] = ()
+    """A list or tuple: transports and internal ports of announced endpoints that are over (RTSP TEARDOWN)."""
+    hold_s: int = 0
+    """Seconds that this session lives from now on at least, though nothing is said in it (SIP REGISTER)."""
 
 
 class Reading(_Reading):
@@ -145,20 +196,28 @@ class Reading(_Reading):
         found: Sequence[Place] = (),
         leave: bool = False,
         not_acted_on: Sequence[str] = (),
+        admitted: Sequence[Admitted] = (),
+        ended: Sequence[tuple[str, int]] = (),
+        hold_s: int = 0,
         *,
         refused: Sequence[str] = (),
     ) -> Self:
         """refused: the older name of not_acted_on."""
-        return super().__new__(cls, taken, found, leave, not_acted_on or refused)
+        return super().__new__(cls, taken, found, leave, not_acted_on or refused, admitted, ended, hold_s)
 
 
 class Session(NamedTuple):
-    """What a dialogue may know of its session. inside_began: the internal host opened it."""
+    """What a dialogue may know of its session. inside_began: the internal host opened it.
+
+    transport: "tcp" or "udp". note: what the dialogue that announced this session gave as Found.note.
+    """
 
     internal: Endpoint
     external: Endpoint
     remote: Endpoint
     inside_began: bool
+    transport: str = "tcp"
+    note: object = None
 
 
 class Dialogue(Protocol):
@@ -173,8 +232,8 @@ class Helper(Protocol):
 
     name: str
     """Lower-case word: its key in [helpers] and its label in metrics."""
-    transport: str
-    """"tcp" or "udp"."""
+    transport: str | tuple[str, ...]
+    """"tcp", "udp", or both: ("tcp", "udp")."""
     ports: tuple[int, ...]
     """The server's ports, where the configuration says nothing else."""
     enabled_by_default: bool
