@@ -11,7 +11,7 @@ from pydantic.errors import PydanticUserError
 
 from nfmasq.config.values import flag, number, text
 from nfmasq.helpers import registry
-from nfmasq.helpers.kit.base import Helper
+from nfmasq.helpers.kit.base import Helper, transports_of
 
 _NOT_OPTIONS = {"name", "transport", "ports", "enabled", "enabled_by_default", "about"}
 
@@ -24,7 +24,7 @@ class Declared(NamedTuple):
     make: the helper, from its options by name. What it raises is about their values.
     """
 
-    transport: str
+    transports: tuple[str, ...]
     ports: tuple[int, ...]
     enabled_by_default: bool
     options: Mapping[str, Callable[[Any], Any]]
@@ -43,7 +43,7 @@ def declared(name: str) -> Declared | None:
     except registry.Unusable:
         return None
     own = kind()
-    return Declared(own.transport, tuple(own.ports), bool(own.enabled_by_default), _options(kind), kind)
+    return Declared(transports_of(own), tuple(own.ports), bool(own.enabled_by_default), _options(kind), kind)
 
 
 def _options(kind: Callable[..., Any]) -> dict[str, Callable[[Any], Any]]:

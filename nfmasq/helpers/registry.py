@@ -14,6 +14,7 @@ from nfmasq.core.limits import MOST_HELPERS
 from nfmasq.helpers import protocols
 
 GROUP = "nfmasq.helpers"
+_TRANSPORTS = ("tcp", "udp", ("tcp",), ("udp",), ("tcp", "udp"), ("udp", "tcp"))
 
 
 class Unusable(Exception):
@@ -79,8 +80,8 @@ def _lacking(made: Any, name: str) -> str:
             return f"it has no {attribute}"
     if made.name != name:
         return f"it calls itself {made.name!r}"
-    if made.transport not in ("tcp", "udp"):
-        return f"its transport is {made.transport!r}, neither tcp nor udp"
+    if made.transport not in _TRANSPORTS:
+        return f"its transport is {made.transport!r}, neither tcp nor udp, nor a tuple of both"
     if not all(isinstance(port, int) and 0 < port < 1 << 16 for port in made.ports):
         return f"its ports are {made.ports!r}; they must be 1 to 65535"
     return ""

@@ -37,7 +37,7 @@ class Entry:
     name: str
     number: int
     helper: Helper
-    transport: str
+    transports: tuple[str, ...]
     ports: tuple[int, ...]
     switch: Switch
     options: Mapping[str, Any]
@@ -80,13 +80,16 @@ class Switchboard:
             networks = entry.switch.hosts(internal)
             if networks is None:
                 continue
-            room -= len(networks) * len(entry.ports)
-            if room < 0:
+            taken = len(networks) * len(entry.ports) * len(entry.transports)
+            if taken > room:
                 left_out.append(entry.name)
-                room += len(networks) * len(entry.ports)
                 continue
-            protocol = PROTOCOL_NUMBERS[entry.transport]
-            made += [HelperPort(entry.number, protocol, port, networks) for port in entry.ports]
+            room -= taken
+            made += [
+                HelperPort(entry.number, PROTOCOL_NUMBERS[transport], port, networks)
+                for transport in entry.transports
+                for port in entry.ports
+            ]
         self.problem = ""
         if left_out:
             self.problem = (
@@ -105,10 +108,10 @@ class Switchboard:
         """Raise HelperRefused where a session would get two helpers."""
         for other in self.entries.values():
             shared = set(other.ports).intersection(entry.ports)
-            same = other.name == entry.name or other.transport != entry.transport
-            if shared and not same and other.switch.anywhere:
+            both = [each for each in entry.transports if each in other.transports]
+            if shared and both and other.name != entry.name and other.switch.anywhere:
                 raise HelperRefused(
-                    f"{entry.transport} port {min(shared)} is the {other.name} helper's, which is enabled; "
+                    f"{both[0]} port {min(shared)} is the {other.name} helper's, which is enabled; "
                     f"disable that one first, or give helpers.{entry.name} ports of its own"
                 )
 
@@ -131,7 +134,7 @@ def _entry(name: str, own: Declared, config: Config, before: Entry | None) -> En
         name=name,
         number=registry.number(name),
         helper=before.helper if before and before.options == options else own.make(**options),
-        transport=own.transport,
+        transports=own.transports,
         ports=tuple(dict.fromkeys(written.ports if written and written.ports else own.ports)),
         switch=switch,
         options=options,

@@ -4,7 +4,7 @@ What is stored: sessions by name, until they are settled or the core has forgott
 goes into one of two generations, for packets that the core had set aside before it learned of it. Who writes:
 whoever holds the engine's lock. What ends a retired session: two changes of the generation, each
 after a moment at which no packet waited. What ends a handshake early: others, when there are too many
-(`openings`). A host that has its share gets no further helper, and its sessions pass without one.
+(`shares`). A host that has its share gets no further helper, and its sessions pass without one.
 """
 
 from collections import Counter
@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.engine.interfaces import Name
-from nfmasq.helpers.engine.openings import Openings
+from nfmasq.helpers.engine.shares import Shares
 from nfmasq.helpers.engine.tcp_session import TcpSession
 from nfmasq.helpers.engine.udp_session import UdpSession
 
 MOST_HELPED_SESSIONS = 32768
 MOST_OF_A_HOST = MOST_HELPED_SESSIONS // 4
 """Sessions of one internal host: the others have room, whatever it does."""
+MOST_OPENINGS = 4096
+"""Handshakes under way, of all helpers."""
 LOOKED_UP_IN_S = 64
 """Each session is looked up in the core once in so many seconds."""
 
@@ -33,7 +35,7 @@ class Sessions:
         self._retired: dict[Name, AnySession] = {}
         self._retired_before: dict[Name, AnySession] = {}
         self._to_look_up: list[Name] = []
-        self._openings = Openings()
+        self._openings = Shares(MOST_OPENINGS)
         self._of_host: Counter[IPv4Address] = Counter()
 
     def __len__(self) -> int:
@@ -63,7 +65,9 @@ class Sessions:
         if session.is_open:
             return None
         began = endpoints.internal if endpoints.inside_began else endpoints.remote
-        return self._openings.begin(session.name, began[0])
+        giving_way = None if self._openings.has_room() else self._openings.end_one()
+        self._openings.begin(session.name, began[0])
+        return giving_way
 
     def note_open(self, name: Name) -> None:
         """Note that a session's handshake is over: it gives way no more."""

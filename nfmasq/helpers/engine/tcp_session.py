@@ -18,8 +18,6 @@ from nfmasq.helpers.kit.base import Dialogue, Session, Side
 
 MOST_SPLICES = 2048
 """Splices of one side that are not acknowledged."""
-MOST_AT_ONCE = 4096
-"""Bytes that a dialogue is given in one call: a train of segments may bring many more."""
 NEAR = 1 << 16
 """Bytes behind its SYN within which a segment shows which answer the SYN had."""
 
@@ -135,7 +133,8 @@ class TcpSession:
         self.leave()
         self._offered = None
         inside, outside = Stream(Side.INSIDE, numbers[0]), Stream(Side.OUTSIDE, numbers[1])
-        self._intakes = Intake(inside, self._store), Intake(outside, self._store)
+        most = reader.longest_of(self)
+        self._intakes = Intake(inside, self._store, most), Intake(outside, self._store, most)
         self.dialogue = reader.begin(self)
         self.is_over = self.dialogue is None
 
@@ -165,10 +164,13 @@ class TcpSession:
         return (at, payload[: before - at] + going) if at < before else (before, going)
 
     def _read(self, own: Intake, reader: Reader, now: float) -> None:
-        """Let the dialogue read what waits, in parts whose length does not depend on the segments."""
+        """Let the dialogue read what waits, in parts whose length does not depend on the segments.
+
+        A train of segments may bring many more bytes than may wait.
+        """
         stream, reads_on = own.stream, True
         while reads_on:
-            data, base = own.waiting[:MOST_AT_ONCE], stream.taken
+            data, base = own.waiting[: own.most], stream.taken
             taken, edits, leaves = reader.read(self, stream.side, data)
             for start, end, text in edits:
                 if data[start:end] != text:

@@ -120,7 +120,14 @@ class Verdicts:
         if not self._sessions.has_room(helped.internal[0]) or not self._reader.knows(helped.helper):
             return None
         name = name_of(helped)
-        endpoints = Session(helped.internal, helped.external, helped.remote, helped.inside_began)
+        endpoints = Session(
+            helped.internal,
+            helped.external,
+            helped.remote,
+            helped.inside_began,
+            "udp" if segment is None else "tcp",
+            self._reader.note_of(name),
+        )
         session: AnySession
         if segment is not None:
             if segment.flags & (SYN | ACK) != SYN:

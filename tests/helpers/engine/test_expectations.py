@@ -4,10 +4,10 @@ from ipaddress import IPv4Address
 
 import pytest
 from support.packets import ACK, FIN, RST, read, tcp
-from support.router import OTHER_SERVER
+from support.router import OTHER_CLIENT, OTHER_SERVER
 
 from helpers.engine.announcing import announced, not_acted_on, said, strict, waiting
-from helpers.engine.bed import CLIENT, SERVER, Bed, Connection
+from helpers.engine.bed import CLIENT, NEAR_PORT, SERVER, Bed, Connection
 from helpers.engine.here import HI
 from nfmasq.core.policy import Timeouts
 from nfmasq.core.rows import SessionRow
@@ -98,16 +98,27 @@ def announce_one_more(connection: Connection, before: int) -> None:
     connection.say(0, said(b"HERE", CLIENT, 5000 + before), at=at)
 
 
-def test_all_sessions_together_have_room_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_of_the_greediest_host_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No host takes the helper from the others, however many ports it announces."""
     monkeypatch.setattr(expectations, "MOST_EXPECTATIONS_IN_ALL", 3)
     bed = strict()
-    assert announce_many(Connection(bed).open(), 4) == said(b"HERE", CLIENT, 5003)
-    assert not_acted_on(bed) == {"no_room": 1}
-    place = next(row.external for row in bed.table.sessions() if row.state == "expected")
-    bed.send(tcp(SERVER, 20, *place), inbound=True)
+    announce_many(Connection(bed).open(), 3)
+    modest = Connection(bed)
+    modest.near = (OTHER_CLIENT, NEAR_PORT)
+    line = HI + said(b"HERE", OTHER_CLIENT, 6000)
+    assert modest.open().say(0, line) != line
+    assert not_acted_on(bed) == {}
+    assert sorted(expected(bed)) == [5000, 5001, 6000]
+
+
+def test_a_host_whose_share_is_all_replaces_its_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expectations, "MOST_EXPECTATIONS_IN_ALL", 3)
+    bed = strict()
+    announce_many(Connection(bed).open(), 4)
+    assert sorted(expected(bed)) == [5000, 5001, 5003]
+    bed.send(tcp(SERVER, 20, *expected(bed)[5000]), inbound=True)
     bed.engine.tick()
-    line = HI + said(b"HERE", CLIENT, 6000)
-    assert Connection(bed, near=40001).open().say(0, line) != line
+    assert bed.engine.expectations() == 2
 
 
 def test_the_core_s_refusal_is_told() -> None:
