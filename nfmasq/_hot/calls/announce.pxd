@@ -71,7 +71,9 @@ cdef inline bint withdraw(NatTable* table, uint32_t number, uint32_t serial, uin
     end_session(table, number, now)
     return True
 
-cdef inline bint end_announced(NatTable* table, uint32_t number, uint32_t serial, uint32_t now) noexcept nogil:
+cdef inline bint end_announced(
+    NatTable* table, uint32_t number, uint32_t serial, uint32_t now
+) noexcept nogil:
     """End an expectation, or a session that began by one. False: it has ended, or no helper announced it."""
     cdef Session* session = named(table, number, serial)
     if session == NULL or not session.flags & ANNOUNCED:

@@ -19,12 +19,9 @@ from nfmasq.core.rows import Expected
 from nfmasq.helpers.engine.announced import Announced, Expectation
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.ports import Ports, require_sane
-from nfmasq.helpers.engine.shares import Shares
+from nfmasq.helpers.engine.standing import Standing
 from nfmasq.helpers.kit.base import Admitted, Endpoint, Found, Mentioned, NotActedOn, Session
 
-MOST_EXPECTATIONS = 16
-"""Expectations of one control session."""
-MOST_EXPECTATIONS_IN_ALL = 4096
 MOST_HOLD_S = 7200
 """The longest time for which a session is held at a dialogue's wish."""
 KEPT_S = 60
@@ -47,12 +44,9 @@ class Expectations:
         self._core = core
         self._ports = Ports(core, seconds)
         self._number_of = number_of
-        self._announced: dict[Name, Announced] = {}
-        self._control_of: dict[Name, Name] = {}
+        self._standing = Standing(core)
         self._owners: dict[tuple[str, Endpoint], tuple[Name, Endpoint]] = {}
         """By transport and external endpoint: the session that announced it last, and the internal one."""
-        self._shares = Shares(MOST_EXPECTATIONS_IN_ALL)
-        self._ticks = 0
 
     @property
     def seconds(self) -> int:
@@ -66,7 +60,7 @@ class Expectations:
     @property
     def waiting(self) -> int:
         """How many expectations still wait for their session."""
-        return len(self._shares)
+        return self._standing.waiting
 
     def announce(self, control: Name, session: Session, helper: int, found: Found) -> Endpoint:
         """Expect sessions to an endpoint that the internal side wrote; the external endpoint for it.
@@ -79,12 +73,12 @@ class Expectations:
         is_own = found.address is None or found.address == internal
         if not is_own and not (found.as_seen and found.address == session.external[0]):
             raise NotActedOn("forged")
-        announced = self._announced.get(control)
+        announced = self._standing.announced.get(control)
         if found.reuse:
             return _announced_before(announced, found.transport, found.port)
         require_sane(session, found)
         announced = announced or Announced(internal, helper)
-        self._require_room(announced, found.consecutive)
+        self._standing.require_room(announced, found.consecutive)
         reader = self._number_of(found.reader, internal) if found.reader else 0
         wanted = 0
         if found.write is None:
@@ -96,50 +90,52 @@ class Expectations:
 
     def admit(self, control: Name, session: Session, admitted: Admitted) -> None:
         """Let another remote host open what this session announced. Raises NotActedOn."""
-        announced = self._announced.get(control)
+        announced = self._standing.announced.get(control)
         external = _announced_before(announced, admitted.transport, admitted.port)
         known = announced.newest(admitted.transport, admitted.port) if announced else None
         if announced is None or known is None:
             raise NotActedOn("not_allowed")
-        self._require_room(announced, 1)
-        self._note(control, announced, self._ports.admit(control, session, admitted, external[1]), known)
+        self._standing.require_room(announced, 1)
+        self._standing.note(
+            control, announced, self._ports.admit(control, session, admitted, external[1]), known
+        )
 
     def hold(self, control: Name, session: Session, helper: int, seconds: int) -> None:
         """Keep a control session for so many seconds from now on."""
-        announced = self._announced.setdefault(control, Announced(session.internal[0], helper))
+        announced = self._standing.announced.setdefault(control, Announced(session.internal[0], helper))
         seconds = min(seconds, MOST_HOLD_S)
-        announced.until = self._ticks + seconds
+        announced.until = self._standing.ticks + seconds
         self._core.keep(*control, seconds)
 
     def end_announced(self, control: Name, ended: Sequence[tuple[str, int]]) -> None:
         """End what was announced with these transports and internal ports, and what began by it."""
-        announced = self._announced.get(control)
+        announced = self._standing.announced.get(control)
         if announced is None or not ended:
             return
         over = set(ended)
         for name, each in [*announced.waiting.items(), *announced.data.items()]:
             if (each.transport, each.internal[1]) in over:
-                self._forget(announced, name)
+                self._standing.forget(announced, name)
                 if not self._core.withdraw(*name) and each.ends_with_control:
                     self._core.end(*name)
 
     def take_back(self, control: Name, external: Endpoint) -> None:
         """Withdraw expectations whose endpoint could not be written, so that no session will come."""
-        announced = self._announced.get(control)
+        announced = self._standing.announced.get(control)
         for name, each in list(announced.waiting.items()) if announced else ():
             if announced and each.external == external and self._core.withdraw(*name):
-                self._forget(announced, name)
+                self._standing.forget(announced, name)
 
     def end_where(self, is_disabled: Callable[[int, IPv4Address], bool]) -> None:
         """Withdraw all expectations of helpers (by number) that are disabled for the internal host."""
-        for announced in self._announced.values():
+        for announced in self._standing.announced.values():
             if announced.waiting and is_disabled(announced.helper, announced.host):
-                self._withdraw_all(announced)
+                self._standing.withdraw_all(announced)
 
     def original(self, control: Name, session: Session, mentioned: Mentioned) -> Endpoint | None:
         """The internal endpoint of the host that was announced as the mentioned external one, or None."""
         external = mentioned.address or session.external[0], mentioned.port
-        announced = self._announced.get(control)
+        announced = self._standing.announced.get(control)
         own = announced.original(mentioned.transport, *external) if announced else None
         if own is not None:
             return own
@@ -151,118 +147,56 @@ class Expectations:
 
     def note_of(self, name: Name) -> object:
         """What the dialogue of a session that was announced is told; None for any other session."""
-        announced = self._announced.get(self._control_of.get(name, name))
+        announced = self._standing.announced.get(self._standing.control_of.get(name, name))
         known = (announced.waiting.get(name) or announced.data.get(name)) if announced else None
         return known.note if known else None
 
     def tick(self) -> None:
         """Once a second: note sessions that began; follow the end of control sessions, or keep them alive."""
-        self._ticks += 1
-        for control, announced in list(self._announced.items()):
-            is_due = (self._ticks + control[0]) % LOOK_AT_DATA_S == 0
+        self._standing.ticks += 1
+        for control, announced in list(self._standing.announced.items()):
+            is_due = (self._standing.ticks + control[0]) % LOOK_AT_DATA_S == 0
             if is_due or announced.waiting or announced.ends_data:
                 self._look_after(control, announced, is_due)
 
     def _look_after(self, control: Name, announced: Announced, is_due: bool) -> None:
         row = self._core.seen(*control)
-        self._sort(announced)
+        self._standing.sort(announced)
         if row is None or row.state in _OVER:
             self._end(control, announced)
             return
-        kept = max(KEPT_S if announced.data else 0, announced.until - self._ticks)
+        kept = max(KEPT_S if announced.data else 0, announced.until - self._standing.ticks)
         if kept > 0:
             self._core.keep(*control, kept)
         for name, each in announced.data.items() if is_due else ():
-            if each.until > self._ticks:
-                self._core.keep(*name, each.until - self._ticks)
+            if each.until > self._standing.ticks:
+                self._core.keep(*name, each.until - self._standing.ticks)
 
     def _end(self, control: Name, announced: Announced) -> None:
         """The control session has ended: what it announced ends too."""
-        self._withdraw_all(announced)
+        self._standing.withdraw_all(announced)
         for name, each in list(announced.data.items()):
-            self._forget(announced, name)
+            self._standing.forget(announced, name)
             if each.ends_with_control:
                 self._core.end(*name)
         for owned in announced.by_external:
             if self._owners.get(owned, (None,))[0] == control:
                 del self._owners[owned]
-        del self._announced[control]
-
-    def _withdraw_all(self, announced: Announced) -> None:
-        for name in list(announced.waiting):
-            self._core.withdraw(*name)
-            self._forget(announced, name)
-
-    def _forget(self, announced: Announced, name: Name) -> None:
-        announced.waiting.pop(name, None)
-        announced.data.pop(name, None)
-        self._control_of.pop(name, None)
-        self._shares.end(name)
+        del self._standing.announced[control]
 
     def _store(self, control: Name, announced: Announced, found: Found, row: Sequence[Expected]) -> None:
         lifetime = min(found.lifetime_s, MOST_HOLD_S)
-        until = self._ticks + lifetime if lifetime > 0 else 0
+        until = self._standing.ticks + lifetime if lifetime > 0 else 0
         for nth, each in enumerate(row):
             internal = announced.host, found.port + nth
             expectation = Expectation(
                 found.transport, internal, each.external, found.ends_with_control, until, found.note
             )
-            self._note(control, announced, each, expectation)
+            self._standing.note(control, announced, each, expectation)
             for forgotten in announced.remember(found.transport, internal, each.external):
                 if self._owners.get(forgotten, (None,))[0] == control:
                     del self._owners[forgotten]
             self._owners[found.transport, each.external] = control, internal
-
-    def _note(self, control: Name, announced: Announced, each: Expected, expectation: Expectation) -> None:
-        name = each.session, each.serial
-        self._announced[control] = announced
-        self._forget(announced, name)
-        announced.waiting[name] = expectation
-        self._control_of[name] = control
-        self._shares.begin(name, announced.host)
-
-    def _sort(self, announced: Announced) -> None:
-        """Find out which expectations ended, and which data sessions still live."""
-        for name, each in list(announced.waiting.items()):
-            row = self._core.seen(*name)
-            if row is None:
-                self._forget(announced, name)
-            elif row.state != "expected":
-                self._begin(announced, name, each)
-        for name in list(announced.data):
-            if self._core.seen(*name) is None:
-                self._forget(announced, name)
-
-    def _begin(self, announced: Announced, name: Name, each: Expectation) -> None:
-        """An expectation's session has begun: it is no expectation any more."""
-        del announced.waiting[name]
-        announced.data[name] = each
-        self._shares.end(name)
-
-    def _require_room(self, announced: Announced, count: int) -> None:
-        """Make room for `count` expectations: the oldest of the session give way, or those of the greediest.
-
-        A client that announces again has given up its older ones (FTP). An expectation whose session has
-        begun takes no room. Looking up all of them is dear, so that is done once a tick.
-        """
-        if len(announced.waiting) + count > MOST_EXPECTATIONS and announced.full_at != self._ticks:
-            announced.full_at = self._ticks
-            self._sort(announced)
-        while len(announced.waiting) + count > MOST_EXPECTATIONS:
-            self._give_way(announced, next(iter(announced.waiting)))
-        while len(self._shares) and not self._shares.has_room(count):
-            name = self._shares.end_one()
-            self._give_way(self._announced[self._control_of[name]], name)
-        if not self._shares.has_room(count):
-            raise NotActedOn("no_room")
-
-    def _give_way(self, announced: Announced, name: Name) -> None:
-        """Withdraw an expectation; a session that began by it lives on."""
-        each = announced.waiting[name]
-        if self._core.withdraw(*name) or self._core.seen(*name) is None:
-            self._forget(announced, name)
-        else:
-            self._begin(announced, name, each)
 
 
 def _announced_before(announced: Announced | None, transport: str, port: int) -> Endpoint:

@@ -143,7 +143,7 @@ class Size(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """Another remote host that may open an announced session (RTSP source=, an SDP answer's address).
+    """Another remote host whose session an expectation lets in (RTSP source=, an SDP answer's address).
 
     transport, port: the internal endpoint of an earlier Found of this session. remote: who may open it as
     well. from_port: as in Found.

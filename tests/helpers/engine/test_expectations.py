@@ -11,7 +11,7 @@ from helpers.engine.bed import CLIENT, NEAR_PORT, SERVER, Bed, Connection
 from helpers.engine.here import HI
 from nfmasq.core.policy import Timeouts
 from nfmasq.core.rows import SessionRow
-from nfmasq.helpers.engine import expectations
+from nfmasq.helpers.engine import expectations, standing
 
 
 def test_an_inside_client_is_called_back_by_its_server_alone() -> None:
@@ -58,9 +58,9 @@ def announce_many(connection: Connection, count: int) -> bytes:
 
 def test_of_what_one_session_announces_the_oldest_give_way() -> None:
     bed = strict()
-    announce_many(Connection(bed).open(), expectations.MOST_EXPECTATIONS + 2)
+    announce_many(Connection(bed).open(), standing.MOST_EXPECTATIONS + 2)
     rows = [row for row in bed.table.sessions() if row.state == "expected"]
-    assert sorted(row.internal[1] for row in rows) == list(range(5002, 5002 + expectations.MOST_EXPECTATIONS))
+    assert sorted(row.internal[1] for row in rows) == list(range(5002, 5002 + standing.MOST_EXPECTATIONS))
     assert not_acted_on(bed) == {}
 
 
@@ -72,21 +72,21 @@ def expected(bed: Bed) -> dict[int, tuple[IPv4Address, int]]:
 def test_who_has_come_gives_way_before_the_oldest() -> None:
     bed = strict()
     connection = Connection(bed).open()
-    announce_many(connection, expectations.MOST_EXPECTATIONS)
+    announce_many(connection, standing.MOST_EXPECTATIONS)
     assert bed.send(tcp(SERVER, 20, *expected(bed)[5003]), inbound=True)
-    announce_one_more(connection, expectations.MOST_EXPECTATIONS)
+    announce_one_more(connection, standing.MOST_EXPECTATIONS)
     assert sorted(expected(bed)) == [port for port in range(5000, 5017) if port != 5003]
 
 
 def test_who_has_come_and_gives_way_lives_on_and_keeps_the_control_session() -> None:
     bed = strict(timeouts=Timeouts(tcp_established=30))
     connection = Connection(bed).open()
-    announce_many(connection, expectations.MOST_EXPECTATIONS + 1)
+    announce_many(connection, standing.MOST_EXPECTATIONS + 1)
     place = expected(bed)[5001]
     assert bed.send(tcp(SERVER, 20, *place), inbound=True)
-    announce_one_more(connection, expectations.MOST_EXPECTATIONS + 1)
+    announce_one_more(connection, standing.MOST_EXPECTATIONS + 1)
     assert sorted(expected(bed)) == list(range(5002, 5018))
-    assert bed.engine.expectations() == expectations.MOST_EXPECTATIONS
+    assert bed.engine.expectations() == standing.MOST_EXPECTATIONS
     assert bed.send(tcp(SERVER, 20, *place, ACK), inbound=True)
     bed.engine.tick()
     assert control_of(bed).expires_s > 30
@@ -100,7 +100,7 @@ def announce_one_more(connection: Connection, before: int) -> None:
 
 def test_the_newest_of_the_greediest_host_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """No host takes the helper from the others, however many ports it announces."""
-    monkeypatch.setattr(expectations, "MOST_EXPECTATIONS_IN_ALL", 3)
+    monkeypatch.setattr(standing, "MOST_EXPECTATIONS_IN_ALL", 3)
     bed = strict()
     announce_many(Connection(bed).open(), 3)
     modest = Connection(bed)
@@ -112,7 +112,7 @@ def test_the_newest_of_the_greediest_host_gives_way(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_host_whose_share_is_all_replaces_its_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expectations, "MOST_EXPECTATIONS_IN_ALL", 3)
+    monkeypatch.setattr(standing, "MOST_EXPECTATIONS_IN_ALL", 3)
     bed = strict()
     announce_many(Connection(bed).open(), 4)
     assert sorted(expected(bed)) == [5000, 5001, 5003]
