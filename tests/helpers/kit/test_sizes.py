@@ -48,7 +48,7 @@ def test_a_part_that_did_not_change_keeps_its_number() -> None:
 
 
 def test_sizes_may_lie_in_the_parts_of_others() -> None:
-    """TPKT around Q.931: the outer number counts what the inner one has become, in whatever order they come."""
+    """TPKT around Q.931: the outer number counts what the inner one has become."""
     text = b"9 8 abcdef"
     outer, inner = Size(0, 1, 1, 10, decimal), Size(2, 3, 3, 10, decimal)
     for sizes in ((outer, inner), (inner, outer)):
