@@ -1,13 +1,13 @@
 """Expectations: the sessions that helpers announced to the core, and how long their control sessions live.
 
-What is stored: `Announced` for each control session that announced anything; for each expectation its control
-session; and which internal endpoint each external one stands for, whichever session of the host announced it.
-DCC RESUME and a call to a registered phone name such an endpoint again. Who writes: whoever holds the
-engine's lock. What ends an expectation: its session begins, its time is over, its control session ends, its
-dialogue says so, or its helper is disabled for the host. Of all hosts, the greediest one's newest expectation
-gives way to another. The end of the control session ends `Announced`, and the data sessions that end with it.
-An offer of DCC does not outlive its IRC connection either. Its endpoint is open to anyone, and nothing tells
-any more whether the offer still stands.
+What is stored: how each expectation stands (`standing`), and which internal endpoint each external one is
+for, whichever session of the host announced it. DCC RESUME and a call to a registered phone name such an
+endpoint again. Who writes: whoever holds the engine's lock.
+
+What ends an expectation: its session begins, its time is over, or its control session ends. A word of its
+dialogue ends it, and so does a helper that is disabled for the host. With the control session `Announced`
+ends, and the data sessions that end with it. An offer of DCC does not outlive its IRC connection either. Its
+endpoint is open to anyone, and nothing tells any more whether the offer still stands.
 
 A control session is kept alive while one of its data sessions lives: FTP says nothing during a transfer.
 """
