@@ -7,6 +7,7 @@ helper, or a reload, which sets everything as the file says.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -18,6 +19,7 @@ from nfmasq.config.protocols import PROTOCOL_NUMBERS
 from nfmasq.core.limits import MOST_HELPER_NETWORKS
 from nfmasq.core.policy import HelperPort
 from nfmasq.helpers import registry
+from nfmasq.helpers.facts import Facts
 from nfmasq.helpers.kit.base import Helper
 from nfmasq.helpers.switches import Switch
 
@@ -66,6 +68,7 @@ class Switchboard:
         entry = replace(before, switch=before.switch.with_enabled(enabled, network))
         if enabled:
             self._require_ports(entry)
+            entry = _loaded(entry)
         self.entries = {**self.entries, name: entry}
         return entry
 
@@ -120,7 +123,8 @@ def _entries(config: Config, before: Mapping[str, Entry]) -> Iterator[tuple[str,
     for name in names():
         own = declared(name)
         if own is not None:
-            yield name, _entry(name, own, config, before.get(name))
+            with suppress(registry.Unusable):  # a warning of the configuration says why
+                yield name, _entry(name, own, config, before.get(name))
 
 
 def _entry(name: str, own: Declared, config: Config, before: Entry | None) -> Entry:
@@ -133,12 +137,31 @@ def _entry(name: str, own: Declared, config: Config, before: Entry | None) -> En
     return Entry(
         name=name,
         number=registry.number(name),
-        helper=before.helper if before and before.options == options else own.make(**options),
+        helper=_helper(own, options, switch, before),
         transports=own.transports,
         ports=tuple(dict.fromkeys(written.ports if written and written.ports else own.ports)),
         switch=switch,
         options=options,
     )
+
+
+def _helper(own: Declared, options: Mapping[str, Any], switch: Switch, before: Entry | None) -> Helper:
+    """The helper with its options. One that is disabled is not loaded for it. Raises Unusable."""
+    if before and before.options == options and not isinstance(before.helper, Facts):
+        return before.helper
+    if own.unloaded is not None and not switch.anywhere:
+        return own.unloaded
+    return own.make(**options)
+
+
+def _loaded(entry: Entry) -> Entry:
+    """The entry with its helper loaded. Raises HelperRefused where it cannot be."""
+    if not isinstance(entry.helper, Facts):
+        return entry
+    try:
+        return replace(entry, helper=registry.kind(entry.name)())
+    except registry.Unusable as error:
+        raise HelperRefused(f"the helper {entry.name} cannot be enabled: {error}") from None
 
 
 def _why(name: str) -> str:
