@@ -14,7 +14,7 @@ from helpers.engine.bed import NEAR_PORT, PORT, Bed, Connection, counted
 from helpers.engine.here import HERE, HI, line_of
 from helpers.engine.scripted import Scripted, always, spanless
 from nfmasq.helpers.engine import sessions, standing
-from nfmasq.helpers.kit.base import Endpoint, Reading, Session, Side
+from nfmasq.helpers.kit.base import Endpoint, Found, Reading, Session, Side
 
 MANY = 40_000
 SPOOFED = IPv4Address("198.18.0.1")
@@ -168,10 +168,16 @@ def test_a_host_s_datagrams_take_no_more_than_its_share(room: int) -> None:
     assert len(helper.sessions) == room + 1
 
 
+SIXTEEN = b"sixteen of them."
+
+
 def sixteen(session: Session, side: Side, data: bytes) -> Reading:
     """Sixteen ports, others for each internal port."""
-    first = 5000 + 16 * (session.internal[1] - NEAR_PORT)
-    return Reading(len(data), [spanless(first + nth) for nth in range(16)])
+    host, near = session.internal
+    first = 5000 + 16 * (near - NEAR_PORT)
+    return Reading(
+        len(data), [Found(nth, nth + 1, host, first + nth, lambda *_: b"x", "udp") for nth in range(16)]
+    )
 
 
 class TestAnnouncedPorts:
@@ -180,12 +186,12 @@ class TestAnnouncedPorts:
     @pytest.mark.parametrize("shares", [{}, SHARES], ids=["no limits", "the default limits"])
     def test_by_one_host_inside(self, shares: dict[str, Any]) -> None:
         bed = large(Scripted(sixteen), **shares)
-        bed.send(udp(OTHER_CLIENT, NEAR_PORT, SERVER, PORT, b"x"), inbound=False)
+        bed.send(udp(OTHER_CLIENT, NEAR_PORT, SERVER, PORT, SIXTEEN), inbound=False)
         for nth in range(1, standing.MOST_EXPECTATIONS_IN_ALL // 16 + 64):
-            bed.send(udp(CLIENT, NEAR_PORT + nth, SERVER, PORT, b"x"), inbound=False)
+            bed.send(udp(CLIENT, NEAR_PORT + nth, SERVER, PORT, SIXTEEN), inbound=False)
         assert bed.engine.expectations() == standing.MOST_EXPECTATIONS_IN_ALL
         assert waiting_of(bed, OTHER_CLIENT) == 16
-        bed.send(udp(OTHER_CLIENT + 1, NEAR_PORT + 1000, SERVER, PORT, b"x"), inbound=False)
+        bed.send(udp(OTHER_CLIENT + 1, NEAR_PORT + 1000, SERVER, PORT, SIXTEEN), inbound=False)
         assert waiting_of(bed, OTHER_CLIENT + 1) == 16
         assert waiting_of(bed, CLIENT) == standing.MOST_EXPECTATIONS_IN_ALL - 32
 
@@ -207,7 +213,8 @@ class TestAnnouncedPorts:
 
 def waiting_of(bed: Bed, host: IPv4Address) -> int:
     """A host's expectations in the core."""
-    return sum(row.state == "expected" and row.internal[0] == host for row in bed.table.sessions())
+    rows = bed.table.sessions(limit=1 << 17, host=host)
+    return sum(row.state == "expected" and row.internal[0] == host for row in rows)
 
 
 def test_a_connection_that_gave_way_goes_on_without_a_helper(room: int) -> None:
