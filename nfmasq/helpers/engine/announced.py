@@ -11,7 +11,7 @@ from nfmasq.helpers.engine.interfaces import Name
 from nfmasq.helpers.engine.shares import caller_of
 from nfmasq.helpers.kit.base import Endpoint, Session
 
-MOST_REMEMBERED = 32
+MOST_REMEMBERED = 128
 """Announcements of one control session that a later message may refer to."""
 
 

@@ -12,8 +12,8 @@ from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.shares import Shares
 from nfmasq.helpers.kit.base import NotActedOn
 
-MOST_EXPECTATIONS = 16
-"""Expectations of one control session."""
+MOST_EXPECTATIONS = 64
+"""Expectations of one control session: an exchange has all its calls on one (SIP)."""
 MOST_EXPECTATIONS_IN_ALL = 4096
 
 
