@@ -128,3 +128,37 @@ def test_both_ends_hear_one_stream_and_are_told_the_truth(external: IPv4Address,
         for side, host in ((0, OTHER_CLIENT), (1, CLIENT))
     )
     ends.require_exact((plans[0], plans[1]))
+
+
+MOST = 4096
+"""Handshakes under way that the engine knows."""
+
+
+def crossing_address(bed: CrossingBed) -> IPv4Address:
+    """The external address by which they meet."""
+    return bed.rules.addresses[0]
+
+
+def begin_to(bed: CrossingBed, port: int) -> None:
+    """OTHER_CLIENT begins a handshake with a host outside."""
+    reason, _ = bed.table.translate(tcp(OTHER_CLIENT, port, SERVER, PORT))
+    aside = bed.table.next_set_aside(0)
+    assert (reason, aside is not None and bool(Bed.answered(bed, aside))) == ("", True)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_where_one_side_gives_way_the_other_takes_no_place_any_more(before: int) -> None:
+    """Both go on without a helper, and no other handshake has to give way to one that nobody reads.
+
+    With one handshake before, a connection's own second side needs the place of its first one.
+    """
+    bed = CrossingBed(Here(), sessions=3 * MOST)
+    for nth in range(before):
+        begin_to(bed, 1024 + nth)
+    for nth in range(MOST // 2):
+        Crossing(bed, near=NEAR_PORT - nth).ask()
+    begin_to(bed, 2024)
+    read_on = [row for row in bed.table.sessions(limit=3 * MOST) if row.helper]
+    assert counted(bed).sessions == len(read_on) == MOST - 1 + before
+    hairpinned = sum(row.remote[0] == crossing_address(bed) for row in read_on)
+    assert hairpinned == MOST - 2, "both sides of a connection, or neither"
