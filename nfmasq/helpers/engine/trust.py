@@ -151,9 +151,9 @@ class _Writer:
         return None
 
     def _apart(self, apart: Apart, at: int) -> Iterator[Edit]:
-        """What is written for ports of the Found that begins there, if they are not in a row."""
+        """What is written for ports of the Found that begins there, if they are no row."""
         ports = [external[1] for start, external in self.announced if start == at]
-        if ports and ports != list(range(ports[0], ports[0] + len(ports))):
+        if ports and not _is_row(ports):
             address = self._speaker.session.external[0]
             self._count(apart.start)
             yield apart.start, apart.end, self._text(apart.write, address, ports)
@@ -214,3 +214,12 @@ def _own(each: Mentioned, session: Session) -> Endpoint | None:
         and each.transport in {"", session.transport}
     )
     return session.internal if is_own else None
+
+
+def _is_row(ports: Sequence[int]) -> bool:
+    """Do they follow each other, and is the first of two even?
+
+    A receiver may take the even port below for an odd one (RFC 3550 section 11).
+    """
+    is_odd = len(ports) == 2 and ports[0] % 2 == 1
+    return not is_odd and all(port == ports[0] + nth for nth, port in enumerate(ports))

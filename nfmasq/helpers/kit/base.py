@@ -53,6 +53,8 @@ REFUSALS = NOT_ACTED_ON
 class Apart(NamedTuple):
     """What is written, too, where no ports in a row are free, and each has one by itself (SDP a=rtcp).
 
+    Also where the first of two is odd: the endpoint has that port already.
+
     start, end: a span behind the Found's own, in the same part of `Reading.whole`. write: makes its text for
     the external address and all ports, in order.
     """

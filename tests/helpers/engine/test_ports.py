@@ -106,6 +106,16 @@ def test_ports_that_lie_apart_are_named_one_by_one() -> None:
     assert row_of(bed, 5000) == [began[2], began[0]]
 
 
+@pytest.mark.parametrize("near", [5000, 5001])
+def test_a_pair_that_begins_with_an_odd_port_is_named_by_both(near: int) -> None:
+    """The endpoint has a port already. It is the odd one for an odd internal port."""
+    helper = always(pair(near, apart=Apart(5, 8, lambda _, ports: b"and %d" % ports[1])), whole=[(0, 8)])
+    bed = bed_of(helper, filtering=Filtering.ENDPOINT_INDEPENDENT, ports=((2001, 2002),))
+    bed.send(udp(CLIENT, near, SERVER, 6000), inbound=False)
+    named = b"2001 and 2002" if near % 2 else b"2002 and 2001"
+    assert say(bed, b"5000 ...", near=near)[0][28:] == named
+
+
 def test_ports_in_a_row_are_named_by_the_first() -> None:
     def apart(_: IPv4Address, ports: Sequence[int]) -> bytes:
         raise AssertionError
