@@ -56,7 +56,7 @@ def handed_out(router: Router, make: Make) -> list[int]:
 
 def with_sessions(make: Make, path: Path | None = None) -> Router:
     """A router whose ports are all in use, of the narrow range."""
-    router = Router(rules(NARROW), path=path and str(path))
+    router = Router(rules(NARROW), path=str(path) if path else None)
     assert handed_out(router, make) == [2000, 2001, 2002, 2003]
     return router
 
