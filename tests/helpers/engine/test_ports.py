@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from hot.test_expectations import control, helped
-from support.packets import read, tcp, udp
+from support.packets import UDP, read, tcp, udp
 from support.router import EXTERNAL, OTHER_CLIENT, OTHER_EXTERNAL, OTHER_SERVER, Router
 
 from helpers.engine.announcing import announced, not_acted_on, said, strict, waiting
@@ -207,6 +207,22 @@ def test_rows_are_found_as_long_as_there_are_any() -> None:
     assert {media.first(port) for port in range(6000, 6016, 2)} == {*range(5000, 5016, 2)}
     with pytest.raises(NotActedOn, match="no_room"):
         media.expect(6100)
+
+
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_where_a_row_begins_cannot_be_guessed(count: int) -> None:
+    """Also with a range that is half of all ports: no row is more likely than others."""
+    router = helped(filtering=Filtering.ENDPOINT_INDEPENDENT, ports=((1024, 32767),))
+    parent = control(router)
+    wish = (parent.session, parent.serial, UDP, (CLIENT, 6000), OTHER_SERVER, 0, count)
+    assert len({router.table.find_row(*wish) for _ in range(200)}) > 150
+
+
+@pytest.mark.parametrize("count", [4, 6, 8])
+def test_an_even_number_of_ports_begins_with_an_even_one_where_it_can(count: int) -> None:
+    for first in (5002, 5014):
+        free = {*range(5001, 5001 + count), *range(first + count, first + 2 * count)}
+        assert Media(with_free(*free)).first(6000, count) % 2 == 0
 
 
 @pytest.mark.parametrize("count", [2, 3, 8])
