@@ -123,14 +123,17 @@ class Table:
         remote_port: int,
         seconds: int,
         external_port: int = 0,
+        helper: int = 0,
         now: int | None = None,
     ) -> Expected:
         """Announce a session to an internal endpoint, from a remote address (None: any) and port (0: any).
 
-        It stands for so many seconds, for one arrival. external_port: the one it must have, 0: any.
+        It stands for so many seconds, for one arrival. external_port: the one it must have, 0: any. It may
+        be one that the same internal endpoint has already. helper: the number of the helper that reads the
+        session, 0: none.
         Raises ExpectationRefused when the parent has ended, or for want of room or of that port.
         """
-    def free_row(
+    def find_row(
         self,
         parent: int,
         serial: int,
@@ -143,14 +146,16 @@ class Table:
     ) -> int:
         """The first of `count` external ports in a row, for this internal port and those after it; 0: none.
 
-        They are free; an internal endpoint with a mapping keeps its own, whatever follows. Of two ports the
-        first one is even. Nothing is taken: expect each of them. All else is as in `expect`.
+        They are free; an internal endpoint with a mapping keeps its own, whatever follows. Of two free ports
+        the first one is even. Nothing is taken: expect each of them. All else is as in `expect`.
         """
     def withdraw(self, session: int, serial: int, now: int | None = None, told: bool = True) -> bool:
         """End an expectation that no packet has fulfilled; False when there is none of this name.
 
         told: somebody may have heard of its port, which goes into hold-down then if its like do.
         """
+    def end(self, session: int, serial: int, now: int | None = None) -> bool:
+        """End an expectation, or a session that began by one; False when there is none of this name."""
     def seen(self, session: int, serial: int) -> SessionRow | None:
         """The session as it stands, None when it has ended."""
     def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None:

@@ -71,6 +71,17 @@ def test_other_sessions_and_errors_are_not() -> None:
     assert router.table.next_set_aside(0) is None
 
 
+def test_a_train_of_datagrams_is_set_aside_in_parts() -> None:
+    """The kernel cuts it up and queues the parts. A train of segments is one piece of a stream."""
+    router = Router(policy(helper_ports=(HelperPort(3, UDP, 21), FTP)))
+    assert router.try_out(udp(CLIENT, 40000, SERVER, 21, bytes(3000)), gso=True)[0] == ""
+    assert router.table.next_set_aside(0) is None
+    router.try_out(udp(CLIENT, 40000, SERVER, 21, bytes(1000)))
+    assert len(set_aside(router).packet) == 1028
+    router.try_out(tcp(CLIENT, 40000, SERVER, 21, payload=bytes(3000)), gso=True)
+    assert len(set_aside(router).packet) == 3040
+
+
 def test_a_helper_may_be_for_some_networks_alone() -> None:
     only = HelperPort(3, TCP, 21, (IPv4Network("192.168.9.0/24"), IPv4Network(f"{OTHER_CLIENT}/32")))
     router = Router(policy(helper_ports=(only,)))
@@ -241,9 +252,9 @@ def test_an_external_port_may_be_asked_for() -> None:
     parent = control(router)
     free = next(port for port in range(5000, 5010) if port != parent.external[1])
     wish = (parent.session, parent.serial, TCP, (CLIENT, 4000), SERVER, 0, 60)
-    assert router.table.expect(*wish, free, router.now).external[1] == free
+    assert router.table.expect(*wish, free, now=router.now).external[1] == free
     with pytest.raises(ExpectationRefused):
-        router.table.expect(*wish[:3], (CLIENT, 4001), *wish[4:], parent.external[1], router.now)
+        router.table.expect(*wish[:3], (CLIENT, 4001), *wish[4:], parent.external[1], now=router.now)
 
 
 def test_there_is_no_expectation_without_room_or_without_its_parent() -> None:

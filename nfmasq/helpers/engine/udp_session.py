@@ -4,26 +4,29 @@ What is stored: the helper's dialogue. Who writes: the engine's thread; whoever 
 call `leave`. What ends the dialogue: its own wish, an error, or its helper is disabled.
 """
 
+import os
 import struct
 
 from nfmasq import _fastpath
 from nfmasq.helpers.engine.interfaces import Name, Reader
-from nfmasq.helpers.engine.segment import LONGEST
+from nfmasq.helpers.engine.segment import LEAST_ROOM, LONGEST
 from nfmasq.helpers.kit.base import Dialogue, Session, Side
 
 HEADER = 8
+DONT_FRAGMENT = 0x40
+"""DF, in byte 6 of the IPv4 header."""
 
 
 class UdpSession:
     """number: the helper's. is_over: the dialogue has ended, and with it the helper on this session.
 
+    is_open: the caller is who it says. A source outside may be forged until it speaks again behind an answer.
     partner: of a hairpinned session, the other side's.
     """
 
-    __slots__ = ("dialogue", "endpoints", "is_over", "name", "number", "partner")
+    __slots__ = ("_is_answered", "dialogue", "endpoints", "is_open", "is_over", "name", "number", "partner")
 
     shifts = corrected = 0, 0
-    is_open = True
 
     def __init__(self, name: Name, number: int, endpoints: Session) -> None:
         self.name = name
@@ -31,17 +34,27 @@ class UdpSession:
         self.endpoints = endpoints
         self.partner: Name | None = None
         self.dialogue: Dialogue | None = None
-        self.is_over = False
+        self.is_open = endpoints.inside_began
+        self.is_over = self._is_answered = False
 
     @property
     def is_settled(self) -> bool:
         """Do its packets pass unchanged?"""
         return self.is_over
 
+    def begin(self, reader: Reader) -> None:
+        """Begin the dialogue. Unlike a connection's it begins with the first packet."""
+        self.dialogue = reader.begin(self)
+        self.is_over = self.dialogue is None
+
     def leave(self) -> None:
         """End the dialogue."""
         self.dialogue = None
         self.is_over = True
+
+    def give_way(self) -> None:
+        """As leave: only the first packet begins a dialogue."""
+        self.leave()
 
     def pass_on(self, packet: bytes, at: int, side: Side, reader: Reader) -> bytearray:
         """The packet to send in place of this one, whose UDP header begins at byte `at`.
@@ -49,6 +62,10 @@ class UdpSession:
         A packet that would grow past LONGEST goes untouched.
         """
         body = at + HEADER
+        if side is Side.INSIDE:
+            self._is_answered = True
+        elif self._is_answered:
+            self.is_open = True
         if self.is_over or len(packet) < body:
             return untouched(packet)
         _, edits, leaves = reader.read(self, side, packet[body:])
@@ -62,8 +79,21 @@ class UdpSession:
         if len(made) > LONGEST:
             return untouched(packet)
         struct.pack_into("!H", made, at + 4, len(made) - at)
+        if len(made) > max(len(packet), LEAST_ROOM):
+            let_be_fragmented(made)
         _fastpath.finish(made)
         return made
+
+
+def let_be_fragmented(packet: bytearray) -> None:
+    """Clear DF of a packet that grew: its sender cannot know that the path is too narrow for it.
+
+    The kernel cuts it up where it is too long. A packet with DF needs no identification, so it gets one that
+    nobody can guess (RFC 6864, RFC 7739).
+    """
+    if packet[6] & DONT_FRAGMENT:
+        packet[6] &= ~DONT_FRAGMENT
+        packet[4:6] = os.urandom(2)
 
 
 def untouched(packet: bytes) -> bytearray:

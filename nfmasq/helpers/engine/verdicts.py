@@ -113,11 +113,13 @@ class Verdicts:
         if isinstance(session, TcpSession) and segment is not None:
             was_open = session.is_open
             made = session.pass_on(segment, side, self._reader, self._clock())
-            if session.is_open and not was_open:
-                self._sessions.note_open(name)
+            self._note_open(session, was_open)
             return made
         if isinstance(session, UdpSession) and protocol == UDP:
-            return [session.pass_on(whole, at, side, self._reader)]
+            was_open = session.is_open
+            sent = session.pass_on(whole, at, side, self._reader)
+            self._note_open(session, was_open)
+            return [sent]
         if session is None and segment is not None and self._takes_over and not segment.flags & SYN:
             return []
         return [untouched(whole)]
@@ -125,37 +127,56 @@ class Verdicts:
     def _begin(self, helped: Helped, segment: tcp.Segment | None, partner: Name | None) -> AnySession | None:
         """A session that begins with this packet; None for a TCP connection whose beginning was not seen.
 
-        None too where its partner has to give way to it, and so the session itself.
+        None too where it has to give way itself, or its partner has.
         """
         if not self._sessions.has_room(helped.internal[0]) or not self._reader.knows(helped.helper):
             return None
         name = name_of(helped)
-        endpoints = Session(helped.internal, helped.external, helped.remote, helped.inside_began)
+        endpoints = Session(
+            helped.internal,
+            helped.external,
+            helped.remote,
+            helped.inside_began,
+            "udp" if segment is None else "tcp",
+            self._reader.note_of(name),
+        )
         session: AnySession
-        if segment is not None:
-            if segment.flags & (SYN | ACK) != SYN:
-                return None
+        if segment is None:
+            session = UdpSession(name, helped.helper, endpoints)
+        elif segment.flags & (SYN | ACK) == SYN:
             session = TcpSession(name, helped.helper, endpoints, self.store)
         else:
-            session = UdpSession(name, helped.helper, endpoints)
-            session.dialogue = self._reader.begin(session)
-            session.is_over = session.dialogue is None
+            return None
         self._reader.tally(helped.helper).sessions += 1
         giving_way = self._sessions.add(session)
         if partner is not None:
             self._sessions.make_partners(name, partner)
-        if giving_way is not None:
-            self._give_way(giving_way)
+        self._part_with(giving_way)
+        if isinstance(session, UdpSession) and not session.is_over:
+            session.begin(self._reader)
         return self._sessions.get(name)
 
-    def _give_way(self, name: Name) -> None:
-        """End a session whose handshake is under way, and its partner; they go on without a helper."""
-        session = self._sessions.get(name)
-        for each in (name, session.partner) if session is not None else ():
-            if each is not None:
-                if (ended := self._sessions.remove(each)) is not None:
-                    self._reader.tally(ended.number).sessions -= 1
-                self._table.let_go(*each)
+    def _note_open(self, session: AnySession, was_open: bool) -> None:
+        if session.is_open and not was_open and self._sessions.get(session.name) is session:
+            self._part_with(self._sessions.note_open(session))
+
+    def _part_with(self, session: AnySession | None) -> None:
+        """Read a session no more, nor its partner: they are let go as soon as the core can correct both."""
+        if session is None:
+            return
+        names = [each for each in (session.name, session.partner) if each is not None]
+        sides = [side for each in names if (side := self._sessions.get(each)) is not None]
+        for side in sides:
+            self._sessions.give_way(side)
+        if any(side.is_open for side in sides):
+            for name in self.settle(session.name, session.partner):
+                self._table.let_go(*name)
+            return
+        for side in sides:
+            self._sessions.remove(side.name)
+            self._reader.tally(side.number).sessions -= 1
+        for each in names:
+            self._table.let_go(*each)
 
 
 def name_of(helped: Helped) -> Name:

@@ -50,13 +50,28 @@ REFUSALS = NOT_ACTED_ON
 """The older name of NOT_ACTED_ON, which helpers may import."""
 
 
+class Apart(NamedTuple):
+    """What is written, too, where no ports in a row are free, and each has one by itself (SDP a=rtcp).
+
+    Also where the first of two is odd: the endpoint has that port already.
+
+    start, end: a span behind the Found's own, in the same part of `Reading.whole`. write: makes its text for
+    the external address and all ports, in order.
+    """
+
+    start: int
+    end: int
+    write: Callable[[IPv4Address, Sequence[int]], bytes]
+
+
 class Found(NamedTuple):
     """An endpoint of the speaker's own, to which the other side is going to open a session.
 
     start, end: its span in the bytes given to `read`. address: the written one; None where the protocol
-    writes none. port: the written one, 0 to 65535. write: makes the text for the endpoint that takes its
-    place; `read` must find that text, too, with that endpoint. transport: "tcp" or "udp", of the session to
-    come.
+    writes none. port: the written one, 0 to 65535; of "gre" the key of 16 bits. write: makes the text for the
+    endpoint that takes its place; `read` must find that text, too, with that endpoint. None: no text is
+    written, and the span is empty (TFTP). The external port is then the session's own where the endpoint is
+    the session's, else the same port. transport: "tcp", "udp" or "gre", of the session to come.
 
     anyone: any host may open it (IRC DCC); else only the other end of this session may. from_port: the port
     the session comes from, 0 for any. consecutive: how many ports in a row are meant; of two the first one is
@@ -67,13 +82,20 @@ class Found(NamedTuple):
 
     hide: the address is internal and must not be seen outside (FTP's 227). If the endpoint is not acted on,
     the external address is written, with the port as it is.
+
+    reader: the name of the helper that reads the session to come (H.245); "": nobody reads it. note: what
+    that helper's dialogue is told, as Session.note. ends_with_control: the session to come ends with this
+    one, and with `Reading.ended` (RTP). Otherwise it lives on (FTP). lifetime_s: the session to come, or its
+    expectation, lives so many seconds at least (SIP REGISTER); announcing it again begins them anew. apart:
+    the ports need not be in a row, if the text can say so. A host that has begun to send from them has
+    mappings already, and those stay.
     """
 
     start: int
     end: int
     address: IPv4Address | None
     port: int
-    write: Callable[[IPv4Address, int], bytes]
+    write: Callable[[IPv4Address, int], bytes] | None
     transport: str = "tcp"
     anyone: bool = False
     from_port: int = 0
@@ -82,13 +104,20 @@ class Found(NamedTuple):
     as_seen: bool = False
     patience_s: int = 0
     hide: bool = False
+    reader: str = ""
+    note: object = None
+    ends_with_control: bool = False
+    lifetime_s: int = 0
+    apart: Apart | None = None
 
 
 class Named(NamedTuple):
-    """An address without a port, as in a passive DCC offer: nothing is expected at it.
+    """An address at which nothing is expected: alone, or with the port of this very session (SIP Via).
 
-    If the address is the speaker's own, the external one is written. write: as in Found, with port 0.
-    hide: it is written in any case; the address is internal and must not be seen outside.
+    If the address is the speaker's own, the external one is written. write: as in Found, with port 0 where
+    `port` is 0. port: if it is not 0, it must be the session's own internal port, and the external one is
+    written with the address. Otherwise the text stays. hide: it is written in any case; the address is
+    internal and must not be seen outside.
     """
 
     start: int
@@ -96,25 +125,60 @@ class Named(NamedTuple):
     address: IPv4Address
     write: Callable[[IPv4Address, int], bytes]
     hide: bool = False
+    port: int = 0
 
 
 class Mentioned(NamedTuple):
-    """An external port that the OTHER side announced by an earlier Found: the original one is written.
+    """An external endpoint of ours that the OTHER side writes: the internal one is written.
 
-    DCC RESUME names the port that the peer has heard. write: makes the text for the original endpoint.
+    It is this session's own external endpoint, or one of an earlier Found (DCC RESUME, SIP Contact). address:
+    the written one, which must be an external address of the same host; None where the protocol writes none.
+    write: makes the text for the internal endpoint. transport: of the endpoint; "": any.
     """
 
     start: int
     end: int
     port: int
     write: Callable[[IPv4Address, int], bytes]
+    address: IPv4Address | None = None
+    transport: str = ""
 
 
-Place = Found | Named | Mentioned
+class Size(NamedTuple):
+    """A number that says how long a part of the message is: written last, from what was written.
+
+    start, end: the number's span. begin, until: the part, in the bytes given to `read`; both lie in what is
+    taken. It may hold other places and other sizes (Content-Length around SDP, TPKT around Q.931). write:
+    makes the text for a length of the part, in bytes. A size whose part did not change stays as it is.
+    """
+
+    start: int
+    end: int
+    begin: int
+    until: int
+    write: Callable[[int], bytes]
+
+
+class Admitted(NamedTuple):
+    """Another remote host whose session an expectation lets in (RTSP source=, an SDP answer's address).
+
+    transport, port: the internal endpoint of an earlier Found of this session. remote: who may open it as
+    well. from_port: as in Found.
+    """
+
+    transport: str
+    port: int
+    remote: IPv4Address
+    from_port: int = 0
+
+
+Place = Found | Named | Mentioned | Size
 """What a dialogue finds."""
 
 MOST_UNTAKEN = 4096
 """Bytes of one side that a dialogue may leave untaken. With more the helper ends on this session."""
+LONGEST_MESSAGE = 65536
+"""Bytes: as many may wait for a helper that asks for them by `longest_message`, where sizes are written."""
 MOST_FOUND = 256
 """Places in one reading: more of them are an error. A dialogue that finds more should leave."""
 
@@ -128,6 +192,16 @@ class _Reading(NamedTuple):
     """The helper ends on this session for good: this is another protocol, or TLS makes it unreadable."""
     not_acted_on: Sequence[str] = ()
     """A list or tuple: for each message that the dialogue did not act on, a key of NOT_ACTED_ON."""
+    admitted: Sequence[Admitted] = ()
+    """A list or tuple: other remote hosts that may open what was announced."""
+    ended: Sequence[tuple[str, int]] = ()
+    """A list or tuple: transports and internal ports of announced endpoints that are over (RTSP TEARDOWN)."""
+    hold_s: int = 0
+    """Seconds that this session lives from now on at least, though nothing is said in it (SIP REGISTER)."""
+    whole: Sequence[tuple[int, int]] = ()
+    """A list or tuple of spans: the places in one are all written, or none (SDP).
+
+    None is where one of them is not acted on. Then not even an address to hide is written."""
 
 
 class Reading(_Reading):
@@ -139,26 +213,36 @@ class Reading(_Reading):
 
     __slots__ = ()
 
-    def __new__(
+    def __new__(  # noqa: PLR0917  positional, as in the tuple
         cls,
         taken: int,
         found: Sequence[Place] = (),
         leave: bool = False,
         not_acted_on: Sequence[str] = (),
+        admitted: Sequence[Admitted] = (),
+        ended: Sequence[tuple[str, int]] = (),
+        hold_s: int = 0,
+        whole: Sequence[tuple[int, int]] = (),
         *,
         refused: Sequence[str] = (),
     ) -> Self:
         """refused: the older name of not_acted_on."""
-        return super().__new__(cls, taken, found, leave, not_acted_on or refused)
+        left_alone = not_acted_on or refused
+        return super().__new__(cls, taken, found, leave, left_alone, admitted, ended, hold_s, whole)
 
 
 class Session(NamedTuple):
-    """What a dialogue may know of its session. inside_began: the internal host opened it."""
+    """What a dialogue may know of its session. inside_began: the internal host opened it.
+
+    transport: "tcp" or "udp". note: what the dialogue that announced this session gave as Found.note.
+    """
 
     internal: Endpoint
     external: Endpoint
     remote: Endpoint
     inside_began: bool
+    transport: str = "tcp"
+    note: object = None
 
 
 class Dialogue(Protocol):
@@ -173,13 +257,26 @@ class Helper(Protocol):
 
     name: str
     """Lower-case word: its key in [helpers] and its label in metrics."""
-    transport: str
-    """"tcp" or "udp"."""
     ports: tuple[int, ...]
     """The server's ports, where the configuration says nothing else."""
     enabled_by_default: bool
     about: str
     """One line for people."""
 
+    @property
+    def transport(self) -> str | tuple[str, ...]:
+        """tcp, udp, or a tuple of both. A helper may have `longest_message`, too (LONGEST_MESSAGE)."""
+
     def begin(self, session: Session) -> Dialogue:
         """A dialogue for a session that begins."""
+
+
+def transports_of(helper: Helper) -> tuple[str, ...]:
+    """The transports of a helper's sessions, in its own order."""
+    return (helper.transport,) if isinstance(helper.transport, str) else tuple(helper.transport)
+
+
+def longest_of(helper: Helper) -> int:
+    """Bytes of one side that the helper may leave untaken: its `longest_message`, or else MOST_UNTAKEN."""
+    longest = getattr(helper, "longest_message", MOST_UNTAKEN)
+    return max(MOST_UNTAKEN, min(longest, LONGEST_MESSAGE))
