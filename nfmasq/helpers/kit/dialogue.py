@@ -18,10 +18,10 @@ class Leave(Exception):
 
 
 class LineDialogue:
-    """One session. longest: bytes of a line, its end included."""
+    """One session. longest: bytes of a line, its end included. speech: what a side's stream is cut by."""
 
-    def __init__(self, longest: int) -> None:
-        self._speech = {side: Speech(longest) for side in Side}
+    def __init__(self, longest: int, speech: type[Speech] = Speech) -> None:
+        self._speech = {side: speech(longest) for side in Side}
 
     def hear(self, side: Side, at: int, line: bytes) -> Iterable[Place | NotActedOn]:
         """The places in a whole line, in order, and a NotActedOn for each message that is left alone.

@@ -1,0 +1,95 @@
+"""One side's stream of text messages, cut into the lines of their headers (RTSP, and HTTP's other relatives).
+
+A message is a first line, headers and an empty line; then a body, as long as Content-Length says. Bodies are
+skipped by their length. So are the frames that RTSP puts between messages: a dollar sign, a channel, a length
+of two bytes in network order, and the data (RFC 2326 section 10.12, RFC 7826 section 14). A dialogue hears
+the lines of headers, the empty one included. The line behind an empty one is a message's first line.
+
+What is stored: as in Speech; whether headers are under way, the length of the body to come, and the bytes of
+a body or frame that are still to be skipped. Who writes: `cut`. What ends it: a length that is no number, or
+two that differ: the stream is overrun, for nobody knows where the next message begins.
+"""
+
+import re
+
+from nfmasq.helpers.kit.base import NotActedOn
+from nfmasq.helpers.kit.lines import MOST_LINES, Line, Speech
+from nfmasq.helpers.kit.numbers import number
+
+LONGEST_BODY = 0xFFFFFFFF
+
+_FRAME, _FRAME_HEADER = 0x24, 4
+_LENGTH = re.compile(rb"Content-Length[ \t]*:", re.IGNORECASE)
+_FOLDED = (b" ", b"\t")
+_ABSENT, _IN_THE_NEXT_LINE = -1, -2
+
+
+class MessageSpeech(Speech):
+    """The header lines of one side. longest: bytes of a line, its end included."""
+
+    __slots__ = ("_in_headers", "_is_known", "_length", "_skip")
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(longest)
+        self._skip = 0
+        self._length = _ABSENT
+        self._is_known = self._in_headers = False
+
+    def cut(self, data: bytes) -> tuple[list[Line], Line]:
+        """The whole lines of headers, each with its LF, and the line or frame that has begun."""
+        before = len(self._begun)
+        text = self._begun + data
+        lines: list[Line] = []
+        at = self._skipped(text, 0)
+        while (end := text.find(b"\n", max(at, before)) + 1) and not self._too_long(end - at):
+            if len(lines) == MOST_LINES or self._is_frame(text, at):
+                break
+            line = text[at:end]
+            if self._note(line):
+                lines.append((at - before, line))
+            at = self._skipped(text, end)
+            if self.overrun:
+                break
+        self._too_long(len(text) - at if not end else 0)
+        self.overrun = self.overrun or len(lines) == MOST_LINES
+        return lines, (at - before, text[at:])
+
+    def _skipped(self, text: bytes, at: int) -> int:
+        """Where the next line begins, or a frame whose header is not whole."""
+        while True:
+            step = min(self._skip, len(text) - at)
+            self._skip -= step
+            at += step
+            if not self._is_frame(text, at) or len(text) - at < _FRAME_HEADER:
+                return at
+            self._skip = _FRAME_HEADER + (text[at + 2] << 8 | text[at + 3])
+
+    def _is_frame(self, text: bytes, at: int) -> bool:
+        """No frame comes before the first message: it would hide another protocol's beginning."""
+        return self._is_known and not self._in_headers and at < len(text) and text[at] == _FRAME
+
+    def _note(self, line: bytes) -> bool:
+        """Follow the message; is the line part of one? Empty lines between messages are not."""
+        if not line.strip(b"\r\n"):
+            was, self._in_headers = self._in_headers, False
+            self.overrun = self.overrun or self._length == _IN_THE_NEXT_LINE
+            self._skip, self._length = max(self._length, 0), _ABSENT
+            return was
+        self._is_known = self._in_headers = True
+        if match := _LENGTH.match(line):
+            self._note_length(line[match.end() :].strip(), folds=True)
+        elif self._length == _IN_THE_NEXT_LINE:
+            self._note_length(line.strip() if line.startswith(_FOLDED) else b"", folds=False)
+        return True
+
+    def _note_length(self, digits: bytes, *, folds: bool) -> None:
+        if folds and not digits and self._length == _ABSENT:
+            self._length = _IN_THE_NEXT_LINE
+            return
+        try:
+            length = number(digits, LONGEST_BODY)
+        except NotActedOn:
+            length = _ABSENT
+        is_contradicted = self._length >= 0 and self._length != length
+        self.overrun = self.overrun or length < 0 or is_contradicted
+        self._length = length

@@ -1,0 +1,162 @@
+"""One RTSP connection (RFC 2326, RFC 7826), header line by header line.
+
+What is stored: of each side the line that has begun and the message under way; the setups of the connection
+(`setups`). Who writes: each line that was read whole. What ends it: the dialogue leaves, or the session ends.
+
+The internal side's endpoints become external: a client's in SETUP, a server's in the reply to SETUP. A remote
+server's reply repeats the client's endpoints: they become what the client wrote. A remote client's endpoints
+are left as they are. Nothing but the text of an internal Transport header, or of one in a remote reply, ever
+waits: some servers send a reply's first line alone, and the rest when it was acknowledged.
+
+Every message must begin with RTSP's first line. Otherwise another protocol uses the port (HTTP that carries
+RTSP, PNA, TLS), or nobody knows where a message begins, and the dialogue leaves.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from nfmasq.helpers.kit.base import Admitted, NotActedOn, Place, Reading, Session, Side
+from nfmasq.helpers.kit.dialogue import Leave, LineDialogue
+from nfmasq.helpers.kit.lines import may_become
+from nfmasq.helpers.kit.messages import MessageSpeech
+from nfmasq.helpers.protocols.rtsp import transport
+from nfmasq.helpers.protocols.rtsp.setups import Message, Setups
+from nfmasq.helpers.protocols.rtsp.transport import OF_CLIENT, OF_SERVER, Alternative
+
+LONGEST = 8192
+"""Bytes of a line: URLs, and what programs say about themselves, may be long."""
+MOST_ALTERNATIVES = 16
+"""Endpoints of one message that are acted on."""
+
+_VERBS = (
+    b"OPTIONS DESCRIBE ANNOUNCE SETUP PLAY PAUSE RECORD TEARDOWN REDIRECT "
+    b"GET_PARAMETER SET_PARAMETER PLAY_NOTIFY"
+).split()
+_FIRST = tuple(verb + b" " for verb in _VERBS)
+_REPLY_FIRST = (b"RTSP/1.", b"RTSP/2.")
+_REQUEST = re.compile(rb"([A-Z_]+) +([^ \r\n]+) +RTSP/[12]\.\d[ \t]*\r?\n")
+_REPLY = re.compile(rb"RTSP/[12]\.\d +([1-5]\d\d)(?: [^\r\n]*)?\r?\n")
+_HEADER = re.compile(rb"(CSeq|Session|Transport)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_TRANSPORT = re.compile(rb"Transport[ \t]*:[ \t]*", re.IGNORECASE)
+
+
+class RtspDialogue(LineDialogue):
+    """One connection."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(LONGEST, MessageSpeech)
+        self._session = session
+        self._client = Side.INSIDE if session.inside_began else Side.OUTSIDE
+        self._begun = dict.fromkeys(Side, False)
+        self._under_way: dict[Side, Message | None] = dict.fromkeys(Side)
+        self._setups = Setups()
+        self._admitted: list[Admitted] = []
+        self._ended: set[int] = set()
+
+    def read(self, side: Side, data: bytes) -> Reading:
+        """Read what a side says next (Dialogue)."""
+        reading = super().read(side, data)
+        if self._admitted or self._ended:
+            ended = [("udp", port) for port in sorted(self._ended)]
+            reading = reading._replace(admitted=self._admitted, ended=ended)
+            self._admitted, self._ended = [], set()
+        return reading
+
+    def hear(self, side: Side, at: int, line: bytes) -> Iterable[Place | NotActedOn]:
+        """The endpoints in a line of a message's headers."""
+        message = self._under_way[side]
+        if message is None:
+            self._under_way[side] = self._first_line(side, line)
+        elif not line.strip(b"\r\n"):
+            self._under_way[side] = None
+            self._end(side, message)
+        else:
+            return self._header(side, message, at, line)
+        return ()
+
+    def wait_from(self, side: Side, line: bytes) -> int:
+        """The text of a Transport header waits, and a line that it is folded into."""
+        message = self._under_way[side]
+        if not self._begun[side] and line and not may_become(line, self._beginnings(side)):
+            raise Leave
+        if message is None or not self._may_be_rewritten(side, message):
+            return len(line)
+        if message.is_transport and line.startswith((b" ", b"\t")):
+            return 0
+        match = _TRANSPORT.match(line)
+        return match.end() if match else len(line)
+
+    def _first_line(self, side: Side, line: bytes) -> Message:
+        request, reply = _REQUEST.fullmatch(line), _REPLY.fullmatch(line)
+        if not self._begun[side]:
+            is_ours = request and request[1] in _VERBS if side is self._client else reply
+            if not is_ours:
+                raise Leave
+            self._begun[side] = True
+        if request:
+            return Message(method=request[1], url=request[2])
+        if reply:
+            return Message(code=reply[1])
+        raise Leave
+
+    def _beginnings(self, side: Side) -> tuple[bytes, ...]:
+        return _FIRST if side is self._client else _REPLY_FIRST
+
+    def _may_be_rewritten(self, side: Side, message: Message) -> bool:
+        """Can the message's Transport header name endpoints that are written anew?"""
+        if side is self._client:
+            return side is Side.INSIDE and message.method == b"SETUP"
+        if side is Side.OUTSIDE:
+            return bool(message.code)
+        return message.code.startswith(b"2") and self._setups.awaits_setup(message.number)
+
+    def _header(self, side: Side, message: Message, at: int, line: bytes) -> Iterator[Place | NotActedOn]:
+        is_folded = line.startswith((b" ", b"\t"))
+        match = None if is_folded else _HEADER.match(line)
+        name = match[1].upper() if match else b""
+        if name == b"CSEQ" and match:
+            message.number = match[2].strip()
+        elif name == b"SESSION" and match:
+            message.session = match[2].partition(b";")[0].strip()
+        message.is_transport = name == b"TRANSPORT" or (is_folded and message.is_transport)
+        if not message.is_transport:
+            message.goes_on = None
+            return
+        begin = match.start(2) if match else 0
+        value = line[begin:].rstrip(b"\r\n")
+        goes_on, message.goes_on = message.goes_on if is_folded else None, None
+        for each in transport.alternatives(value, at + begin, goes_on):
+            message.goes_on = each.is_udp if each.goes_on else None
+            message.is_udp = bool(message.is_udp) or each.is_udp
+            if each.is_udp:
+                yield from self._places(side, message, each, (value, at + begin))
+
+    def _places(
+        self, side: Side, message: Message, alternative: Alternative, text: tuple[bytes, int]
+    ) -> Iterator[Place | NotActedOn]:
+        try:
+            if side is not self._client and side is Side.OUTSIDE:
+                message.sources |= {slot.address for slot in alternative.slots(OF_SERVER) if slot.address}
+                yield from transport.mentioned(alternative.slots(OF_CLIENT))
+            elif self._may_be_rewritten(side, message):
+                if b"\r" in text[0] or b"\0" in text[0]:
+                    raise NotActedOn("malformed")  # programs differ in where such a line ends
+                slots = alternative.slots(OF_CLIENT if side is self._client else OF_SERVER)
+                if slots and len(message.announced) >= MOST_ALTERNATIVES:
+                    raise NotActedOn("no_room")
+                found = transport.announced(slots, *text, message.announced)
+                message.ports.update(transport.rows(found))
+                yield from found
+        except NotActedOn as why:
+            yield why
+
+    def _end(self, side: Side, message: Message) -> None:
+        """A message's headers are whole."""
+        if side is self._client and message.method:
+            self._setups.asked(message)
+        elif side is not self._client and message.code:
+            ports, ended = self._setups.answered(message)
+            self._ended |= ended
+            if side is Side.OUTSIDE:
+                others = message.sources - {self._session.remote[0]}
+                self._admitted += [Admitted("udp", port, each) for port in sorted(ports) for each in others]
