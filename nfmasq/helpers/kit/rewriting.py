@@ -2,9 +2,8 @@
 
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit.base import Found, Named, NotActedOn, Place, Side
+from nfmasq.helpers.kit.base import Named, NotActedOn, Place, Side
 from nfmasq.helpers.kit.listener import Broken, Example, Listener, shown
-from nfmasq.helpers.kit.numbers import LARGEST_PORT
 
 
 def rewritten(example: Example, heard: Listener, other: tuple[IPv4Address, int]) -> list[tuple[Side, bytes]]:
@@ -28,18 +27,10 @@ def rewritten(example: Example, heard: Listener, other: tuple[IPv4Address, int])
     return changed
 
 
-def first_port(what: Place, port: int) -> int:
-    """The port that is written for another one: it leaves room for a row, and of two it is even."""
-    if not isinstance(what, Found) or what.consecutive == 1:
-        return port
-    first = min(port, LARGEST_PORT - what.consecutive + 1)
-    return first - first % 2 if what.consecutive == 2 else first
-
-
 def _write(what: Place, other: tuple[IPv4Address, int], was: bytes) -> bytes:
     address, port = other
     try:
-        new: object = what.write(address, 0 if isinstance(what, Named) else first_port(what, port))
+        new: object = what.write(address, 0 if isinstance(what, Named) else port)
     except NotActedOn:
         return was
     except Exception as error:

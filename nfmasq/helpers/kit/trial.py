@@ -18,7 +18,7 @@ from typing import Any
 
 from nfmasq.helpers.kit.base import MOST_UNTAKEN, Helper, Place, Side
 from nfmasq.helpers.kit.listener import Broken, Example, Listener
-from nfmasq.helpers.kit.rewriting import first_port, rewritten
+from nfmasq.helpers.kit.rewriting import rewritten
 
 __all__ = ["CLAUSES", "Broken", "Clause", "name_of"]
 
@@ -140,7 +140,7 @@ def examples(helper: Helper) -> Iterator[tuple[bool, Example]]:
 
 def _compare(was: Place, now: Place, other: tuple[IPv4Address, int], changed: Example) -> None:
     expected = _facts(was)
-    new = {"address": other[0], "port": first_port(was, other[1])}
+    new = {"address": other[0], "port": other[1]}
     expected |= {name: value for name, value in new.items() if expected.get(name) is not None}
     if _facts(now) != expected:
         raise Broken(f"instead of {expected} it finds {_facts(now)} in {changed!r}")

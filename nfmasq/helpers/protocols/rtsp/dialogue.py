@@ -135,7 +135,7 @@ class RtspDialogue(LineDialogue):
         self, side: Side, message: Message, alternative: Alternative, text: tuple[bytes, int]
     ) -> Iterator[Place | NotActedOn]:
         try:
-            if side is not self._client and side is Side.OUTSIDE:
+            if side is Side.OUTSIDE and side is not self._client and message.code:
                 message.sources |= {slot.address for slot in alternative.slots(OF_SERVER) if slot.address}
                 yield from transport.mentioned(alternative.slots(OF_CLIENT))
             elif self._may_be_rewritten(side, message):

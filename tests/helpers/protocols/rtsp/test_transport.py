@@ -1,0 +1,189 @@
+"""The Transport header: every form of an endpoint that is acted on, and those that are left as they are."""
+
+from ipaddress import IPv4Address
+
+import pytest
+from support.dialogues import CLIENT, EXTERNAL, SERVER
+
+from helpers.protocols.rtsp.sayings import UDP, Heard, answered, client, server
+from nfmasq.helpers.kit.base import Admitted, Found, Mentioned, Named
+
+OTHER = IPv4Address("198.51.100.7")
+STRANGER = b"192.168.1.99"
+
+
+def written(heard: Heard, address: IPv4Address = OTHER, port: int = 40000) -> list[bytes]:
+    """The text for another endpoint in each place."""
+    assert all(not isinstance(place.what, Found) or place.what.transport == "udp" for place in heard.places)
+    return [place.what.write(address, port) for place in heard.places]  # type: ignore[union-attr, misc, call-arg, arg-type]
+
+
+def ports(heard: Heard) -> list[tuple[int, int]]:
+    """First port and number of ports of each endpoint that was found."""
+    return [(each.what.port, each.what.consecutive) for each in heard.places if isinstance(each.what, Found)]
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "new"),
+    [
+        (b"client_port=5000-5001", (5000, 2), b"40000-40001"),
+        (b"client_port=5000", (5000, 2), b"40000"),
+        (b"client_port=5000/5001", (5000, 2), b"40000/40001"),
+        (b"client_port = 5000 - 5001", (5000, 2), b"40000 - 40001"),
+        (b"CLIENT_PORT=5000-5001;mode=record", (5000, 2), b"40000-40001"),
+        (b"client_port=5001-5002", (5001, 2), b"40000-40001"),
+        (b"client_port=5001-5000", (5000, 2), b"40001-40000"),
+        (b"client_port=5000-5000", (5000, 1), b"40000-40000"),
+        (b"client_port=5000-5003", (5000, 4), b"40000-40003"),
+        (b"client_port=65535", (65535, 1), b"40000"),
+        (b"destination=192.168.1.10;client_port=5000", (5000, 2), b"198.51.100.7;client_port=40000"),
+        (
+            b"client_port=5000-5001;x;destination=192.168.1.10",
+            (5000, 2),
+            b"40000-40001;x;destination=198.51.100.7",
+        ),
+        (b"destination=192.168.1.10:5000", (5000, 2), b"198.51.100.7:40000"),
+        (b'dest_addr=":5000"/":5001"', (5000, 2), b'40000"/":40001'),
+        (
+            b'dest_addr="192.168.1.10:5000"/"192.168.1.10:5001"',
+            (5000, 2),
+            b'198.51.100.7:40000"/"198.51.100.7:40001',
+        ),
+        (b'dest_addr=":5000";RTCP-mux', (5000, 2), b"40000"),
+        (b'ssrc="a;client_port=1,b";client_port=5000-5001', (5000, 2), b"40000-40001"),
+    ],
+)
+def test_each_form_is_written_as_it_was(text: bytes, row: tuple[int, int], new: bytes) -> None:
+    heard = client(UDP + text)
+    assert (ports(heard), written(heard), heard.not_acted_on) == ([row], [new], [])
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [b"RTP/AVP", b"RTP/AVP/UDP", b"rtp/savpf/udp", b"MP2T/H2221/UDP", b"x-real-rdt/udp", b"RAW/RAW/UDP"],
+)
+def test_protocols_over_udp(protocol: bytes) -> None:
+    assert ports(client(protocol + b";unicast;client_port=5000-5001")) == [(5000, 2)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"RTP/AVP/TCP;unicast;interleaved=0-1",
+        b"RTP/AVP/TCP;unicast;client_port=5000-5001",
+        b"x-pn-tng/tcp;mode=play;client_port=5000",
+        b"RTP/AVP;multicast;client_port=5000-5001",
+        b'RTP/AVP/D-ICE;unicast;dest_addr=":5000"',
+        b"RTP/AVP;unicast",
+        b"RTP/AVP;unicast;port=5000-5001",
+        b"RTP/AVP;unicast;destination=192.168.1.10",
+        b"RTP/AVP;unicast;client_port=",
+        b"",
+        b",;,;;",
+    ],
+)
+def test_others_are_left_as_they_are(text: bytes) -> None:
+    heard = client(text)
+    assert (heard.places, heard.not_acted_on, heard.left) == ([], [], False)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"client_port=70000-70001", "malformed"),
+        (b"client_port=x", "malformed"),
+        (b"client_port=5000-5001-5002", "malformed"),
+        (b"client_port=-1", "malformed"),
+        (b"destination=camera.example;client_port=5000", "forged"),
+        (b"destination=[2001:db8::1];client_port=5000", "forged"),
+        (b"destination=192.168.1.300;client_port=5000", "malformed"),
+        (b'dest_addr="192.168.1.10:5000"/"192.168.1.11:5001"', "forged"),
+        (b"client_port=5000\r;x=1", "malformed"),
+        (b"client_port=5000\0;x=1", "malformed"),
+    ],
+)
+def test_what_cannot_be_read_is_counted(text: bytes, reason: str) -> None:
+    heard = client(UDP + text)
+    assert (heard.places, heard.not_acted_on) == ([], [reason])
+
+
+def test_a_third_host_keeps_its_address() -> None:
+    """The engine takes the endpoint for forged: nothing of this alternative is written."""
+    (place,) = client(UDP + b"destination=" + STRANGER + b";client_port=5000-5001").places
+    assert isinstance(place.what, Found)
+    assert place.what.address == IPv4Address(STRANGER.decode())
+
+
+def test_alternatives_with_the_same_ports_share_one_announcement() -> None:
+    heard = client(
+        b"RTP/AVP/UDP;unicast;client_port=5000-5001,RTP/AVP;multicast;port=1,RTP/AVP/TCP;interleaved=0-1,"
+        b"RTP/AVP;unicast;client_port=5000-5001\r\nTransport: RAW/RAW/UDP;unicast;client_port=5000"
+    )
+    assert [each.what.reuse for each in heard.places if isinstance(each.what, Found)] == [False, True, True]
+
+
+def test_ports_that_are_far_apart_are_announced_each() -> None:
+    heard = client(UDP + b"destination=192.168.1.10;client_port=5000/6000")
+    assert [type(each.what) for each in heard.places] == [Named, Found, Found]
+    assert ports(heard) == [(5000, 1), (6000, 1)]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"RTP/AVP;unicast;\r\n client_port=5000-5001",
+        b"\r\n\tRTP/AVP;unicast;client_port=5000-5001",
+        b"RTP/AVP/TCP;interleaved=0-1,\r\n RTP/AVP\r\n  ;unicast\r\n ;client_port=5000-5001",
+    ],
+)
+def test_a_folded_header(lines: bytes) -> None:
+    assert ports(client(lines)) == [(5000, 2)]
+
+
+def test_a_fold_of_another_header_is_none_of_its_own() -> None:
+    assert ports(client(b"RTP/AVP;unicast\r\nUser-Agent: x\r\n ;client_port=5000-5001")) == []
+
+
+def test_more_endpoints_than_anybody_needs() -> None:
+    heard = client(b",".join(UDP + b"client_port=%d" % (5000 + 2 * each) for each in range(20)))
+    assert (len(heard.places), heard.not_acted_on) == (16, ["no_room"] * 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "row", "new"),
+    [
+        (b"client_port=7000-7001;server_port=6000-6001", (6000, 2), b"6100-6101"),
+        (b"client_port=7000-7001;server_port=6000", (6000, 2), b"6100"),
+        (b"source=192.168.1.10;server_port=6000-6001", (6000, 2), b"203.0.113.2;server_port=6100-6101"),
+        (b'dest_addr=":7000";src_addr="192.168.1.10:6000"/":6001"', (6000, 2), b'203.0.113.2:6100"/":6101'),
+    ],
+)
+def test_an_internal_server_s_endpoints(text: bytes, row: tuple[int, int], new: bytes) -> None:
+    heard = server(UDP + text)
+    assert (ports(heard), written(heard, EXTERNAL, 6100)) == ([row], [new])
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new"),
+    [
+        (b"client_port=40000-40001;server_port=1-2", [40000, 40001], [b"5000", b"5000"]),
+        (b"client_port=40000", [40000], [b"5000"]),
+        (b"client_port=40000/40001", [40000, 40001], [b"5000", b"5000"]),
+        (b"destination=203.0.113.2;client_port=40000", [40000, 40000], [b"192.168.1.10", b"5000"]),
+        (b'dest_addr="203.0.113.2:40000"/":40001"', [40000, 40001], [b"192.168.1.10:5000", b"5000"]),
+    ],
+)
+def test_a_remote_server_repeats_the_client_s(text: bytes, old: list[int], new: list[bytes]) -> None:
+    """Each number is restored by itself, so the form stays as it is."""
+    heard = answered(UDP + text)
+    again = [each for each in heard.places if isinstance(each.what, Mentioned)]
+    assert [each.what.port for each in again if isinstance(each.what, Mentioned)] == old
+    assert written(heard, CLIENT, 5000)[1:] == new
+
+
+def test_media_from_another_host() -> None:
+    """The server says where it comes from: that host may open both ports as well."""
+    heard = answered(UDP + b"client_port=40000-40001;source=198.51.100.7;server_port=6000-6001")
+    assert heard.admitted == [Admitted("udp", 5000, OTHER), Admitted("udp", 5001, OTHER)]
+    heard = answered(UDP + b"client_port=40000-40001;source=%s" % str(SERVER).encode())
+    assert heard.admitted == []
