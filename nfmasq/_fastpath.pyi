@@ -123,15 +123,20 @@ class Table:
         remote_port: int,
         seconds: int,
         external_port: int = 0,
+        helper: int = 0,
         now: int | None = None,
     ) -> Expected:
         """Announce a session to an internal endpoint, from a remote address (None: any) and port (0: any).
 
-        It stands for so many seconds, for one arrival. external_port: the one it must have, 0: any.
+        It stands for so many seconds, for one arrival. external_port: the one it must have, 0: any. It may
+        be one that the same internal endpoint has already. helper: the number of the helper that reads the
+        session, 0: none.
         Raises ExpectationRefused when the parent has ended, or for want of room or of that port.
         """
     def withdraw(self, session: int, serial: int, now: int | None = None) -> bool:
         """End an expectation that no packet has fulfilled; False when there is none of this name."""
+    def end(self, session: int, serial: int, now: int | None = None) -> bool:
+        """End an expectation, or a session that began by one; False when there is none of this name."""
     def seen(self, session: int, serial: int) -> SessionRow | None:
         """The session as it stands, None when it has ended."""
     def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None:

@@ -11,7 +11,7 @@ from pydantic.errors import PydanticUserError
 
 from nfmasq.config.values import flag, number, text
 from nfmasq.helpers import registry
-from nfmasq.helpers.kit.base import Helper
+from nfmasq.helpers.kit.base import Helper, transports_of
 
 _NOT_OPTIONS = {"name", "transport", "ports", "enabled", "enabled_by_default", "about"}
 
@@ -21,14 +21,16 @@ _PLAIN: dict[Any, Callable[[Any], Any]] = {bool: flag, int: number, str: text}
 class Declared(NamedTuple):
     """One helper. options: for each, what makes of a TOML value the one meant, or raises ValueError.
 
-    make: the helper, from its options by name. What it raises is about their values.
+    make: the helper, from its options by name. What it raises is about their values. unloaded: stands for a
+    helper that is disabled, and need not be loaded; None: it is loaded already.
     """
 
-    transport: str
+    transports: tuple[str, ...]
     ports: tuple[int, ...]
     enabled_by_default: bool
     options: Mapping[str, Callable[[Any], Any]]
     make: Callable[..., Helper]
+    unloaded: Helper | None = None
 
 
 def names() -> list[str]:
@@ -37,13 +39,25 @@ def names() -> list[str]:
 
 
 def declared(name: str) -> Declared | None:
-    """What a helper declares; None for one that is not there or cannot be loaded."""
+    """What a helper declares; None for one that is not there or cannot be loaded.
+
+    A helper of the tree that takes no options is not loaded for it: its `make` may raise Unusable.
+    """
+    facts = registry.facts(name)
+    if facts is not None:
+        make = partial(_made, name)
+        return Declared(transports_of(facts), facts.ports, facts.enabled_by_default, {}, make, facts)
     try:
         kind = registry.kind(name)
     except registry.Unusable:
         return None
     own = kind()
-    return Declared(own.transport, tuple(own.ports), bool(own.enabled_by_default), _options(kind), kind)
+    return Declared(transports_of(own), tuple(own.ports), bool(own.enabled_by_default), _options(kind), kind)
+
+
+def _made(name: str) -> Helper:
+    helper: Helper = registry.kind(name)()
+    return helper
 
 
 def _options(kind: Callable[..., Any]) -> dict[str, Callable[[Any], Any]]:

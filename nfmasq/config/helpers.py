@@ -60,7 +60,7 @@ def _table(name: str, table: Document) -> Iterator[ConfigError]:
                 options[key] = _option(own, key, value)
             except ValueError as wrong:
                 errors.append(ConfigError(key_of(("helpers", name, key)), str(wrong)))
-    if not errors:
+    if not errors and own.unloaded is None:
         try:
             own.make(**options)
         except Exception as wrong:  # what others wrote may raise anything
@@ -84,14 +84,14 @@ def _shared_ports(document: Document, known: list[str]) -> Iterator[ConfigError]
     for name in sorted(known, key=lambda name: name in written):
         own = declared(name)
         ports = ports_of(name, written.get(name))
-        count += len(ports)
+        count += len(ports) * len(own.transports if own else ())
         if own is None or not _enabled_somewhere(name, own.enabled_by_default, document):
             continue
         for port, place in ports.items():
-            other = holders.setdefault((own.transport, port), name)
-            if other != name:
+            held = [(each, holders.setdefault((each, port), name)) for each in own.transports]
+            for transport, other in [each for each in held if each[1] != name][:1]:
                 key = ("helpers", name, *(("ports", place) if place >= 0 else ()))
-                both = f"{own.transport} port {port} is the {other} helper's already"
+                both = f"{transport} port {port} is the {other} helper's already"
                 yield ConfigError(key_of(key), f"{both}; give each ports of its own")
     if count > MOST_HELPER_PORTS:
         yield ConfigError("helpers", f"{count} ports for all helpers together; at most {MOST_HELPER_PORTS}")

@@ -39,7 +39,7 @@ def warnings_of(config: Config) -> list[str]:
         *_older_names(config),
         *_ports_all_forwarded(config),
         *_below_minimum(config),
-        *_broken_helpers(),
+        *_broken_helpers(config),
     ]
 
 
@@ -93,8 +93,18 @@ def _below_minimum(config: Config) -> Iterator[str]:
             yield f"timeouts.{key}: {seconds} s is taken, but {source} asks for {least} s at least"
 
 
-def _broken_helpers() -> Iterator[str]:
+def _enables(config: Config, name: str, by_default: bool) -> bool:
+    """Is a helper enabled for any host?"""
+    written = config.helpers.get(name)
+    by_network = [network.helpers.get(name, False) for network in config.network]
+    return any([written.enabled if written else by_default, *by_network])
+
+
+def _broken_helpers(config: Config) -> Iterator[str]:
     for name in registry.installed():
+        facts = registry.facts(name)
+        if facts is not None and not _enables(config, name, facts.enabled_by_default):
+            continue  # it is not loaded
         try:
             registry.kind(name)
         except registry.Unusable as error:

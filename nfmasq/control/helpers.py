@@ -35,6 +35,7 @@ class Helper(TypedDict):
     networks: list[HelperNetwork]
     """The narrowest first; of those that hold a host, the first counts."""
     transport: str
+    """tcp, udp, or tcp+udp."""
     ports: list[int]
     options: dict[str, str]
     sessions: int
@@ -122,7 +123,7 @@ def _row(entry: Entry, counters: Mapping[str, HelperCounters]) -> Helper:
         "about": entry.helper.about,
         "enabled": entry.switch.everywhere,
         "networks": [{"cidr": str(cidr), "enabled": on} for cidr, on in entry.switch.networks],
-        "transport": entry.transport,
+        "transport": "+".join(entry.transports),
         "ports": list(entry.ports),
         "options": {key: str(value) for key, value in entry.options.items()},
         "sessions": counted.sessions,

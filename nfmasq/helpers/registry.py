@@ -1,9 +1,9 @@
 """Which helpers exist: those of nfmasq (`protocols`), and those that other packages install.
 
 Another package's helper is an entry point of the group `nfmasq.helpers`: its name, and the class. What is
-stored: the list, the classes that were loaded, and the reasons why others could not be. The first caller
-writes each; the end of the process ends it. The numbers by which the core knows helpers are places in the
-list, so they last as long.
+stored: the list, what helpers of the tree say of themselves, and the classes that were loaded. Also the
+reasons why others could not be. The first caller writes each; the end of the process ends it. The numbers by
+which the core knows helpers are places in the list, so they last as long.
 """
 
 from functools import cache
@@ -11,9 +11,12 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from nfmasq.core.limits import MOST_HELPERS
+from nfmasq.helpers import facts as facts_of_modules
 from nfmasq.helpers import protocols
+from nfmasq.helpers.facts import Facts
 
 GROUP = "nfmasq.helpers"
+_TRANSPORTS = ("tcp", "udp", ("tcp",), ("udp",), ("tcp", "udp"), ("udp", "tcp"))
 
 
 class Unusable(Exception):
@@ -47,6 +50,15 @@ def kind(name: str) -> Any:
     return found
 
 
+@cache
+def facts(name: str) -> Facts | None:
+    """What a helper of the tree says of itself, without loading it; None: it must be loaded to know."""
+    if name not in protocols.NAMES:
+        return None
+    read = facts_of_modules.read(f"{protocols.__name__}.{name}")
+    return None if read is None or _lacking(read, name) else read
+
+
 def number(name: str) -> int:
     """The number of a helper in the core, 1 to MOST_HELPERS; the same as long as the process lives."""
     return list(installed()).index(name) + 1
@@ -55,6 +67,7 @@ def number(name: str) -> int:
 def forget() -> None:
     """Search again at the next call, for tests that install a helper: numbers change."""
     installed.cache_clear()
+    facts.cache_clear()
     _loaded.cache_clear()
 
 
@@ -79,8 +92,8 @@ def _lacking(made: Any, name: str) -> str:
             return f"it has no {attribute}"
     if made.name != name:
         return f"it calls itself {made.name!r}"
-    if made.transport not in ("tcp", "udp"):
-        return f"its transport is {made.transport!r}, neither tcp nor udp"
+    if made.transport not in _TRANSPORTS:
+        return f"its transport is {made.transport!r}, neither tcp nor udp, nor a tuple of both"
     if not all(isinstance(port, int) and 0 < port < 1 << 16 for port in made.ports):
         return f"its ports are {made.ports!r}; they must be 1 to 65535"
     return ""

@@ -7,6 +7,7 @@ helper, or a reload, which sets everything as the file says.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -18,6 +19,7 @@ from nfmasq.config.protocols import PROTOCOL_NUMBERS
 from nfmasq.core.limits import MOST_HELPER_NETWORKS
 from nfmasq.core.policy import HelperPort
 from nfmasq.helpers import registry
+from nfmasq.helpers.facts import Facts
 from nfmasq.helpers.kit.base import Helper
 from nfmasq.helpers.switches import Switch
 
@@ -37,7 +39,7 @@ class Entry:
     name: str
     number: int
     helper: Helper
-    transport: str
+    transports: tuple[str, ...]
     ports: tuple[int, ...]
     switch: Switch
     options: Mapping[str, Any]
@@ -66,6 +68,7 @@ class Switchboard:
         entry = replace(before, switch=before.switch.with_enabled(enabled, network))
         if enabled:
             self._require_ports(entry)
+            entry = _loaded(entry)
         self.entries = {**self.entries, name: entry}
         return entry
 
@@ -80,13 +83,16 @@ class Switchboard:
             networks = entry.switch.hosts(internal)
             if networks is None:
                 continue
-            room -= len(networks) * len(entry.ports)
-            if room < 0:
+            taken = len(networks) * len(entry.ports) * len(entry.transports)
+            if taken > room:
                 left_out.append(entry.name)
-                room += len(networks) * len(entry.ports)
                 continue
-            protocol = PROTOCOL_NUMBERS[entry.transport]
-            made += [HelperPort(entry.number, protocol, port, networks) for port in entry.ports]
+            room -= taken
+            made += [
+                HelperPort(entry.number, PROTOCOL_NUMBERS[transport], port, networks)
+                for transport in entry.transports
+                for port in entry.ports
+            ]
         self.problem = ""
         if left_out:
             self.problem = (
@@ -105,10 +111,10 @@ class Switchboard:
         """Raise HelperRefused where a session would get two helpers."""
         for other in self.entries.values():
             shared = set(other.ports).intersection(entry.ports)
-            same = other.name == entry.name or other.transport != entry.transport
-            if shared and not same and other.switch.anywhere:
+            both = [each for each in entry.transports if each in other.transports]
+            if shared and both and other.name != entry.name and other.switch.anywhere:
                 raise HelperRefused(
-                    f"{entry.transport} port {min(shared)} is the {other.name} helper's, which is enabled; "
+                    f"{both[0]} port {min(shared)} is the {other.name} helper's, which is enabled; "
                     f"disable that one first, or give helpers.{entry.name} ports of its own"
                 )
 
@@ -117,7 +123,8 @@ def _entries(config: Config, before: Mapping[str, Entry]) -> Iterator[tuple[str,
     for name in names():
         own = declared(name)
         if own is not None:
-            yield name, _entry(name, own, config, before.get(name))
+            with suppress(registry.Unusable):  # a warning of the configuration says why
+                yield name, _entry(name, own, config, before.get(name))
 
 
 def _entry(name: str, own: Declared, config: Config, before: Entry | None) -> Entry:
@@ -130,12 +137,31 @@ def _entry(name: str, own: Declared, config: Config, before: Entry | None) -> En
     return Entry(
         name=name,
         number=registry.number(name),
-        helper=before.helper if before and before.options == options else own.make(**options),
-        transport=own.transport,
+        helper=_helper(own, options, switch, before),
+        transports=own.transports,
         ports=tuple(dict.fromkeys(written.ports if written and written.ports else own.ports)),
         switch=switch,
         options=options,
     )
+
+
+def _helper(own: Declared, options: Mapping[str, Any], switch: Switch, before: Entry | None) -> Helper:
+    """The helper with its options. One that is disabled is not loaded for it. Raises Unusable."""
+    if before and before.options == options and not isinstance(before.helper, Facts):
+        return before.helper
+    if own.unloaded is not None and not switch.anywhere:
+        return own.unloaded
+    return own.make(**options)
+
+
+def _loaded(entry: Entry) -> Entry:
+    """The entry with its helper loaded. Raises HelperRefused where it cannot be."""
+    if not isinstance(entry.helper, Facts):
+        return entry
+    try:
+        return replace(entry, helper=registry.kind(entry.name)())
+    except registry.Unusable as error:
+        raise HelperRefused(f"the helper {entry.name} cannot be enabled: {error}") from None
 
 
 def _why(name: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 from config.documents import document
 from nfmasq.config import Config, load, parse, warnings_of
 from nfmasq.config.explain import keys_at
+from nfmasq.helpers import protocols
 from nfmasq.runtime.helpers import Switchboard
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "nfmasq.toml"
@@ -28,7 +29,7 @@ EXAMPLES = {
     "network.filtering",
     "network.translate",
     "network.helpers",
-    "helpers.irc",
+    *(f"helpers.{name}" for name in protocols.NAMES if name != "ftp"),
     "forward.protocol",
     "forward.external_port",
     "forward.external_address",
@@ -104,7 +105,9 @@ def test_the_shipped_file_has_every_key() -> None:
         "nat.udp",
         "nat.tcp",
     }
-    assert written().keys() == known | {"helpers.ftp", "helpers.irc"}
+    helpers = {key for key in written() if key.startswith("helpers.")}
+    assert written().keys() == known | helpers
+    assert {"helpers.ftp", "helpers.irc"} <= helpers <= {f"helpers.{name}" for name in protocols.NAMES}
     assert set(tables) | {"helpers"} == {*keys_at(()), "nat.udp", "nat.tcp"}
 
 

@@ -15,7 +15,7 @@ from itertools import count
 from statistics import median
 
 from nfmasq.bench.programs import alone
-from nfmasq.helpers.engine.expectations import MOST_EXPECTATIONS
+from nfmasq.helpers.engine.standing import MOST_EXPECTATIONS
 from nfmasq.lab.packets import Endpoint
 from perf.control import HOSTS, Control, Router
 from perf.memory import resident

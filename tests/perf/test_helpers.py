@@ -11,7 +11,7 @@ from nfmasq.bench.reading import Reading
 from nfmasq.bench.results import Results
 from nfmasq.bench.rounds import Plan
 from nfmasq.core.policy import Limits, Policy, Uplink
-from nfmasq.helpers.engine.expectations import MOST_EXPECTATIONS
+from nfmasq.helpers.engine.standing import MOST_EXPECTATIONS
 from nfmasq.helpers.kit.base import Session, Side
 from perf import helpers, looping, neighbours
 from perf.control import HOSTS, SERVER, Control, Router

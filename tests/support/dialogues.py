@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from nfmasq.helpers.kit.base import Helper, Mentioned, Named, Side
+from nfmasq.helpers.kit.base import Helper, Side, Size
 from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE, Example, Listener
+from nfmasq.helpers.kit.rewriting import rewritten
 
 __all__ = ["CLIENT", "EXTERNAL", "IN", "OUT", "SERVER", "endpoints", "hear", "texts", "written"]
 
@@ -27,31 +28,17 @@ def endpoints(listener: Listener) -> list[tuple[str | None, int]]:
     """The endpoints that were found, each an address, or None, and a port, or 0 where there is none."""
     return [
         (
-            None if isinstance(what, Mentioned) or what.address is None else str(what.address),
-            0 if isinstance(what, Named) else what.port,
+            None if what.address is None else str(what.address),
+            what.port,
         )
         for what in (place.what for place in listener.places)
+        if not isinstance(what, Size)
     ]
 
 
 def written(listener: Listener, example: Example, port: int = 40000) -> list[tuple[Side, bytes]]:
-    """The example as the far side hears it, each endpoint replaced by the external address and `port`.
-
-    Each place must lie within one text.
-    """
-    places, at, said = list(listener.places), dict.fromkeys(Side, 0), []
-    for side, text in example:
-        new, done = b"", 0
-        for place in places:
-            start, end = place.start - at[side], place.end - at[side]
-            if place.side is side and 0 <= start < len(text):
-                new += text[done:start] + place.what.write(
-                    EXTERNAL, 0 if isinstance(place.what, Named) else port
-                )
-                done = end
-        said.append((side, new + text[done:]))
-        at[side] += len(text)
-    return said
+    """The example as the far side hears it, each endpoint replaced by the external address and `port`."""
+    return rewritten(example, listener, (EXTERNAL, port))
 
 
 def cut(example: Example, lengths: Iterable[int]) -> Sequence[tuple[Side, bytes]]:

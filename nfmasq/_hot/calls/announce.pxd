@@ -3,18 +3,18 @@
 # Every call names a session by its number and its serial, so that a session that has ended meanwhile is never
 # taken for the next in its record. The caller of each function holds the table's lock.
 
-from libc.stdint cimport int32_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.evictable cimport leave_line
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal
-from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external
+from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external, set_scope
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.ports cimport PortPool, give_back, take_port
 from nfmasq._hot.state.rules cimport is_assignable
 from nfmasq._hot.state.sessions cimport begin_session, end_session, rename_session
 from nfmasq._hot.state.table cimport (
-    ANNOUNCED, EXPECTED, NO_POOL, Mapping, NatTable, Session, pool_of,
+    ANNOUNCED, EXPECTED, NO_POOL, SCOPE_ADDRESS_AND_PORT, Mapping, NatTable, Session, pool_of,
 )
 from nfmasq._hot.state.timers cimport set_timer
 from nfmasq._hot.way.limits cimport within_limits
@@ -71,13 +71,46 @@ cdef inline bint withdraw(NatTable* table, uint32_t number, uint32_t serial, uin
     end_session(table, number, now)
     return True
 
+cdef inline bint end_announced(
+    NatTable* table, uint32_t number, uint32_t serial, uint32_t now
+) noexcept nogil:
+    """End an expectation, or a session that began by one. False: it has ended, or no helper announced it."""
+    cdef Session* session = named(table, number, serial)
+    if session == NULL or not session.flags & ANNOUNCED:
+        return False
+    end_session(table, number, now)
+    return True
+
+cdef inline bint borrow_own_port(
+    NatTable* table, const Packet* packet, Mapping* wanted, uint16_t port
+) noexcept nogil:
+    """Give the wanted mapping a port that the same internal endpoint has already, in another scope.
+
+    Nobody else can reach the internal endpoint by it: the sessions there differ by their remote endpoint.
+    """
+    cdef uint32_t number = find_mapping_by_external(
+        table, packet.protocol, wanted.external_address, port, False
+    )
+    if not number or table.mappings[number].internal_address != packet.near_address or (
+        table.mappings[number].internal_port != packet.near_port
+    ) or find_by_external(
+        table, packet.protocol, wanted.external_address, port, packet.remote_address, packet.remote_port
+    ):
+        return False
+    wanted.external_port = port
+    wanted.borrows = True
+    set_scope(wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
+    return True
+
 cdef inline bint take_wanted_port(
     NatTable* table, const Packet* packet, Mapping* wanted, uint16_t port
 ) noexcept nogil:
-    """Give the wanted mapping this very port, if it is one that is handed out and free."""
+    """Give the wanted mapping this very port: one that is handed out and free, or its endpoint's own."""
     cdef PortPool* pool
     if wanted.pool == NO_POOL:
         return wanted.external_port == port
+    if borrow_own_port(table, packet, wanted, port):
+        return True
     pool = pool_of(table, wanted.pool, packet.transport)
     if not is_assignable(&table.rules, packet.transport, ntohs(port)) or find_mapping_by_external(
         table, packet.protocol, wanted.external_address, port, True
@@ -113,12 +146,13 @@ cdef inline uint32_t renew(
     return number
 
 cdef inline uint32_t announce(
-    NatTable* table, uint32_t control, Packet* packet, uint16_t port, uint32_t now, uint32_t expires
+    NatTable* table, uint32_t control, Packet* packet, uint16_t port, uint8_t helper,
+    uint32_t now, uint32_t expires,
 ) noexcept nogil:
     """An expectation for the packet's internal and remote endpoint; 0 and a reason when there can be none.
 
     control: the session that announces it. `port`, if not 0, is the external port it must have (network
-    order). One that stands is renewed.
+    order). helper: reads the session that will begin; 0: none. One that stands is renewed.
     """
     cdef uint32_t host
     cdef uint32_t mapping = 0
@@ -128,7 +162,10 @@ cdef inline uint32_t announce(
     )
     cdef Mapping wanted
     if number:
-        return renew(table, number, control, now, expires)
+        number = renew(table, number, control, now, expires)
+        if number:
+            table.sessions[number].helper = helper
+        return number
     packet.direction = OUTBOUND
     leave_line(table, control)               # it makes room for nothing that it announces
     make_room(table, now)
@@ -145,7 +182,7 @@ cdef inline uint32_t announce(
         if port and not take_wanted_port(table, packet, &wanted, port):
             return 0
         mapping = admit_mapping(table, packet, host, &wanted, now)
-        if not mapping and port and wanted.pool != NO_POOL:
+        if not mapping and port and wanted.pool != NO_POOL and not wanted.borrows:
             give_back(pool_of(table, wanted.pool, packet.transport), ntohs(port))
     if not mapping:
         return 0
@@ -154,4 +191,5 @@ cdef inline uint32_t announce(
     )
     if number:
         table.sessions[number].reopening = control
+        table.sessions[number].helper = helper
     return number

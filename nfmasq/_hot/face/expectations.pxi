@@ -1,6 +1,6 @@
 # Expectations: what the helpers' thread asks of the table (announce). A part of _fastpath.pyx.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -51,7 +51,7 @@ cdef int read_wish(Packet* wish, object protocol, object internal, object remote
 
 cdef object expect_in(
     NatTable* table, uint32_t parent, uint32_t serial, Packet* wish, uint16_t port,
-    uint32_t now, uint32_t until,
+    uint8_t helper, uint32_t now, uint32_t until,
 ):
     cdef Session copy
     cdef uint32_t number = 0
@@ -59,7 +59,7 @@ cdef object expect_in(
     pthread_mutex_lock(&table.lock)
     if named(table, parent, serial) != NULL:
         wish.as_address = table.sessions[parent].external_address
-        number = announce(table, parent, wish, port, now, until)
+        number = announce(table, parent, wish, port, helper, now, until)
     if number:
         name = name_session(table, number)
         copy = table.sessions[number]

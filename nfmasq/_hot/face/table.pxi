@@ -14,7 +14,7 @@ from nfmasq.core.rows import TableLock
 
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
-from nfmasq._hot.calls.announce cimport keep, let_go, note_correction, withdraw
+from nfmasq._hot.calls.announce cimport end_announced, keep, let_go, note_correction, withdraw
 from nfmasq._hot.calls.dump cimport Filter
 from nfmasq._hot.calls.govern cimport govern, settle_some
 from nfmasq._hot.state.packet cimport HAIRPIN, INBOUND, OUTBOUND, Packet
@@ -187,17 +187,26 @@ cdef class Table(TableMemory):
         pthread_mutex_unlock(&self.table.lock)
         return was_there
 
+    def end(self, uint32_t session, uint32_t serial, now=None) -> bool:
+        cdef uint32_t second = moment(now)
+        pthread_mutex_lock(&self.table.lock)
+        was_there = end_announced(&self.table, session, serial, second)
+        pthread_mutex_unlock(&self.table.lock)
+        return was_there
+
     def seen(self, session, serial) -> object:
         return seen_in(&self.table, session, serial)
 
     def expect(
-        self, parent, serial, protocol, internal, remote, remote_port, seconds, external_port=0, now=None
+        self, parent, serial, protocol, internal, remote, remote_port, seconds, external_port=0, helper=0,
+        now=None,
     ) -> object:
         cdef Packet wish
         cdef uint32_t second = moment(now)
         read_wish(&wish, protocol, internal, remote, remote_port)
         return expect_in(
-            &self.table, parent, serial, &wish, htons(external_port), second, second + <uint32_t>seconds
+            &self.table, parent, serial, &wish, htons(external_port), helper,
+            second, second + <uint32_t>seconds,
         )
 
     # The stand ----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from nfmasq._hot.wire.wire cimport ntohs
 cdef inline void attach_helper(NatTable* table, const Packet* packet) noexcept nogil:
     """By the remote port where the packet leaves, by the internal one of a forward where it comes in.
 
-    An expectation has none.
+    An expectation has the helper that was announced with it.
     """
     cdef Session* session = &table.sessions[packet.session]
     cdef uint16_t port = session.remote_port if packet.direction == OUTBOUND else session.internal_port

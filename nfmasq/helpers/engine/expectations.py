@@ -1,73 +1,52 @@
 """Expectations: the sessions that helpers announced to the core, and how long their control sessions live.
 
-What is stored: `Announced` for each control session that announced anything. It holds expectations, the
-data sessions that began by one, and which external endpoint stands for which original one. DCC RESUME names
-such an endpoint again. Who writes: whoever holds the engine's lock. What ends an expectation: its session
-begins, its time is over, its control session ends, or its helper is disabled for the host. The end of the
-control session ends `Announced` too. An offer of DCC does not outlive its IRC connection either. Its
+What is stored: how each expectation stands (`standing`), and which internal endpoint each external one is
+for, whichever session of the host announced it. DCC RESUME and a call to a registered phone name such an
+endpoint again. Who writes: whoever holds the engine's lock.
+
+What ends an expectation: its session begins, its time is over, or its control session ends. A word of its
+dialogue ends it, and so does a helper that is disabled for the host. With the control session `Announced`
+ends, and the data sessions that end with it. An offer of DCC does not outlive its IRC connection either. Its
 endpoint is open to anyone, and nothing tells any more whether the offer still stands.
 
 A control session is kept alive while one of its data sessions lives: FTP says nothing during a transfer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address
 
+from nfmasq.core.rows import Expected
+from nfmasq.helpers.engine.announced import Announced, Expectation
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
-from nfmasq.helpers.engine.ports import Ports
-from nfmasq.helpers.kit.base import Endpoint, Found, NotActedOn, Session
-from nfmasq.helpers.kit.numbers import LARGEST_PORT
+from nfmasq.helpers.engine.ports import Ports, require_sane
+from nfmasq.helpers.engine.standing import Standing
+from nfmasq.helpers.kit.base import Admitted, Endpoint, Found, Mentioned, NotActedOn, Session
 
-LEAST_PORT = 1024
-MOST_EXPECTATIONS = 16
-"""Expectations of one control session."""
-MOST_EXPECTATIONS_IN_ALL = 4096
-MOST_REMEMBERED = 32
-"""Announcements of one control session that a later message may refer to."""
-MOST_IN_A_ROW = 8
+MOST_HOLD_S = 7200
+"""The longest time for which a session is held at a dialogue's wish."""
 KEPT_S = 60
 LOOK_AT_DATA_S = 15
 _OVER = frozenset({"closing", "reset"})
 
 
-class Announced:
-    """What one control session announced. host: the internal one. helper: the number of its helper."""
-
-    __slots__ = ("by_external", "by_internal", "data", "full_at", "helper", "host", "waiting")
-
-    def __init__(self, host: IPv4Address, helper: int) -> None:
-        self.host = host
-        self.helper = helper
-        self.waiting: dict[Name, None] = {}
-        """Expectations, the oldest first."""
-        self.data: set[Name] = set()
-        """Live data sessions that began by an expectation."""
-        self.by_internal: dict[tuple[str, int], Endpoint] = {}
-        """External endpoints, by transport and internal port."""
-        self.by_external: dict[int, Endpoint] = {}
-        """Internal endpoints, by external port."""
-        self.full_at = -1
-        """The tick at which no room was left and all sessions were looked up."""
-
-    def remember(self, transport: str, internal: Endpoint, external: Endpoint) -> None:
-        """Store that `internal` was announced as `external`; the oldest announcement is forgotten."""
-        if len(self.by_external) >= MOST_REMEMBERED:
-            del self.by_external[next(iter(self.by_external))]
-        if len(self.by_internal) >= MOST_REMEMBERED:
-            del self.by_internal[next(iter(self.by_internal))]
-        self.by_internal[transport, internal[1]] = external
-        self.by_external[external[1]] = internal
-
-
 class Expectations:
-    """The expectations of all control sessions. seconds: how long one waits for its session."""
+    """The expectations of all control sessions. seconds: how long one waits for its session.
 
-    def __init__(self, core: ExpectingCore, seconds: int) -> None:
+    number_of: the number of the helper that is to read a host's sessions, by its name; 0: none reads them.
+    """
+
+    def __init__(
+        self,
+        core: ExpectingCore,
+        seconds: int,
+        number_of: Callable[[str, IPv4Address], int] = lambda name, host: 0,
+    ) -> None:
         self._core = core
         self._ports = Ports(core, seconds)
-        self._announced: dict[Name, Announced] = {}
-        self._waiting = 0
-        self._ticks = 0
+        self._number_of = number_of
+        self._standing = Standing(core)
+        self._owners: dict[tuple[str, Endpoint], tuple[Name, Endpoint]] = {}
+        """By transport and external endpoint: the session that announced it last, and the internal one."""
 
     @property
     def seconds(self) -> int:
@@ -81,7 +60,7 @@ class Expectations:
     @property
     def waiting(self) -> int:
         """How many expectations still wait for their session."""
-        return self._waiting
+        return self._standing.waiting
 
     def announce(self, control: Name, session: Session, helper: int, found: Found) -> Endpoint:
         """Expect sessions to an endpoint that the internal side wrote; the external endpoint for it.
@@ -91,109 +70,138 @@ class Expectations:
         Raises NotActedOn, with the reason why the endpoint must stay as it is.
         """
         internal = session.internal[0]
-        address = found.address
-        is_own = address is None or address == internal
-        if not is_own and not (found.as_seen and address == session.external[0]):
+        is_own = found.address is None or found.address == internal
+        if not is_own and not (found.as_seen and found.address == session.external[0]):
             raise NotActedOn("forged")
-        announced = self._announced.get(control)
+        announced = self._standing.announced.get(control)
         if found.reuse:
-            return _announced_before(announced, found)
-        if found.port + found.consecutive - 1 > LARGEST_PORT:
-            raise NotActedOn("malformed")
-        if found.port < LEAST_PORT:
-            raise NotActedOn("privileged")
-        if not 1 <= found.consecutive <= MOST_IN_A_ROW:
-            raise NotActedOn("not_allowed")
+            return _announced_before(announced, found.transport, found.port)
+        require_sane(session, found)
         announced = announced or Announced(internal, helper)
-        self._require_room(announced, found.consecutive)
-        row = self._ports.expect(control, session, found)
-        self._announced[control] = announced
-        before = len(announced.waiting)
-        for nth, each in enumerate(row):
-            announced.waiting[each.session, each.serial] = None
-            announced.remember(found.transport, (internal, found.port + nth), each.external)
-        self._waiting += len(announced.waiting) - before
+        self._standing.require_room(announced, found.consecutive)
+        reader = self._number_of(found.reader, internal) if found.reader else 0
+        wanted = 0
+        if found.write is None:
+            is_session_s = (found.transport, found.port) == (session.transport, session.internal[1])
+            wanted = session.external[1] if is_session_s else found.port
+        row = self._ports.expect(control, session, found, reader=reader, wanted=wanted)
+        self._store(control, announced, found, row)
         return row[0].external
 
+    def admit(self, control: Name, session: Session, admitted: Admitted) -> None:
+        """Let another remote host open what this session announced. Raises NotActedOn."""
+        announced = self._standing.announced.get(control)
+        external = _announced_before(announced, admitted.transport, admitted.port)
+        known = announced.newest(admitted.transport, admitted.port) if announced else None
+        if announced is None or known is None:
+            raise NotActedOn("not_allowed")
+        self._standing.require_room(announced, 1)
+        self._standing.note(
+            control, announced, self._ports.admit(control, session, admitted, external[1]), known
+        )
+
+    def hold(self, control: Name, session: Session, helper: int, seconds: int) -> None:
+        """Keep a control session for so many seconds from now on."""
+        announced = self._standing.announced.setdefault(control, Announced(session.internal[0], helper))
+        seconds = min(seconds, MOST_HOLD_S)
+        announced.until = self._standing.ticks + seconds
+        self._core.keep(*control, seconds)
+
+    def end_announced(self, control: Name, ended: Sequence[tuple[str, int]]) -> None:
+        """End what was announced with these transports and internal ports, and what began by it."""
+        announced = self._standing.announced.get(control)
+        if announced is None or not ended:
+            return
+        over = set(ended)
+        for name, each in [*announced.waiting.items(), *announced.data.items()]:
+            if (each.transport, each.internal[1]) in over:
+                self._standing.forget(announced, name)
+                if not self._core.withdraw(*name) and each.ends_with_control:
+                    self._core.end(*name)
+
     def take_back(self, control: Name, external: Endpoint) -> None:
-        """Withdraw an expectation whose endpoint could not be written, so that no session will come."""
-        announced = self._announced.get(control)
-        for name in list(announced.waiting) if announced else ():
-            row = self._core.seen(*name)
-            if announced and row is not None and row.external == external and self._core.withdraw(*name):
-                announced.waiting.pop(name, None)
-                self._waiting -= 1
+        """Withdraw expectations whose endpoint could not be written, so that no session will come."""
+        announced = self._standing.announced.get(control)
+        for name, each in list(announced.waiting.items()) if announced else ():
+            if announced and each.external == external and self._core.withdraw(*name):
+                self._standing.forget(announced, name)
 
     def end_where(self, is_disabled: Callable[[int, IPv4Address], bool]) -> None:
         """Withdraw all expectations of helpers (by number) that are disabled for the internal host."""
-        for announced in self._announced.values():
+        for announced in self._standing.announced.values():
             if announced.waiting and is_disabled(announced.helper, announced.host):
-                self._withdraw_all(announced)
+                self._standing.withdraw_all(announced)
 
-    def original(self, control: Name, external_port: int) -> Endpoint | None:
-        """The internal endpoint that was announced with this external port."""
-        announced = self._announced.get(control)
-        return announced.by_external.get(external_port) if announced else None
+    def original(self, control: Name, session: Session, mentioned: Mentioned) -> Endpoint | None:
+        """The internal endpoint of the host that was announced as the mentioned external one, or None."""
+        external = mentioned.address or session.external[0], mentioned.port
+        announced = self._standing.announced.get(control)
+        own = announced.original(mentioned.transport, *external) if announced else None
+        if own is not None:
+            return own
+        for transport in (mentioned.transport,) if mentioned.transport else ("tcp", "udp", "gre"):
+            _, internal = self._owners.get((transport, external), (None, None))
+            if internal is not None and internal[0] == session.internal[0]:
+                return internal
+        return None
+
+    def note_of(self, name: Name) -> object:
+        """What the dialogue of a session that was announced is told; None for any other session."""
+        announced = self._standing.announced.get(self._standing.control_of.get(name, name))
+        known = (announced.waiting.get(name) or announced.data.get(name)) if announced else None
+        return known.note if known else None
 
     def tick(self) -> None:
         """Once a second: note sessions that began; follow the end of control sessions, or keep them alive."""
-        self._ticks += 1
-        for control, announced in list(self._announced.items()):
-            if announced.waiting or (self._ticks + control[0]) % LOOK_AT_DATA_S == 0:
-                self._look_after(control, announced)
+        self._standing.ticks += 1
+        for control, announced in list(self._standing.announced.items()):
+            is_due = (self._standing.ticks + control[0]) % LOOK_AT_DATA_S == 0
+            if is_due or announced.waiting or announced.ends_data:
+                self._look_after(control, announced, is_due)
 
-    def _look_after(self, control: Name, announced: Announced) -> None:
+    def _look_after(self, control: Name, announced: Announced, is_due: bool) -> None:
         row = self._core.seen(*control)
-        self._sort(announced)
+        self._standing.sort(announced)
         if row is None or row.state in _OVER:
-            self._withdraw_all(announced)
-            del self._announced[control]
-        elif announced.data:
-            self._core.keep(*control, KEPT_S)
+            self._end(control, announced)
+            return
+        kept = max(KEPT_S if announced.data else 0, announced.until - self._standing.ticks)
+        if kept > 0:
+            self._core.keep(*control, kept)
+        for name, each in announced.data.items() if is_due else ():
+            if each.until > self._standing.ticks:
+                self._core.keep(*name, each.until - self._standing.ticks)
 
-    def _withdraw_all(self, announced: Announced) -> None:
-        for name in announced.waiting:
-            self._core.withdraw(*name)
-        self._waiting -= len(announced.waiting)
-        announced.waiting.clear()
+    def _end(self, control: Name, announced: Announced) -> None:
+        """The control session has ended: what it announced ends too."""
+        self._standing.withdraw_all(announced)
+        for name, each in list(announced.data.items()):
+            self._standing.forget(announced, name)
+            if each.ends_with_control:
+                self._core.end(*name)
+        for owned in announced.by_external:
+            if self._owners.get(owned, (None,))[0] == control:
+                del self._owners[owned]
+        del self._standing.announced[control]
 
-    def _sort(self, announced: Announced) -> None:
-        """Find out which expectations ended, and which data sessions still live."""
-        before = len(announced.waiting)
-        for name in list(announced.waiting):
-            row = self._core.seen(*name)
-            if row is None or row.state != "expected":
-                announced.waiting.pop(name, None)
-                if row is not None:
-                    announced.data.add(name)
-        announced.data = {name for name in announced.data if self._core.seen(*name) is not None}
-        self._waiting -= before - len(announced.waiting)
-
-    def _require_room(self, announced: Announced, count: int) -> None:
-        """Make room for `count` expectations: the oldest give way. Raises NotActedOn.
-
-        A client that announces again has given up its older ones (FTP). An expectation whose session has
-        begun takes no room. Looking up all of them is dear, so that is done once a tick.
-        """
-        if len(announced.waiting) + count > MOST_EXPECTATIONS and announced.full_at != self._ticks:
-            announced.full_at = self._ticks
-            self._sort(announced)
-        while len(announced.waiting) + count > MOST_EXPECTATIONS:
-            self._give_way(announced, next(iter(announced.waiting)))
-        if self._waiting + count > MOST_EXPECTATIONS_IN_ALL:
-            raise NotActedOn("no_room")
-
-    def _give_way(self, announced: Announced, name: Name) -> None:
-        """Withdraw an expectation; a session that began by it lives on."""
-        del announced.waiting[name]
-        self._waiting -= 1
-        if not self._core.withdraw(*name) and self._core.seen(*name) is not None:
-            announced.data.add(name)
+    def _store(self, control: Name, announced: Announced, found: Found, row: Sequence[Expected]) -> None:
+        lifetime = min(found.lifetime_s, MOST_HOLD_S)
+        until = self._standing.ticks + lifetime if lifetime > 0 else 0
+        for nth, each in enumerate(row):
+            internal = announced.host, found.port + nth
+            expectation = Expectation(
+                found.transport, internal, each.external, found.ends_with_control, until, found.note
+            )
+            self._standing.note(control, announced, each, expectation)
+            for forgotten in announced.remember(found.transport, internal, each.external):
+                if self._owners.get(forgotten, (None,))[0] == control:
+                    del self._owners[forgotten]
+            self._owners[found.transport, each.external] = control, internal
 
 
-def _announced_before(announced: Announced | None, found: Found) -> Endpoint:
+def _announced_before(announced: Announced | None, transport: str, port: int) -> Endpoint:
     """The external endpoint of an earlier announcement. Raises NotActedOn: there was none to refer to."""
-    external = announced.by_internal.get((found.transport, found.port)) if announced else None
+    external = announced.by_internal.get((transport, port)) if announced else None
     if external is None:
         raise NotActedOn("not_allowed")
     return external

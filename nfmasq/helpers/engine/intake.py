@@ -29,12 +29,16 @@ class Store:
 
 
 class Intake:
-    """The waiting bytes of one stream. since: when the first one came. ended: a FIN went on behind them."""
+    """The waiting bytes of one stream. since: when the first one came. ended: a FIN went on behind them.
 
-    __slots__ = ("_early", "_store", "ended", "since", "stream", "waiting")
+    most: how many may wait.
+    """
 
-    def __init__(self, stream: Stream, store: Store) -> None:
+    __slots__ = ("_early", "_store", "ended", "most", "since", "stream", "waiting")
+
+    def __init__(self, stream: Stream, store: Store, most: int = MOST_UNTAKEN) -> None:
         self.stream = stream
+        self.most = most
         self.waiting = b""
         self.ended = False
         self.since = 0.0
@@ -51,10 +55,8 @@ class Intake:
         return bool(self.waiting) and now - self.since > LONGEST_WAIT_S
 
     def is_overfull(self) -> bool:
-        """Do more bytes wait than MOST_UNTAKEN, or than all sessions may have?"""
-        return bool(self.waiting) and (
-            len(self.waiting) > MOST_UNTAKEN or self._store.used > self._store.most
-        )
+        """Do more bytes wait than `most`, or than all sessions may have?"""
+        return bool(self.waiting) and (len(self.waiting) > self.most or self._store.used > self._store.most)
 
     def receive(self, at: int, payload: bytes, now: float) -> bool:
         """Store the bytes from position `at` on; True when more bytes wait now."""

@@ -27,8 +27,10 @@ class ExpectingCore(Protocol):
         remote_port: int,
         seconds: int,
         external_port: int = 0,
+        helper: int = 0,
     ) -> Expected: ...
     def withdraw(self, session: int, serial: int) -> bool: ...
+    def end(self, session: int, serial: int) -> bool: ...
     def seen(self, session: int, serial: int) -> SessionRow | None: ...
     def keep(self, session: int, serial: int, seconds: int) -> bool: ...
 
@@ -85,6 +87,9 @@ class Reader(Protocol):
 
     def begin(self, session: HelpedSession) -> Dialogue | None:
         """A dialogue for a session that begins; None: its helper is disabled for the host, or failed."""
+
+    def longest_of(self, session: HelpedSession) -> int:
+        """Bytes of one side that a session's dialogue may leave untaken."""
 
     def read(self, session: HelpedSession, side: Side, data: bytes) -> tuple[int, Iterable[Edit], bool]:
         """How many bytes the dialogue is done with, what to write in them, and whether it leaves."""

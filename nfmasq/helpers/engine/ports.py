@@ -4,16 +4,37 @@ Nothing is stored: each expectation lives in the core until its session begins, 
 """
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from nfmasq.core.protocols import TRANSPORT_NUMBERS
 from nfmasq.core.rows import ExpectationRefused, Expected
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
-from nfmasq.helpers.kit.base import Found, NotActedOn, Session
+from nfmasq.helpers.kit.base import Admitted, Found, NotActedOn, Session
+from nfmasq.helpers.kit.numbers import LARGEST_PORT
 
+LEAST_PORT = 1024
+MOST_IN_A_ROW = 8
 MOST_PATIENCE_S = 600
 """The longest time an expectation may wait, whatever its helper asks for."""
+MOST_LIFETIME_S = 7200
+"""The longest time for which an expectation is kept at a helper's wish."""
 TRIES = 16
 """First ports that are tried for a row, until there is no room."""
+
+
+class Wish(NamedTuple):
+    """What is asked of the core. reader: the number of the helper that reads the sessions to come; 0: none.
+
+    external_port: the one it must be (of a row, the first); 0: any.
+    """
+
+    control: Name
+    session: Session
+    found: Found
+    remote: IPv4Address | None
+    reader: int
+    external_port: int
 
 
 class Ports:
@@ -23,51 +44,84 @@ class Ports:
         self.seconds = seconds
         self._core = core
 
-    def expect(self, control: Name, session: Session, found: Found) -> list[Expected]:
+    def expect(
+        self, control: Name, session: Session, found: Found, *, reader: int = 0, wanted: int = 0
+    ) -> list[Expected]:
         """An expectation for each port that is meant, in order.
+
+        reader, wanted: as reader and external_port in Wish.
 
         Raises NotActedOn: the core has no room, or no row of external ports was free.
         """
+        remote = None if found.anyone else session.remote[0]
+        wish = Wish(control, session, found, remote, reader, wanted)
         if found.consecutive == 1:
-            return [self._expect(control, session, found)]
-        for first in self._first_ports(control, session, found):
+            return [self._ask(wish)]
+        for first in [wanted] if wanted else self._first_ports(wish):
             row: list[Expected] = []
             try:
                 for nth in range(found.consecutive):
-                    row.append(self._expect(control, session, found, nth, first + nth))
+                    row.append(self._ask(wish._replace(external_port=first + nth), nth))
             except NotActedOn:
                 self._withdraw(row)
             else:
                 return row
         raise NotActedOn("no_room")
 
-    def _first_ports(self, control: Name, session: Session, found: Found) -> Iterator[int]:
+    def admit(self, control: Name, session: Session, admitted: Admitted, external_port: int) -> Expected:
+        """An expectation at an external port of this session's own, for one more remote host."""
+        found = Found(0, 0, None, admitted.port, None, admitted.transport, from_port=admitted.from_port)
+        return self._ask(Wish(control, session, found, admitted.remote, 0, external_port))
+
+    def _first_ports(self, wish: Wish) -> Iterator[int]:
         """First ports worth trying: the core picks each; of two ports the first one is even."""
         for _ in range(TRIES):
-            tried = self._expect(control, session, found)
+            tried = self._ask(wish)
             self._withdraw([tried])
             port = tried.external[1]
-            yield port + port % 2 if found.consecutive == 2 else port
+            yield port + port % 2 if wish.found.consecutive == 2 else port
 
-    def _expect(
-        self, control: Name, session: Session, found: Found, nth: int = 0, external_port: int = 0
-    ) -> Expected:
+    def _ask(self, wish: Wish, nth: int = 0) -> Expected:
+        """An expectation for the nth port of a row. Raises NotActedOn."""
+        found = wish.found
         try:
-            return self._core.expect(
-                *control,
+            made = self._core.expect(
+                *wish.control,
                 TRANSPORT_NUMBERS[found.transport],
-                (session.internal[0], found.port + nth),
-                None if found.anyone else session.remote[0],
+                (wish.session.internal[0], found.port + nth),
+                wish.remote,
                 found.from_port,
-                self._patience(found.patience_s) if found.patience_s else self.seconds,
-                external_port,
+                self._patience(found),
+                wish.external_port,
+                wish.reader,
             )
         except ExpectationRefused as why:
             raise NotActedOn(str(why)) from None
+        if wish.external_port and made.external[1] != wish.external_port:
+            self._withdraw([made])
+            raise NotActedOn("no_room")
+        return made
 
-    def _patience(self, wanted_s: int) -> int:
-        return max(self.seconds, min(wanted_s, MOST_PATIENCE_S))
+    def _patience(self, found: Found) -> int:
+        wanted = max(min(found.patience_s, MOST_PATIENCE_S), min(found.lifetime_s, MOST_LIFETIME_S))
+        return max(self.seconds, wanted) if wanted else self.seconds
 
     def _withdraw(self, row: list[Expected]) -> None:
         for each in row:
             self._core.withdraw(each.session, each.serial)
+
+
+def require_sane(session: Session, found: Found) -> None:
+    """Raise NotActedOn where no expectation may have the found port.
+
+    A port below 1024 may be a service's. The session's own port is open to the other end already.
+    """
+    if not 1 <= found.consecutive <= MOST_IN_A_ROW:
+        raise NotActedOn("not_allowed")
+    if found.port + found.consecutive - 1 > LARGEST_PORT:
+        raise NotActedOn("malformed")
+    if found.transport not in TRANSPORT_NUMBERS:
+        raise NotActedOn("not_allowed")
+    is_own = found.write is None and found.port == session.internal[1] and not found.anyone
+    if found.transport in {"tcp", "udp"} and found.port < LEAST_PORT and not is_own:
+        raise NotActedOn("privileged")

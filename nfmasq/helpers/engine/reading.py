@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from nfmasq.helpers.engine import trust
 from nfmasq.helpers.engine.enabled import EnabledHelpers
 from nfmasq.helpers.engine.expectations import Expectations
-from nfmasq.helpers.engine.interfaces import Edit, Entry, HelpedSession, Registry
+from nfmasq.helpers.engine.interfaces import Edit, Entry, HelpedSession, Name, Registry
 from nfmasq.helpers.engine.leash import Leash, TookTooLong
 from nfmasq.helpers.engine.tally import HelperCounters, Tally
-from nfmasq.helpers.kit.base import Dialogue, Side
+from nfmasq.helpers.kit.base import MOST_UNTAKEN, Dialogue, Reading, Side, longest_of
 
 log = logging.getLogger("nfmasq")
 
@@ -57,7 +57,7 @@ class DialogueReader:
         edits: list[Edit] = []
         try:
             reading = trust.checked(self.leash.call(session.dialogue.read, side, data), len(data))
-            if reading.found or reading.not_acted_on:
+            if _asks_for_more(reading):
                 acts = trust.edits(
                     reading,
                     speaker=trust.Speaker(side, session.name, session.endpoints, session.number),
@@ -71,6 +71,15 @@ class DialogueReader:
             self._failed(entry, error)
             return len(data), edits, True
         return reading.taken, edits, reading.leave
+
+    def longest_of(self, session: HelpedSession) -> int:
+        """Bytes of one side that a session's dialogue may leave untaken."""
+        entry = self._enabled.entry(session.number)
+        return MOST_UNTAKEN if entry is None else longest_of(entry.helper)
+
+    def note_of(self, name: Name) -> object:
+        """What the dialogue of a session that was announced is told."""
+        return self._expectations.note_of(name)
 
     def knows(self, number: int) -> bool:
         """Is there a helper of this number?"""
@@ -101,6 +110,11 @@ class DialogueReader:
             log.warning("the helper %s left a session it failed on (%d so far): %s", name, tally.errors, what)
         if isinstance(error, TookTooLong):
             self._enabled.count_cut_off(name)
+
+
+def _asks_for_more(reading: Reading) -> bool:
+    """Is there more to do than to take bytes?"""
+    return bool(reading.found or reading.not_acted_on or reading.admitted or reading.ended or reading.hold_s)
 
 
 def is_worth_a_line(count: int) -> bool:

@@ -5,8 +5,10 @@ intake for each side, and the helper's dialogue. Who writes: the engine's thread
 lock may call `leave`. What ends the dialogue: its own wish, an error, a bound, or its helper is disabled. The
 streams stay until both are settled, for the numbers must go on being corrected.
 
-A new connection between the same endpoints begins all of it anew, as soon as its initiator has acknowledged
-an answer. Of several answers (a SYN sent again, a server that keeps no state) that one counts.
+A connection begins as soon as its initiator has acknowledged an answer: a host that only sends SYNs costs no
+dialogue. Bytes that come before are dropped, and TCP sends them again. A new connection between the same
+endpoints begins all of it anew. Of several answers (a SYN sent again, a server that keeps no state) that one
+counts.
 """
 
 from nfmasq.helpers.engine.intake import Intake, Store
@@ -18,8 +20,6 @@ from nfmasq.helpers.kit.base import Dialogue, Session, Side
 
 MOST_SPLICES = 2048
 """Splices of one side that are not acknowledged."""
-MOST_AT_ONCE = 4096
-"""Bytes that a dialogue is given in one call: a train of segments may bring many more."""
 NEAR = 1 << 16
 """Bytes behind its SYN within which a segment shows which answer the SYN had."""
 
@@ -94,7 +94,8 @@ class TcpSession:
         if self._offered is not None:
             self._choose(segment, side, reader)
         if self._intakes is None:
-            return [as_it_came(segment, segment.payload)]
+            is_early = self._offered is not None and segment.payload
+            return [] if is_early else [as_it_came(segment, segment.payload)]
         self.is_open = True
         own, other = self._intakes
         if side is Side.OUTSIDE:
@@ -116,9 +117,9 @@ class TcpSession:
         if theirs is None or segment.acked != (theirs + 1) % (1 << 32):
             return
         numbers = (segment.sequence, theirs) if side is Side.INSIDE else (theirs, segment.sequence)
-        if self._intakes is None:
+        if self._offered == (side, numbers):  # both sides began, and each has acknowledged the other
             self._begin(numbers, reader)
-        elif numbers != tuple(each.stream.initial for each in self._intakes):
+        elif self._intakes is None or numbers != tuple(each.stream.initial for each in self._intakes):
             self._offered = side.other, numbers
 
     def _choose(self, segment: Segment, side: Side, reader: Reader) -> None:
@@ -135,7 +136,8 @@ class TcpSession:
         self.leave()
         self._offered = None
         inside, outside = Stream(Side.INSIDE, numbers[0]), Stream(Side.OUTSIDE, numbers[1])
-        self._intakes = Intake(inside, self._store), Intake(outside, self._store)
+        most = reader.longest_of(self)
+        self._intakes = Intake(inside, self._store, most), Intake(outside, self._store, most)
         self.dialogue = reader.begin(self)
         self.is_over = self.dialogue is None
 
@@ -165,10 +167,13 @@ class TcpSession:
         return (at, payload[: before - at] + going) if at < before else (before, going)
 
     def _read(self, own: Intake, reader: Reader, now: float) -> None:
-        """Let the dialogue read what waits, in parts whose length does not depend on the segments."""
+        """Let the dialogue read what waits, in parts whose length does not depend on the segments.
+
+        A train of segments may bring many more bytes than may wait.
+        """
         stream, reads_on = own.stream, True
         while reads_on:
-            data, base = own.waiting[:MOST_AT_ONCE], stream.taken
+            data, base = own.waiting[: own.most], stream.taken
             taken, edits, leaves = reader.read(self, stream.side, data)
             for start, end, text in edits:
                 if data[start:end] != text:

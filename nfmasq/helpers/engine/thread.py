@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from nfmasq.core.rows import SetAside
 from nfmasq.helpers.engine.enabled import EnabledHelpers, State
@@ -65,7 +65,7 @@ class Engine:
         self._registry = registry
         self._lock = threading.Lock()
         self._sessions = Sessions()
-        self._expectations = Expectations(table, registry.expectation_s)
+        self._expectations = Expectations(table, registry.expectation_s, self._number_of)
         self._enabled = EnabledHelpers(registry, self._sessions, self._expectations)
         self._reader = DialogueReader(registry, self._enabled, self._expectations)
         self._verdicts = Verdicts(table, self._sessions, self._reader, clock=clock, takes_over=takes_over)
@@ -166,6 +166,11 @@ class Engine:
         if self._enabled.has_changed:
             self._enabled.has_changed = False
             self._verdicts.retire_settled()
+
+    def _number_of(self, helper: str, host: IPv4Address) -> int:
+        """The number of a helper that is enabled for an internal host; 0: there is none."""
+        entry = self._registry.entries.get(helper)
+        return entry.number if entry is not None and self._enabled.is_enabled_for(entry, host) else 0
 
     def _run(self) -> None:
         self._reader.leash.start()

@@ -1,20 +1,22 @@
 """From what a dialogue found to what is written in its place: every endpoint is checked here.
 
 An endpoint that the inside wrote is announced to the core, and the external endpoint takes its place. An
-endpoint that the outside wrote is only read: it needs no translation. A text is written only when all checks
-passed; otherwise the old text stays, and the reason is counted. An address that is to be hidden is replaced
-all the same. A reading is trusted as little as a packet.
+endpoint that the outside wrote is only read: it needs no translation. If it is one of ours, the internal one
+takes its place. A text is written only when all checks passed; otherwise the old text stays, and the reason
+is counted. An address that is to be hidden is replaced all the same.
+
+Sizes are written last. If one of them cannot be written, the whole reading goes untouched: a size that
+contradicts its part would spoil every message behind it.
 """
 
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from nfmasq.helpers.engine.checked import NotUnderstood, checked
 from nfmasq.helpers.engine.expectations import Expectations
 from nfmasq.helpers.engine.interfaces import Edit, Name
 from nfmasq.helpers.engine.tally import Tally
 from nfmasq.helpers.kit.base import (
-    MOST_FOUND,
     Endpoint,
     Found,
     Mentioned,
@@ -24,16 +26,17 @@ from nfmasq.helpers.kit.base import (
     Reading,
     Session,
     Side,
+    Size,
 )
+from nfmasq.helpers.kit.sizes import sized
+
+__all__ = ["NotUnderstood", "Speaker", "checked", "edits"]
 
 LONGEST_TEXT = 512
 """Bytes written for one endpoint; an IP packet of 576 bytes holds them."""
 
-_PLACES = Found, Named, Mentioned
-_SEQUENCES = {list, tuple}
-"""No types that only resemble them: iterating those would run the helper's code outside its leash."""
-
-Write = Callable[[Callable[[IPv4Address, int], bytes], IPv4Address, int], bytes]
+Write = Callable[..., Any]
+"""Calls a helper's function with the arguments behind it."""
 
 
 class Speaker(NamedTuple):
@@ -45,83 +48,129 @@ class Speaker(NamedTuple):
     helper: int
 
 
-class NotUnderstood(Exception):
-    """A reading that contradicts itself, or the bytes that were read."""
-
-
-def checked(reading: object, length: int) -> Reading:
-    """The reading, if it is a valid one of `length` bytes. Raises NotUnderstood."""
-    if not isinstance(reading, Reading) or not 0 <= reading.taken <= length:
-        raise NotUnderstood("it took more than it was given, or gave no Reading")
-    if type(reading.found) not in _SEQUENCES or type(reading.not_acted_on) not in _SEQUENCES:
-        raise NotUnderstood("what it found and left alone must be in lists or tuples")
-    if len(reading.found) > MOST_FOUND or len(reading.not_acted_on) > max(MOST_FOUND, length):
-        raise NotUnderstood(
-            f"it found more than {MOST_FOUND} endpoints at once, or left alone more than there is"
-        )
-    here = 0
-    for each in reading.found:
-        if not isinstance(each, _PLACES):
-            raise NotUnderstood("it found something that is no Found, Named or Mentioned")
-        if not here <= each.start < each.end <= reading.taken:
-            raise NotUnderstood("its spans are out of order, or outside what it took")
-        here = each.end
-    return reading
-
-
 def edits(
     reading: Reading, *, speaker: Speaker, expectations: Expectations, tally: Tally, write: Write
 ) -> Iterator[Edit]:
     """What to write where, in order. write: calls a helper's function; its exceptions are raised here."""
     if reading.not_acted_on:
         tally.count_not_acted_on(reading.not_acted_on)
-    for each in reading.found:
+    expectations.end_announced(speaker.control, reading.ended)
+    writer = _Writer(speaker, expectations, tally, write)
+    sizes = [each for each in reading.found if isinstance(each, Size)]
+    if sizes:
+        yield from writer.with_sizes(reading, sizes)
+    else:
+        yield from writer.edits(reading)
+    for each in reading.admitted:
         try:
-            place = _place(each, speaker, expectations)
-            if place is None:
-                tally.seen += 1
-                continue
-            text = _written(each, place, speaker, expectations, write)
+            expectations.admit(speaker.control, speaker.session, each)
         except NotActedOn as why:
             tally.count_not_acted_on([str(why)])
-            if isinstance(each, Found) and each.hide and speaker.side is Side.INSIDE:
-                yield each.start, each.end, _text(each, (speaker.session.external[0], each.port), write)
-            continue
-        tally.seen += 1
-        tally.rewritten += 1
-        yield each.start, each.end, text
+    if reading.hold_s > 0:
+        expectations.hold(speaker.control, speaker.session, speaker.helper, reading.hold_s)
 
 
-def _place(each: Place, speaker: Speaker, expectations: Expectations) -> Endpoint | None:
-    """The endpoint that takes the place of another; None: the text stays. Raises NotActedOn."""
-    session = speaker.session
-    if isinstance(each, Mentioned):
-        return expectations.original(speaker.control, each.port) if speaker.side is Side.OUTSIDE else None
-    if isinstance(each, Named):
-        is_hidden = speaker.side is Side.INSIDE and (each.hide or each.address == session.internal[0])
-        return (session.external[0], 0) if is_hidden else None
-    if speaker.side is Side.INSIDE:
-        return expectations.announce(speaker.control, session, speaker.helper, each)
-    if each.address is not None and each.address != session.remote[0]:
-        raise NotActedOn("forged")
-    return None
+class _Writer:
+    """Writes the places of one reading. announced: the external endpoints that are expected by it."""
+
+    def __init__(self, speaker: Speaker, expectations: Expectations, tally: Tally, write: Write) -> None:
+        self._speaker = speaker
+        self._expectations = expectations
+        self._tally = tally
+        self._write = write
+        self.announced: list[Endpoint] = []
+
+    def with_sizes(self, reading: Reading, sizes: list[Size]) -> list[Edit]:
+        """All edits of a reading, or none where one of them fails. Raises what a helper's function raises."""
+        try:
+            return sized(list(self.edits(reading)), sizes, self._text)
+        except NotActedOn as why:
+            self._take_back()
+            self._tally.count_not_acted_on([str(why)])
+            return []
+        except Exception:
+            self._take_back()
+            raise
+
+    def edits(self, reading: Reading) -> Iterator[Edit]:
+        """What to write where, without the sizes."""
+        for each in reading.found:
+            if isinstance(each, Size):
+                continue
+            try:
+                place = self._place(each)
+                text = None if place is None or each.write is None else self._written(each, place)
+            except NotActedOn as why:
+                self._tally.count_not_acted_on([str(why)])
+                if _is_hidden(each, self._speaker):
+                    yield each.start, each.end, self._hidden(each)
+                continue
+            self._tally.seen += 1
+            if text is not None:
+                self._tally.rewritten += 1
+                yield each.start, each.end, text
+
+    def _place(self, each: Found | Named | Mentioned) -> Endpoint | None:
+        """The endpoint that takes the place of another; None: the text stays. Raises NotActedOn."""
+        side, session = self._speaker.side, self._speaker.session
+        if isinstance(each, Mentioned):
+            if side is Side.INSIDE:
+                return None
+            return _own(each, session) or self._expectations.original(self._speaker.control, session, each)
+        if isinstance(each, Named):
+            return _named(each, session) if side is Side.INSIDE else None
+        if side is Side.INSIDE:
+            external = self._expectations.announce(self._speaker.control, session, self._speaker.helper, each)
+            if not each.reuse:
+                self.announced.append(external)
+            return external
+        if each.address is not None and each.address != session.remote[0]:
+            raise NotActedOn("forged")
+        return None
+
+    def _written(self, each: Place, place: Endpoint) -> bytes:
+        try:
+            return self._text(each.write, *place)
+        except Exception:
+            if isinstance(each, Found) and not each.reuse:
+                self._expectations.take_back(self._speaker.control, place)
+            raise
+
+    def _hidden(self, each: Place) -> bytes:
+        port = each.port if isinstance(each, Found) else 0
+        return self._text(each.write, self._speaker.session.external[0], port)
+
+    def _text(self, function: Callable[..., bytes] | None, *arguments: object) -> bytes:
+        text = self._write(function, *arguments)
+        if not isinstance(text, bytes):
+            raise NotUnderstood("it wrote no bytes")
+        if not 0 < len(text) <= LONGEST_TEXT:
+            raise NotActedOn("too_long")
+        return text
+
+    def _take_back(self) -> None:
+        for external in self.announced:
+            self._expectations.take_back(self._speaker.control, external)
 
 
-def _written(
-    each: Place, place: Endpoint, speaker: Speaker, expectations: Expectations, write: Write
-) -> bytes:
-    try:
-        return _text(each, place, write)
-    except Exception:
-        if isinstance(each, Found) and not each.reuse:
-            expectations.take_back(speaker.control, place)
-        raise
+def _is_hidden(each: Place, speaker: Speaker) -> bool:
+    """Must its address not be seen outside, though nothing was expected?"""
+    return isinstance(each, Found) and each.hide and each.write is not None and speaker.side is Side.INSIDE
 
 
-def _text(each: Place, place: Endpoint, write: Write) -> bytes:
-    text = write(each.write, *place)
-    if not isinstance(text, bytes):
-        raise NotUnderstood("it wrote no bytes")
-    if not 0 < len(text) <= LONGEST_TEXT:
-        raise NotActedOn("too_long")
-    return text
+def _named(each: Named, session: Session) -> Endpoint | None:
+    """The external endpoint, without a port or with the session's; None: the text stays."""
+    is_own = each.address == session.internal[0] and each.port in {0, session.internal[1]}
+    if not is_own and not each.hide:
+        return None
+    return session.external[0], session.external[1] if each.port and is_own else each.port
+
+
+def _own(each: Mentioned, session: Session) -> Endpoint | None:
+    """The session's internal endpoint, if its external one is mentioned."""
+    is_own = (
+        each.port == session.external[1]
+        and each.address in {None, session.external[0]}
+        and each.transport in {"", session.transport}
+    )
+    return session.internal if is_own else None

@@ -120,7 +120,14 @@ class Verdicts:
         if not self._sessions.has_room(helped.internal[0]) or not self._reader.knows(helped.helper):
             return None
         name = name_of(helped)
-        endpoints = Session(helped.internal, helped.external, helped.remote, helped.inside_began)
+        endpoints = Session(
+            helped.internal,
+            helped.external,
+            helped.remote,
+            helped.inside_began,
+            "udp" if segment is None else "tcp",
+            self._reader.note_of(name),
+        )
         session: AnySession
         if segment is not None:
             if segment.flags & (SYN | ACK) != SYN:
@@ -131,9 +138,17 @@ class Verdicts:
             session.dialogue = self._reader.begin(session)
             session.is_over = session.dialogue is None
         self._reader.tally(helped.helper).sessions += 1
+        if (crowded := self._sessions.crowded_out()) is not None:
+            self._part_with(crowded)
         if (giving_way := self._sessions.add(session)) is not None:
             self._give_way(giving_way)
         return session
+
+    def _part_with(self, session: AnySession) -> None:
+        """Read a session no more; it is let go as soon as the core can correct it."""
+        session.leave()
+        for name in self.settle(session.name, session.partner):
+            self._table.let_go(*name)
 
     def _give_way(self, name: Name) -> None:
         """End a session whose handshake is under way; it goes on without a helper."""

@@ -143,7 +143,7 @@ class Size(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """Another remote host that may open an announced session (RTSP source=, an SDP answer's address).
+    """Another remote host whose session an expectation lets in (RTSP source=, an SDP answer's address).
 
     transport, port: the internal endpoint of an earlier Found of this session. remote: who may open it as
     well. from_port: as in Found.
@@ -160,6 +160,8 @@ Place = Found | Named | Mentioned | Size
 
 MOST_UNTAKEN = 4096
 """Bytes of one side that a dialogue may leave untaken. With more the helper ends on this session."""
+LONGEST_MESSAGE = 65536
+"""Bytes: as many may wait for a helper that asks for them by `longest_message`, where sizes are written."""
 MOST_FOUND = 256
 """Places in one reading: more of them are an error. A dialogue that finds more should leave."""
 
@@ -190,7 +192,7 @@ class Reading(_Reading):
 
     __slots__ = ()
 
-    def __new__(
+    def __new__(  # noqa: PLR0917  positional, as in the tuple
         cls,
         taken: int,
         found: Sequence[Place] = (),
@@ -232,13 +234,26 @@ class Helper(Protocol):
 
     name: str
     """Lower-case word: its key in [helpers] and its label in metrics."""
-    transport: str | tuple[str, ...]
-    """"tcp", "udp", or both: ("tcp", "udp")."""
     ports: tuple[int, ...]
     """The server's ports, where the configuration says nothing else."""
     enabled_by_default: bool
     about: str
     """One line for people."""
 
+    @property
+    def transport(self) -> str | tuple[str, ...]:
+        """tcp, udp, or a tuple of both. A helper may have `longest_message`, too (LONGEST_MESSAGE)."""
+
     def begin(self, session: Session) -> Dialogue:
         """A dialogue for a session that begins."""
+
+
+def transports_of(helper: Helper) -> tuple[str, ...]:
+    """The transports of a helper's sessions, in its own order."""
+    return (helper.transport,) if isinstance(helper.transport, str) else tuple(helper.transport)
+
+
+def longest_of(helper: Helper) -> int:
+    """Bytes of one side that the helper may leave untaken: its `longest_message`, or else MOST_UNTAKEN."""
+    longest = getattr(helper, "longest_message", MOST_UNTAKEN)
+    return max(MOST_UNTAKEN, min(longest, LONGEST_MESSAGE))

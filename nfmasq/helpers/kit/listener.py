@@ -16,14 +16,16 @@ from typing import Any, NamedTuple
 from nfmasq.helpers.kit import base
 from nfmasq.helpers.kit.base import (
     MOST_FOUND,
-    MOST_UNTAKEN,
     NOT_ACTED_ON,
+    Admitted,
     Found,
     Helper,
-    Named,
     Reading,
     Session,
     Side,
+    Size,
+    longest_of,
+    transports_of,
 )
 
 INTERNAL = IPv4Address("192.168.1.10")
@@ -63,20 +65,32 @@ class Listener:
     """Feeds one dialogue. left: it has left, and reads no more. waiting: bytes that it has not taken.
 
     Bytes of a stream that are not taken are given again with more behind them; a datagram is given once.
+    transport: of the session; "": the helper's first. note: as Session.note.
     """
 
     helper: Helper
     inside_began: bool
     internal: IPv4Address = INTERNAL
+    transport: str = ""
+    note: object = None
 
     def __post_init__(self) -> None:
+        self.transport = self.transport or transports_of(self.helper)[0]
         port = self.helper.ports[0]
         inside, outside = (40000, port) if self.inside_began else (port, 40000)
         self.session = Session(
-            (self.internal, inside), (EXTERNAL, inside), (REMOTE, outside), self.inside_began
+            (self.internal, inside),
+            (EXTERNAL, inside),
+            (REMOTE, outside),
+            self.inside_began,
+            self.transport,
+            self.note,
         )
         self.places: list[Place] = []
         self.not_acted_on: list[str] = []
+        self.admitted: list[Admitted] = []
+        self.ended: list[tuple[str, int]] = []
+        self.hold_s = 0
         self.left = False
         self.waiting = dict.fromkeys(Side, b"")
         self._at = dict.fromkeys(Side, 0)
@@ -100,14 +114,17 @@ class Listener:
         given = self.waiting[side] + text
         reading = called(lambda: self._dialogue.read(side, given), f"read({side}, …)", given)
         self._check(reading, given)
-        taken = reading.taken if self.helper.transport == "tcp" else len(given)
+        taken = reading.taken if self.transport == "tcp" else len(given)
         self.places += [
             Place(side, self._at[side] + one.start, self._at[side] + one.end, one) for one in reading.found
         ]
         self.not_acted_on += reading.not_acted_on
+        self.admitted += reading.admitted
+        self.ended += reading.ended
+        self.hold_s = reading.hold_s or self.hold_s
         self._at[side] += taken
         self.waiting[side] = given[taken:]
-        self.left = reading.leave or len(given) - taken > MOST_UNTAKEN
+        self.left = reading.leave or len(given) - taken > longest_of(self.helper)
 
     def _check(self, reading: object, given: bytes) -> None:
         def must(kept: bool, clause: str) -> None:
@@ -117,19 +134,31 @@ class Listener:
         if not isinstance(reading, Reading):
             raise Broken(f"read must return a Reading: {reading!r} of {shown(given)}")
         must(0 <= reading.taken <= len(given), "no more can be taken than was given")
-        must({type(reading.found), type(reading.not_acted_on)} <= {list, tuple}, "they are lists or tuples")
+        lists = reading.found, reading.not_acted_on, reading.admitted, reading.ended
+        must({type(each) for each in lists} <= {list, tuple}, "they are lists or tuples")
         must(
             all(reason in NOT_ACTED_ON for reason in reading.not_acted_on),
             "reasons are those of base.NOT_ACTED_ON",
         )
-        must(len(reading.found) <= MOST_FOUND, f"at most {MOST_FOUND} places are found at once")
+        must(max(map(len, (lists[0], *lists[2:]))) <= MOST_FOUND, f"at most {MOST_FOUND} are found at once")
+        must(all(isinstance(one, Admitted) for one in reading.admitted), "each admitted is an Admitted")
+        must(reading.hold_s >= 0, "a session is held for 0 seconds or more")
+        end = len(given) if reading.leave else reading.taken
         before = 0
         for one in reading.found:
-            must(before <= one.start < one.end, "spans come in order, are not empty and do not overlap")
-            must(one.end <= (len(given) if reading.leave else reading.taken), "a span lies in what is taken")
-            must(isinstance(one, Named) or 0 <= one.port <= 65535, "a port is at most 65535")
+            must(before <= one.start <= one.end, "spans come in order and do not overlap")
+            must(
+                (one.write is None) == (one.start == one.end),
+                "spans are not empty, except of what writes nothing",
+            )
+            must(one.end <= end, "a span lies in what is taken")
+            if isinstance(one, Size):
+                must(0 <= one.begin <= one.until <= end, "a size's part lies in what is taken")
+            else:
+                must(0 <= one.port <= 65535, "a port is at most 65535")
             if isinstance(one, Found):
-                must(one.transport in {"tcp", "udp"}, "the transport is tcp or udp")
+                must(one.transport in {"tcp", "udp", "gre"}, "the transport is gre, tcp or udp")
+                must(min(one.lifetime_s, one.patience_s) >= 0, "seconds are 0 or more")
                 must(0 <= one.from_port <= 65535 and one.consecutive >= 1, "ports and their number are sane")
             before = one.end
 

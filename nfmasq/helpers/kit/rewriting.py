@@ -1,40 +1,84 @@
 """An example with other endpoints written in it, as the far side hears it: for the contract test."""
 
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
+from typing import Any
 
-from nfmasq.helpers.kit.base import Named, NotActedOn, Place, Side
-from nfmasq.helpers.kit.listener import Broken, Example, Listener, shown
+from nfmasq.helpers.kit.base import Found, Named, NotActedOn, Side, Size
+from nfmasq.helpers.kit.listener import Broken, Example, Listener, Place, shown
+from nfmasq.helpers.kit.sizes import Edit, sized
+
+Written = tuple[IPv4Address, int]
 
 
-def rewritten(example: Example, heard: Listener, other: tuple[IPv4Address, int]) -> list[tuple[Side, bytes]]:
+def rewritten(example: Example, heard: Listener, other: Written) -> list[tuple[Side, bytes]]:
     """The example with another endpoint in every place; the new text goes where the old one began.
 
-    A place whose `write` raises NotActedOn keeps its text. Raises Broken.
+    A place whose `write` raises NotActedOn keeps its text. Sizes are written last. Raises Broken.
     """
+    edits = {side: _edits([each for each in heard.places if each.side is side], other) for side in Side}
     at, changed = dict.fromkeys(Side, 0), list[tuple[Side, bytes]]()
     for side, text in example:
-        begin, end, written = at[side], at[side] + len(text), b""
-        done = begin
-        for place in heard.places:
-            if place.side is not side or place.end <= begin or place.start >= end:
-                continue
-            if place.start >= begin:
-                was = text[place.start - begin : place.end - begin]
-                written += text[done - begin : place.start - begin] + _write(place.what, other, was)
-            done = min(place.end, end)
-        changed.append((side, written + text[done - begin :]))
+        begin, end = at[side], at[side] + len(text)
+        changed.append((side, _edited(text, begin, edits[side])))
         at[side] = end
     return changed
 
 
-def _write(what: Place, other: tuple[IPv4Address, int], was: bytes) -> bytes:
+def written_for(what: object, other: Written) -> Written:
+    """The endpoint that a place is given: a row of ports begins where it has room, of a pair evenly."""
     address, port = other
+    if isinstance(what, Named):
+        return address, port if what.port else 0
+    if isinstance(what, Found) and what.write is None:
+        return address, what.port
+    if isinstance(what, Found) and what.consecutive > 1:
+        port = min(port, 65536 - what.consecutive)
+        return address, port - port % 2
+    return other
+
+
+def _edits(places: Iterable[Place], other: Written) -> list[Edit]:
+    """Spans of one side's bytes, each with the text that takes its place."""
+    edits: list[Edit] = []
+    sizes: list[Size] = []
+    for each in places:
+        if isinstance(each.what, Size):
+            sizes.append(_moved(each.what, each.start - each.what.start))
+        elif each.what.write is not None:
+            text = _write(each.what.write, *written_for(each.what, other))
+            if text is not None:
+                edits.append((each.start, each.end, text))
+    return sized(edits, sizes, lambda write, length: _write(write, length) or b"")
+
+
+def _moved(size: Size, by: int) -> Size:
+    """A size whose spans count from the beginning of its side's bytes."""
+    return size._replace(
+        start=size.start + by, end=size.end + by, begin=size.begin + by, until=size.until + by
+    )
+
+
+def _edited(text: bytes, begin: int, edits: Iterable[Edit]) -> bytes:
+    """A part of a side's bytes that begins there, after all edits that begin in it."""
+    made, done = b"", 0
+    for start, end, new in edits:
+        if end <= begin or start >= begin + len(text):
+            continue
+        if start >= begin:
+            made += text[done : start - begin] + new
+        done = min(end - begin, len(text))
+    return made + text[done:]
+
+
+def _write(write: Callable[..., Any], *arguments: object) -> bytes | None:
+    """What a place writes; None: its old text stays. Raises Broken."""
     try:
-        new: object = what.write(address, 0 if isinstance(what, Named) else port)
+        new: object = write(*arguments)
     except NotActedOn:
-        return was
+        return None
     except Exception as error:
-        raise Broken(f"write{other} raises {error!r}, of {shown(was)}") from error
+        raise Broken(f"write{arguments} raises {error!r}") from error
     if not isinstance(new, bytes):
-        raise Broken(f"write must return bytes, not {new!r}")
+        raise Broken(f"write{arguments} must return bytes, not {shown(repr(new).encode())}")
     return new

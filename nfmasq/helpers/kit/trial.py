@@ -6,7 +6,8 @@
 
 A helper may carry examples: of a session that the internal host began (`examples`), and of a session that
 came in by a forward (`examples_from_outside`). Each is a sequence of (Side, bytes). The internal host in them
-is 192.168.1.10, and the remote one 203.0.113.10. Without examples only random bytes are tried.
+is 192.168.1.10, and the remote one 203.0.113.10. Over UDP each is a datagram; a helper of both transports is
+tried with both, so each of its bytes is a whole message. Without examples only random bytes are tried.
 
 A broken clause raises Broken, which shows the bytes that were read. Every run tries the same bytes.
 """
@@ -16,9 +17,9 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from typing import Any
 
-from nfmasq.helpers.kit.base import MOST_UNTAKEN, Helper, Place, Side
+from nfmasq.helpers.kit.base import MOST_UNTAKEN, Helper, Place, Side, Size, longest_of, transports_of
 from nfmasq.helpers.kit.listener import Broken, Example, Listener
-from nfmasq.helpers.kit.rewriting import rewritten
+from nfmasq.helpers.kit.rewriting import rewritten, written_for
 
 __all__ = ["CLAUSES", "Broken", "Clause", "name_of"]
 
@@ -41,7 +42,8 @@ def survives_random_bytes(helper: Helper) -> None:
     """No bytes make it raise, loop, or return an impossible reading."""
     chance = random.Random(2663)
     for _ in range(ROUNDS):
-        listener = Listener(helper, chance.random() < 0.5)
+        inside_began = chance.random() < 0.5
+        listener = Listener(helper, inside_began, transport=chance.choice(transports_of(helper)))
         for _ in range(chance.randrange(1, 8)):
             listener.hear(chance.choice(list(Side)), chance.randbytes(chance.randrange(200)))
 
@@ -50,21 +52,22 @@ def survives_spoilt_examples(helper: Helper) -> None:
     """Its own examples, with bytes changed, lost, doubled and moved, make it neither raise nor loop."""
     chance = random.Random(5382)
     for inside_began, example in examples(helper):
-        for _ in range(ROUNDS):
-            listener = Listener(helper, inside_began)
+        for nth in range(ROUNDS):
+            transports = transports_of(helper)
+            listener = Listener(helper, inside_began, transport=transports[nth % len(transports)])
             for side, text in example:
                 listener.hear(side, _spoilt(text, chance) if chance.random() < 0.4 else text)
 
 
 def reads_alike_however_cut(helper: Helper) -> None:
     """Whatever the segments are, it finds the same endpoints at the same places, and takes the same."""
-    if helper.transport == "udp":
+    if "tcp" not in transports_of(helper):
         return
     chance = random.Random(793)
     for inside_began, example in examples(helper):
-        whole = Listener(helper, inside_began).hear_all(example)
+        whole = Listener(helper, inside_began, transport="tcp").hear_all(example)
         for number in range(ROUNDS):
-            cut = Listener(helper, inside_began)
+            cut = Listener(helper, inside_began, transport="tcp")
             for side, text in example:
                 for piece in _pieces(text, chance) if number else (bytes([byte]) for byte in text):
                     cut.hear(side, piece)
@@ -74,9 +77,12 @@ def reads_alike_however_cut(helper: Helper) -> None:
 
 def finds_its_examples(helper: Helper) -> None:
     """It finds an endpoint in its examples, takes all their bytes, and leaves in none of them."""
-    spoken = list(examples(helper))
-    listeners = [Listener(helper, inside_began).hear_all(example) for inside_began, example in spoken]
-    for listener, (_, example) in zip(listeners, spoken, strict=True):
+    spoken = [(each, example) for each in transports_of(helper) for example in examples(helper)]
+    listeners = [
+        Listener(helper, inside_began, transport=transport).hear_all(example)
+        for transport, (inside_began, example) in spoken
+    ]
+    for listener, (_, (_, example)) in zip(listeners, spoken, strict=True):
         if listener.left:
             raise Broken(f"it leaves in the middle of its example {example!r}")
         if any(listener.waiting.values()):
@@ -87,11 +93,13 @@ def finds_its_examples(helper: Helper) -> None:
 
 def reads_what_it_writes(helper: Helper) -> None:
     """Where another endpoint is written, it finds the same as before with that endpoint."""
-    for inside_began, example in examples(helper):
-        before = Listener(helper, inside_began).hear_all(example)
+    for transport, (inside_began, example) in (
+        (transport, each) for transport in transports_of(helper) for each in examples(helper)
+    ):
+        before = Listener(helper, inside_began, transport=transport).hear_all(example)
         for other in OTHERS:
             changed = rewritten(example, before, other)
-            after = Listener(helper, inside_began, other[0]).hear_all(changed)
+            after = Listener(helper, inside_began, other[0], transport).hear_all(changed)
             if len(after.places) != len(before.places):
                 raise Broken(
                     f"of {len(before.places)} endpoints {len(after.places)} are found in {changed!r}"
@@ -105,15 +113,18 @@ def is_done_soon(helper: Helper) -> None:
     said = {text for _, example in examples(helper) for _, text in example}
     ends = {bytes([byte]) for text in said for byte in text} | {b"\0", b"\xff", b"\r", b"\n", b" "}
     streams = [end * LONG for end in sorted(ends)]
+    most = longest_of(helper)
     streams += [
-        text[:length] * (MOST_UNTAKEN // length) + b"9" * MOST_UNTAKEN
+        text[:length] * (most // length) + b"9" * MOST_UNTAKEN
         for text in sorted(said)
         for length in range(2, len(text))
     ]
     for inside_began, example in [*examples(helper), (True, ())]:
         for stream in streams:
             for side in Side:
-                Listener(helper, inside_began).hear_all(example).hear(side, stream)
+                for transport in transports_of(helper):
+                    heard = Listener(helper, inside_began, transport=transport).hear_all(example)
+                    heard.hear(side, stream)
 
 
 CLAUSES: tuple[Clause, ...] = (
@@ -140,14 +151,15 @@ def examples(helper: Helper) -> Iterator[tuple[bool, Example]]:
 
 def _compare(was: Place, now: Place, other: tuple[IPv4Address, int], changed: Example) -> None:
     expected = _facts(was)
-    new = {"address": other[0], "port": other[1]}
-    expected |= {name: value for name, value in new.items() if expected.get(name) is not None}
+    if not isinstance(was, Size):
+        address, port = written_for(was, other)
+        expected |= {"port": port} | ({"address": address} if was.address is not None else {})
     if _facts(now) != expected:
         raise Broken(f"instead of {expected} it finds {_facts(now)} in {changed!r}")
 
 
 def _facts(what: Place) -> dict[str, Any]:
-    skipped = {"start", "end", "write"}
+    skipped = {"start", "end", "write", "begin", "until", "note"}
     return {"kind": type(what).__name__} | {
         name: value for name, value in what._asdict().items() if name not in skipped
     }

@@ -17,7 +17,7 @@ from nfmasq._fastpath import SetAside, Table
 from nfmasq.core.policy import Forward, ForwardTarget, HelperPort
 from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.helpers.engine.thread import Engine
-from nfmasq.helpers.kit.base import Endpoint, Helper
+from nfmasq.helpers.kit.base import Endpoint, Helper, transports_of
 from nfmasq.helpers.switches import Switch
 
 PORT = 7000
@@ -87,8 +87,9 @@ class Bed:
         chosen: Sequence[Helper] = helpers if helpers else (Here(), Echo(), Badly())
         entries = {each.name: Entry(each.name, nth, each, Switch(True)) for nth, each in enumerate(chosen, 1)}
         rows = [
-            HelperPort(entry.number, TCP if entry.helper.transport == "tcp" else UDP, port)
+            HelperPort(entry.number, TCP if transport == "tcp" else UDP, port)
             for entry in entries.values()
+            for transport in transports_of(entry.helper)
             for port in entry.helper.ports
         ]
         if forward:

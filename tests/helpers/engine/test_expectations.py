@@ -4,14 +4,14 @@ from ipaddress import IPv4Address
 
 import pytest
 from support.packets import ACK, FIN, RST, read, tcp
-from support.router import OTHER_SERVER
+from support.router import OTHER_CLIENT, OTHER_SERVER
 
 from helpers.engine.announcing import announced, not_acted_on, said, strict, waiting
-from helpers.engine.bed import CLIENT, SERVER, Bed, Connection
+from helpers.engine.bed import CLIENT, NEAR_PORT, SERVER, Bed, Connection
 from helpers.engine.here import HI
 from nfmasq.core.policy import Timeouts
 from nfmasq.core.rows import SessionRow
-from nfmasq.helpers.engine import expectations
+from nfmasq.helpers.engine import expectations, standing
 
 
 def test_an_inside_client_is_called_back_by_its_server_alone() -> None:
@@ -58,9 +58,9 @@ def announce_many(connection: Connection, count: int) -> bytes:
 
 def test_of_what_one_session_announces_the_oldest_give_way() -> None:
     bed = strict()
-    announce_many(Connection(bed).open(), expectations.MOST_EXPECTATIONS + 2)
+    announce_many(Connection(bed).open(), standing.MOST_EXPECTATIONS + 2)
     rows = [row for row in bed.table.sessions() if row.state == "expected"]
-    assert sorted(row.internal[1] for row in rows) == list(range(5002, 5002 + expectations.MOST_EXPECTATIONS))
+    assert sorted(row.internal[1] for row in rows) == list(range(5002, 5002 + standing.MOST_EXPECTATIONS))
     assert not_acted_on(bed) == {}
 
 
@@ -72,21 +72,21 @@ def expected(bed: Bed) -> dict[int, tuple[IPv4Address, int]]:
 def test_who_has_come_gives_way_before_the_oldest() -> None:
     bed = strict()
     connection = Connection(bed).open()
-    announce_many(connection, expectations.MOST_EXPECTATIONS)
+    announce_many(connection, standing.MOST_EXPECTATIONS)
     assert bed.send(tcp(SERVER, 20, *expected(bed)[5003]), inbound=True)
-    announce_one_more(connection, expectations.MOST_EXPECTATIONS)
+    announce_one_more(connection, standing.MOST_EXPECTATIONS)
     assert sorted(expected(bed)) == [port for port in range(5000, 5017) if port != 5003]
 
 
 def test_who_has_come_and_gives_way_lives_on_and_keeps_the_control_session() -> None:
     bed = strict(timeouts=Timeouts(tcp_established=30))
     connection = Connection(bed).open()
-    announce_many(connection, expectations.MOST_EXPECTATIONS + 1)
+    announce_many(connection, standing.MOST_EXPECTATIONS + 1)
     place = expected(bed)[5001]
     assert bed.send(tcp(SERVER, 20, *place), inbound=True)
-    announce_one_more(connection, expectations.MOST_EXPECTATIONS + 1)
+    announce_one_more(connection, standing.MOST_EXPECTATIONS + 1)
     assert sorted(expected(bed)) == list(range(5002, 5018))
-    assert bed.engine.expectations() == expectations.MOST_EXPECTATIONS
+    assert bed.engine.expectations() == standing.MOST_EXPECTATIONS
     assert bed.send(tcp(SERVER, 20, *place, ACK), inbound=True)
     bed.engine.tick()
     assert control_of(bed).expires_s > 30
@@ -98,16 +98,27 @@ def announce_one_more(connection: Connection, before: int) -> None:
     connection.say(0, said(b"HERE", CLIENT, 5000 + before), at=at)
 
 
-def test_all_sessions_together_have_room_for_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(expectations, "MOST_EXPECTATIONS_IN_ALL", 3)
+def test_the_newest_of_the_greediest_host_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No host takes the helper from the others, however many ports it announces."""
+    monkeypatch.setattr(standing, "MOST_EXPECTATIONS_IN_ALL", 3)
     bed = strict()
-    assert announce_many(Connection(bed).open(), 4) == said(b"HERE", CLIENT, 5003)
-    assert not_acted_on(bed) == {"no_room": 1}
-    place = next(row.external for row in bed.table.sessions() if row.state == "expected")
-    bed.send(tcp(SERVER, 20, *place), inbound=True)
+    announce_many(Connection(bed).open(), 3)
+    modest = Connection(bed)
+    modest.near = (OTHER_CLIENT, NEAR_PORT)
+    line = HI + said(b"HERE", OTHER_CLIENT, 6000)
+    assert modest.open().say(0, line) != line
+    assert not_acted_on(bed) == {}
+    assert sorted(expected(bed)) == [5000, 5001, 6000]
+
+
+def test_a_host_whose_share_is_all_replaces_its_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "MOST_EXPECTATIONS_IN_ALL", 3)
+    bed = strict()
+    announce_many(Connection(bed).open(), 4)
+    assert sorted(expected(bed)) == [5000, 5001, 5003]
+    bed.send(tcp(SERVER, 20, *expected(bed)[5000]), inbound=True)
     bed.engine.tick()
-    line = HI + said(b"HERE", CLIENT, 6000)
-    assert Connection(bed, near=40001).open().say(0, line) != line
+    assert bed.engine.expectations() == 2
 
 
 def test_the_core_s_refusal_is_told() -> None:

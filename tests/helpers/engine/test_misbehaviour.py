@@ -120,6 +120,7 @@ class Thread:
         self.send(tcp(CLIENT, near, SERVER, PORT))
         external = next(row.external for row in self.bed.table.sessions() if row.internal[1] == near)
         self.send(tcp(SERVER, PORT, *external, SYN | ACK), inbound=True)
+        self.send(tcp(CLIENT, near, SERVER, PORT, ACK))
         return external
 
     def send(self, packet: bytes, *, inbound: bool = False) -> bytes:

@@ -18,9 +18,26 @@ def test_a_session_ends_with_the_core_s(bed: Bed, connection: Connection) -> Non
 
 
 def test_there_are_only_so_many_sessions(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST_HELPED_SESSIONS", 1)
+    monkeypatch.setattr(sessions, "MOST_STORED", 1)
     assert Connection(bed).open().say(0, HI + HERE) != HI + HERE
     assert Connection(bed, near=NEAR_PORT + 1).open().say(0, HI + HERE) == HI + HERE
+
+
+def test_the_newest_of_the_greediest_host_is_read_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts that use all room take the helper from no other; what was rewritten goes on being corrected."""
+    monkeypatch.setattr(sessions, "MOST_HELPED_SESSIONS", 2)
+    bed = Bed()
+    greedy = [Connection(bed, near=NEAR_PORT + nth).open() for nth in range(2)]
+    sent = [connection.say(0, HI + HERE) for connection in greedy]
+    modest = Connection(bed)
+    modest.near = (OTHER_CLIENT, NEAR_PORT)
+    assert modest.open().say(0, b"HI\r\nSELF 192.168.1.11 0\r\n") != b""
+    assert counted(bed).sessions == 3
+    at = len(HI + HERE)
+    assert greedy[1].say(0, HERE, at=at) == HERE
+    greedy[1].send(1, acked=len(sent[1]) + len(HERE))
+    assert counted(bed).sessions == 2
+    assert greedy[0].say(0, HERE, at=at) != HERE
 
 
 def test_retired_sessions_are_forgotten_when_no_packet_can_wait_any_more(

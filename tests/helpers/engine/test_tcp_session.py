@@ -7,10 +7,11 @@ from support.packets import ACK, FIN, HEADER, PSH, RST, SYN, URG, l4_at, sums_ar
 
 from helpers.engine.bed import CLIENT, LONG, SHORT, Bed, Connection, flags_of, payload_of
 from helpers.engine.here import HERE, HI, text_of
+from helpers.engine.scripted import Scripted, bed_of
 from nfmasq.helpers.engine import segment as tcp
 from nfmasq.helpers.engine import sending
 from nfmasq.helpers.engine.stream import Stream
-from nfmasq.helpers.kit.base import Side
+from nfmasq.helpers.kit.base import Reading, Side
 
 SPEECH = HI + HERE
 
@@ -357,3 +358,14 @@ def test_only_an_answered_syn_begins_a_connection_anew(bed: Bed, connection: Con
     connection.send(1, flags=FIN | ACK, acked=len(late) + 1)
     connection.send(0, at=len(SPEECH) + 1, acked=1)
     assert again.open().say(0, SPEECH) == HI + heard(bed)
+
+
+def test_a_helper_may_wait_for_a_longer_message() -> None:
+    """As long as it says; past that it leaves, and all bytes go."""
+    whole = b"x" * 6000 + b"\n"
+    helper = Scripted(lambda _, side, data: Reading(data.rfind(b"\n") + 1))
+    connection = Connection(bed_of(helper)).open()
+    assert connection.say(0, whole[:4000]) == connection.say(0, whole[4000:6000], at=4000) == b""
+    assert connection.say(0, whole[6000:], at=6000) == whole
+    long = Connection(bed_of(helper)).open()
+    assert long.say(0, b"x" * 8193) == b"x" * 8193

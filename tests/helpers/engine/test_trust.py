@@ -1,13 +1,18 @@
 """Which endpoints are acted on, and what is written in their place."""
 
+from collections.abc import Callable
 from ipaddress import IPv4Address
+from typing import Any
 
 import pytest
+from support.packets import read, udp
 from support.router import OTHER_CLIENT
 
 from helpers.engine.announcing import not_acted_on, said, strict, waiting
-from helpers.engine.bed import CLIENT, SERVER, Connection
+from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed, Connection
 from helpers.engine.here import HI
+from helpers.engine.scripted import always, bed_of, say, spanless
+from nfmasq.helpers.kit.base import Endpoint, Found, Mentioned, Named, Reading, Size
 
 
 def test_an_address_without_a_port_is_hidden_and_nothing_expected() -> None:
@@ -56,3 +61,126 @@ def test_what_the_outside_announces_is_only_read(address: IPv4Address, reasons: 
     assert waiting(bed) == 0
     assert not_acted_on(bed) == reasons
     assert bed.engine.counters()["here"].seen == 1
+
+
+def text_of(address: IPv4Address, port: int) -> bytes:
+    """An endpoint as these messages write it."""
+    return b"%s:%d" % (str(address).encode(), port)
+
+
+def payload(packets: list[bytes]) -> bytes:
+    """What the only datagram of these carries."""
+    (packet,) = packets
+    return packet[28:]
+
+
+class TestNamed:
+    """An address with the port of this very session (SIP Via)."""
+
+    @pytest.mark.parametrize("hide", [False, True])
+    @pytest.mark.parametrize("port", [0, NEAR_PORT, 5000])
+    def test_the_session_s_own_port_is_written_with_the_address(self, port: int, hide: bool) -> None:
+        bed = bed_of(always(Named(0, 4, CLIENT, text_of, hide, port)))
+        packets = say(bed, b"name")
+        address, external = read(packets[0])[:2]
+        if port in {0, NEAR_PORT} or hide:
+            assert payload(packets) == text_of(address, external if port == NEAR_PORT else port)
+        else:
+            assert payload(packets) == b"name"
+        assert (bed.engine.expectations(), not_acted_on(bed, "scripted")) == (0, {})
+
+    def test_another_host_s_address_stays(self) -> None:
+        assert payload(
+            say(bed_of(always(Named(0, 4, OTHER_CLIENT, text_of, False, NEAR_PORT))), b"name")
+        ) == (b"name")
+
+
+class TestMentioned:
+    """The outside writes an external endpoint of ours, and the inside reads its own."""
+
+    @staticmethod
+    def mention(
+        endpoint: Callable[[Endpoint], Mentioned], *announced: Found, near: int = NEAR_PORT
+    ) -> tuple[bytes, Bed]:
+        """What CLIENT hears of a message from outside, after it has announced something."""
+        helper = always(*announced)
+        bed = bed_of(helper)
+        say(bed)
+        helper.script = lambda _, side, data: Reading(len(data))
+        (sent,) = say(bed, near=near)
+        external = read(sent)[:2]
+        helper.script = lambda _, side, data: Reading(len(data), [endpoint(external)])
+        return payload(bed.send(udp(SERVER, PORT, *external, b"name"), inbound=True)), bed
+
+    def test_the_session_s_own(self) -> None:
+        for address in (True, False):
+            for transport in ("", "udp"):
+                heard, _ = self.mention(
+                    lambda own, address=address, transport=transport: Mentioned(  # type: ignore[misc]
+                        0, 4, own[1], text_of, own[0] if address else None, transport
+                    )
+                )
+                assert heard == text_of(CLIENT, NEAR_PORT)
+
+    def test_not_of_another_transport_or_address(self) -> None:
+        for transport, address in (("tcp", None), ("", SERVER), ("udp", CLIENT)):
+            heard, _ = self.mention(
+                lambda own, address=address, transport=transport: Mentioned(  # type: ignore[misc]
+                    0, 4, own[1], text_of, address, transport
+                )
+            )
+            assert heard == b"name"
+
+    @pytest.mark.parametrize("near", [NEAR_PORT, NEAR_PORT + 1], ids=["this session's", "another's"])
+    def test_an_endpoint_that_was_announced(self, near: int) -> None:
+        heard, _ = self.mention(
+            lambda own: Mentioned(0, 4, 5001, text_of, own[0], "udp"), spanless(5001), near=near
+        )
+        assert heard == text_of(CLIENT, 5001)
+
+    def test_not_what_another_host_announced(self) -> None:
+        """Nor what no host did: the text stays, and tells the outside nothing."""
+        helper = always(spanless(5001))
+        bed = bed_of(helper)
+        say(bed, host=OTHER_CLIENT)
+        helper.script = lambda _, side, data: Reading(len(data))
+        (sent,) = say(bed)
+        helper.script = lambda _, side, data: Reading(len(data), [Mentioned(0, 4, 5001, text_of)])
+        assert payload(bed.send(udp(SERVER, PORT, *read(sent)[:2], b"name"), inbound=True)) == b"name"
+
+    def test_not_by_the_inside(self) -> None:
+        bed = bed_of(always(Mentioned(0, 4, NEAR_PORT, text_of)))
+        assert payload(say(bed, b"name")) == b"name"
+
+
+def number(length: int) -> bytes:
+    """A length in two digits."""
+    return b"%02d" % length
+
+
+class TestSizes:
+    """Numbers that depend on what was written."""
+
+    FOUND = Found(4, 8, CLIENT, 5000, text_of, "udp")
+
+    def test_a_length_is_that_of_what_was_written(self) -> None:
+        bed = bed_of(always(Size(0, 2, 3, 12, number), self.FOUND))
+        head, body = payload(say(bed, b"09:(name)...!")).split(b":", 1)
+        assert len(body) == int(head) + 1
+        assert body.endswith(b")...!")
+
+    def test_in_a_stream(self) -> None:
+        bed = bed_of(always(Size(0, 2, 3, 12, number), self.FOUND))
+        head, body = Connection(bed).open().say(0, b"09:(name)...!").split(b":", 1)
+        assert len(body) == int(head) + 1
+
+    @pytest.mark.parametrize("write", [lambda length: b"x" * 600, lambda length: 1 // 0, lambda length: None])
+    def test_where_it_cannot_be_written_the_whole_message_stays(self, write: Any) -> None:
+        bed = bed_of(always(Size(0, 2, 3, 12, write), self.FOUND))
+        assert payload(say(bed, b"09:(name)...!")) == b"09:(name)...!"
+        assert bed.engine.expectations() == 0
+
+    def test_where_the_endpoint_is_not_acted_on_it_stays(self) -> None:
+        bed = bed_of(always(Size(0, 2, 3, 12, number), self.FOUND._replace(address=OTHER_CLIENT)))
+        assert payload(say(bed, b"09:(name)...!")) == b"09:(name)...!"
+        assert not_acted_on(bed, "scripted") == {"forged": 1}

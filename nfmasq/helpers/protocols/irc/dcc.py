@@ -16,7 +16,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 from itertools import islice
 
-from nfmasq.helpers.kit.base import Found, Mentioned, Named, NotActedOn, Place, Session, Side
+from nfmasq.helpers.kit.base import Found, Mentioned, Named, NotActedOn, Session, Side
 from nfmasq.helpers.kit.numbers import dotted, number, port_number
 
 _ADDRESS = rb"(\d{1,20}(?:\.\d{1,20}){3}|\d{1,20})"
@@ -39,7 +39,7 @@ MOST_NUMBERS = 64
 Write = Callable[[IPv4Address, int], bytes]
 
 
-def message(side: Side, at: int, text: bytes, session: Session) -> Place | None:
+def message(side: Side, at: int, text: bytes, session: Session) -> Found | Named | Mentioned | None:
     """The endpoint that a CTCP message names, or None. at: its beginning. Raises NotActedOn("malformed")."""
     match = _DCC.fullmatch(text)
     if match is None:

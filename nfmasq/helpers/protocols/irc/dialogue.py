@@ -82,7 +82,8 @@ class IrcDialogue(LineDialogue):
                     continue
                 if not self._welcomed:
                     raise NotActedOn("not_allowed")
-                room -= max(0, len(one.write(*_LONGEST)) - (one.end - one.start))
+                longest = one.write(*_LONGEST) if one.write else b""
+                room -= max(0, len(longest) - (one.end - one.start))
                 if room < 0:
                     raise NotActedOn("too_long")
                 yield one

@@ -184,6 +184,6 @@ def test_what_is_written_is_found_when_read(address: object, port: int, form: st
     """Every endpoint survives being written and read."""
     heard = client_says({"PORT": PORT[1], "EPRT": b"EPRT ,1,192.168.1.10,5000,\r\n"}[form])
     (place,) = heard.places
-    text = place.what.write(address, port)  # type: ignore[arg-type]
+    text = place.what.write(address, port)  # type: ignore[arg-type, call-arg, misc]
     line = b"PORT %s\r\n" % text if form == "PORT" else b"EPRT ,1,%s,\r\n" % text
     assert endpoints(client_says(line)) == [(str(address), port)]

@@ -12,7 +12,7 @@ from support.router import OTHER_CLIENT, OTHER_SERVER
 from helpers.engine.bed import CLIENT, PORT, SERVER, Bed, Connection
 from helpers.engine.crossing import Crossing, CrossingBed
 from nfmasq.core.policy import Filtering
-from nfmasq.helpers.engine import expectations
+from nfmasq.helpers.engine import standing
 from nfmasq.helpers.protocols.ftp import Ftp
 
 LOGIN = (
@@ -113,7 +113,7 @@ def test_another_internal_address_beside_the_endpoint_is_not_shown() -> None:
 def test_a_reply_for_which_there_is_no_room_shows_no_internal_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(expectations, "MOST_EXPECTATIONS_IN_ALL", 0)
+    monkeypatch.setattr(standing, "MOST_EXPECTATIONS_IN_ALL", 0)
     spoken = served()
     spoken.say(0, b"PASV\r\n")
     heard = spoken.say(1, b"227 (%b)\r\n" % six(CLIENT, 5000))

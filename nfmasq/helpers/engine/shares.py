@@ -1,22 +1,20 @@
-"""Handshakes under way: any host can begin as many as it likes, so they have a bounded room of their own.
+"""A room that hosts share, so that no host takes it from the others: handshakes, sessions, expectations.
 
-What is stored: the sessions whose handshake is under way, by the host that began each, and the hosts by how
-many they have. Who writes: `Sessions`, under the engine's lock. What ends an entry: the handshake, the
-session, or another handshake that needs the room. Then the newest of the host that has most gives way.
+What is stored: what has a place in the room, by its host, and the hosts by how many places they have. Who
+writes: the owner of the room, under the engine's lock. What ends an entry: its owner, or another entry that
+needs the place. Then the newest of the host that has most gives way.
 """
 
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.engine.interfaces import Name
 
-MOST_OPENINGS = 4096
-"""Handshakes under way, of all helpers."""
 
+class Shares:
+    """One room. most: how many places it has."""
 
-class Openings:
-    """All of them."""
-
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self._host_of: dict[Name, IPv4Address] = {}
         self._by_host: dict[IPv4Address, dict[Name, None]] = {}
         """Names of a host, the oldest first."""
@@ -26,20 +24,19 @@ class Openings:
     def __len__(self) -> int:
         return len(self._host_of)
 
-    def begin(self, name: Name, host: IPv4Address) -> Name | None:
-        """Store a handshake that a host began; the session that gives way to it, or None."""
-        giving_way = None
-        if len(self._host_of) >= MOST_OPENINGS:
-            giving_way = self._newest_of_greediest()
-            self.end(giving_way)
+    def has_room(self, more: int = 1) -> bool:
+        """Are so many places free?"""
+        return len(self._host_of) + more <= self.most
+
+    def begin(self, name: Name, host: IPv4Address) -> None:
+        """Give a host's entry a place. The caller has made room for it."""
         self._host_of[name] = host
         names = self._by_host.setdefault(host, {})
         self._rank(host, len(names), len(names) + 1)
         names[name] = None
-        return giving_way
 
     def end(self, name: Name) -> None:
-        """Forget a handshake. Harmless when it is not known."""
+        """Forget an entry. Harmless when it is not known."""
         host = self._host_of.pop(name, None)
         if host is None:
             return
@@ -49,9 +46,14 @@ class Openings:
         if not names:
             del self._by_host[host]
 
-    def _newest_of_greediest(self) -> Name:
-        """Of hosts with equally many, the one that has had so many for longest."""
-        return next(reversed(self._by_host[next(iter(self._hosts[-1]))]))
+    def end_one(self) -> Name:
+        """Forget the newest entry of the greediest host, and return it. There must be one.
+
+        Of hosts with equally many, the host gives way that has had so many for longest.
+        """
+        giving_way = next(reversed(self._by_host[next(iter(self._hosts[-1]))]))
+        self.end(giving_way)
+        return giving_way
 
     def _rank(self, host: IPv4Address, before: int, after: int) -> None:
         if after == len(self._hosts):

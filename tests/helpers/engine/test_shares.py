@@ -9,8 +9,9 @@ from support.router import CLIENT, OTHER_CLIENT, OTHER_SERVER, SERVER
 
 from helpers.engine.bed import NEAR_PORT, PORT, Bed, Connection, counted
 from helpers.engine.here import HERE, HI
-from nfmasq.helpers.engine import openings
-from nfmasq.helpers.engine.openings import Openings
+from nfmasq.helpers.engine import sessions
+from nfmasq.helpers.engine.interfaces import Name
+from nfmasq.helpers.engine.shares import Shares
 
 GREEDY, MODEST, OTHER = (IPv4Address(f"192.168.1.{last}") for last in (66, 7, 8))
 
@@ -18,41 +19,48 @@ GREEDY, MODEST, OTHER = (IPv4Address(f"192.168.1.{last}") for last in (66, 7, 8)
 @pytest.fixture
 def room(monkeypatch: pytest.MonkeyPatch) -> int:
     """A small one."""
-    monkeypatch.setattr(openings, "MOST_OPENINGS", 8)
+    monkeypatch.setattr(sessions, "MOST_OPENINGS", 8)
     return 8
 
 
+def begin(known: Shares, name: Name, host: IPv4Address) -> Name | None:
+    """Give a host a place; the entry that gives way to it, or None."""
+    gone = None if known.has_room() else known.end_one()
+    known.begin(name, host)
+    return gone
+
+
 def test_the_newest_of_the_host_that_has_most_gives_way(room: int) -> None:
-    known = Openings()
-    begun = [known.begin((1, 1), MODEST)]
-    begun += [known.begin((nth, 1), GREEDY) for nth in range(2, room + 1)]
+    known = Shares(room)
+    begun = [begin(known, (1, 1), MODEST)]
+    begun += [begin(known, (nth, 1), GREEDY) for nth in range(2, room + 1)]
     assert begun == [None] * room
-    assert known.begin((20, 1), OTHER) == (room, 1)
-    assert known.begin((21, 1), MODEST) == (room - 1, 1)
+    assert begin(known, (20, 1), OTHER) == (room, 1)
+    assert begin(known, (21, 1), MODEST) == (room - 1, 1)
     assert len(known) == room
 
 
 def test_of_hosts_with_equally_many_the_first_gives_way(room: int) -> None:
     """Sources that are spoofed have one each."""
-    known = Openings()
+    known = Shares(room)
     for nth in range(room):
-        known.begin((nth, 1), GREEDY + nth)
-    assert known.begin((20, 1), MODEST) == (0, 1)
-    assert known.begin((21, 1), OTHER) == (1, 1)
+        begin(known, (nth, 1), GREEDY + nth)
+    assert begin(known, (20, 1), MODEST) == (0, 1)
+    assert begin(known, (21, 1), OTHER) == (1, 1)
 
 
 def test_a_handshake_that_is_over_gives_way_no_more(room: int) -> None:
-    known = Openings()
+    known = Shares(room)
     for nth in range(room):
-        known.begin((nth, 1), GREEDY)
+        begin(known, (nth, 1), GREEDY)
     known.end((room - 1, 1))
     known.end((room - 1, 1))
-    assert known.begin((20, 1), MODEST) is None
-    assert known.begin((21, 1), MODEST) == (room - 2, 1)
+    assert begin(known, (20, 1), MODEST) is None
+    assert begin(known, (21, 1), MODEST) == (room - 2, 1)
 
 
 def test_whatever_begins_and_ends_the_greediest_is_known(room: int) -> None:
-    chance, known = random.Random(4787), Openings()
+    chance, known = random.Random(4787), Shares(room)
     there: dict[tuple[int, int], IPv4Address] = {}
     for nth in range(3000):
         if there and chance.random() < 0.4:
@@ -61,7 +69,7 @@ def test_whatever_begins_and_ends_the_greediest_is_known(room: int) -> None:
             known.end(name)
             continue
         host = chance.choice([GREEDY, MODEST, OTHER])
-        gone = known.begin((nth, 1), host)
+        gone = begin(known, (nth, 1), host)
         assert (gone is None) == (len(there) < room)
         if gone is not None:
             counts = [*there.values()]

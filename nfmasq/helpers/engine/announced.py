@@ -1,0 +1,85 @@
+"""What one control session announced: its expectations, and the sessions that began by them.
+
+What is stored: expectations in order of age, live sessions that began by one, and which external endpoint
+stands for which internal one. Who writes: `Expectations`. What ends it: the end of the control session.
+"""
+
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from nfmasq.helpers.engine.interfaces import Name
+from nfmasq.helpers.kit.base import Endpoint
+
+MOST_REMEMBERED = 32
+"""Announcements of one control session that a later message may refer to."""
+
+
+class Expectation(NamedTuple):
+    """A session that was announced, before it begins and after. until: the tick to which it is kept; 0: none.
+
+    note: what the dialogue that reads it is told.
+    """
+
+    transport: str
+    internal: Endpoint
+    external: Endpoint
+    ends_with_control: bool
+    until: int
+    note: object
+
+
+class Announced:
+    """What one control session announced. host: the internal one. helper: the number of its helper."""
+
+    __slots__ = ("by_external", "by_internal", "data", "full_at", "helper", "host", "until", "waiting")
+
+    def __init__(self, host: IPv4Address, helper: int) -> None:
+        self.host = host
+        self.helper = helper
+        self.waiting: dict[Name, Expectation] = {}
+        """Expectations, the oldest first."""
+        self.data: dict[Name, Expectation] = {}
+        """Live data sessions that began by an expectation."""
+        self.by_internal: dict[tuple[str, int], Endpoint] = {}
+        """External endpoints, by transport and internal port."""
+        self.by_external: dict[tuple[str, Endpoint], Endpoint] = {}
+        """Internal endpoints, by transport and external endpoint."""
+        self.full_at = -1
+        """The tick at which no room was left and all sessions were looked up."""
+        self.until = 0
+        """The tick to which the control session is kept; 0: its timer alone counts."""
+
+    def remember(self, transport: str, internal: Endpoint, external: Endpoint) -> list[tuple[str, Endpoint]]:
+        """Store that `internal` was announced as `external`.
+
+        Returns the external endpoints that are forgotten for it: those of the oldest announcement.
+        """
+        forgotten = []
+        known = self.by_internal.pop((transport, internal[1]), None)
+        if known is not None and known != external:
+            forgotten.append((transport, known))
+        if len(self.by_internal) >= MOST_REMEMBERED:
+            oldest = next(iter(self.by_internal))
+            forgotten.append((oldest[0], self.by_internal.pop(oldest)))
+        for each in forgotten:
+            self.by_external.pop(each, None)
+        self.by_internal[transport, internal[1]] = external
+        self.by_external[transport, external] = internal
+        return forgotten
+
+    def original(self, transport: str, address: IPv4Address, port: int) -> Endpoint | None:
+        """The internal endpoint that was announced as this external one. transport: "" is any."""
+        transports = (transport,) if transport else ("tcp", "udp", "gre")
+        found = (self.by_external.get((each, (address, port))) for each in transports)
+        return next((each for each in found if each is not None), None)
+
+    def newest(self, transport: str, port: int) -> Expectation | None:
+        """The last expectation of this transport and internal port, whether its session has begun or not."""
+        known = [*self.data.values(), *self.waiting.values()]
+        alike = (each for each in reversed(known) if (each.transport, each.internal[1]) == (transport, port))
+        return next(alike, None)
+
+    @property
+    def ends_data(self) -> bool:
+        """Is there a data session that ends with the control session?"""
+        return any(each.ends_with_control for each in self.data.values())

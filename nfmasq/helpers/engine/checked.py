@@ -1,0 +1,44 @@
+"""Readings are checked here before anything is made of them: a reading is trusted as little as a packet."""
+
+from collections.abc import Iterable
+
+from nfmasq.helpers.kit.base import MOST_FOUND, Admitted, Found, Mentioned, Named, Reading, Size
+
+_PLACES = Found, Named, Mentioned, Size
+_SEQUENCES = {list, tuple}
+"""No types that only resemble them: iterating those would run the helper's code outside its leash."""
+
+
+class NotUnderstood(Exception):
+    """A reading that contradicts itself, or the bytes that were read."""
+
+
+def checked(reading: object, length: int) -> Reading:
+    """The reading, if it is a valid one of `length` bytes. Raises NotUnderstood."""
+    if not isinstance(reading, Reading) or not 0 <= reading.taken <= length:
+        raise NotUnderstood("it took more than it was given, or gave no Reading")
+    lists = reading.found, reading.not_acted_on, reading.admitted, reading.ended
+    if not {type(each) for each in lists} <= _SEQUENCES:
+        raise NotUnderstood("what it found, left alone, admitted and ended must be in lists or tuples")
+    if max(len(reading.found), len(reading.admitted), len(reading.ended)) > MOST_FOUND:
+        raise NotUnderstood(f"it found, admitted or ended more than {MOST_FOUND} endpoints in one reading")
+    if len(reading.not_acted_on) > max(MOST_FOUND, length):
+        raise NotUnderstood("it left alone more messages than there are bytes")
+    if not all(isinstance(each, Admitted) for each in reading.admitted):
+        raise NotUnderstood("it admitted something that is no Admitted")
+    _require_order(reading.found, reading.taken)
+    return reading
+
+
+def _require_order(places: Iterable[object], taken: int) -> None:
+    """Raise NotUnderstood where a span is out of order, or outside what was taken."""
+    here = 0
+    for each in places:
+        if not isinstance(each, _PLACES):
+            raise NotUnderstood("it found something that is no Found, Named, Mentioned or Size")
+        has_text = each.write is not None
+        if not here <= each.start <= each.end <= taken or has_text != (each.start < each.end):
+            raise NotUnderstood("its spans are out of order, empty, or outside what it took")
+        if isinstance(each, Size) and not 0 <= each.begin <= each.until <= taken:
+            raise NotUnderstood("a size speaks of bytes outside what was taken")
+        here = each.end
