@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from support.dialogues import IN, OUT
 
-from nfmasq.helpers.kit.base import Admitted, Side
+from nfmasq.helpers.kit.base import Side
 from nfmasq.helpers.kit.listener import Listener
 from nfmasq.helpers.protocols.rtsp import Rtsp
 
@@ -33,18 +33,11 @@ def setup(number: int, transport: bytes, **more: object) -> bytes:
 
 
 class Heard(Listener):
-    """A dialogue that is fed, and the effects of its readings. admitted, ended: all of them, in order."""
+    """A dialogue that is fed."""
 
     def __init__(self, *said: Said, inside_began: bool = True) -> None:
         super().__init__(Rtsp(), inside_began)
-        self.admitted: list[Admitted] = []
-        self.ended: list[tuple[str, int]] = []
         self.hear_all(said)
-
-    def _check(self, reading: object, given: bytes) -> None:
-        super()._check(reading, given)
-        self.admitted += reading.admitted  # type: ignore[attr-defined]
-        self.ended += reading.ended  # type: ignore[attr-defined]
 
     def hear_all(self, said: Sequence[Said]) -> "Heard":
         """Let the dialogue read all of it."""

@@ -188,10 +188,11 @@ def test_hostile_bytes_raise_nothing() -> None:
     """Pieces of the protocol in any order; the listener fails where the contract is broken."""
     chance = random.Random(2326)
     pieces = [
-        b"SETUP rtsp://x/ RTSP/1.0\r\n", b"RTSP/1.0 200 OK\r\n", b"Transport:", b" ", b"\t", b"\r\n", b"\n", b"\r",
-        b"RTP/AVP;", b"client_port=5000-5001", b"client_port=", b",", b";", b'"', b"/", b"destination=", b":5000",
-        b"192.168.1.10", b"CSeq: 1\r\n", b"Content-Length: 5\r\n", b"$", b"\0", b"\xff" * 9, b"dest_addr=", b"9" * 30,
-        b"server_port=1-2", b"source=1.2.3.4", b"Session: 9\r\n", b"TEARDOWN rtsp://x/ RTSP/1.0\r\n",
+        b"SETUP rtsp://x/ RTSP/1.0\r\n", b"RTSP/1.0 200 OK\r\n", b"TEARDOWN rtsp://x/ RTSP/1.0\r\n",
+        b"Transport:", b"CSeq: 1\r\n", b"Session: 9\r\n", b"Content-Length: 5\r\n", b"RTP/AVP;",
+        b"client_port=5000-5001", b"client_port=", b"server_port=1-2", b"destination=", b"dest_addr=",
+        b"source=1.2.3.4", b"192.168.1.10", b":5000", b"9" * 30, b"\xff" * 9,
+        b" ", b"\t", b"\r\n", b"\n", b"\r", b",", b";", b'"', b"/", b"$", b"\0",
     ]  # fmt: skip
     for _ in range(400):
         heard = Heard(inside_began=chance.random() < 0.5)

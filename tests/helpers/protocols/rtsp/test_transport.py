@@ -15,7 +15,7 @@ STRANGER = b"192.168.1.99"
 def written(heard: Heard, address: IPv4Address = OTHER, port: int = 40000) -> list[bytes]:
     """The text for another endpoint in each place."""
     assert all(not isinstance(place.what, Found) or place.what.transport == "udp" for place in heard.places)
-    return [place.what.write(address, port) for place in heard.places]  # type: ignore[union-attr, misc, call-arg, arg-type]
+    return [place.what.write(address, port) for place in heard.places]  # type: ignore[misc, call-arg, arg-type]
 
 
 def ports(heard: Heard) -> list[tuple[int, int]]:
