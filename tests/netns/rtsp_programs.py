@@ -1,4 +1,4 @@
-"""The RTSP programs that the helper is tried with: servers and clients of GStreamer, ffmpeg, rtsp-server-perl.
+"""The RTSP programs that the helper is tried with: GStreamer, ffmpeg, rtsp-server-perl.
 
 What is stored: the process of a server. Servers send two streams, pictures and sound.
 """
@@ -32,7 +32,6 @@ server, factory = GstRtspServer.RTSPServer(), GstRtspServer.RTSPMediaFactory()
 server.set_address("0.0.0.0")
 server.set_service(sys.argv[1])
 factory.set_launch(sys.argv[2])
-factory.set_shared(True)
 server.get_mount_points().add_factory("/test", factory)
 server.attach(None)
 GLib.MainLoop().run()
