@@ -4,14 +4,17 @@ What is stored: the helper's dialogue. Who writes: the engine's thread; whoever 
 call `leave`. What ends the dialogue: its own wish, an error, or its helper is disabled.
 """
 
+import os
 import struct
 
 from nfmasq import _fastpath
 from nfmasq.helpers.engine.interfaces import Name, Reader
-from nfmasq.helpers.engine.segment import LONGEST
+from nfmasq.helpers.engine.segment import LEAST_ROOM, LONGEST
 from nfmasq.helpers.kit.base import Dialogue, Session, Side
 
 HEADER = 8
+DONT_FRAGMENT = 0x40
+"""DF, in byte 6 of the IPv4 header."""
 
 
 class UdpSession:
@@ -62,8 +65,21 @@ class UdpSession:
         if len(made) > LONGEST:
             return untouched(packet)
         struct.pack_into("!H", made, at + 4, len(made) - at)
+        if len(made) > max(len(packet), LEAST_ROOM):
+            let_be_fragmented(made)
         _fastpath.finish(made)
         return made
+
+
+def let_be_fragmented(packet: bytearray) -> None:
+    """Clear DF of a packet that grew: its sender cannot know that the path is too narrow for it.
+
+    The kernel cuts it up where it is too long. A packet with DF needs no identification, so it gets one that
+    nobody can guess (RFC 6864, RFC 7739).
+    """
+    if packet[6] & DONT_FRAGMENT:
+        packet[6] &= ~DONT_FRAGMENT
+        packet[4:6] = os.urandom(2)
 
 
 def untouched(packet: bytes) -> bytearray:

@@ -1,10 +1,14 @@
 """Datagram by datagram: each is read whole and by itself."""
 
-from support.packets import sums_are_right
+import pytest
+from support.packets import sums_are_right, udp
 
 from helpers.engine.announcing import said, strict, waiting
-from helpers.engine.bed import CLIENT, Bed, counted, datagram
+from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed, counted, datagram
 from helpers.engine.here import HERE
+from helpers.engine.scripted import always, bed_of
+from nfmasq._fastpath import finish
+from nfmasq.helpers.kit.base import Named
 
 
 def test_a_helper_of_datagrams(bed: Bed) -> None:
@@ -22,3 +26,17 @@ def test_udp_announces_too() -> None:
     (sent,) = datagram(bed, said(b"HERE", CLIENT, 5000))
     assert str(CLIENT).encode() not in sent
     assert waiting(bed) == 1
+
+
+@pytest.mark.parametrize("dont_fragment", [0x40, 0])
+@pytest.mark.parametrize("room", [0, 700])
+def test_a_datagram_that_grows_may_be_cut_up(room: int, dont_fragment: int) -> None:
+    """Every path takes 576 bytes, so a shorter one keeps its DF, and its identification with it."""
+    bed = bed_of(always(Named(0, 4, CLIENT, lambda address, port: b"x" * 100)))
+    packet = bytearray(udp(CLIENT, NEAR_PORT, SERVER, PORT, b"name" + bytes(room)))
+    packet[4:8] = b"\x12\x34" + bytes([dont_fragment, 0])
+    finish(packet)
+    (sent,) = bed.send(bytes(packet), inbound=False)
+    assert sums_are_right(sent)
+    assert len(sent) == len(packet) + 96
+    assert sent[6] == (0 if room else dont_fragment)
