@@ -88,16 +88,17 @@ def ffmpeg(
     return {stream: streams.count(stream) for stream in set(streams)}
 
 
-def gstreamer(host: Namespace, url: str, protocols: str, patience_s: float = 20) -> bool:
-    """Play both streams until PICTURES packets of each came; did they come?"""
+def gstreamer(host: Namespace, url: str, protocols: str, patience_s: float = 20) -> str:
+    """Play both streams until PICTURES packets of each came; why they did not come, or ""."""
     sink = f"! fakesink num-buffers={PICTURES}"
     done = host.popen(
         "timeout", str(patience_s), "gst-launch-1.0", "-q",
         "rtspsrc", "name=s", f"location={url}", f"protocols={protocols}", "latency=0", "timeout=0",
         *f"s. ! application/x-rtp,media=video {sink} s. ! application/x-rtp,media=audio {sink}".split(),
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    return done.wait(patience_s + 10) == 0
+    said, _ = done.communicate(timeout=patience_s + 10)
+    return "" if done.returncode == 0 else f"{done.returncode}: {said}"
 
 
 @contextmanager
