@@ -46,6 +46,22 @@ def no_hole_punching(lab: Lab) -> Iterator[None]:
         nft.run("nft", "delete table netdev punching")
 
 
+@contextmanager
+def every_hole_punch_refused(lab: Lab) -> Iterator[None]:
+    """The server's host answers each datagram of a client by ICMP: no such port."""
+    host = lab.topology.server1
+    host.run("nft", "add table ip refusing")
+    host.run("nft", "add chain ip refusing refusals { type filter hook input priority 0; }")
+    host.run(
+        "nft", "add rule ip refusing refusals meta l4proto udp counter reject with icmp type port-unreachable"
+    )
+    try:
+        yield
+        assert "packets 0 " not in host.run("nft", "list", "table", "ip", "refusing")
+    finally:
+        host.run("nft", "delete table ip refusing")
+
+
 @TRANSPORTS
 def test_internal_clients(lab: Lab, daemon: DaemonUnderLab, transport: str) -> None:
     """Two streams each; two clients of two programs and of one host after the other."""
@@ -68,6 +84,14 @@ def test_a_helper_that_does_nothing(lab: Lab, daemon: DaemonUnderLab) -> None:
         finally:
             daemon.cli("helpers", "enable", "rtsp")
         assert set(ffmpeg(lab.topology.client1, OUTSIDE, "udp")) == {0, 1}
+
+
+def test_a_refused_hole_punch_ends_nothing(lab: Lab) -> None:
+    """A set-top box's provider refuses the packets that open the way; the pictures come nevertheless."""
+    client = lab.topology.client1
+    with gstreamer_server(lab.topology.server1), every_hole_punch_refused(lab):
+        assert set(ffmpeg(client, OUTSIDE, "udp")) == {0, 1}
+        assert gstreamer(client, OUTSIDE, "udp") == ""
 
 
 @TRANSPORTS

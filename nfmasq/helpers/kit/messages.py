@@ -1,13 +1,13 @@
 """One side's stream of text messages, cut into the lines of their headers (RTSP, and HTTP's other relatives).
 
 A message is a first line, headers and an empty line; then a body, as long as Content-Length says. Bodies are
-skipped by their length. So are the frames that RTSP puts between messages: a dollar sign, a channel, a length
-of two bytes in network order, and the data (RFC 2326 section 10.12, RFC 7826 section 14). A dialogue hears
-the lines of headers, the empty one included. The line behind an empty one is a message's first line.
+skipped by their length. So are the frames that RTSP puts between messages (RFC 2326 section 10.12, RFC 7826
+section 14). A frame is a dollar sign, a channel, a length of two bytes in network order, and the data. A
+dialogue hears the lines of headers, the empty one included. Behind an empty one comes a first line.
 
-What is stored: as in Speech; whether headers are under way, the length of the body to come, and the bytes of
-a body or frame that are still to be skipped. Who writes: `cut`. What ends it: a length that is no number, or
-two that differ: the stream is overrun, for nobody knows where the next message begins.
+What is stored: as in Speech. Also whether headers are under way, the length of the body to come, and the
+bytes still to be skipped. Who writes: `cut`. What ends it: a length that is no number, or two that differ.
+Then the stream is overrun, for nobody knows where the next message begins.
 """
 
 import re

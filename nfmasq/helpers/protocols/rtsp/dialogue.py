@@ -5,8 +5,8 @@ What is stored: of each side the line that has begun and the message under way; 
 
 The internal side's endpoints become external: a client's in SETUP, a server's in the reply to SETUP. A remote
 server's reply repeats the client's endpoints: they become what the client wrote. A remote client's endpoints
-are left as they are. Nothing but the text of an internal Transport header, or of one in a remote reply, ever
-waits: some servers send a reply's first line alone, and the rest when it was acknowledged.
+are left as they are. Only the text of an internal Transport header waits, or of one in a remote reply. Some
+servers send a reply's first line alone, and the remainder when it was acknowledged.
 
 Every message must begin with RTSP's first line. Otherwise another protocol uses the port (HTTP that carries
 RTSP, PNA, TLS), or nobody knows where a message begins, and the dialogue leaves.

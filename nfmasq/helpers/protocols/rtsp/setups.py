@@ -1,9 +1,9 @@
 """What a connection has set up: which ports wait for media, and what ends them.
 
-What is stored: requests that wait for their reply (`pairing`), and for each stream that was set up its URL,
-its RTSP session and its ports. Who writes: the dialogue, at the end of each message's headers. What ends a
-stream: TEARDOWN of it or of its session, a newer stream with its ports, or MOST_STREAMS newer ones. The end
-of the connection ends all: what was announced ends with its control session.
+What is stored: requests that wait for their reply (`pairing`); of each stream its URL, session and ports. Who
+writes: the dialogue, at the end of each message's headers. What ends a stream: TEARDOWN of it or of its
+session, a newer stream with its ports, or MOST_STREAMS newer ones. The end of the connection ends all: what
+was announced ends with its control session.
 """
 
 from dataclasses import dataclass, field

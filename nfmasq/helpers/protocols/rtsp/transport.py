@@ -21,7 +21,7 @@ OF_CLIENT = frozenset((b"client_port", b"destination", b"dest_addr"))
 """Parameters in which the client's endpoints stand."""
 OF_SERVER = frozenset((b"server_port", b"source", b"src_addr"))
 """Parameters in which the server's endpoints stand."""
-MOST_IN_A_ROW = 8
+MOST_TOGETHER = 8
 """Ports that belong together: two for RTP and RTCP, more for a stream in layers."""
 
 _PARAMETER = re.compile(rb"[ \t]*([^\s=;,\"]+)[ \t]*(?:=[ \t]*((?:\"[^\"]*\"|[^\";,])*))?[^;,]*([;,]?)")
@@ -117,7 +117,7 @@ def announced(slots: list[Slot], value: bytes, at: int, before: set[int]) -> lis
     ports = sorted({slot.port for slot in slots if slot.port is not None})
     if not ports:
         return []
-    if ports[-1] - ports[0] >= MOST_IN_A_ROW:
+    if ports[-1] - ports[0] >= MOST_TOGETHER:
         return [_alone(slot, before) for slot in slots]
     first = ports[0]
     count = ports[-1] - first + 1
