@@ -7,7 +7,7 @@ reply, a reply to a later one where order alone tells, or newer requests.
 
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 MOST_WAITING = 64
 """Requests that may wait for a reply."""
@@ -44,23 +44,19 @@ class ByNumber(Generic[Request]):
 
 
 class InOrder:
-    """Requests whose replies come in order; b"" stands for an unknown one.
+    """Requests whose replies come in order; b"" stands for an unknown one. A protocol says in a subclass:
 
     belongs: codes of replies that belong to these requests alone, whatever others wait. own_success: requests
     whose success has such a code: a reply of another code that begins with 2 or 3 is not theirs.
     """
 
-    __slots__ = ("_belongs", "_own_success", "_waiting")
+    __slots__ = ("_waiting",)
 
-    def __init__(
-        self,
-        belongs: Mapping[bytes, Collection[bytes]],
-        own_success: Collection[bytes],
-        most: int = MOST_WAITING,
-    ) -> None:
+    belongs: ClassVar[Mapping[bytes, Collection[bytes]]] = {}
+    own_success: ClassVar[Collection[bytes]] = ()
+
+    def __init__(self, most: int = MOST_WAITING) -> None:
         self._waiting: deque[bytes] = deque(maxlen=most)
-        self._belongs = belongs
-        self._own_success = own_success
 
     def add(self, word: bytes) -> None:
         """Store a request that was sent."""
@@ -72,16 +68,16 @@ class InOrder:
 
     def awaits(self, code: bytes) -> bool:
         """Does a request wait for a reply with just this code?"""
-        return any(word in self._belongs.get(code, ()) for word in self._waiting)
+        return any(word in self.belongs.get(code, ()) for word in self._waiting)
 
     def answered(self, code: bytes) -> bytes:
         """The request that a final reply with this code belongs to, which waits no longer; b"": none."""
-        if code not in self._belongs:
-            if not self._waiting or (self._waiting[0] in self._own_success and code[:1] in b"23"):
+        if code not in self.belongs:
+            if not self._waiting or (self._waiting[0] in self.own_success and code[:1] in b"23"):
                 return b""
             return self._waiting.popleft()
         if not self.awaits(code):
             return b""
-        while (word := self._waiting.popleft()) not in self._belongs[code]:
+        while (word := self._waiting.popleft()) not in self.belongs[code]:
             pass
         return word

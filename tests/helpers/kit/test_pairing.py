@@ -1,5 +1,7 @@
 """Replies find their requests, by number and by order, in a bounded room."""
 
+from typing import ClassVar
+
 from nfmasq.helpers.kit.pairing import ByNumber, InOrder
 
 
@@ -33,8 +35,15 @@ def test_the_oldest_give_way() -> None:
     assert list(waiting) == [5, 6, 7, 8]
 
 
+class Passive(InOrder):
+    """PASV alone is answered by 227."""
+
+    belongs: ClassVar = {b"227": {b"PASV"}}
+    own_success = (b"PASV",)
+
+
 def test_codes_that_belong_to_a_request() -> None:
-    waiting = InOrder({b"227": {b"PASV"}}, {b"PASV"}, most=3)
+    waiting = Passive(most=3)
     for word in (b"OLD", b"NOOP", b"PASV", b"LIST"):
         waiting.add(word)
     assert waiting.awaits(b"227")
@@ -48,6 +57,6 @@ def test_codes_that_belong_to_a_request() -> None:
 
 
 def test_a_success_of_its_own_code_only() -> None:
-    waiting = InOrder({b"227": {b"PASV"}}, {b"PASV"})
+    waiting = Passive()
     waiting.add(b"PASV")
     assert (waiting.answered(b"200"), waiting.answered(b"500")) == (b"", b"PASV")

@@ -15,8 +15,7 @@ from nfmasq.helpers.kit.lines import MOST_LINES
 from nfmasq.helpers.kit.listener import INTERNAL, Listener
 from nfmasq.helpers.protocols.ftp import Ftp
 from nfmasq.helpers.protocols.ftp.dialogue import LONGEST
-from nfmasq.helpers.protocols.irc import Irc
-from nfmasq.helpers.protocols.irc.dialogue import MESSAGE, TAGS
+from nfmasq.helpers.protocols.irc import MESSAGE, TAGS, Irc
 
 AT_ONCE = 65536
 OF_A_LINE = 40

@@ -15,9 +15,10 @@ RTSP, PNA, TLS), or nobody knows where a message begins, and the dialogue leaves
 import re
 from collections.abc import Iterable, Iterator
 
+from nfmasq.helpers.kit.anchoring import Opening
 from nfmasq.helpers.kit.base import Admitted, NotActedOn, Place, Reading, Session, Side
 from nfmasq.helpers.kit.dialogue import Leave, LineDialogue
-from nfmasq.helpers.kit.lines import may_become
+from nfmasq.helpers.kit.lines import behind
 from nfmasq.helpers.kit.messages import MessageSpeech
 from nfmasq.helpers.protocols.rtsp import transport
 from nfmasq.helpers.protocols.rtsp.setups import Message, Setups
@@ -32,22 +33,24 @@ _VERBS = (
     b"OPTIONS DESCRIBE ANNOUNCE SETUP PLAY PAUSE RECORD TEARDOWN REDIRECT "
     b"GET_PARAMETER SET_PARAMETER PLAY_NOTIFY"
 ).split()
-_FIRST = tuple(verb + b" " for verb in _VERBS)
-_REPLY_FIRST = (b"RTSP/1.", b"RTSP/2.")
-_REQUEST = re.compile(rb"([A-Z_]+) +([^ \r\n]+) +RTSP/[12]\.\d[ \t]*\r?\n")
+_TARGET = rb" *([^ \r\n]+) +RTSP/[12]\.\d[ \t]*\r?\n"
+_REQUEST = re.compile(rb"([A-Z_]+) " + _TARGET)
 _REPLY = re.compile(rb"RTSP/[12]\.\d +([1-5]\d\d)(?: [^\r\n]*)?\r?\n")
 _HEADER = re.compile(rb"(CSeq|Session|Transport)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _TRANSPORT = re.compile(rb"Transport[ \t]*:[ \t]*", re.IGNORECASE)
+_CLIENT = Opening(
+    [b"%b " % verb for verb in _VERBS], re.compile(rb"(?:%b) %b" % (b"|".join(_VERBS), _TARGET))
+)
+_SERVER = Opening((b"RTSP/1.", b"RTSP/2."), _REPLY)
 
 
 class RtspDialogue(LineDialogue):
     """One connection."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(LONGEST, MessageSpeech)
-        self._session = session
         self._client = Side.INSIDE if session.inside_began else Side.OUTSIDE
-        self._begun = dict.fromkeys(Side, False)
+        super().__init__(LONGEST, MessageSpeech, {self._client: _CLIENT, self._client.other: _SERVER})
+        self._session = session
         self._under_way: dict[Side, Message | None] = dict.fromkeys(Side)
         self._setups = Setups()
         self._admitted: list[Admitted] = []
@@ -66,7 +69,7 @@ class RtspDialogue(LineDialogue):
         """The endpoints in a line of a message's headers."""
         message = self._under_way[side]
         if message is None:
-            self._under_way[side] = self._first_line(side, line)
+            self._under_way[side] = _first_line(line)
         elif not line.strip(b"\r\n"):
             self._under_way[side] = None
             self._end(side, message)
@@ -77,30 +80,11 @@ class RtspDialogue(LineDialogue):
     def wait_from(self, side: Side, line: bytes) -> int:
         """The text of a Transport header waits, and a line that it is folded into."""
         message = self._under_way[side]
-        if not self._begun[side] and line and not may_become(line, self._beginnings(side)):
-            raise Leave
         if message is None or not self._may_be_rewritten(side, message):
             return len(line)
         if message.is_transport and line.startswith((b" ", b"\t")):
             return 0
-        match = _TRANSPORT.match(line)
-        return match.end() if match else len(line)
-
-    def _first_line(self, side: Side, line: bytes) -> Message:
-        request, reply = _REQUEST.fullmatch(line), _REPLY.fullmatch(line)
-        if not self._begun[side]:
-            is_ours = request and request[1] in _VERBS if side is self._client else reply
-            if not is_ours:
-                raise Leave
-            self._begun[side] = True
-        if request:
-            return Message(method=request[1], url=request[2])
-        if reply:
-            return Message(code=reply[1])
-        raise Leave
-
-    def _beginnings(self, side: Side) -> tuple[bytes, ...]:
-        return _FIRST if side is self._client else _REPLY_FIRST
+        return behind(_TRANSPORT, line)
 
     def _may_be_rewritten(self, side: Side, message: Message) -> bool:
         """Can the message's Transport header name endpoints that are written anew?"""
@@ -160,3 +144,12 @@ class RtspDialogue(LineDialogue):
             if side is Side.OUTSIDE:
                 others = message.sources - {self._session.remote[0]}
                 self._admitted += [Admitted("udp", port, each) for port in sorted(ports) for each in others]
+
+
+def _first_line(line: bytes) -> Message:
+    """What a message begins with. Raises Leave: it is none of RTSP's."""
+    if request := _REQUEST.fullmatch(line):
+        return Message(method=request[1], url=request[2])
+    if reply := _REPLY.fullmatch(line):
+        return Message(code=reply[1])
+    raise Leave
