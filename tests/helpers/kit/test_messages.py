@@ -8,7 +8,7 @@ from nfmasq.helpers.kit.messages import MessageSpeech
 
 STREAM = (
     b"\r\nA x\r\nContent-Length: 9\r\nB: b\r\n\r\nline\nline"
-    b"$\0\0\x04\n\n\n\n$\x01\0\0"
+    b"$\0\0\x06Z y\n\n\n$\x01\0\0"
     b"C x\r\ncontent-length:\r\n\t 3\r\n\r\n$\r\n"
     b"D x\n\nE x\r\n\r\n"
 )

@@ -88,6 +88,13 @@ def test_logins_of_every_kind(login: Sequence[Said]) -> None:
     assert endpoints(hear(Ftp(), [*login, PORT])) == [(str(CLIENT), 5000)]
 
 
+def test_a_greeting_answers_no_command() -> None:
+    """A client that speaks first is not logged in by it."""
+    said = [(IN, b"USER ann\r\n"), (OUT, b"220 ready\r\n")]
+    assert hear(Ftp(), [*said, PORT]).not_acted_on == ["not_allowed"]
+    assert endpoints(hear(Ftp(), [*said, *LOGIN[2:], PORT])) == [(str(CLIENT), 5000)]
+
+
 @pytest.mark.parametrize("code", [b"234", b"235"])
 def test_auth_tls(code: bytes) -> None:
     """AUTH TLS / STARTTLS: ciphertext is never parsed as commands: the helper leaves after 234."""
