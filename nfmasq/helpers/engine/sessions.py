@@ -5,10 +5,10 @@ goes into one of two generations, for packets that the core had set aside before
 whoever holds the engine's lock. What ends a retired session: two changes of the generation, each
 after a moment at which no packet waited.
 
-A session whose caller may be forged (its handshake is under way, `is_open`) has a place in a room of its own,
-and later one in the room of sessions. In both the newest of the greediest gives way (`shares`). A session
-that gives way is read no more, and goes on being corrected until it is settled. A session whose own caller is
-the greediest gets no place at all: it passes without a helper.
+There are two rooms: one for handshakes under way, whose caller may be forged, and one for open sessions
+(`is_open`). In both the newest of the greediest gives way (`shares`). A session that gives way is read no
+more, and goes on being corrected until it is settled. If its own caller is the greediest, it passes without a
+helper.
 """
 
 from collections import Counter

@@ -117,7 +117,7 @@ def reads_what_it_writes(helper: Helper) -> None:
 
 
 def sizes_say_how_long_their_parts_are(helper: Helper) -> None:
-    """The text of a size is what it writes for the length of its part, as it came and with other endpoints."""
+    """The text of a size is what it writes for the length of its part, whichever endpoints are written."""
     for transport in transports_of(helper):
         for inside_began, example in examples(helper):
             before = Listener(helper, inside_began, transport=transport).hear_all(example)
@@ -188,7 +188,7 @@ def _compare_sizes(heard: Listener, example: Example) -> None:
 
 
 def _facts(what: Place) -> dict[str, Any]:
-    skipped = {"start", "end", "write", "begin", "until", "note"}
+    skipped = {"start", "end", "write", "begin", "until", "note", "apart"}
     return {"kind": type(what).__name__} | {
         name: value for name, value in what._asdict().items() if name not in skipped
     }
