@@ -197,7 +197,7 @@ class _Reading(NamedTuple):
     hold_s: int = 0
     """Seconds that this session lives from now on at least, though nothing is said in it (SIP REGISTER)."""
     whole: Sequence[tuple[int, int]] = ()
-    """A list or tuple of spans: the places in one are all written, or none where one of them is not acted on,
+    """A list or tuple of spans. The places in one are all written, or none where one of them is not acted on,
     not even one to hide (SDP)."""
 
 

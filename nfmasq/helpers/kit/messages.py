@@ -20,6 +20,7 @@ LONGEST_BODY = 0xFFFFFFFF
 
 _FRAME, _FRAME_HEADER = 0x24, 4
 _LENGTH = re.compile(rb"Content-Length[ \t]*:", re.IGNORECASE)
+_EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
 _FOLDED = (b" ", b"\t")
 _ABSENT, _IN_THE_NEXT_LINE = -1, -2
 
@@ -60,6 +61,8 @@ class MessageSpeech(Speech):
             step = min(self._skip, len(text) - at)
             self._skip -= step
             at += step
+            if not self._in_headers and self._skip == 0 and (empty := _EMPTY_LINES.match(text, at)):
+                at = empty.end()
             if not self._is_frame(text, at) or len(text) - at < _FRAME_HEADER:
                 return at
             self._skip = _FRAME_HEADER + (text[at + 2] << 8 | text[at + 3])

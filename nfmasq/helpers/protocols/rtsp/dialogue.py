@@ -26,6 +26,8 @@ from nfmasq.helpers.protocols.rtsp.transport import OF_CLIENT, OF_SERVER, Altern
 
 LONGEST = 8192
 """Bytes of a line: URLs, and what programs say about themselves, may be long."""
+MOST_HEADERS = 128
+"""Lines of a message: a sender of more wants to keep the helper busy."""
 MOST_ALTERNATIVES = 16
 """Endpoints of one message that are acted on."""
 
@@ -74,6 +76,9 @@ class RtspDialogue(LineDialogue):
             self._under_way[side] = None
             self._end(side, message)
         else:
+            message.lines += 1
+            if message.lines > MOST_HEADERS:
+                raise Leave
             return self._header(side, message, at, line)
         return ()
 

@@ -19,15 +19,16 @@ _NO_SUCH_SESSION = b"454"
 class Message:
     """A message whose headers are under way. method: b"" of a reply. code: b"" of a request.
 
-    number, session: the values of CSeq and Session; b"" as long as they were not seen. goes_on: see
-    `transport.alternatives`. is_transport: the line before was the Transport header's. announced: the first
-    port of each endpoint. ports: all that were announced. sources: addresses that media come from. is_udp:
-    False when a Transport header has named other transports alone; None: there was none.
+    lines: of its headers. number, session: the values of CSeq and Session; b"" as long as they were not seen.
+    goes_on: see `transport.alternatives`. is_transport: the line before was the Transport header's. announced:
+    the first port of each endpoint. ports: all that were announced. sources: addresses that media come from.
+    is_udp: False when a Transport header has named other transports alone; None: there was none.
     """
 
     method: bytes = b""
     url: bytes = b""
     code: bytes = b""
+    lines: int = 0
     number: bytes = b""
     session: bytes = b""
     is_transport: bool = False

@@ -184,6 +184,12 @@ def test_many_requests_without_replies_take_bounded_room() -> None:
     assert len(setups._streams) <= 64
 
 
+def test_a_message_without_an_end_is_left() -> None:
+    headers = b"".join(b"X-%d: y\r\n" % number for number in range(200))
+    assert Heard((IN, setup(1, PAIR)[:-2] + headers)).left
+    assert not Heard((IN, setup(1, PAIR)[:-2] + headers[:500] + b"\r\n")).left
+
+
 def test_hostile_bytes_raise_nothing() -> None:
     """Pieces of the protocol in any order; the listener fails where the contract is broken."""
     chance = random.Random(2326)
