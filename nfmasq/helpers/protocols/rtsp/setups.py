@@ -20,7 +20,7 @@ class Message:
     """A message whose headers are under way. method: b"" of a reply. code: b"" of a request.
 
     lines: of its headers. number, session: the values of CSeq and Session; b"" as long as they were not seen.
-    goes_on: see `transport.alternatives`. is_transport: the line before was the Transport header's. announced:
+    goes_on: see `transport.alternatives`. is_transport: the line before was of a Transport header. announced:
     the first port of each endpoint. ports: all that were announced. sources: addresses that media come from.
     is_udp: False when a Transport header has named other transports alone; None: there was none.
     """
