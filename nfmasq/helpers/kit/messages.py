@@ -3,11 +3,13 @@
 A message is a first line, headers and an empty line; then a body, as long as Content-Length says. Bodies are
 skipped by their length. So are the frames that RTSP puts between messages (RFC 2326 section 10.12, RFC 7826
 section 14). A frame is a dollar sign, a channel, a length of two bytes in network order, and the data. A
-dialogue hears the lines of headers, the empty one included. Behind an empty one comes a first line.
+dialogue hears the lines of headers, the empty one included. Behind an empty one comes a first line. A header
+that is folded is one line with its folds (RFC 2616 section 2.2): it ends where the next line begins.
 
 What is stored: as in Speech. Also whether headers are under way, the length of the body to come, and the
-bytes still to be skipped. Who writes: `cut`. What ends it: a length that is no number, or two that differ.
-Then the stream is overrun, for nobody knows where the next message begins.
+bytes still to be skipped. Who writes: `cut`. What ends it: a length that is no number, two that differ, or a
+line that is empty for some programs alone. Then the stream is overrun, for nobody knows where the next
+message begins.
 """
 
 import re
@@ -21,19 +23,19 @@ LONGEST_BODY = 0xFFFFFFFF
 _FRAME, _FRAME_HEADER = 0x24, 4
 _LENGTH = re.compile(rb"Content-Length[ \t]*:", re.IGNORECASE)
 _EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
-_FOLDED = (b" ", b"\t")
-_ABSENT, _IN_THE_NEXT_LINE = -1, -2
+_END_OF_HEADER = re.compile(rb"\n(?=[^ \t])")
+_EMPTY = b"\n", b"\r\n"
 
 
 class MessageSpeech(Speech):
-    """The header lines of one side. longest: bytes of a line, its end included."""
+    """The header lines of one side. longest: bytes of a line, its folds and its end included."""
 
     __slots__ = ("_in_headers", "_is_known", "_length", "_skip")
 
     def __init__(self, longest: int) -> None:
         super().__init__(longest)
         self._skip = 0
-        self._length = _ABSENT
+        self._length: int | None = None
         self._is_known = self._in_headers = False
 
     def cut(self, data: bytes) -> tuple[list[Line], Line]:
@@ -42,7 +44,7 @@ class MessageSpeech(Speech):
         text = self._begun + data
         lines: list[Line] = []
         at = self._skipped(text, 0)
-        while (end := text.find(b"\n", max(at, before)) + 1) and not self._too_long(end - at):
+        while (end := self._end(text, at, before)) and not self._too_long(end - at):
             if len(lines) == MOST_LINES or self._is_frame(text, at):
                 break
             line = text[at:end]
@@ -54,6 +56,13 @@ class MessageSpeech(Speech):
         self._too_long(len(text) - at if not end else 0)
         self.overrun = self.overrun or len(lines) == MOST_LINES
         return lines, (at - before, text[at:])
+
+    def _end(self, text: bytes, at: int, before: int) -> int:
+        """Where the line at `at` ends; 0: it has not ended in `text`. before: bytes that were searched."""
+        if not self._in_headers or text.startswith(_EMPTY, at):
+            return text.find(b"\n", max(at, before)) + 1
+        match = _END_OF_HEADER.search(text, max(at, before - 1))
+        return match.start() + 1 if match else 0
 
     def _skipped(self, text: bytes, at: int) -> int:
         """Where the next line begins, or a frame whose header is not whole."""
@@ -73,26 +82,21 @@ class MessageSpeech(Speech):
 
     def _note(self, line: bytes) -> bool:
         """Follow the message; is the line part of one? Empty lines between messages are not."""
-        if not line.strip(b"\r\n"):
+        if line in _EMPTY:
             was, self._in_headers = self._in_headers, False
-            self.overrun = self.overrun or self._length == _IN_THE_NEXT_LINE
-            self._skip, self._length = max(self._length, 0), _ABSENT
+            self._skip, self._length = self._length or 0, None
             return was
         self._is_known = self._in_headers = True
+        self.overrun = self.overrun or line.startswith(b"\r")
         if match := _LENGTH.match(line):
-            self._note_length(line[match.end() :].strip(), folds=True)
-        elif self._length == _IN_THE_NEXT_LINE:
-            self._note_length(line.strip() if line.startswith(_FOLDED) else b"", folds=False)
+            self._note_length(line[match.end() :].strip())
         return True
 
-    def _note_length(self, digits: bytes, *, folds: bool) -> None:
-        if folds and not digits and self._length == _ABSENT:
-            self._length = _IN_THE_NEXT_LINE
-            return
+    def _note_length(self, digits: bytes) -> None:
         try:
             length = number(digits, LONGEST_BODY)
         except NotActedOn:
-            length = _ABSENT
-        is_contradicted = self._length >= 0 and self._length != length
-        self.overrun = self.overrun or length < 0 or is_contradicted
+            self.overrun = True
+            return
+        self.overrun = self.overrun or self._length not in {None, length}
         self._length = length

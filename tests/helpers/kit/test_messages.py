@@ -14,7 +14,7 @@ STREAM = (
 )
 LINES = [
     b"A x\r\n", b"Content-Length: 9\r\n", b"B: b\r\n", b"\r\n",
-    b"C x\r\n", b"content-length:\r\n", b"\t 3\r\n", b"\r\n", b"D x\n", b"\n", b"E x\r\n", b"\r\n",
+    b"C x\r\n", b"content-length:\r\n\t 3\r\n", b"\r\n", b"D x\n", b"\n", b"E x\r\n", b"\r\n",
 ]  # fmt: skip
 
 
@@ -45,7 +45,30 @@ def test_where_a_line_begins() -> None:
     speech = MessageSpeech(100)
     assert speech.cut(b"A x\r\nB") == ([(0, b"A x\r\n")], (5, b"B"))
     speech.take(b"A x\r\nB", (5, b"B"), len)
-    assert speech.cut(b": c\r\n") == ([(-1, b"B: c\r\n")], (5, b""))
+    assert speech.cut(b": c\r\nC") == ([(-1, b"B: c\r\n")], (5, b"C"))
+
+
+def test_a_header_ends_where_the_next_line_begins() -> None:
+    """Not sooner: a fold may come. First lines and empty ones have no folds."""
+    speech = MessageSpeech(100)
+    assert speech.cut(b"A x\r\n") == ([(0, b"A x\r\n")], (5, b""))
+    speech.take(b"A x\r\n", (5, b""), len)
+    assert speech.cut(b"B: b\r\n") == ([], (0, b"B: b\r\n"))
+    speech.take(b"B: b\r\n", (0, b"B: b\r\n"), len)
+    assert speech.cut(b" c\n\td\r\n \r\n\r\n") == (
+        [(-6, b"B: b\r\n c\n\td\r\n \r\n"), (10, b"\r\n")],
+        (12, b""),
+    )
+
+
+def test_a_line_that_some_programs_take_for_an_empty_one() -> None:
+    assert heard([b"A x\r\nB: b\r\n\r\r\nC x\r\n"])[1]
+
+
+def test_a_header_with_its_folds_has_a_bound() -> None:
+    assert heard([b"A x\r\nB: b\r\n" + b" c\r\n" * 40])[1]
+    assert heard([b"A x\r\nB: b\r\n", *[b" c\r\n"] * 40])[1]
+    assert not heard([b"A x\r\nB: b\r\n" + b" c\r\n" * 15])[1]
 
 
 def test_no_frame_before_the_first_message() -> None:

@@ -5,22 +5,23 @@ What is stored: of each side the line that has begun and the message under way; 
 
 The internal side's endpoints become external: a client's in SETUP, a server's in the reply to SETUP. A remote
 server's reply repeats the client's endpoints: they become what the client wrote. A remote client's endpoints
-are left as they are. Only the text of an internal Transport header waits, or of one in a remote reply. Some
-servers send a reply's first line alone, and the remainder when it was acknowledged.
+are left as they are. Only the text of an internal Transport header waits, or of one in a remote reply, until
+the next line begins: it may be folded. Some servers send a reply's first line alone, and the remainder when
+it was acknowledged.
 
 Every message must begin with RTSP's first line. Otherwise another protocol uses the port (HTTP that carries
 RTSP, PNA, TLS), or nobody knows where a message begins, and the dialogue leaves.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from nfmasq.helpers.kit.anchoring import Opening
-from nfmasq.helpers.kit.base import Admitted, NotActedOn, Place, Reading, Session, Side
+from nfmasq.helpers.kit.base import MOST_FOUND, Admitted, NotActedOn, Place, Reading, Session, Side
 from nfmasq.helpers.kit.dialogue import Leave, LineDialogue
 from nfmasq.helpers.kit.lines import behind
 from nfmasq.helpers.kit.messages import MessageSpeech
-from nfmasq.helpers.protocols.rtsp import transport
+from nfmasq.helpers.protocols.rtsp import endpoints, transport
 from nfmasq.helpers.protocols.rtsp.setups import Message, Setups
 from nfmasq.helpers.protocols.rtsp.transport import OF_CLIENT, OF_SERVER, Alternative
 
@@ -28,8 +29,10 @@ LONGEST = 8192
 """Bytes of a line: URLs, and what programs say about themselves, may be long."""
 MOST_HEADERS = 128
 """Lines of a message: a sender of more wants to keep the helper busy."""
-MOST_ALTERNATIVES = 16
-"""Endpoints of one message that are acted on."""
+MOST_PLACES = 16
+"""Places of one message that are acted on."""
+MOST_SOURCES = 2
+"""Hosts that the media of one reply may come from, other than the server's: RTP's and RTCP's."""
 
 _VERBS = (
     b"OPTIONS DESCRIBE ANNOUNCE SETUP PLAY PAUSE RECORD TEARDOWN REDIRECT "
@@ -38,7 +41,7 @@ _VERBS = (
 _TARGET = rb" *([^ \r\n]+) +RTSP/[12]\.\d[ \t]*\r?\n"
 _REQUEST = re.compile(rb"([A-Z_]+) " + _TARGET)
 _REPLY = re.compile(rb"RTSP/[12]\.\d +([1-5]\d\d)(?: [^\r\n]*)?\r?\n")
-_HEADER = re.compile(rb"(CSeq|Session|Transport)[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_HEADER = re.compile(rb"(CSeq|Session|Transport)[ \t]*:(.*)", re.IGNORECASE | re.DOTALL)
 _TRANSPORT = re.compile(rb"Transport[ \t]*:[ \t]*", re.IGNORECASE)
 _CLIENT = Opening(
     [b"%b " % verb for verb in _VERBS], re.compile(rb"(?:%b) %b" % (b"|".join(_VERBS), _TARGET))
@@ -62,9 +65,11 @@ class RtspDialogue(LineDialogue):
         """Read what a side says next (Dialogue)."""
         reading = super().read(side, data)
         if self._admitted or self._ended:
-            ended = [("udp", port) for port in sorted(self._ended)]
-            reading = reading._replace(admitted=self._admitted, ended=ended)
-            self._admitted, self._ended = [], set()
+            ended = sorted(self._ended)[:MOST_FOUND]  # the others end with the next reading
+            reading = reading._replace(
+                admitted=self._admitted[:MOST_FOUND], ended=[("udp", port) for port in ended]
+            )
+            self._admitted, self._ended = [], self._ended.difference(ended)
         return reading
 
     def hear(self, side: Side, at: int, line: bytes) -> Iterable[Place | NotActedOn]:
@@ -72,7 +77,7 @@ class RtspDialogue(LineDialogue):
         message = self._under_way[side]
         if message is None:
             self._under_way[side] = _first_line(line)
-        elif not line.strip(b"\r\n"):
+        elif line in {b"\r\n", b"\n"}:
             self._under_way[side] = None
             self._end(side, message)
         else:
@@ -83,13 +88,10 @@ class RtspDialogue(LineDialogue):
         return ()
 
     def wait_from(self, side: Side, line: bytes) -> int:
-        """The text of a Transport header waits, and a line that it is folded into."""
+        """The text of a Transport header waits."""
         message = self._under_way[side]
-        if message is None or not self._may_be_rewritten(side, message):
-            return len(line)
-        if message.is_transport and line.startswith((b" ", b"\t")):
-            return 0
-        return behind(_TRANSPORT, line)
+        may_wait = message is not None and self._may_be_rewritten(side, message)
+        return behind(_TRANSPORT, line) if may_wait else len(line)
 
     def _may_be_rewritten(self, side: Side, message: Message) -> bool:
         """Can the message's Transport header name endpoints that are written anew?"""
@@ -100,44 +102,52 @@ class RtspDialogue(LineDialogue):
         return message.code.startswith(b"2") and self._setups.awaits_setup(message.number)
 
     def _header(self, side: Side, message: Message, at: int, line: bytes) -> Iterator[Place | NotActedOn]:
-        is_folded = line.startswith((b" ", b"\t"))
-        match = None if is_folded else _HEADER.match(line)
-        name = match[1].upper() if match else b""
-        if name == b"CSEQ" and match:
-            message.number = match[2].strip()
-        elif name == b"SESSION" and match:
-            message.session = match[2].partition(b";")[0].strip()
-        message.is_transport = name == b"TRANSPORT" or (is_folded and message.is_transport)
-        if not message.is_transport:
-            message.goes_on = None
+        match = _HEADER.match(line)
+        if match is None:
             return
-        begin = match.start(2) if match else 0
-        value = line[begin:].rstrip(b"\r\n")
-        goes_on, message.goes_on = message.goes_on if is_folded else None, None
-        for each in transport.alternatives(value, at + begin, goes_on):
-            message.goes_on = each.is_udp if each.goes_on else None
-            message.is_udp = bool(message.is_udp) or each.is_udp
-            if each.is_udp:
-                yield from self._places(side, message, each, (value, at + begin))
+        name, text, at = match[1].upper(), match[2], at + match.start(2)
+        if name == b"CSEQ":
+            message.number = text.strip()
+        elif name == b"SESSION":
+            message.session = text.partition(b";")[0].strip()
+        elif self._may_be_rewritten(side, message) or (side is not self._client and message.code):
+            for each in transport.alternatives(text, at):
+                message.is_udp = bool(message.is_udp) or each.is_udp
+                try:
+                    yield from self._places(side, message, each, (text, at))
+                except NotActedOn as why:
+                    yield why
 
     def _places(
         self, side: Side, message: Message, alternative: Alternative, text: tuple[bytes, int]
-    ) -> Iterator[Place | NotActedOn]:
-        try:
-            if side is Side.OUTSIDE and side is not self._client and message.code:
-                message.sources |= {slot.address for slot in alternative.slots(OF_SERVER) if slot.address}
-                yield from transport.mentioned(alternative.slots(OF_CLIENT))
-            elif self._may_be_rewritten(side, message):
-                if b"\r" in text[0] or b"\0" in text[0]:
-                    raise NotActedOn("malformed")  # programs differ in where such a line ends
-                slots = alternative.slots(OF_CLIENT if side is self._client else OF_SERVER)
-                if slots and len(message.announced) >= MOST_ALTERNATIVES:
-                    raise NotActedOn("no_room")
-                found = transport.announced(slots, *text, message.announced)
-                message.ports.update(transport.rows(found))
-                yield from found
-        except NotActedOn as why:
-            yield why
+    ) -> Sequence[Place]:
+        """The places in an alternative. text: its header's, and where that begins. Raises NotActedOn."""
+        if not self._may_be_rewritten(side, message):
+            return ()
+        places: Sequence[Place]
+        if side is Side.OUTSIDE:
+            if not alternative.is_udp:
+                return ()
+            self._note_sources(message, alternative)
+            places = endpoints.mentioned(alternative.slots(OF_CLIENT))
+        else:
+            names = OF_CLIENT if side is self._client else OF_SERVER
+            slots = alternative.slots(names) if alternative.is_udp else alternative.addresses(names)
+            alone = slots if alternative.is_udp else [slot for slot in slots if slot.port is None]
+            places = endpoints.announced(alone, *text, message.rows)
+        if message.places + len(places) > MOST_PLACES:
+            raise NotActedOn("no_room")
+        message.places += len(places)
+        new = endpoints.rows(places)
+        message.rows |= new
+        message.ports.update(port for first in new for port in range(first, first + new[first]))
+        return places
+
+    def _note_sources(self, message: Message, alternative: Alternative) -> None:
+        known = {self._session.remote[0], *message.sources}
+        new = {slot.address: None for slot in alternative.addresses(OF_SERVER) if slot.address}
+        message.sources += [each for each in new if each not in known]
+        del message.sources[MOST_SOURCES:]
 
     def _end(self, side: Side, message: Message) -> None:
         """A message's headers are whole."""
@@ -147,8 +157,9 @@ class RtspDialogue(LineDialogue):
             ports, ended = self._setups.answered(message)
             self._ended |= ended
             if side is Side.OUTSIDE:
-                others = message.sources - {self._session.remote[0]}
-                self._admitted += [Admitted("udp", port, each) for port in sorted(ports) for each in others]
+                self._admitted += [
+                    Admitted("udp", port, each) for port in sorted(ports) for each in message.sources
+                ]
 
 
 def _first_line(line: bytes) -> Message:

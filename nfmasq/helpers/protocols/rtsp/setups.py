@@ -20,9 +20,9 @@ class Message:
     """A message whose headers are under way. method: b"" of a reply. code: b"" of a request.
 
     lines: of its headers. number, session: the values of CSeq and Session; b"" as long as they were not seen.
-    goes_on: see `transport.alternatives`. is_transport: the line before was of a Transport header. announced:
-    the first port of each endpoint. ports: all that were announced. sources: addresses that media come from.
-    is_udp: False when a Transport header has named other transports alone; None: there was none.
+    places: how many were found. rows: what was announced, numbers of ports by first port; ports: all of them.
+    sources: addresses that media come from, in order. is_udp: False when a Transport header has named other
+    transports alone; None: there was none.
     """
 
     method: bytes = b""
@@ -31,11 +31,10 @@ class Message:
     lines: int = 0
     number: bytes = b""
     session: bytes = b""
-    is_transport: bool = False
-    goes_on: bool | None = None
-    announced: set[int] = field(default_factory=set)
+    places: int = 0
+    rows: dict[int, int] = field(default_factory=dict)
     ports: set[int] = field(default_factory=set)
-    sources: set[IPv4Address] = field(default_factory=set)
+    sources: list[IPv4Address] = field(default_factory=list)
     is_udp: bool | None = None
 
 
@@ -73,7 +72,7 @@ class Setups:
         request = self._requests.answered(reply.number)
         is_good = reply.code.startswith(b"2")
         if request is None:
-            return set(), set(reply.ports)
+            return set(), reply.ports - self._in_use()
         if request.method == b"TEARDOWN" and (is_good or reply.code == _NO_SUCH_SESSION):
             return set(), self._torn_down(request.url, request.session or reply.session)
         ports = request.ports | reply.ports
@@ -93,7 +92,8 @@ class Setups:
         ours = [each for each in self._streams if not session or each.session == session]
         gone = [each for each in ours if each.url == url] or ours
         self._streams = [each for each in self._streams if each not in gone]
-        return {port for each in gone for port in each.ports}
+        return {port for each in gone for port in each.ports} - self._in_use()
 
     def _in_use(self) -> set[int]:
-        return {port for each in self._streams for port in each.ports}
+        """The ports of all streams, and of requests that still wait for their reply."""
+        return {port for each in (*self._streams, *self._requests) for port in each.ports}

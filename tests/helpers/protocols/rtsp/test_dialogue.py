@@ -6,9 +6,10 @@ import pytest
 from support.dialogues import IN, OUT
 
 from helpers.protocols.rtsp.sayings import UDP, Heard, client, reply, request, setup
-from nfmasq.helpers.kit.base import Found, Mentioned, Side
+from nfmasq.helpers.kit.base import MOST_FOUND, Found, Mentioned, Side
 
 PAIR = UDP + b"client_port=5000-5001"
+SOURCES = b"".join(b";source=198.51.100.%d" % host for host in range(1, 200))[:2000]
 OFFER = b"Transport: " + UDP + b"client_port=7000-7001;server_port=6000-6001"
 
 
@@ -107,9 +108,10 @@ def test_only_what_may_be_rewritten_waits() -> None:
     begun = Heard((IN, b"SETUP rtsp://x/ RTSP/1.0\r\nCSeq: 1\r\nTrans"))
     assert begun.waiting[IN] == b""
     assert begun.hear_all([(IN, b"port: RTP/AVP;client_po")]).waiting[IN] == b"RTP/AVP;client_po"
-    assert begun.hear_all([(IN, b"rt=5000-5001\r\n")]).waiting[IN] == b""
+    assert begun.hear_all([(IN, b"rt=5000-5001\r\n")]).waiting[IN] == b"RTP/AVP;client_port=5000-5001\r\n"
+    assert begun.hear_all([(IN, b" ;x=1")]).places == []
+    assert begun.hear_all([(IN, b"\r\nX")]).waiting[IN] == b""
     assert len(begun.places) == 1
-    assert begun.hear_all([(IN, b" ;x=1")]).waiting[IN] == b" ;x=1"
     assert Heard((OUT, b"RTSP/1.0 200 OK\r\n")).waiting[OUT] == b""
     assert Heard((OUT, b"RTSP/1.0 200 OK\r\nTransport: RTP")).waiting[OUT] == b"RTP"
 
@@ -174,14 +176,31 @@ class TestEnds:
         assert heard.ended == [("udp", 6000), ("udp", 6001)]
 
 
-def test_many_requests_without_replies_take_bounded_room() -> None:
+@pytest.mark.parametrize("has_replies", [False, True])
+def test_many_requests_take_bounded_room(has_replies: bool) -> None:
     heard = client(PAIR)
     for number in range(2, 500):
-        heard.hear(IN, setup(number, UDP + b"client_port=%d" % (5000 + number)))
-        heard.hear(OUT, reply(number, b"Transport: " + UDP))
+        heard.hear(IN, setup(number, UDP + b"client_port=%d" % (5000 + 2 * number)))
+        if has_replies:
+            heard.hear(OUT, reply(number, b"Transport: " + UDP))
     setups = heard._dialogue._setups
-    assert len(list(setups._requests)) <= 64
-    assert len(setups._streams) <= 64
+    waiting, streams = len(list(setups._requests)), len(setups._streams)
+    assert (waiting, streams) == ((1, 64) if has_replies else (64, 0))
+
+
+def test_more_ports_end_than_a_reading_has_room_for() -> None:
+    """The others end with the next one."""
+    heard = Heard()
+    for number in range(1, 9):
+        firsts = range(4000 + 200 * number, 4128 + 200 * number, 8)
+        rows = [UDP + b"client_port=%d-%d" % (first, first + 7) for first in firsts]
+        heard.hear(IN, setup(number, b",".join(rows)))
+    heard.hear(OUT, b"".join(reply(number, code=461) for number in range(1, 9)))
+    assert (len(heard.ended), heard.left) == (MOST_FOUND, False)
+    heard.hear(IN, request(9, method=b"OPTIONS"))
+    heard.hear(OUT, reply(9))
+    heard.hear(OUT, reply(9))
+    assert len(set(heard.ended)) == 8 * 16 * 8
 
 
 def test_a_message_without_an_end_is_left() -> None:
@@ -197,7 +216,9 @@ def test_hostile_bytes_raise_nothing() -> None:
         b"SETUP rtsp://x/ RTSP/1.0\r\n", b"RTSP/1.0 200 OK\r\n", b"TEARDOWN rtsp://x/ RTSP/1.0\r\n",
         b"Transport:", b"CSeq: 1\r\n", b"Session: 9\r\n", b"Content-Length: 5\r\n", b"RTP/AVP;",
         b"client_port=5000-5001", b"client_port=", b"server_port=1-2", b"destination=", b"dest_addr=",
-        b"source=1.2.3.4", b"192.168.1.10", b":5000", b"9" * 30, b"\xff" * 9,
+        b"source=1.2.3.4", b"192.168.1.10", b":5000", b"9" * 30, b"\xff" * 9, b"\r\n\r\n",
+        b" " * 4000, b";" * 4000, b"," * 4000, b'"' * 4000, b"Transport: x;" + b" " * 4000 + b'"\r\n',
+        b'dest_addr=":5000"' + b'/":5000"' * 300, b",a;client_port=5000-5001" * 160,
         b" ", b"\t", b"\r\n", b"\n", b"\r", b",", b";", b'"', b"/", b"$", b"\0",
     ]  # fmt: skip
     for _ in range(400):
@@ -205,6 +226,31 @@ def test_hostile_bytes_raise_nothing() -> None:
         heard.hear(IN if heard.inside_began else OUT, b"SETUP rtsp://x/ RTSP/1.0\r\n")
         for _ in range(chance.randrange(40)):
             heard.hear(chance.choice(list(Side)), chance.choice(pieces))
+
+
+def test_hostile_messages_raise_nothing() -> None:
+    """Whole ones, each from its own side, with all of everything."""
+    chance = random.Random(7826)
+    row = b"client_port=%d-%d"
+    transports = [
+        b",".join(UDP + row % (first, first + 7) for first in range(5000, 5128, 8)),
+        UDP + b"client_port=5000-5007",
+        PAIR + SOURCES,
+        PAIR + b";server_port=6000-6007" + SOURCES,
+        UDP + b'dest_addr=":5000"' + b'/":5001"' * 300,
+        b",a;client_port=1" * 100,
+        b"x;" + b" " * 7000 + b'"',
+    ]
+    for inside_began in (True, False):
+        client, server = (IN, OUT) if inside_began else (OUT, IN)
+        for _ in range(60):
+            heard = Heard(inside_began=inside_began)
+            for number in range(1, 20):
+                method = chance.choice((b"SETUP", b"SETUP", b"TEARDOWN", b"PLAY"))
+                heard.hear(client, setup(number, chance.choice(transports), method=method, session=9))
+                code = chance.choice((200, 200, 461))
+                heard.hear(server, reply(number, b"Transport: " + chance.choice(transports), code=code))
+            assert not heard.left
 
 
 def test_a_remote_reply_repeats_a_port_nobody_announced() -> None:

@@ -1,6 +1,7 @@
 """RTSP through the engine and the core: which ports are written, who sends to them, and what closes them."""
 
 import re
+import time
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -11,6 +12,7 @@ from support.router import OTHER_CLIENT, OTHER_SERVER
 from helpers.engine.bed import CLIENT, PORT, SERVER, Bed, Connection
 from helpers.protocols.rtsp.sayings import UDP, reply, request, setup
 from nfmasq.core.policy import Filtering, Mapping
+from nfmasq.helpers.engine.expectations import LOOK_AT_DATA_S
 from nfmasq.helpers.kit.base import Endpoint
 from nfmasq.helpers.protocols.rtsp import Rtsp
 
@@ -182,6 +184,54 @@ def test_the_end_of_the_connection_closes_all() -> None:
     spoken.bed.engine.tick()
     assert (spoken.expected, spoken.media) == ([], 0)
     assert spoken.comes(rtp, THERE) == []
+
+
+def later(spoken: Spoken, seconds: int) -> None:
+    """So many seconds pass in which nobody sends anything."""
+    now = int(time.monotonic())
+    for at in range(now, now + seconds, LOOK_AT_DATA_S):
+        for _ in range(LOOK_AT_DATA_S):
+            spoken.bed.engine.tick()
+        spoken.bed.table.expire(now=at)
+
+
+def test_media_may_come_late() -> None:
+    """People look at a picture before they play it."""
+    spoken, pair = played()
+    later(spoken, 1800)
+    assert come(spoken, pair) == [[(CLIENT, near)] for near, _ in BOTH]
+
+
+def test_media_come_again_after_a_pause() -> None:
+    spoken, pair = played()
+    assert come(spoken, pair)
+    later(spoken, 1800)
+    assert come(spoken, pair) == [[(CLIENT, near)] for near, _ in BOTH]
+
+
+def test_a_server_that_names_many_sources_closes_nothing() -> None:
+    spoken = Spoken()
+    rtp, rtcp = ports_of(spoken.say(0, setup(1, UDP + b"client_port=5000-5001")))
+    sources = b"".join(b";source=198.51.100.%d" % host for host in range(1, 100))
+    spoken.say(1, reply(1, b"Transport: " + UDP + b"client_port=%d-%d" % (rtp, rtcp) + sources))
+    assert len(spoken.expected) == 6
+    assert come(spoken, (rtp, rtcp)) == [[(CLIENT, near)] for near, _ in BOTH]
+
+
+def test_a_row_that_overlaps_an_earlier_one_is_left_as_it_is() -> None:
+    spoken = Spoken()
+    wide = b"RTP/AVP;unicast;client_port=5000-5003"
+    heard = spoken.say(0, setup(1, b"RTP/AVP;unicast;client_port=5000-5001," + wide))
+    assert wide in heard
+    assert spoken.expected == [5000, 5001]
+
+
+def test_an_internal_server_s_address_without_a_port_is_not_seen_outside() -> None:
+    spoken = Spoken(forward=True)
+    spoken.say(1, setup(1, UDP + b"client_port=7000-7001"))
+    offer = b"client_port=7000-7001;source=%s" % str(CLIENT).encode()
+    heard = spoken.say(0, reply(1, b"Transport: " + UDP + offer))
+    assert b"source=%s" % str(spoken.address).encode() in heard
 
 
 def test_an_internal_server_s_ports_are_written_and_the_client_s_only_read() -> None:

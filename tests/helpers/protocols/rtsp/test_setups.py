@@ -9,11 +9,7 @@ URL = b"rtsp://203.0.113.10/a/%d"
 
 def asked(setups: Setups, number: int, *ports: int, method: bytes = b"SETUP", url: bytes = b"") -> None:
     """The client has sent a request."""
-    setups.asked(
-        Message(
-            method=method, url=url or URL % number, number=b"%d" % number, announced=set(), ports=set(ports)
-        )
-    )
+    setups.asked(Message(method=method, url=url or URL % number, number=b"%d" % number, ports=set(ports)))
 
 
 def answered(setups: Setups, number: int, *ports: int, code: bytes = b"200") -> tuple[set[int], set[int]]:
@@ -58,6 +54,18 @@ def test_a_reply_that_only_tells_to_wait_settles_nothing(setups: Setups) -> None
 def test_ports_that_another_stream_has_outlive_a_refusal(setups: Setups) -> None:
     asked(setups, 3, 5000, 5004)
     assert answered(setups, 3, code=b"461") == (set(), {5004})
+
+
+@pytest.mark.parametrize("code", [b"461", b"200"])
+def test_ports_that_another_request_waits_with_outlive_a_refusal_and_a_teardown(code: bytes) -> None:
+    setups = Setups()
+    asked(setups, 1, 5000, 5001)
+    if code == b"200":
+        assert answered(setups, 1) == ({5000, 5001}, set())
+        asked(setups, 2, method=b"TEARDOWN", url=URL % 1)
+    asked(setups, 3, 5000, 5004)
+    assert answered(setups, 2 if code == b"200" else 1, code=code) == (set(), {5001})
+    assert answered(setups, 3) == ({5000, 5004}, set())
 
 
 def test_ports_of_a_reply_that_nobody_awaits_end(setups: Setups) -> None:

@@ -76,7 +76,6 @@ def test_protocols_over_udp(protocol: bytes) -> None:
         b'RTP/AVP/D-ICE;unicast;dest_addr=":5000"',
         b"RTP/AVP;unicast",
         b"RTP/AVP;unicast;port=5000-5001",
-        b"RTP/AVP;unicast;destination=192.168.1.10",
         b"RTP/AVP;unicast;client_port=",
         b"",
         b",;,;;",
@@ -93,12 +92,18 @@ def test_others_are_left_as_they_are(text: bytes) -> None:
         (b"client_port=70000-70001", "malformed"),
         (b"client_port=x", "malformed"),
         (b"client_port=5000-5001-5002", "malformed"),
+        (b"client_port=5000-5010", "malformed"),
+        (b'client_port=5000;x="a', "malformed"),
+        (b'dest_addr=":5000"' + b'/":5001"' * 300, "no_room"),
+        (b"x;" * 300 + b"client_port=5000", "no_room"),
+        (b"client_port=5000/6000;destination=camera.example", "forged"),
         (b"client_port=-1", "malformed"),
         (b"destination=camera.example;client_port=5000", "forged"),
         (b"destination=[2001:db8::1];client_port=5000", "forged"),
         (b"destination=192.168.1.300;client_port=5000", "malformed"),
         (b'dest_addr="192.168.1.10:5000"/"192.168.1.11:5001"', "forged"),
         (b"client_port=5000\r;x=1", "malformed"),
+        (b"client_port=5000\n ;x=1\r", "malformed"),
         (b"client_port=5000\0;x=1", "malformed"),
     ],
 )
@@ -107,11 +112,16 @@ def test_what_cannot_be_read_is_counted(text: bytes, reason: str) -> None:
     assert (heard.places, heard.not_acted_on) == ([], [reason])
 
 
-def test_a_third_host_keeps_its_address() -> None:
-    """The engine takes the endpoint for forged: nothing of this alternative is written."""
-    (place,) = client(UDP + b"destination=" + STRANGER + b";client_port=5000-5001").places
-    assert isinstance(place.what, Found)
-    assert place.what.address == IPv4Address(STRANGER.decode())
+@pytest.mark.parametrize("between", [b";", b";\r\n ", b"\r\n\t;"])
+@pytest.mark.parametrize("ports", [b"client_port=5000-5001", b"client_port=5000/6000"])
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_third_host_keeps_its_address(between: bytes, ports: bytes, is_last: bool) -> None:
+    """The engine takes each endpoint for forged: nothing of this alternative is written."""
+    parts = [b"destination=" + STRANGER, ports]
+    heard = client(UDP + between.join(parts[::-1] if is_last else parts))
+    found = [each.what for each in heard.places if isinstance(each.what, Found)]
+    assert found
+    assert {each.address for each in found} == {IPv4Address(STRANGER.decode())}
 
 
 def test_alternatives_with_the_same_ports_share_one_announcement() -> None:
@@ -120,6 +130,42 @@ def test_alternatives_with_the_same_ports_share_one_announcement() -> None:
         b"RTP/AVP;unicast;client_port=5000-5001\r\nTransport: RAW/RAW/UDP;unicast;client_port=5000"
     )
     assert [each.what.reuse for each in heard.places if isinstance(each.what, Found)] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(b"5000-5001", b"5000-5003"), (b"5000-5000", b"5000"), (b"5000-5001", b"5001-5002")],
+)
+def test_a_row_that_overlaps_an_earlier_one_is_not_acted_on(first: bytes, then: bytes) -> None:
+    heard = client(b",".join(UDP + b"client_port=" + each for each in (first, then)))
+    assert (len(ports(heard)), heard.not_acted_on) == (1, ["not_allowed"])
+
+
+def test_part_of_a_row_is_that_row() -> None:
+    heard = client(UDP + b"client_port=5000-5003," + UDP + b"client_port=5002-5003")
+    assert ports(heard) == [(5000, 4), (5002, 2)]
+    assert [each.what.reuse for each in heard.places if isinstance(each.what, Found)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"RTP/AVP;unicast;destination=192.168.1.10",
+        b"RTP/AVP/TCP;unicast;destination=192.168.1.10;interleaved=0-1",
+        b"RTP/AVP;unicast;destination=192.168.1.10;client_port=",
+        b'RTP/AVP/UDP;unicast;dest_addr="192.168.1.10"',
+    ],
+)
+def test_an_address_without_a_port_does_not_stay_internal(text: bytes) -> None:
+    (place,) = client(text).places
+    assert isinstance(place.what, Named)
+    assert place.what.write(OTHER, 0) == b"198.51.100.7"
+
+
+@pytest.mark.parametrize("protocol", [b"RTP/AVP", b"RTP/AVP/TCP", b"RTP/AVP;multicast"])
+def test_an_internal_server_s_address_without_a_port_does_not_stay_internal(protocol: bytes) -> None:
+    (place,) = server(protocol + b";client_port=7000-7001;source=192.168.1.10").places
+    assert isinstance(place.what, Named)
 
 
 def test_ports_that_are_far_apart_are_announced_each() -> None:
@@ -133,11 +179,23 @@ def test_ports_that_are_far_apart_are_announced_each() -> None:
     [
         b"RTP/AVP;unicast;\r\n client_port=5000-5001",
         b"\r\n\tRTP/AVP;unicast;client_port=5000-5001",
+        b"RTP/AVP;unicast;client_port=\r\n 5000-5001",
+        b"RTP/AVP;unicast;client_port=5000\n\t-\r\n  5001",
+        b'RTP/AVP;unicast;dest_addr="192.168.1.10:5000"\r\n /":5001"',
         b"RTP/AVP/TCP;interleaved=0-1,\r\n RTP/AVP\r\n  ;unicast\r\n ;client_port=5000-5001",
     ],
 )
 def test_a_folded_header(lines: bytes) -> None:
     assert ports(client(lines)) == [(5000, 2)]
+
+
+def test_multicast_in_a_fold() -> None:
+    assert client(b"RTP/AVP;unicast;client_port=5000-5001;\r\n multicast").places == []
+
+
+def test_folds_stay_where_they_are() -> None:
+    heard = client(UDP + b"destination=192.168.1.10;\r\n client_port=5000-5001")
+    assert written(heard) == [b"198.51.100.7;\r\n client_port=40000-40001"]
 
 
 def test_a_fold_of_another_header_is_none_of_its_own() -> None:
@@ -170,6 +228,9 @@ def test_an_internal_server_s_endpoints(text: bytes, row: tuple[int, int], new: 
         (b"client_port=40000", [40000], [b"5000"]),
         (b"client_port=40000/40001", [40000, 40001], [b"5000", b"5000"]),
         (b"destination=203.0.113.2;client_port=40000", [40000, 40000], [b"192.168.1.10", b"5000"]),
+        (b"client_port=40000;source=camera.example;server_port=1", [40000], [b"5000"]),
+        (b"client_port=40000;source=1.2.3.400;server_port=x", [40000], [b"5000"]),
+        (b"destination=host.example;client_port=40000", [40000], [b"5000"]),
         (b'dest_addr="203.0.113.2:40000"/":40001"', [40000, 40001], [b"192.168.1.10:5000", b"5000"]),
     ],
 )
@@ -187,3 +248,12 @@ def test_media_from_another_host() -> None:
     assert heard.admitted == [Admitted("udp", 5000, OTHER), Admitted("udp", 5001, OTHER)]
     heard = answered(UDP + b"client_port=40000-40001;source=%s" % str(SERVER).encode())
     assert heard.admitted == []
+
+
+def test_only_so_many_hosts_are_let_in() -> None:
+    """A server could else name all hosts, and fill the expectations of its client."""
+    sources = b"".join(b";source=198.51.100.%d" % host for host in range(7, 200))
+    header = b";client_port=40000-40001;source=%b" % str(SERVER).encode()
+    heard = answered(b"RTP/AVP" + header + sources[:300] + b",RTP/AVP;client_port=40000" + sources[300:600])
+    assert [each.remote for each in heard.admitted if each.port == 5000] == [OTHER, OTHER + 1]
+    assert len(heard.admitted) == 4
