@@ -19,6 +19,8 @@ from nfmasq.helpers.kit.lines import MOST_LINES, Line, Speech
 from nfmasq.helpers.kit.numbers import number
 
 LONGEST_BODY = 0xFFFFFFFF
+MOST_FRAMES = MOST_LINES
+"""Frames in one reading: media have at least a header in each (RFC 3550)."""
 
 _FRAME, _FRAME_HEADER = 0x24, 4
 _LENGTH = re.compile(rb"Content-Length[ \t]*:", re.IGNORECASE)
@@ -30,11 +32,11 @@ _EMPTY = b"\n", b"\r\n"
 class MessageSpeech(Speech):
     """The header lines of one side. longest: bytes of a line, its folds and its end included."""
 
-    __slots__ = ("_in_headers", "_is_known", "_length", "_skip")
+    __slots__ = ("_frames", "_in_headers", "_is_known", "_length", "_skip")
 
     def __init__(self, longest: int) -> None:
         super().__init__(longest)
-        self._skip = 0
+        self._skip = self._frames = 0
         self._length: int | None = None
         self._is_known = self._in_headers = False
 
@@ -43,6 +45,7 @@ class MessageSpeech(Speech):
         before = len(self._begun)
         text = self._begun + data
         lines: list[Line] = []
+        self._frames = 0
         at = self._skipped(text, 0)
         while (end := self._end(text, at, before)) and not self._too_long(end - at):
             if len(lines) == MOST_LINES or self._is_frame(text, at):
@@ -73,6 +76,10 @@ class MessageSpeech(Speech):
             if not self._in_headers and self._skip == 0 and (empty := _EMPTY_LINES.match(text, at)):
                 at = empty.end()
             if not self._is_frame(text, at) or len(text) - at < _FRAME_HEADER:
+                return at
+            self._frames += 1
+            if self._frames > MOST_FRAMES:
+                self.overrun = True
                 return at
             self._skip = _FRAME_HEADER + (text[at + 2] << 8 | text[at + 3])
 

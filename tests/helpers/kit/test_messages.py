@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from nfmasq.helpers.kit.messages import MessageSpeech
+from nfmasq.helpers.kit.messages import MOST_FRAMES, MessageSpeech
 
 STREAM = (
     b"\r\nA x\r\nContent-Length: 9\r\nB: b\r\n\r\nline\nline"
@@ -97,3 +97,8 @@ def test_lines_that_are_too_long_or_too_many() -> None:
     assert heard([b"A" * 101 + b"\n"])[1]
     assert heard([b"A\n" * 600])[1]
     assert not heard([b"A\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000])[1]
+
+
+def test_more_frames_than_media_have() -> None:
+    assert heard([b"A x\r\n\r\n" + b"$\0\0\1x" * (MOST_FRAMES + 1)])[1]
+    assert not heard([b"A x\r\n\r\n", *[b"$\0\0\1x"] * (MOST_FRAMES + 1)])[1]

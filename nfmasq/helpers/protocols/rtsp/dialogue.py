@@ -29,6 +29,8 @@ LONGEST = 8192
 """Bytes of a line: URLs, and what programs say about themselves, may be long."""
 MOST_HEADERS = 128
 """Lines of a message: a sender of more wants to keep the helper busy."""
+MOST_PARAMETERS = 256
+"""Parameters in one reading: as with lines."""
 MOST_PLACES = 16
 """Places of one message that are acted on."""
 MOST_SOURCES = 2
@@ -58,11 +60,13 @@ class RtspDialogue(LineDialogue):
         self._session = session
         self._under_way: dict[Side, Message | None] = dict.fromkeys(Side)
         self._setups = Setups()
+        self._parameters = 0
         self._admitted: list[Admitted] = []
         self._ended: set[int] = set()
 
     def read(self, side: Side, data: bytes) -> Reading:
         """Read what a side says next (Dialogue)."""
+        self._parameters = 0
         reading = super().read(side, data)
         if self._admitted or self._ended:
             ended = sorted(self._ended)[:MOST_FOUND]  # the others end with the next reading
@@ -111,6 +115,9 @@ class RtspDialogue(LineDialogue):
         elif name == b"SESSION":
             message.session = text.partition(b";")[0].strip()
         elif self._may_be_rewritten(side, message) or (side is not self._client and message.code):
+            self._parameters += transport.parameters_in(text)
+            if self._parameters > MOST_PARAMETERS:
+                raise Leave
             for each in transport.alternatives(text, at):
                 message.is_udp = bool(message.is_udp) or each.is_udp
                 try:

@@ -133,10 +133,10 @@ def alternatives(header: bytes, at: int) -> Iterator[Alternative]:
     Raises NotActedOn: programs differ in where such a header ends, or it has too many parameters.
     """
     value = unfolded(header)
+    if parameters_in(header) > MOST_PARAMETERS:
+        raise NotActedOn("no_room")
     if b"\r" in value or b"\0" in value or value.count(b'"') % 2:
         raise NotActedOn("malformed")
-    if value.count(b";") + value.count(b",") >= MOST_PARAMETERS:
-        raise NotActedOn("no_room")
     is_udp, parameters = None, list[Parameter]()
     for match in _PARAMETER.finditer(value):
         name, _, text = match[1].partition(b"=")
@@ -153,6 +153,11 @@ def alternatives(header: bytes, at: int) -> Iterator[Alternative]:
             is_udp, parameters = None, []
     if is_udp is not None:
         yield Alternative(is_udp, parameters)
+
+
+def parameters_in(header: bytes) -> int:
+    """How many parameters a header may have, protocols included."""
+    return header.count(b";") + header.count(b",") + 1
 
 
 def unfolded(header: bytes) -> bytes:

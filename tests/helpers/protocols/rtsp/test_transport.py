@@ -95,7 +95,7 @@ def test_others_are_left_as_they_are(text: bytes) -> None:
         (b"client_port=5000-5010", "malformed"),
         (b'client_port=5000;x="a', "malformed"),
         (b'dest_addr=":5000"' + b'/":5001"' * 300, "no_room"),
-        (b"x;" * 300 + b"client_port=5000", "no_room"),
+        (b"x;" * 200 + b"client_port=5000", "no_room"),
         (b"client_port=5000/6000;destination=camera.example", "forged"),
         (b"client_port=-1", "malformed"),
         (b"destination=camera.example;client_port=5000", "forged"),
