@@ -15,19 +15,21 @@ from nfmasq.helpers.kit.lines import is_http_request, may_become
 class Opening(NamedTuple):
     """One side's. words: with one of them, in upper case, its first line begins. first: the whole first line.
 
-    never_http: none of its lines is a browser's. Set it for the client of a protocol without headers.
+    never_http: none of its lines is a browser's. Set it for the client of a protocol without headers. begun:
+    what may have come of the first line, if the words say too little.
     """
 
     words: Sequence[bytes]
     first: re.Pattern[bytes]
     never_http: bool = False
+    begun: re.Pattern[bytes] | None = None
 
     def fits(self, line: bytes) -> bool:
         """May this be the side's first line, or what has come of it?"""
         if not may_become(line, self.words):
             return False
         if not line.endswith(b"\n"):
-            return True
+            return self.begun is None or self.begun.fullmatch(line) is not None
         return self.first.match(line) is not None and not (self.never_http and is_http_request(line))
 
 

@@ -6,8 +6,14 @@ line. What ends it: the line with the same code and no hyphen behind it.
 
 import re
 
+from nfmasq.helpers.kit.anchoring import Opening
+
 _LINE = re.compile(rb"([1-5][0-9][0-9])(?:([ -])[^\n]*)?\r?\n")
 _BEGUN = re.compile(rb"([1-5][0-9][0-9])[ -]")
+_FIRST_BEGUN = re.compile(rb"(?:\xff.?|[1-5](?:[0-9](?:[0-9](?:[ \r-].*)?)?)?)?", re.DOTALL)
+
+FIRST_REPLY = Opening((b"",), _LINE, begun=_FIRST_BEGUN)
+"""A side that begins with a reply. A Telnet command before it may have begun."""
 
 
 class Replies:

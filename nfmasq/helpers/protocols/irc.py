@@ -142,9 +142,9 @@ class IrcDialogue(LineDialogue):
             if _ENDPOINT_OF_IPV6.fullmatch(text, begin):
                 return None
             raise NotActedOn("malformed")
-        found = endpoints.address_and_port(match, at)
-        if found.port == 0:
+        if not match[2].strip(b"0"):
             return endpoints.address_alone(match, at)
+        found = endpoints.address_and_port(match, at)
         return found._replace(anyone=True, as_seen=True, patience_s=PATIENCE_S)
 
 

@@ -31,6 +31,12 @@ def test_a_script_may_choose_the_verb() -> None:
     assert FROM_A_CLIENT.fits(b"HELLO /x\r\n")
 
 
+def test_what_has_begun_may_say_more_than_its_words() -> None:
+    numbered = Opening((b"",), re.compile(rb"\d\d x\n"), begun=re.compile(rb"(?:\d(?:\d.*)?)?"))
+    assert all(numbered.fits(each) for each in (b"", b"1", b"12", b"12 ", b"12 x\n"))
+    assert not any(numbered.fits(each) for each in (b"x", b"1x", b"1x\n", b"12 y\n"))
+
+
 def test_any_and_none() -> None:
     for line in (b"x", b"\0\r\n", b"GET / HTTP/1.1\r\n"):
         assert ANYHOW.fits(line)

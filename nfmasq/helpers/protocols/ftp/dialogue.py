@@ -21,7 +21,7 @@ from nfmasq.helpers.kit.dialogue import Leave, LineDialogue
 from nfmasq.helpers.kit.hiding import internal_addresses
 from nfmasq.helpers.kit.lines import behind
 from nfmasq.helpers.kit.pairing import InOrder
-from nfmasq.helpers.kit.replies import Replies
+from nfmasq.helpers.kit.replies import FIRST_REPLY, Replies
 from nfmasq.helpers.kit.telnet import IAC, TelnetSpeech
 from nfmasq.helpers.protocols.ftp import endpoints
 
@@ -32,8 +32,8 @@ _FIRST = (
     b"USER AUTH FEAT HOST CLNT CSID OPTS LANG SYST STAT HELP NOOP QUIT REIN PASS ACCT PBSZ PROT ABOR".split()
 )
 """Commands that a client may begin with."""
-_CLIENT = Opening((IAC, *_FIRST), re.compile(rb"(?i:%b)[ \t\r\n]" % b"|".join(_FIRST)), never_http=True)
-_SERVER = Opening((IAC, *b"1 2 3 4 5".split()), re.compile(rb"[1-5][0-9][0-9](?:[ -][^\n]*)?\r?\n"))
+_LINE = re.compile(rb"(?i:%b)(?:[ \t][^\r\n\0]*)?\r?\n" % b"|".join(_FIRST))
+_CLIENT = Opening((IAC, *_FIRST), _LINE, never_http=True)
 _COMMAND = re.compile(rb"([A-Za-z]{3,8})(?:[ \t]+([^\r\n\0]*))?\r?\n")
 _ARGUMENT = re.compile(rb"(?:PORT|EPRT)[ \t]+", re.IGNORECASE)
 _LOGIN = {b"USER", b"PASS", b"ACCT"}
@@ -55,7 +55,7 @@ class FtpDialogue(LineDialogue):
 
     def __init__(self, session: Session, fxp: bool) -> None:
         self._client = Side.INSIDE if session.inside_began else Side.OUTSIDE
-        super().__init__(LONGEST, TelnetSpeech, {self._client: _CLIENT, self._client.other: _SERVER})
+        super().__init__(LONGEST, TelnetSpeech, {self._client: _CLIENT, self._client.other: FIRST_REPLY})
         self._session = session
         self._fxp = fxp
         self._logged_in = self._only_epsv = False
