@@ -29,11 +29,11 @@ LONGEST = 8192
 """Bytes of a line: URLs, and what programs say about themselves, may be long."""
 MOST_HEADERS = 128
 """Lines of a message: a sender of more wants to keep the helper busy."""
-MOST_PARAMETERS = 256
+MOST_PARAMETERS_AT_ONCE = 256
 """Parameters in one reading: as with lines."""
 MOST_PLACES = 16
 """Places of one message that are acted on."""
-MOST_SOURCES = 2
+MOST_OTHER_HOSTS = 2
 """Hosts that the media of one reply may come from, other than the server's: RTP's and RTCP's."""
 
 _VERBS = (
@@ -116,7 +116,7 @@ class RtspDialogue(LineDialogue):
             message.session = text.partition(b";")[0].strip()
         elif self._may_be_rewritten(side, message) or (side is not self._client and message.code):
             self._parameters += transport.parameters_in(text)
-            if self._parameters > MOST_PARAMETERS:
+            if self._parameters > MOST_PARAMETERS_AT_ONCE:
                 raise Leave
             for each in transport.alternatives(text, at):
                 message.is_udp = bool(message.is_udp) or each.is_udp
@@ -154,7 +154,7 @@ class RtspDialogue(LineDialogue):
         known = {self._session.remote[0], *message.sources}
         new = {slot.address: None for slot in alternative.addresses(OF_SERVER) if slot.address}
         message.sources += [each for each in new if each not in known]
-        del message.sources[MOST_SOURCES:]
+        del message.sources[MOST_OTHER_HOSTS:]
 
     def _end(self, side: Side, message: Message) -> None:
         """A message's headers are whole."""

@@ -1,15 +1,17 @@
 """What RTSP clients and servers say, and what a dialogue makes of it: for the tests of this folder."""
 
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 
 from support.dialogues import IN, OUT
 
-from nfmasq.helpers.kit.base import Side
+from nfmasq.helpers.kit.base import Found, Side
 from nfmasq.helpers.kit.listener import Listener
 from nfmasq.helpers.protocols.rtsp import Rtsp
 
 Said = tuple[Side, bytes]
 UDP = b"RTP/AVP;unicast;"
+ELSEWHERE = IPv4Address("198.51.100.7")
 
 
 def request(
@@ -59,3 +61,14 @@ def server(transport: bytes, *, asked: bytes = UDP + b"client_port=7000-7001") -
 def answered(transport: bytes, *, asked: bytes = UDP + b"client_port=5000-5001") -> Heard:
     """A remote server has answered an internal client."""
     return Heard((IN, setup(1, asked)), (OUT, reply(1, b"Transport: " + transport)))
+
+
+def written(heard: Heard, address: IPv4Address = ELSEWHERE, port: int = 40000) -> list[bytes]:
+    """The text for another endpoint in each place."""
+    assert all(not isinstance(place.what, Found) or place.what.transport == "udp" for place in heard.places)
+    return [place.what.write(address, port) for place in heard.places]  # type: ignore[misc, call-arg, arg-type]
+
+
+def ports(heard: Heard) -> list[tuple[int, int]]:
+    """First port and number of ports of each endpoint that was found."""
+    return [(each.what.port, each.what.consecutive) for each in heard.places if isinstance(each.what, Found)]
