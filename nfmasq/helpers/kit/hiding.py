@@ -12,9 +12,9 @@ AND = rb"[ \t]{0,8}[.,][ \t]{0,8}"
 """An expression for what stands between the numbers of an address."""
 
 _PRIVATE = (
-    rb"0*(?:10|127)%b\d+|0*192%b0*168|0*172%b0*(?:1[6-9]|2\d|3[01])|0*169%b0*254"
-    rb"|0*100%b0*(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7])"
-) % ((AND,) * 5)
+    rb"0*(?=1)(?:10%b\d+|127%b\d+|192%b0*168|172%b0*(?:1[6-9]|2\d|3[01])|169%b0*254"
+    rb"|100%b0*(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))"
+) % ((AND,) * 6)
 """The first two numbers of addresses that mean nothing outside (RFC 1918, 6598, 3927, 1122)."""
 _PRIVATE_NETWORKS = [
     IPv4Network(each)
@@ -60,4 +60,4 @@ def shape_of(address: IPv4Address) -> bytes:
 @lru_cache
 def _internal(own: IPv4Address) -> re.Pattern[bytes]:
     private = rb"(?:%b)%b\d+%b\d+" % (_PRIVATE, AND, AND)
-    return re.compile(rb"(?<!\d)(?:%b|%b)(?!\d)" % (shape_of(own), private))
+    return re.compile(rb"(?=\d)(?<!\d)(?:%b|%b)(?!\d)" % (shape_of(own), private))
