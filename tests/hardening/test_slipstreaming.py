@@ -14,12 +14,16 @@ from support.packets import ACK, HEADER, SYN, put, tcp, word
 from nfmasq.core.policy import Filtering
 from nfmasq.helpers.protocols.ftp import Ftp
 from nfmasq.helpers.protocols.irc import Irc
+from nfmasq.helpers.protocols.rtsp import Rtsp
 
-FTP, IRC = 21, 6667
+FTP, IRC, RTSP = 21, 6667, 554
 MESSAGES = {
     FTP: b"PORT 192,168,1,10,19,136\r\n",
     IRC: b"PRIVMSG bob :\x01DCC CHAT chat %d 5000\x01\r\n" % int(CLIENT),
+    RTSP: b"SETUP rtsp://x/ RTSP/1.0\r\nCSeq: 2\r\nTransport: RTP/AVP;client_port=5000-5001\r\n\r\n",
 }
+DOORS = {FTP: 1, IRC: 1, RTSP: 2}
+"""How many expectations such a message makes where it should."""
 LOGINS = {
     FTP: (
         (1, b"220 Hi\r\n"),
@@ -29,15 +33,22 @@ LOGINS = {
         (1, b"230 In\r\n"),
     ),
     IRC: ((0, b"NICK ann\r\nUSER ann 0 * :Ann\r\n"), (1, b":irc.example 001 ann :Welcome\r\n")),
+    RTSP: ((0, b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"), (1, b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n")),
 }
 IN_LEAGUE = {
     FTP: b"220 Hi\r\n230 In\r\n230 In\r\n331 Password\r\n230 In\r\n",
     IRC: b":x 001 ann :Welcome\r\n",
+    RTSP: b"RTSP/1.0 200 OK\r\n\r\n",
 }
 """All that the attacker's server may say in favour of it."""
-SCRIPTS = {FTP: (b"USER", b"PASS", b"HOST", b"SYST"), IRC: (b"NICK", b"USER", b"PASS", b"CAP")}
+SCRIPTS = {
+    FTP: (b"USER", b"PASS", b"HOST", b"SYST"),
+    IRC: (b"NICK", b"USER", b"PASS", b"CAP"),
+    RTSP: (b"OPTIONS", b"SETUP"),
+}
 """Verbs that a script in a browser may choose, and that the protocol begins with."""
-PORTS = pytest.mark.parametrize("port", [FTP, IRC], ids=["ftp", "irc"])
+PORTS = pytest.mark.parametrize("port", [FTP, IRC, RTSP], ids=["ftp", "irc", "rtsp"])
+WITH_A_LOGIN = pytest.mark.parametrize("port", [FTP, IRC], ids=["ftp", "irc"])
 
 
 @dataclass
@@ -46,7 +57,7 @@ class Exchange:
 
     port: int
     bed: Bed = field(
-        default_factory=lambda: Bed(Ftp(), Irc(), filtering=Filtering.ADDRESS_AND_PORT_DEPENDENT)
+        default_factory=lambda: Bed(Ftp(), Irc(), Rtsp(), filtering=Filtering.ADDRESS_AND_PORT_DEPENDENT)
     )
 
     def __post_init__(self) -> None:
@@ -88,7 +99,7 @@ def test_a_login_and_the_message_do_open_a_door(port: int) -> None:
     exchange = Exchange(port)
     exchange.log_in()
     exchange.say(0, MESSAGES[port])
-    assert expected(exchange.bed) == 1
+    assert expected(exchange.bed) == DOORS[port]
 
 
 def openings(port: int) -> Iterator[tuple[str, bytes]]:
@@ -103,14 +114,15 @@ def openings(port: int) -> Iterator[tuple[str, bytes]]:
     yield "TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500) + b"\r\n"
     yield "TURN", b"\x00\x03\x01\x00\x21\x12\xa4\x42" + bytes(12) + b"\r\n"
     yield "HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-    yield "nothing", b"\r\n"
+    if port != RTSP:  # which may begin with empty lines (RFC 2326 section 4.1); no browser does
+        yield "nothing", b"\r\n"
     for verb in SCRIPTS[port]:
         yield verb.decode(), verb + b" /x HTTP/1.1\r\n" + headers
 
 
 OPENINGS = [
     pytest.param(port, opening, id=f"{port} {name}")
-    for port in (FTP, IRC)
+    for port in (FTP, IRC, RTSP)
     for name, opening in openings(port)
 ]
 
@@ -140,7 +152,7 @@ def test_a_server_that_answers_every_line(port: int, opening: bytes) -> None:
     exchange.nothing_came_of(*lines, MESSAGES[port])
 
 
-@PORTS
+@WITH_A_LOGIN
 def test_the_message_comes_first(port: int) -> None:
     """Nobody has logged in, or been welcomed."""
     exchange = Exchange(port)
@@ -152,6 +164,13 @@ def test_the_message_comes_first(port: int) -> None:
 WITHIN: dict[int, Sequence[bytes]] = {
     FTP: (b"STOR %s", b"SITE EXEC %s", b"RETR a\\r\\n%s", b"NOOP\r%s", b"NOOP\0%s", b"\xff\xff%s"),
     IRC: (b"TOPIC #a :%s", b"PRIVMSG bob %s", b"QUIT :%s", b"PRIVMSG b :a\r%s", b"AWAY\0%s"),
+    RTSP: (
+        b"OPTIONS * RTSP/1.0\r\nContent-Length: 79\r\n\r\n%s",
+        b"$\0\0\x4f%s",
+        b"PLAY rtsp://x/%s",
+        b"PLAY * RTSP/1.0\r\nUser-Agent: %s",
+        b"OPTIONS * RTSP/1.0\r\nSETUP: x\r\nX: %s",
+    ),
 }
 
 
@@ -178,6 +197,7 @@ def test_what_the_server_sends_back(port: int) -> None:
         b"200 " + MESSAGES[port],
         b":bot!b@x " + MESSAGES[port],
         b"227 Here (192,168,1,10,19,136)\r\n229 (|||5000|)\r\n",
+        b"RTSP/1.0 200 OK\r\nTransport: RTP/AVP;client_port=5000-5001;server_port=5000-5001\r\n\r\n",
         *(offer % (kind, int(CLIENT)) for kind in (b"SEND", b"CHAT", b"ACCEPT", b"RESUME")),
     ):
         heard = exchange.connection.say(1, text, at=exchange.ends[1], acked=exchange.ends[0])
@@ -219,7 +239,7 @@ def test_a_message_behind_a_gap(port: int) -> None:
 @PORTS
 def test_a_message_in_a_syn_or_without_one(port: int) -> None:
     """The first byte that counts is the one behind an answered SYN."""
-    bed = Bed(Ftp(), Irc(), filtering=Filtering.ADDRESS_AND_PORT_DEPENDENT)
+    bed = Bed(Ftp(), Irc(), Rtsp(), filtering=Filtering.ADDRESS_AND_PORT_DEPENDENT)
     texts = b"".join(text for side, text in LOGINS[port] if side == 0) + MESSAGES[port]
     bed.send(tcp(CLIENT, NEAR_PORT, SERVER, port, SYN, payload=texts), inbound=False)
     bed.send(tcp(CLIENT, NEAR_PORT + 1, SERVER, port, ACK, payload=texts), inbound=False)

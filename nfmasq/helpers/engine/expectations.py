@@ -9,7 +9,9 @@ dialogue ends it, and so does a helper that is disabled for the host. With the c
 ends, and the data sessions that end with it. An offer of DCC does not outlive its IRC connection either. Its
 endpoint is open to anyone, and nothing tells any more whether the offer still stands.
 
-A control session is kept alive while one of its data sessions lives: FTP says nothing during a transfer.
+A control session is kept alive while one of its data sessions lives: FTP says nothing during a transfer. A
+data session that ends with its control session is kept alive by it: nothing is played in a pause (RTSP). Such
+a one keeps its control session only while packets come, or both would live for ever.
 """
 
 from collections.abc import Callable, Sequence
@@ -109,7 +111,7 @@ class Expectations:
         known = announced.newest(admitted.transport, admitted.port) if announced else None
         if announced is None or known is None:
             raise NotActedOn("not_allowed")
-        self._standing.require_room(announced, 1)
+        self._standing.require_free_room(announced, 1)
         self._standing.note(
             control, announced, self._ports.admit(control, session, admitted, external[1]), known
         )
@@ -179,12 +181,20 @@ class Expectations:
         if row is None or row.state in _OVER:
             self._end(control, announced)
             return
-        kept = max(KEPT_S if announced.data else 0, announced.until - self._standing.ticks)
+        kept = max(KEPT_S if self._keeps_control(announced) else 0, announced.until - self._standing.ticks)
         if kept > 0:
             self._core.keep(*control, kept)
         for name, each in announced.data.items() if is_due else ():
-            if each.until > self._standing.ticks:
-                self._core.keep(*name, each.until - self._standing.ticks)
+            kept = max(KEPT_S if each.ends_with_control else 0, each.until - self._standing.ticks)
+            if kept > 0:
+                self._core.keep(*name, kept)
+
+    def _keeps_control(self, announced: Announced) -> bool:
+        """Does a data session live by its own packets, and not because its control session lives?"""
+        if any(not each.ends_with_control for each in announced.data.values()):
+            return True
+        rows = (self._core.seen(*name) for name in announced.data)
+        return any(row is not None and row.expires_s > KEPT_S for row in rows)
 
     def _end(self, control: Name, announced: Announced) -> None:
         """The control session has ended: what it announced ends too."""

@@ -68,9 +68,7 @@ class Standing:
         A client that announces again has given up its older ones (FTP). An expectation whose session has
         begun takes no room. Looking up all of them is dear, so that is done once a tick.
         """
-        if len(announced.waiting) + count > MOST_EXPECTATIONS and announced.full_at != self.ticks:
-            announced.full_at = self.ticks
-            self.sort(announced)
+        self._sort_where_full(announced, count)
         while len(announced.waiting) + count > MOST_EXPECTATIONS:
             self._give_way(announced, next(iter(announced.waiting)))
         while len(self._shares) and not self._shares.has_room(count):
@@ -78,6 +76,17 @@ class Standing:
             self._give_way(self.announced[self.control_of[name]], name)
         if not self._shares.has_room(count):
             raise NotActedOn("no_room")
+
+    def require_free_room(self, announced: Announced, count: int) -> None:
+        """Raise NotActedOn where an expectation would have to give way: it may be the one that is widened."""
+        self._sort_where_full(announced, count)
+        if len(announced.waiting) + count > MOST_EXPECTATIONS or not self._shares.has_room(count):
+            raise NotActedOn("no_room")
+
+    def _sort_where_full(self, announced: Announced, count: int) -> None:
+        if len(announced.waiting) + count > MOST_EXPECTATIONS and announced.full_at != self.ticks:
+            announced.full_at = self.ticks
+            self.sort(announced)
 
     def _give_way(self, announced: Announced, name: Name) -> None:
         """Withdraw an expectation; a session that began by it lives on."""

@@ -85,7 +85,8 @@ class Found(NamedTuple):
 
     reader: the name of the helper that reads the session to come (H.245); "": nobody reads it. note: what
     that helper's dialogue is told, as Session.note. ends_with_control: the session to come ends with this
-    one, and with `Reading.ended` (RTP). Otherwise it lives on (FTP). lifetime_s: the session to come, or its
+    one, and with `Reading.ended`; until then it lives, though nothing comes (RTP in a pause). Otherwise it
+    lives on by itself (FTP). lifetime_s: the session to come, or its
     expectation, lives so many seconds at least (SIP REGISTER); announcing it again begins them anew. apart:
     the ports need not be in a row, if the text can say so. A host that has begun to send from them has
     mappings already, and those stay.

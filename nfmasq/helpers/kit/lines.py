@@ -22,13 +22,13 @@ class Speech:
     """The lines of one side. longest: bytes of a line, its end included.
 
     overrun: a line was longer, or there were more than MOST_LINES. The lines before it were given; no more
-    are.
+    are. has_spoken: the first line was read; the dialogue writes it.
     """
 
-    __slots__ = ("_begun", "_longest", "overrun")
+    __slots__ = ("_begun", "_longest", "has_spoken", "overrun")
 
     def __init__(self, longest: int) -> None:
-        self.overrun = False
+        self.overrun = self.has_spoken = False
         self._longest = longest
         self._begun = b""
 
@@ -73,6 +73,12 @@ def is_http_request(line: bytes) -> bool:
 def is_http_header(line: bytes) -> bool:
     """Is this a header of a browser's request? The first one it always sends is Host."""
     return _HTTP_HEADER.match(line) is not None
+
+
+def behind(pattern: re.Pattern[bytes], begun: bytes) -> int:
+    """Where the pattern that a line begins with ends; the line's length if it does not begin so."""
+    match = pattern.match(begun)
+    return match.end() if match else len(begun)
 
 
 def may_become(begun: bytes, beginnings: Sequence[bytes]) -> bool:

@@ -11,8 +11,9 @@ from support.router import CLIENT, OTHER_SERVER, SERVER
 
 from helpers.engine.bed import NEAR_PORT, Bed, Connection
 from helpers.engine.scripted import Scripted, always, bed_of, expected, say, spanless
-from nfmasq.core.policy import Filtering, Mapping
-from nfmasq.helpers.engine import expectations
+from nfmasq.core.policy import Filtering, Mapping, Timeouts
+from nfmasq.core.rows import SessionRow
+from nfmasq.helpers.engine import expectations, standing
 from nfmasq.helpers.kit.base import Admitted, Endpoint, Found, Reading, Side
 
 BEHAVIOURS = pytest.mark.parametrize(
@@ -167,6 +168,18 @@ class TestAdmitted:
         assert not meet(bed, remote=OTHER_SERVER, from_port=7079)
         assert meet(bed, remote=OTHER_SERVER, from_port=7078)
 
+    @pytest.mark.parametrize("limit", ["MOST_EXPECTATIONS", "MOST_EXPECTATIONS_IN_ALL"])
+    def test_nothing_gives_way_for_it(self, limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Least of all the expectation that it would widen."""
+        monkeypatch.setattr(standing, limit, 2)
+        others = [Admitted("udp", 5000, OTHER_SERVER + nth) for nth in range(4)]
+        bed = bed_of(always(spanless(5000), admitted=others))
+        say(bed)
+        assert bed.engine.counters()["scripted"].not_acted_on["no_room"] == 3
+        assert bed.engine.expectations() == 2
+        assert meet(bed, remote=OTHER_SERVER)
+        assert meet(bed, remote=SERVER)
+
 
 def once(first: Reading, then: Reading) -> Scripted:
     """A helper that says one thing of the first message, and another of all others."""
@@ -243,10 +256,50 @@ class TestLifetimes:
             bed.engine.tick()
         assert held(bed) > 3500
 
+    @pytest.mark.parametrize("bound", [True, False])
+    def test_what_ends_with_its_control_session_lives_as_long(self, bound: bool) -> None:
+        """Nothing comes in a pause, however long: FTP's transfers are not of this kind."""
+        bed = bed_of(once(Reading(0, [spanless(5000, ends_with_control=bound)]), Reading(0)), **SHORT)
+        Connection(bed).open().say(0, b"x")
+        assert meet(bed)
+        for _ in range(expectations.LOOK_AT_DATA_S):
+            bed.engine.tick()
+        assert (data_of(bed).expires_s > SHORT["timeouts"].udp) == bound
+
+    @pytest.mark.parametrize("bound", [True, False])
+    def test_a_session_that_another_keeps_keeps_it_not(self, bound: bool) -> None:
+        """Both would live for ever."""
+        bed = bed_of(once(Reading(0, [spanless(5000, ends_with_control=bound)]), Reading(0)), **SHORT)
+        Connection(bed).open().say(0, b"x")
+        assert meet(bed)
+        for _ in range(2 * expectations.LOOK_AT_DATA_S):
+            bed.engine.tick()
+        assert (held(bed) > SHORT["timeouts"].tcp_established) != bound
+
+    def test_a_session_that_lives_by_its_packets_keeps_its_control_session(self) -> None:
+        short = Timeouts(tcp_established=30)
+        found = spanless(5000, ends_with_control=True)
+        bed = bed_of(once(Reading(0, [found]), Reading(0)), timeouts=short)
+        Connection(bed).open().say(0, b"x")
+        assert meet(bed)
+        for _ in range(expectations.LOOK_AT_DATA_S):
+            bed.engine.tick()
+        assert held(bed) > short.tcp_established
+
     def test_no_session_is_held_for_ever(self) -> None:
         bed = bed_of(always(hold_s=10**9))
         say(bed)
         assert held(bed) == pytest.approx(7200, abs=5)
+
+
+SHORT = {"timeouts": Timeouts(tcp_established=30, udp=20)}
+"""Shorter than what keeps another session."""
+
+
+def data_of(bed: Bed) -> SessionRow:
+    """The session that was announced."""
+    (row,) = [row for row in bed.table.sessions() if row.internal[1] == 5000]
+    return row
 
 
 def held(bed: Bed) -> int:

@@ -57,6 +57,12 @@ def test_each_has_tests(name: str) -> None:
     assert files(TESTS, f"test_{name}") or list((TESTS / name).glob("test_*.py"))
 
 
+@pytest.mark.parametrize(("name", "most"), [("ftp", 260), ("irc", 180), ("tftp", 60)])
+def test_each_is_short_enough_to_be_read_at_one_sitting(name: str, most: int) -> None:
+    """What other protocols need as well belongs to the kit."""
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files(FOLDER, name)) <= most
+
+
 def test_to_list_the_helpers_imports_no_protocol() -> None:
     """Only a protocol that is used costs memory; and one that cannot be imported takes no other with it."""
     source = ast.parse((FOLDER / "__init__.py").read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """One FTP control connection (RFC 959, 2228, 2428), line by line.
 
-What is stored: of each side the line that has begun, and the commands that wait for their reply (`pipeline`).
+What is stored: of each side the line that has begun, and the commands that wait for their reply (`Pipeline`).
 Also whether the client has logged in, and whether a reply of several lines is under way. Who writes: each
 line that was read whole. What ends it: the dialogue leaves, or the session ends.
 
@@ -8,50 +8,60 @@ An endpoint counts only between a login and the next one, and only from the inte
 only as the reply to PASV and EPSV. A command before the login was answered is not acted on. It looks like a
 command that a page made a browser send, and the server refuses it anyway.
 
-The client's first command and the server's first line must be FTP's, and no line of the client may be HTTP's.
-Otherwise another protocol uses the port, and the dialogue leaves. It also leaves when AUTH is accepted: the
-bytes behind it are encrypted. It does not come back for CCC.
+The dialogue leaves when AUTH is accepted: the bytes behind it are encrypted. It does not come back for CCC.
 """
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import ClassVar
 
+from nfmasq.helpers.kit.anchoring import Opening
 from nfmasq.helpers.kit.base import Found, Named, NotActedOn, Place, Session, Side
 from nfmasq.helpers.kit.dialogue import Leave, LineDialogue
-from nfmasq.helpers.kit.lines import is_http_header, is_http_request, may_become
-from nfmasq.helpers.protocols.ftp import replies
-from nfmasq.helpers.protocols.ftp.endpoints import eprt_argument, port_argument
-from nfmasq.helpers.protocols.ftp.pipeline import LOGIN, Pipeline
+from nfmasq.helpers.kit.hiding import internal_addresses
+from nfmasq.helpers.kit.lines import behind
+from nfmasq.helpers.kit.pairing import InOrder
+from nfmasq.helpers.kit.replies import FIRST_REPLY, Replies
+from nfmasq.helpers.kit.telnet import IAC, TelnetSpeech
+from nfmasq.helpers.protocols.ftp import endpoints
 
 LONGEST = 4096 + 64
 """Bytes of a line: the longest path (PATH_MAX of Linux), and a command."""
 
-_FIRST = tuple(
+_FIRST = (
     b"USER AUTH FEAT HOST CLNT CSID OPTS LANG SYST STAT HELP NOOP QUIT REIN PASS ACCT PBSZ PROT ABOR".split()
 )
 """Commands that a client may begin with."""
-
-_IAC = b"\xff"
-_TELNET = re.compile(rb"(?:\xff(?:[\xfb-\xfe].|[\xf0-\xf9]))*", re.DOTALL)
-_TELNET_BEGINS = re.compile(rb"\xff[\xfb-\xfe]?|")
+_LINE = re.compile(rb"(?i:%b)(?:[ \t][^\r\n\0]*)?\r?\n" % b"|".join(_FIRST))
+_CLIENT = Opening((IAC, *_FIRST), _LINE, never_http=True)
 _COMMAND = re.compile(rb"([A-Za-z]{3,8})(?:[ \t]+([^\r\n\0]*))?\r?\n")
-_ARGUMENT = re.compile(rb"(PORT|EPRT)[ \t]+", re.IGNORECASE)
-_REPLY = re.compile(rb"([1-5][0-9][0-9])(?:([ -])[^\n]*)?\r?\n")
-_REPLY_BEGINS = re.compile(rb"|[1-5](?:[0-9](?:[0-9](?:[ \-\r].*)?)?)?", re.DOTALL)
+_ARGUMENT = re.compile(rb"(?:PORT|EPRT)[ \t]+", re.IGNORECASE)
+_LOGIN = {b"USER", b"PASS", b"ACCT"}
+_PASSIVE = {b"PASV", b"EPSV"}
+
+
+class Pipeline(InOrder):
+    """The commands that wait for their reply. Servers answer PASV and EPSV by 227 or 229, either of them."""
+
+    belongs: ClassVar = {
+        b"227": _PASSIVE, b"228": {b"LPSV"}, b"229": _PASSIVE, b"230": _LOGIN, b"232": _LOGIN,
+        b"331": {b"USER"}, b"332": {b"USER", b"PASS"}, b"334": {b"AUTH"},
+    }  # fmt: skip
+    own_success = frozenset((b"PASV", b"EPSV", b"LPSV", b"AUTH"))
 
 
 class FtpDialogue(LineDialogue):
     """One control connection."""
 
     def __init__(self, session: Session, fxp: bool) -> None:
-        super().__init__(LONGEST)
+        self._client = Side.INSIDE if session.inside_began else Side.OUTSIDE
+        super().__init__(LONGEST, TelnetSpeech, {self._client: _CLIENT, self._client.other: FIRST_REPLY})
         self._session = session
         self._fxp = fxp
-        self._client = Side.INSIDE if session.inside_began else Side.OUTSIDE
-        self._known = self._greeted = False  # the client's first command, the server's greeting
         self._logged_in = self._only_epsv = False
-        self._several = b""  # the code of a reply of several lines that has not ended
+        self._replies = Replies()
         self._pipeline = Pipeline()
+        self._pipeline.add(b"")  # the connection itself: its reply is the greeting
 
     def hear(self, side: Side, at: int, line: bytes) -> Iterable[Place | NotActedOn]:
         """The endpoint in a command of the client; the endpoint and addresses in a reply of the server."""
@@ -62,84 +72,58 @@ class FtpDialogue(LineDialogue):
 
     def wait_from(self, side: Side, line: bytes) -> int:
         """The bytes behind PORT, EPRT and a reply's code wait, if the internal side said it."""
-        return self._command_waits_from(line) if side is self._client else self._reply_waits_from(line)
+        if side is Side.OUTSIDE:
+            return len(line)
+        if side is self._client:
+            return behind(_ARGUMENT, line)
+        code, begin = self._replies.begun(line)
+        return begin if code in endpoints.CODES else len(line)
 
     def _command(self, at: int, line: bytes) -> Found | None:
-        text = line[(skipped := _skip_telnet(line)) :]
-        match = _COMMAND.fullmatch(text)
+        match = _COMMAND.fullmatch(line)
         word = match[1].upper() if match else b""
-        if not self._known:
-            if word not in _FIRST or is_http_request(line):
-                raise Leave
-            self._known = True
-        if not word and is_http_header(line):
-            raise Leave
         self._pipeline.add(word)
         if word in {b"USER", b"REIN"}:
             self._logged_in = self._only_epsv = False
         if match is None or match[2] is None:
             return None
-        argument, at = match[2], at + skipped + match.start(2)
-        if word == b"EPSV" and argument.strip().upper() == b"ALL":
+        if word == b"EPSV" and match[2].strip().upper() == b"ALL":
             self._pipeline.rename_last(b"EPSV ALL")
             self._only_epsv = True
         if word not in {b"PORT", b"EPRT"} or self._client is Side.OUTSIDE:
             return None
         if not self._logged_in or self._only_epsv:
             raise NotActedOn("not_allowed")
-        found = port_argument(argument, at) if word == b"PORT" else eprt_argument(argument, at)
-        return self._unless_fxp(found)
+        return self._unless_fxp(endpoints.of_command(word, line, match.start(2), at))
 
     def _reply(self, at: int, line: bytes) -> Iterable[Place | NotActedOn]:
-        if line.startswith(_IAC):
-            line, at = line[(skipped := _skip_telnet(line)) :], at + skipped
-        if self._several:
-            if line[:3] != self._several or line[3:4] not in {b" ", b"\r", b"\n"}:
-                return self._passive(self._several, at, line)
-            self._several = b""
-        match = _REPLY.fullmatch(line)
-        if match is None:
-            if not self._greeted:
-                raise Leave
-            return ()
-        code, mark = match.groups()
-        if mark == b"-":
-            self._several = code
-            return self._passive(code, at, line)
-        if not self._greeted:
-            self._greeted = code[:1] != b"1"
-        elif code[:1] != b"1":
-            places = list(self._passive(code, at, line))  # while its command still waits
-            self._answer(code)
-            return places
-        return ()
+        code, begin, is_whole = self._replies.hear(line)
+        places = [*self._passive(code, at, line, begin)] if code in endpoints.CODES else []
+        if is_whole and not code.startswith(b"1"):
+            self._answer(code)  # from here on its command does not wait
+        return places
 
     def _answer(self, code: bytes) -> None:
         if code in {b"234", b"235"}:
             raise Leave  # whether a command waited for it or not, the next bytes may be TLS
-        word = self._pipeline.answered(code)
-        good = code[:1] == b"2"
-        if word in LOGIN:
-            self._logged_in = good or (self._logged_in and code != b"530")
+        word, is_good = self._pipeline.answered(code), code.startswith(b"2")
+        if word in _LOGIN:
+            self._logged_in = is_good or (self._logged_in and code != b"530")
         elif word == b"EPSV ALL":
-            self._only_epsv = good
-            if good and self._client is Side.INSIDE:
+            self._only_epsv = is_good
+            if is_good and self._client is Side.INSIDE:
                 raise Leave  # from here on it announces nothing of its own
 
-    def _passive(self, code: bytes, at: int, line: bytes) -> Iterator[Place | NotActedOn]:
+    def _passive(self, code: bytes, at: int, line: bytes, begin: int) -> Iterator[Place | NotActedOn]:
         """What a line of a 227, 228 or 229 shows: the endpoint if it is acted on, and internal addresses."""
-        if code not in replies.CODES:
-            return
         found, why = None, None
         try:
-            found = self._announced(code, replies.endpoint(code, line, at, self._session))
+            found = self._announced(code, endpoints.of_reply(code, line, begin, at, self._session))
         except NotActedOn as reason:
             why = reason
         if self._client is Side.OUTSIDE:
-            places: list[Found | Named] = list(replies.internal_addresses(line, at, self._session, found))
-            if found is not None:
-                places.append(found)
-            yield from sorted(places, key=lambda place: place.start)
+            places: list[Found | Named] = [*internal_addresses(line, begin, at, self._session, found)]
+            yield from sorted([*places, found] if found else places, key=lambda place: place.start)
         if why is not None:
             yield why
 
@@ -159,35 +143,6 @@ class FtpDialogue(LineDialogue):
     def _unless_fxp(self, found: Found | None) -> Found | None:
         if found is None or not self._fxp:
             return found
-        own = {self._session.internal[0], self._session.external[0]}
-        if found.address is not None and found.address not in own:
+        if found.address not in {None, self._session.internal[0], self._session.external[0]}:
             return None
         return found._replace(anyone=True) if self._client is Side.OUTSIDE else found
-
-    def _command_waits_from(self, line: bytes) -> int:
-        """Of a command that has begun, the bytes behind PORT or EPRT must wait."""
-        skipped = _skip_telnet(line)
-        if not self._known and not _TELNET_BEGINS.fullmatch(line, skipped):
-            word = line[skipped : skipped + 8]
-            if not may_become(word, _FIRST):
-                raise Leave
-        match = _ARGUMENT.match(line, skipped) if self._client is Side.INSIDE else None
-        return match.end() if match else len(line)
-
-    def _reply_waits_from(self, line: bytes) -> int:
-        """Of a reply that has begun, an internal server's bytes behind 227 to 229 must wait."""
-        if not self._greeted and not self._several and not _REPLY_BEGINS.fullmatch(line):
-            raise Leave
-        if self._client is Side.INSIDE:
-            return len(line)
-        begins = _skip_telnet(line)
-        if self._several:
-            return begins if self._several in replies.CODES else len(line)
-        code, mark = line[begins : begins + 3], line[begins + 3 : begins + 4]
-        return begins + 4 if code in replies.CODES and mark in {b" ", b"-"} else len(line)
-
-
-def _skip_telnet(line: bytes) -> int:
-    """Bytes of Telnet commands (RFC 854) at the line's begin: clients send them before ABOR."""
-    match = _TELNET.match(line) if line.startswith(_IAC) else None
-    return match.end() if match else 0

@@ -1,50 +1,64 @@
-"""How an FTP client writes an endpoint: PORT (RFC 959) and EPRT (RFC 2428), parsed and rendered.
+"""How FTP writes endpoints: PORT and EPRT of a client, the replies 227 to 229 (RFC 959, 1639, 2428).
 
-Each function takes the text, and where it begins in the bytes that the dialogue was given. It returns None
-where there is no IPv4 endpoint. It raises NotActedOn("malformed") where a number is out of range, or the text
-around the numbers is wrong.
+Servers write these replies in many forms: in brackets or without, over several lines, with blanks between the
+numbers, with dots, with other numbers before. Some answer EPSV by 227, or PASV by 229. Clients search for six
+numbers, or for a port between four delimiters, and so does this file.
+
+All raise NotActedOn("malformed") where a number is out of range. at: where the line begins.
 """
 
 import re
-from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit import numbers
-from nfmasq.helpers.kit.base import Found, NotActedOn
+from nfmasq.helpers.kit.base import Found, NotActedOn, Session
+from nfmasq.helpers.kit.endpoints import DOTTED, address_and_port, in_numbers, port_alone
+from nfmasq.helpers.kit.hiding import AND, is_internal, separators, shape_of
 
-_SIX = rb"(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10})"
-_PORT = re.compile(_SIX)
-_EXTENDED = re.compile(rb"([!-/:-~])(\d{1,10})\1([^ ]{1,64})\1(\d{1,10})\1")
+CODES = frozenset((b"227", b"228", b"229"))
+"""Of 228 only the internal addresses count: it is nothing that clients for IPv4 ask for."""
+
+_N = rb"(\d{1,20})"
+_PORT = re.compile(rb"\d{1,10}(?:,\d{1,10}){5}(?=[ \t]*\r?\n)")
+_EPRT = re.compile(rb"([!-/:-~])(\d{1,10})\1([^ ]{0,63}[.:][^ ]{0,63})\1(\d{1,10})\1(?=[ \t]*\r?\n)")
+_SIX = re.compile(rb"(?<!\d)(?<![\d][.,])" + AND.join([_N] * 6) + rb"(?!\d|,\d)")
+_PORT_ONLY = re.compile(rb"([^\w\s.,()])\1\1(\d{1,10})\1|\(([!-/:-~])\3\3(\d{1,10})\3\)")
+_WITH_ADDRESS = re.compile(rb"([^\w\s.,()])0{0,9}1\1(%b)\1(\d{1,10})\1" % DOTTED)
 
 
-def port_argument(text: bytes, at: int) -> Found:
-    """PORT 192,168,1,10,19,136: `text` is the command's argument."""
-    match = _PORT.fullmatch(text.rstrip(b" \t"))
+def of_command(word: bytes, line: bytes, begin: int, at: int) -> Found | None:
+    """The endpoint in a command's argument, which begins at `begin`; None: EPRT names none of IPv4."""
+    match = (_PORT if word == b"PORT" else _EPRT).match(line, begin)
     if match is None:
         raise NotActedOn("malformed")
-    return _six_numbers(match, at)
+    if word == b"PORT":
+        return in_numbers(match, at)
+    return address_and_port(match, at, 3, 4) if int(match[2]) == 1 else None
 
 
-def eprt_argument(text: bytes, at: int) -> Found | None:
-    """EPRT |1|192.168.1.10|5000|, with a delimiter of the client's choice; None for IPv6."""
-    match = _EXTENDED.fullmatch(text.rstrip(b" \t"))
-    if match is None:
-        raise NotActedOn("malformed")
-    delimiter, protocol, address, port = match.groups()
-    if int(protocol) != 1:
+def of_reply(code: bytes, line: bytes, begin: int, at: int, session: Session) -> Found | None:
+    """The endpoint in a line of a reply with such a code, or None. begin: where the line's text begins."""
+    if code == b"228":
         return None
-    found, found_port = numbers.dotted(address), numbers.port_number(port)
-
-    def write(address: IPv4Address, port: int) -> bytes:
-        return b"%s%s%d" % (str(address).encode(), delimiter, port)
-
-    return Found(at + match.start(3), at + match.end(4), found, found_port, write)
-
-
-def _six_numbers(match: re.Match[bytes], at: int) -> Found:
-    octets = numbers.octets(match.groups())
-    address, port = numbers.address(octets[:4]), octets[4] << 8 | octets[5]
-    return Found(at + match.start(), at + match.end(), address, port, _write_six_numbers)
+    search, other = (_six_numbers, _delimited) if code == b"227" else (_delimited, _six_numbers)
+    found = search(line, begin, at, session) or other(line, begin, at, session)
+    if found is None or found.address is None:
+        return found
+    return found._replace(as_seen=True, hide=is_internal(found.address, session))
 
 
-def _write_six_numbers(address: IPv4Address, port: int) -> bytes:
-    return b"%d,%d,%d,%d,%d,%d" % (*address.packed, port >> 8, port & 255)
+def _six_numbers(line: bytes, begin: int, at: int, session: Session) -> Found | None:
+    """The first six numbers that begin with an address of the server's; else those that stand alone."""
+    if separators(line, begin) < 5:
+        return None
+    for address in (session.internal[0], session.external[0]):
+        if match := re.compile(rb"(?<!\d)" + AND.join([shape_of(address), _N, _N])).search(line, begin):
+            return in_numbers(match, at)
+    match = _SIX.search(line, begin)
+    return in_numbers(match, at) if match else None
+
+
+def _delimited(line: bytes, begin: int, at: int, session: Session) -> Found | None:
+    """A port behind three delimiters; or an address and a port, each behind one."""
+    if match := _PORT_ONLY.search(line, begin):
+        return port_alone(match, at, 2 if match[2] else 4)
+    match = _WITH_ADDRESS.search(line, begin)
+    return address_and_port(match, at, 2, 3) if match else None

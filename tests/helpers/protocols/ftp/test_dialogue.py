@@ -88,6 +88,13 @@ def test_logins_of_every_kind(login: Sequence[Said]) -> None:
     assert endpoints(hear(Ftp(), [*login, PORT])) == [(str(CLIENT), 5000)]
 
 
+def test_a_greeting_answers_no_command() -> None:
+    """A client that speaks first is not logged in by it."""
+    said = [(IN, b"USER ann\r\n"), (OUT, b"220 ready\r\n")]
+    assert hear(Ftp(), [*said, PORT]).not_acted_on == ["not_allowed"]
+    assert endpoints(hear(Ftp(), [*said, *LOGIN[2:], PORT])) == [(str(CLIENT), 5000)]
+
+
 @pytest.mark.parametrize("code", [b"234", b"235"])
 def test_auth_tls(code: bytes) -> None:
     """AUTH TLS / STARTTLS: ciphertext is never parsed as commands: the helper leaves after 234."""
@@ -150,6 +157,8 @@ def test_epsv_all_refuses_port_unless_the_server_refused_it() -> None:
         b"REGISTER sip:x SIP/2.0\r\n",
         b"SSH-2.0-x\r\n",
         b"USERX\r\n",
+        b"PASS a\0b\r\n",
+        b"USER a\rb\r\n",
         b"USER /x HTTP/1.1\r\n",
         b"HOST /x HTTP/1.1\n",
         b"USER /x\r\nHost: evil.example\r\n",
@@ -183,6 +192,16 @@ def test_a_server_in_league_with_a_script() -> None:
 def test_a_server_that_does_not_begin_like_ftp(first: bytes) -> None:
     """The other side of the same."""
     assert hear(Ftp(), [(OUT, first)]).left
+
+
+@pytest.mark.parametrize("begun", [b"2229", b"22x", b"6", b"220x", b"2200 ", b"\xff\xf12229"], ids=repr)
+def test_a_server_that_begins_otherwise_is_left_before_its_line_ends(begun: bytes) -> None:
+    assert hear(Ftp(), [(OUT, begun)]).left
+
+
+@pytest.mark.parametrize("begun", [b"2", b"22", b"220", b"220 ", b"220-x", b"220\r", b"\xff", b"\xff\xfb"])
+def test_a_server_that_may_go_on_like_ftp_is_not_left(begun: bytes) -> None:
+    assert not hear(Ftp(), [(OUT, begun)]).left
 
 
 def test_helper_cpu_bomb() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from nfmasq.helpers.protocols.ftp.pipeline import PIPELINED, Pipeline
+from nfmasq.helpers.kit.pairing import MOST_WAITING as PIPELINED
+from nfmasq.helpers.protocols.ftp.dialogue import Pipeline
 
 
 def waiting(*words: bytes) -> Pipeline:

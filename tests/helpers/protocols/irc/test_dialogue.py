@@ -5,8 +5,7 @@ from support.dialogues import CLIENT, IN, OUT, endpoints, hear
 
 from helpers.protocols.irc.sayings import ADDRESS, LOGIN, OFFER, client_says, dcc
 from nfmasq.helpers.kit.base import MOST_FOUND, Side
-from nfmasq.helpers.protocols.irc import Irc
-from nfmasq.helpers.protocols.irc.dialogue import MESSAGE, TAGS
+from nfmasq.helpers.protocols.irc import MESSAGE, TAGS, Irc
 
 
 def test_ip_masq_irc_bypass() -> None:
