@@ -6,7 +6,8 @@ takes its place. A text is written only when all checks passed; otherwise the ol
 is counted. An address that is to be hidden is replaced all the same.
 
 Sizes are written last. If one of them cannot be written, the whole reading goes untouched: a size that
-contradicts its part would spoil every message behind it.
+contradicts its part would spoil every message behind it. So does a reading that is whole by its own word,
+where any of its places is not acted on.
 """
 
 from collections.abc import Callable, Iterator
@@ -57,7 +58,7 @@ def edits(
     expectations.end_announced(speaker.control, reading.ended)
     writer = _Writer(speaker, expectations, tally, write)
     sizes = [each for each in reading.found if isinstance(each, Size)]
-    if sizes:
+    if sizes or reading.whole:
         yield from writer.with_sizes(reading, sizes)
     else:
         yield from writer.edits(reading)
@@ -79,11 +80,16 @@ class _Writer:
         self._tally = tally
         self._write = write
         self.announced: list[Endpoint] = []
+        self._leaves_some = False
 
     def with_sizes(self, reading: Reading, sizes: list[Size]) -> list[Edit]:
         """All edits of a reading, or none where one of them fails. Raises what a helper's function raises."""
         try:
-            return sized(list(self.edits(reading)), sizes, self._text)
+            edits = list(self.edits(reading))
+            if reading.whole and self._leaves_some:
+                self._take_back()
+                return []
+            return sized(edits, sizes, self._text)
         except NotActedOn as why:
             self._take_back()
             self._tally.count_not_acted_on([str(why)])
@@ -101,6 +107,7 @@ class _Writer:
                 place = self._place(each)
                 text = None if place is None or each.write is None else self._written(each, place)
             except NotActedOn as why:
+                self._leaves_some = True
                 self._tally.count_not_acted_on([str(why)])
                 if _is_hidden(each, self._speaker):
                     yield each.start, each.end, self._hidden(each)
@@ -122,7 +129,7 @@ class _Writer:
         if side is Side.INSIDE:
             external = self._expectations.announce(self._speaker.control, session, self._speaker.helper, each)
             if not each.reuse:
-                self.announced.append(external)
+                self.announced += [(external[0], external[1] + nth) for nth in range(each.consecutive)]
             return external
         if each.address is not None and each.address != session.remote[0]:
             raise NotActedOn("forged")

@@ -181,6 +181,8 @@ class _Reading(NamedTuple):
     """A list or tuple: transports and internal ports of announced endpoints that are over (RTSP TEARDOWN)."""
     hold_s: int = 0
     """Seconds that this session lives from now on at least, though nothing is said in it (SIP REGISTER)."""
+    whole: bool = False
+    """All places are written, or none where one of them is not acted on (SDP's addresses and ports)."""
 
 
 class Reading(_Reading):
@@ -201,11 +203,13 @@ class Reading(_Reading):
         admitted: Sequence[Admitted] = (),
         ended: Sequence[tuple[str, int]] = (),
         hold_s: int = 0,
+        whole: bool = False,
         *,
         refused: Sequence[str] = (),
     ) -> Self:
         """refused: the older name of not_acted_on."""
-        return super().__new__(cls, taken, found, leave, not_acted_on or refused, admitted, ended, hold_s)
+        left_alone = not_acted_on or refused
+        return super().__new__(cls, taken, found, leave, left_alone, admitted, ended, hold_s, whole)
 
 
 class Session(NamedTuple):

@@ -65,7 +65,8 @@ class Listener:
     """Feeds one dialogue. left: it has left, and reads no more. waiting: bytes that it has not taken.
 
     Bytes of a stream that are not taken are given again with more behind them; a datagram is given once.
-    transport: of the session; "": the helper's first. note: as Session.note.
+    transport: of the session; "": the helper's first. note: as Session.note. port: the internal one; 0: 40000,
+    or the helper's where the outside began.
     """
 
     helper: Helper
@@ -73,13 +74,14 @@ class Listener:
     internal: IPv4Address = INTERNAL
     transport: str = ""
     note: object = None
+    port: int = 0
 
     def __post_init__(self) -> None:
         self.transport = self.transport or transports_of(self.helper)[0]
         port = self.helper.ports[0]
         inside, outside = (40000, port) if self.inside_began else (port, 40000)
         self.session = Session(
-            (self.internal, inside),
+            (self.internal, self.port or inside),
             (EXTERNAL, inside),
             (REMOTE, outside),
             self.inside_began,

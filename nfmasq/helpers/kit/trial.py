@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from typing import Any
 
-from nfmasq.helpers.kit.base import MOST_UNTAKEN, Helper, Place, Side, Size, longest_of, transports_of
+from nfmasq.helpers.kit.base import MOST_UNTAKEN, Helper, Named, Place, Side, Size, longest_of, transports_of
 from nfmasq.helpers.kit.listener import Broken, Example, Listener
 from nfmasq.helpers.kit.rewriting import rewritten, written_for
 
@@ -99,7 +99,10 @@ def reads_what_it_writes(helper: Helper) -> None:
         before = Listener(helper, inside_began, transport=transport).hear_all(example)
         for other in OTHERS:
             changed = rewritten(example, before, other)
-            after = Listener(helper, inside_began, other[0], transport).hear_all(changed)
+            names_port = any(isinstance(each.what, Named) and each.what.port for each in before.places)
+            after = Listener(
+                helper, inside_began, other[0], transport, port=other[1] if names_port else 0
+            ).hear_all(changed)
             if len(after.places) != len(before.places):
                 raise Broken(
                     f"of {len(before.places)} endpoints {len(after.places)} are found in {changed!r}"

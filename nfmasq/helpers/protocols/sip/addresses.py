@@ -1,0 +1,139 @@
+"""Endpoints in SIP's headers: URIs, lists of contacts, and the topmost Via (RFC 3261 sections 19.1, 20).
+
+Nothing is stored. Spans count from the same bytes as those of the value that is read. Each search goes once
+through its value, and none goes back.
+"""
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from nfmasq.helpers.kit.base import NotActedOn
+from nfmasq.helpers.kit.numbers import dotted, port_number
+from nfmasq.helpers.protocols.sip.message import Value
+
+SIP_PORT, SIPS_PORT = 5060, 5061
+MOST_ENTRIES = 32
+"""Entries of a list; a message with a longer one is left alone."""
+
+_DOTTED = re.compile(rb"\d+\.\d+\.\d+\.\d+")
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*("?)|<[^<>]*(>?)|(,)|[^",<]+', re.S)
+_URI = re.compile(rb"(?i:(sips?)):(?:[^@>\s]*@)?(\[[^\]]*\]|[^:;?>\s\[\]]+)(?::(\d+))?([;?][^>\s]*)?")
+_VIA = re.compile(
+    rb"SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*([A-Za-z]+)[ \t]+(\[[^\]]*\]|[^\s:;,\[\]]+)(?:[ \t]*:[ \t]*(\d+))?"
+    rb'[ \t]*((?:;[^,;"]*(?:"(?:[^"\\]|\\.)*"[^,;"]*)?)*)',
+    re.I | re.S,
+)
+_PARAMETER = re.compile(rb";[ \t]*(rport|received|maddr)[ \t]*(?:=[ \t]*([^;,\s]+))?(?![^;,\s])", re.I)
+_NAME = re.compile(rb';[ \t]*([^;=,\s"]+)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^;,\s"]*))?', re.S)
+
+
+class Host(NamedTuple):
+    """Where a host and its port stand. address: None where a name is written. port: the default, if none is.
+
+    start, end: the span of host and port. has_port: is a port written?
+    """
+
+    start: int
+    end: int
+    address: IPv4Address | None
+    port: int
+    has_port: bool
+
+
+class Entry(NamedTuple):
+    """An entry of Contact, Route or Record-Route. host: None for `*` and for URIs other than SIP's.
+
+    of_uri, of_entry: parameters by lower-case name, of the URI and behind it.
+    """
+
+    host: Host | None
+    of_uri: dict[bytes, bytes]
+    of_entry: dict[bytes, bytes]
+
+
+class Via(NamedTuple):
+    """The topmost Via. received, maddr: spans and addresses. rport: its span and port; empty where it asks.
+
+    asks_rport: does it have the parameter at all (RFC 3581)?
+    """
+
+    host: Host
+    asks_rport: bool
+    rport: tuple[int, int, int] | None
+    received: tuple[int, int, IPv4Address] | None
+    maddr: tuple[int, int, IPv4Address] | None
+
+
+def entries(value: Value) -> Iterator[Entry]:
+    """The entries of a value, in order. Raises NotActedOn("malformed")."""
+    text, begin, uri, behind, count = value.text, 0, (0, 0), 0, 0
+    for token in [*_TOKENS.finditer(text), None]:
+        if token is not None and not token[3]:
+            if b"" in {token[1], token[2]}:
+                raise NotActedOn("malformed")
+            if token[2] and not behind:
+                uri, behind = (token.start() + 1, token.end() - 1), token.end()
+            continue
+        end = len(text) if token is None else token.start()
+        count += 1
+        if count > MOST_ENTRIES:
+            raise NotActedOn("malformed")
+        if not behind:
+            bare = text[begin:end]
+            stop = bare.find(b";")
+            behind = begin + stop if stop >= 0 else end
+            uri = begin + len(bare) - len(bare.lstrip()), behind
+        yield _entry(text, value.start, uri, text[behind:end])
+        begin, behind = end + 1, 0
+
+
+def uri_host(data: bytes, start: int, end: int, offset: int = 0) -> tuple[Host, dict[bytes, bytes]] | None:
+    """The host of a SIP URI with this span, and the URI's parameters; None: it is another URI.
+
+    offset: where the bytes begin. Raises NotActedOn("malformed").
+    """
+    match = _URI.fullmatch(data, start, end)
+    if match is None:
+        return None
+    default = SIPS_PORT if match[1].lower() == b"sips" else SIP_PORT
+    return _host(match, 2, 3, default, offset), _parameters(match[4] or b"")
+
+
+def topmost(value: Value) -> Via:
+    """The first Via of a value. Raises NotActedOn("malformed")."""
+    match = _VIA.match(value.text)
+    if match is None or value.text[match.end() :].lstrip()[:1] not in {b"", b","}:
+        raise NotActedOn("malformed")
+    asks, rport, received, maddr = False, None, None, None
+    for each in _PARAMETER.finditer(value.text, match.start(4), match.end(4)):
+        name, text = each[1].lower(), each[2]
+        span = value.start + each.start(2), value.start + each.end(2)
+        if name == b"rport":
+            asks = True
+            rport = (*span, port_number(text)) if text else None
+        elif text and _DOTTED.fullmatch(text):
+            if name == b"received":
+                received = (*span, dotted(text))
+            else:
+                maddr = (*span, dotted(text))
+    default = SIPS_PORT if match[1].upper() == b"TLS" else SIP_PORT
+    return Via(_host(match, 2, 3, default, value.start), asks, rport, received, maddr)
+
+
+def _entry(text: bytes, offset: int, uri: tuple[int, int], behind: bytes) -> Entry:
+    known = uri_host(text, uri[0], len(text[: uri[1]].rstrip()), offset)
+    host, of_uri = known or (None, {})
+    return Entry(host, of_uri, _parameters(behind))
+
+
+def _host(match: re.Match[bytes], host: int, port: int, default: int, offset: int) -> Host:
+    address = dotted(match[host]) if _DOTTED.fullmatch(match[host]) else None
+    number = default if match[port] is None else port_number(match[port])
+    end = match.end(host) if match[port] is None else match.end(port)
+    return Host(offset + match.start(host), offset + end, address, number, match[port] is not None)
+
+
+def _parameters(text: bytes) -> dict[bytes, bytes]:
+    return {each[1].lower(): each[2] or b"" for each in _NAME.finditer(text)} if text else {}

@@ -1,0 +1,250 @@
+"""One session between a phone and its proxy or registrar (RFC 3261), message by message.
+
+What is stored: of a TCP stream how many bytes of a body still pass unread, and whether each side has begun
+like SIP; the calls (`calls`); the registration under way; and for each Call-ID whether the phone's signalling
+endpoint is translated, for a registration and a dialog are translated as a whole or not at all. Who writes:
+each message that was read. What ends it: over TCP the dialogue leaves where a stream is no SIP, or has a
+message whose end cannot be known. Over UDP it never leaves: pings, STUN and junk pass between messages.
+
+A message that cannot be understood passes as it is, and is counted. A text counts as a message only where one
+may begin: at the start of a datagram or a stream, and behind another message. A browser that is made to send
+SIP in its own request, or in TURN's, opens nothing.
+"""
+
+from typing import NamedTuple
+
+from nfmasq.helpers.kit.base import (
+    MOST_FOUND,
+    Admitted,
+    Found,
+    NotActedOn,
+    Place,
+    Reading,
+    Session,
+    Side,
+    Size,
+)
+from nfmasq.helpers.protocols.sip import bodies, sdp, signalling
+from nfmasq.helpers.protocols.sip.calls import OFFERING, Calls, Port
+from nfmasq.helpers.protocols.sip.message import LONGEST_HEAD, METHODS, Head, Message, NotSip, begins, read_head
+
+MOST_DECIDED = 64
+"""Call-IDs for which it is known whether the phone's own endpoint is translated."""
+_BLANK = b"\r\n"
+
+
+class _Read(NamedTuple):
+    """What came of the messages read so far."""
+
+    found: list[Place]
+    left_alone: list[str]
+    admitted: list[Admitted]
+    ended: list[Port]
+
+
+class SipDialogue:
+    """One session. full: the phone's signalling endpoint is translated, too."""
+
+    __slots__ = (
+        "_bare", "_begun", "_calls", "_decided", "_full", "_hold_s", "_last", "_passing", "_registering", "_session",
+    )  # fmt: skip
+
+    def __init__(self, session: Session, *, full: bool) -> None:
+        self._session = session
+        self._full = full
+        self._passing, self._begun = [0, 0], [False, False]
+        self._bare = signalling.Bare()
+        self._calls: Calls | None = None
+        self._decided: dict[bytes, bool] = {}
+        self._last = full
+        self._registering = b""
+        self._hold_s = 0
+
+    def read(self, side: Side, data: bytes) -> Reading:
+        """Read a datagram, or what a side says next (Dialogue)."""
+        read = _Read([], [], [], [])
+        self._hold_s = 0
+        if self._session.transport == "udp":
+            self._read_datagram(side, data, read)
+            return self._reading(len(data), read)
+        taken, leaves = self._read_stream(side, data, read)
+        if len(read.found) > MOST_FOUND:
+            return Reading(len(data), leave=True, not_acted_on=["not_allowed"])
+        return self._reading(len(data) if leaves else taken, read, leaves=leaves)
+
+    def _reading(self, taken: int, read: _Read, *, leaves: bool = False) -> Reading:
+        return Reading(
+            taken, read.found, leaves, read.left_alone[:MOST_FOUND], read.admitted[:MOST_FOUND],
+            read.ended[:MOST_FOUND], self._hold_s, whole=True,
+        )  # fmt: skip
+
+    def _read_datagram(self, side: Side, data: bytes, read: _Read) -> None:
+        """A datagram is one message, behind empty lines; anything else passes."""
+        at = _behind_blanks(data, 0)
+        try:
+            head = read_head(data, at)
+            if head is None or (head.length is not None and head.message.body + head.length > len(data)):
+                raise NotActedOn("malformed")
+            if head.message.status or head.message.method in METHODS:
+                self._take_in(side, data, _ending(head, len(data)), read)
+        except NotSip:
+            if data[at : data.find(b" ", at)] in METHODS:
+                read.left_alone.append("malformed")
+        except NotActedOn as why:
+            read.left_alone.append(str(why))
+
+    def _read_stream(self, side: Side, data: bytes, read: _Read) -> tuple[int, bool]:
+        """How many bytes of a stream go, and whether the dialogue leaves."""
+        at, which = min(self._passing[side.value], len(data)), side.value
+        self._passing[which] -= at
+        while at < len(data) and len(read.found) <= MOST_FOUND:
+            at = _behind_blanks(data, at)
+            if at == len(data) or not self._may_begin(side, data, at):
+                return at, at < len(data)
+            if data.find(b"\n", at) < 0:
+                return at, False
+            try:
+                head = read_head(data, at)
+            except (NotSip, NotActedOn):
+                return at, True
+            if head is None:
+                return at, len(data) - at > LONGEST_HEAD
+            if head.length is None:
+                return at, True
+            message = _ending(head, len(data))
+            self._begun[which] = True
+            behind = message.body + head.length
+            if behind > len(data) and bodies.has_sdp(message):
+                return at, False
+            try:
+                self._take_in(side, data, message, read)
+            except NotActedOn as why:
+                read.left_alone.append(str(why))
+            at = min(behind, len(data))
+            self._passing[which] = behind - at
+        return at, False
+
+    def _may_begin(self, side: Side, data: bytes, at: int) -> bool:
+        """Can a message begin there? The first of a stream must be one that is known."""
+        if not begins(data, at):
+            return False
+        if self._begun[side.value]:
+            return True
+        word, blank, _ = data[at : at + 16].partition(b" ")
+        if blank:
+            return word in METHODS or word == b"SIP/2.0"
+        return any(known.startswith(word) for known in (*METHODS, b"SIP/2.0"))
+
+    def _take_in(self, side: Side, data: bytes, message: Message, read: _Read) -> None:
+        """Read one whole message. Raises NotActedOn where it is left alone as a whole."""
+        _require_headers(message)
+        places = self._in_headers(side, data, message)
+        try:
+            places += self._in_body(side, data, message, read)
+        except NotActedOn as why:
+            read.left_alone.append(str(why))
+        self._follow(side, message, read)
+        places.sort(key=_start)
+        read.found.extend(places)
+
+    def _in_headers(self, side: Side, data: bytes, message: Message) -> list[Place]:
+        if not self._full or not self._is_translated(side, message):
+            return []
+        if side is Side.OUTSIDE:
+            return list(signalling.inbound(data, message, self._session, self._bare))
+        if not message.status:
+            self._bare = signalling.bare_in(message, self._bare)
+        return list(signalling.outbound(message, self._session))
+
+    def _is_translated(self, side: Side, message: Message) -> bool:
+        """As a registration or a dialog began, so it goes on."""
+        name = message.first(b"call-id")
+        known = self._decided.get(name)
+        says = signalling.is_translated(message, self._session) if side is Side.INSIDE else None
+        if known is not None and (message.method != b"REGISTER" or says is None):
+            return known
+        if says is not None:
+            self._last = says
+        while len(self._decided) >= MOST_DECIDED:
+            del self._decided[next(iter(self._decided))]
+        self._decided[name] = self._last
+        return self._last
+
+    def _in_body(self, side: Side, data: bytes, message: Message, read: _Read) -> list[Place]:
+        """The places in the SDP, and the lengths around it. Raises NotActedOn."""
+        if not message.status:
+            self._note_request(side, message)
+        if message.method not in OFFERING or message.body == message.end or not bodies.has_sdp(message):
+            return []
+        made: list[Place] = []
+        parts = bodies.descriptions(data, message)
+        if side is Side.OUTSIDE:
+            hosts = [host for each in parts for host in sdp.addresses(sdp.read(data, each.start, each.end))]
+            read.admitted.extend(self._calls.note_hosts(message, hosts) if self._calls else ())
+            return []
+        sizes: dict[int, Size] = {}
+        for part in parts:
+            found = sdp.places(sdp.read(data, part.start, part.end), self._session)
+            for start, end, begin, until in part.lengths if found else ():
+                sizes[start] = Size(start, end, begin, until, _write_length)
+            made += found
+        if not made:
+            return []
+        if self._calls is None or not self._calls.may_describe(message):
+            raise NotActedOn("not_allowed")
+        self._calls.note_media(message, [each for each in made if isinstance(each, Found)])
+        if message.sized is not None:
+            sized = message.sized
+            sizes[sized.start] = Size(sized.start, sized.end, message.body, message.end, _write_length)
+        return [*made, *sizes.values()]
+
+    def _note_request(self, side: Side, message: Message) -> None:
+        if self._calls is None and message.method == b"INVITE":
+            self._calls = Calls()
+        if self._calls is not None:
+            self._calls.note_request(message, from_outside=side is Side.OUTSIDE)
+
+    def _follow(self, side: Side, message: Message, read: _Read) -> None:
+        """Calls that end, and registrations that begin or end."""
+        if self._calls is not None:
+            read.ended.extend(self._calls.ended(message))
+        if message.method != b"REGISTER":
+            return
+        transaction = message.first(b"call-id") + b" " + message.first(b"cseq")
+        if side is Side.INSIDE and not message.status:
+            self._registering = transaction
+        elif side is Side.OUTSIDE and message.status == 200 and transaction == self._registering:
+            self._hold_s = signalling.granted_s(message, self._session)
+            self._registering = b""
+
+
+def _require_headers(message: Message) -> None:
+    """Raise NotActedOn where a header that every message has is missing, or contradicts the first line."""
+    number, _, method = message.first(b"cseq").partition(b" ")
+    if not number.isdigit() or method.strip() != message.method:
+        raise NotActedOn("malformed")
+    if not all(message.headers.get(name) for name in (b"via", b"call-id", b"from", b"to")):
+        raise NotActedOn("malformed")
+    if any(len(message.headers[name]) > 1 for name in (b"call-id", b"from", b"to", b"cseq")):
+        raise NotActedOn("malformed")
+
+
+def _ending(head: Head, end: int) -> Message:
+    """The message with the end of its body: what its length says, or else the end of the datagram."""
+    message = head.message
+    return message._replace(end=end if head.length is None else message.body + head.length)
+
+
+def _behind_blanks(data: bytes, at: int) -> int:
+    """The first byte that is no end of an empty line: such lines are pings (RFC 5626 section 3.5.1)."""
+    while data[at : at + 1] and data[at] in _BLANK:
+        at += 1
+    return at
+
+
+def _start(place: Place) -> int:
+    return place.start
+
+
+def _write_length(length: int) -> bytes:
+    return b"%d" % length

@@ -1,0 +1,139 @@
+"""Where a SIP message begins and ends, and where its headers stand (RFC 3261 sections 7 and 18.3).
+
+Nothing is stored. Spans count from the bytes given. Long and compact names are one header. A header may go on
+in lines that begin with a blank. Lines end with CRLF; a bare LF is understood too.
+"""
+
+import re
+from typing import NamedTuple
+
+from nfmasq.helpers.kit.base import LONGEST_MESSAGE, NotActedOn
+from nfmasq.helpers.kit.numbers import number
+
+METHODS = frozenset(
+    b"ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE".split()
+)
+MOST_HEADERS = 256
+"""Lines of a message: one with more is left alone."""
+LONGEST_HEAD = 16384
+"""Bytes from a message's first line to its empty line."""
+
+_START = re.compile(rb"(?:SIP/2\.0 (\d{3})(?: [^\r\n]*)?|([!%'*+\-.0-9A-Z_`a-z~]+) ([^ \r\n]+) SIP/2\.0)\r?\n")
+_START_BEGINS = re.compile(
+    rb"S(?:I(?:P(?:/(?:2(?:\.(?:0(?: .*)?)?)?)?)?)?)?|[!%'*+\-.0-9A-Z_`a-z~]+(?: (?:[^ ]+(?: .{0,8})?)?)?",
+    re.S,
+)
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
+_FOLDED = re.compile(rb"\r?\n[ \t]+")
+
+NAMES = {
+    **{name: name for name in (
+        b"via", b"contact", b"call-id", b"cseq", b"from", b"to", b"route", b"record-route", b"expires",
+        b"content-length", b"content-type", b"content-encoding", b"authorization", b"proxy-authorization",
+        b"identity", b"identity-info",
+    )},
+    b"v": b"via", b"m": b"contact", b"i": b"call-id", b"f": b"from", b"t": b"to", b"l": b"content-length",
+    b"c": b"content-type", b"e": b"content-encoding", b"y": b"identity", b"n": b"identity-info",
+}  # fmt: skip
+"""Headers that are read, by each of their names in lower case."""
+
+
+class NotSip(Exception):
+    """The bytes do not begin like a message."""
+
+
+class Value(NamedTuple):
+    """A header's value without the blanks around it, and its span. text: of folded lines, with blanks."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+class Message(NamedTuple):
+    """A message. start, end: its span. status: of a response, else 0. method: of a request, or CSeq's.
+
+    uri: the span of the Request-URI. body: where the body begins, behind the empty line; it goes to `end`.
+    sized: the value of Content-Length, or None where there is none (UDP).
+    """
+
+    start: int
+    end: int
+    status: int
+    method: bytes
+    uri: tuple[int, int]
+    headers: dict[bytes, list[Value]]
+    body: int
+    sized: Value | None
+
+    def first(self, name: bytes) -> bytes:
+        """The value of the first header of this name; b"" where there is none."""
+        values = self.headers.get(name)
+        return values[0].text if values else b""
+
+
+class Head(NamedTuple):
+    """A message's first line and headers. length: bytes of the body; None: its end is the datagram's."""
+
+    message: Message
+    length: int | None
+
+
+def begins(data: bytes, at: int) -> bool:
+    """Can the bytes from there on still become a message's first line?"""
+    end = data.find(b"\n", at)
+    if end >= 0:
+        return _START.match(data, at) is not None
+    return len(data) - at <= LONGEST_HEAD and _START_BEGINS.fullmatch(data, at) is not None
+
+
+def read_head(data: bytes, at: int) -> Head | None:
+    """The message that begins there, as far as its empty line; None: that has not come yet.
+
+    Raises NotSip. Raises NotActedOn("malformed") for a message whose end cannot be known.
+    """
+    start = _START.match(data, at)
+    if start is None:
+        raise NotSip
+    empty = _EMPTY_LINE.search(data, start.end() - 1)
+    if empty is None:
+        return None
+    headers, count = dict[bytes, list[Value]](), 0
+    here, end = start.end(), empty.start() + 1
+    while here < end:
+        behind = data.find(b"\n", here) + 1
+        line_end = behind
+        while data[behind : behind + 1] in {b" ", b"\t"} and behind < end:
+            behind = data.find(b"\n", behind) + 1
+        colon = data.find(b":", here, line_end)
+        name = NAMES.get(data[here:colon].rstrip(b" \t").lower()) if colon > 0 else None
+        if name is not None:
+            headers.setdefault(name, []).append(_value(data, colon + 1, behind))
+        count += 1
+        here = behind
+    if count > MOST_HEADERS:
+        raise NotActedOn("malformed")
+    length, sized = _length(headers.get(b"content-length", []))
+    status = int(start[1]) if start[1] else 0
+    method = start[2] or headers.get(b"cseq", [Value(0, 0, b"")])[0].text.rpartition(b" ")[2]
+    message = Message(
+        at, empty.end(), status, method, start.span(3), headers, empty.end(), sized,
+    )  # fmt: skip
+    return Head(message, length)
+
+
+def _value(data: bytes, begin: int, end: int) -> Value:
+    text = data[begin:end]
+    stripped = text.strip()
+    start = begin + len(text) - len(text.lstrip())
+    value = _FOLDED.sub(lambda fold: b" " * len(fold[0]), stripped) if b"\n" in stripped else stripped
+    return Value(start, start + len(stripped), value)
+
+
+def _length(values: list[Value]) -> tuple[int | None, Value | None]:
+    """What Content-Length says, and where. Raises NotActedOn("malformed")."""
+    if not values:
+        return None, None
+    if len(values) > 1:
+        raise NotActedOn("malformed")
+    return number(values[0].text, LONGEST_MESSAGE), values[0]

@@ -1,0 +1,155 @@
+"""The phone's own signalling endpoint in headers: where it is translated, and where it is left alone.
+
+Nothing is stored. In mode "full" the outside sees the phone's external endpoint in Via, Contact and
+Record-Route. The phone sees its internal one, in what comes back: Request-URI, Via with `received` and
+`rport`, Contact, Route, Record-Route. So each side sees what it would see without a NAT.
+
+Identifiers stay: From, To, Call-ID, CSeq, branches, tags, credentials, and the Request-URI on its way out,
+which a digest covers.
+"""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from nfmasq.helpers.kit.base import Mentioned, Named, Place, Session
+from nfmasq.helpers.protocols.sip.addresses import SIP_PORT, Host, Via, entries, topmost, uri_host
+from nfmasq.helpers.protocols.sip.message import Message
+
+REGISTRATION_S = 7200
+GRACE_S = 32
+"""Seconds a registration is held beyond its time: as long as its renewal may be sent again (64 * T1)."""
+
+
+class Bare(NamedTuple):
+    """Does the phone write its own endpoint without the port 5060? It hears it so again."""
+
+    via: bool = False
+    contact: bool = False
+
+
+def is_translated(message: Message, session: Session) -> bool | None:
+    """Does the sender inside leave its NAT traversal to the router? None: the message does not say.
+
+    It does if each of its contacts is the endpoint that the message comes from. It does not if it names a
+    learned or another address, a name, a listening port (TCP), a GRUU (RFC 5627) or a flow (RFC 5626).
+    """
+    known: bool | None = None
+    for value in message.headers.get(b"contact", ()):
+        if value.text == b"*":
+            continue
+        for entry in entries(value):
+            if entry.host is None or {b"gr", b"ob"} & entry.of_uri.keys() or b"reg-id" in entry.of_entry:
+                return False
+            if (entry.host.address, entry.host.port) != session.internal:
+                return False
+            known = True
+    return known
+
+
+def outbound(message: Message, session: Session) -> Iterator[Place]:
+    """The places in what the inside says. Raises NotActedOn("malformed")."""
+    if message.status == 0:
+        via = _topmost_via(message)
+        if via is not None and not via.asks_rport and via.host.address == session.internal[0]:
+            yield _named(via.host)
+            if via.maddr is not None and via.maddr[2] == session.internal[0]:
+                yield Named(*via.maddr, _write_address)
+    for name in (b"contact", b"record-route"):
+        for value in message.headers.get(name, ()):
+            for entry in entries(value):
+                if entry.host is not None and (entry.host.address, entry.host.port) == session.internal:
+                    yield _named(entry.host)
+
+
+def inbound(data: bytes, message: Message, session: Session, bare: Bare) -> Iterator[Place]:
+    """The places in what the outside says. Raises NotActedOn("malformed")."""
+    own = {session.external[0], session.internal[0]}
+    if message.status == 0:
+        found = uri_host(data, *message.uri)
+        hosts = [found[0]] if found is not None else []
+        names: tuple[bytes, ...] = (b"route",)
+    else:
+        yield from _in_via(_topmost_via(message), own, bare)
+        hosts, names = [], (b"contact", b"record-route")
+    for name in names:
+        for value in message.headers.get(name, ()):
+            hosts += [entry.host for entry in entries(value) if entry.host is not None]
+    for host in hosts:
+        if host.address in own:
+            yield _mentioned(host, session.transport, is_bare=bare.contact)
+
+
+def bare_in(message: Message, before: Bare) -> Bare:
+    """Which headers of a request the phone wrote without a port; of those it did not write, as before."""
+    hosts = [
+        entry.host
+        for value in message.headers.get(b"contact", ())
+        if value.text != b"*"
+        for entry in entries(value)
+    ]
+    via = _topmost_via(message)
+    return Bare(
+        before.via if via is None else not via.host.has_port,
+        any(host is not None and not host.has_port for host in hosts) if hosts else before.contact,
+    )
+
+
+def granted_s(message: Message, session: Session) -> int:
+    """Seconds for which a registrar's answer keeps the phone's contact; 1: it is gone; 0: nothing is said."""
+    ends = {session.internal, session.external}
+    known, own = [], []
+    for value in message.headers.get(b"contact", ()):
+        for entry in entries(value) if value.text != b"*" else ():
+            text = entry.of_entry.get(b"expires") or message.first(b"expires")
+            seconds = int(text) if text.isdigit() and len(text) <= 10 else 0
+            known.append(seconds)
+            if entry.host is not None and (entry.host.address, entry.host.port) in ends:
+                own.append(seconds)
+    seconds = max(own or known, default=0)
+    return min(seconds, REGISTRATION_S) + GRACE_S if seconds else 1
+
+
+def _topmost_via(message: Message) -> Via | None:
+    values = message.headers.get(b"via")
+    return topmost(values[0]) if values else None
+
+
+def _in_via(via: Via | None, own: set[IPv4Address], bare: Bare) -> Iterator[Place]:
+    """The phone's own Via in an answer, with what the outside has added to it."""
+    if via is None:
+        return
+    port = via.host.port if via.rport is None else via.rport[2]
+    if not via.asks_rport and via.host.address in own:
+        yield _mentioned(via.host, "", is_bare=bare.via)
+    for each in (via.received, via.maddr):
+        if each is not None and each[2] in own:
+            yield Mentioned(each[0], each[1], port, _write_address, each[2])
+    if via.rport is not None and via.received is not None and via.received[2] in own:
+        yield Mentioned(*via.rport, _write_port, via.received[2])
+
+
+def _named(host: Host) -> Named:
+    assert host.address is not None
+    return Named(host.start, host.end, host.address, _write_both, port=host.port)
+
+
+def _mentioned(host: Host, transport: str, *, is_bare: bool) -> Mentioned:
+    write = _write_bare if is_bare else _write_both
+    return Mentioned(host.start, host.end, host.port, write, host.address, transport)
+
+
+def _write_both(address: IPv4Address, port: int) -> bytes:
+    return b"%s:%d" % (str(address).encode(), port)
+
+
+def _write_bare(address: IPv4Address, port: int) -> bytes:
+    return str(address).encode() if port == SIP_PORT else _write_both(address, port)
+
+
+def _write_address(address: IPv4Address, _: int) -> bytes:
+    return str(address).encode()
+
+
+def _write_port(_: IPv4Address, port: int) -> bytes:
+    return b"%d" % port
