@@ -84,7 +84,13 @@ class Expectations:
         if found.write is None:
             is_session_s = (found.transport, found.port) == (session.transport, session.internal[1])
             wanted = session.external[1] if is_session_s else found.port
-        row = self._ports.expect(control, session, found, reader=reader, wanted=wanted)
+        earlier = announced.by_internal.get((found.transport, found.port), (None, 0))[1]
+        try:
+            row = self._ports.expect(control, session, found, reader=reader, wanted=wanted or earlier)
+        except NotActedOn:
+            if wanted or not earlier:
+                raise
+            row = self._ports.expect(control, session, found, reader=reader)
         self._store(control, announced, found, row)
         return row[0].external
 

@@ -225,7 +225,7 @@ def _require_headers(message: Message) -> None:
         raise NotActedOn("malformed")
     if not all(message.headers.get(name) for name in (b"via", b"call-id", b"from", b"to")):
         raise NotActedOn("malformed")
-    if any(len(message.headers[name]) > 1 for name in (b"call-id", b"from", b"to", b"cseq")):
+    if any(len(message.headers[name]) > 1 for name in (b"call-id", b"cseq")):
         raise NotActedOn("malformed")
 
 
