@@ -133,6 +133,22 @@ class Table:
         session, 0: none.
         Raises ExpectationRefused when the parent has ended, or for want of room or of that port.
         """
+    def find_row(
+        self,
+        parent: int,
+        serial: int,
+        protocol: int,
+        internal: tuple[IPv4Address, int],
+        remote: IPv4Address | None,
+        remote_port: int,
+        count: int,
+        now: int | None = None,
+    ) -> int:
+        """The first of `count` external ports in a row that expectations may have, from this endpoint on.
+
+        Of two the first one is even. A mapping of the endpoint says where the row begins, whatever is free
+        behind it. 0: there is no such row.
+        """
     def withdraw(self, session: int, serial: int, now: int | None = None) -> bool:
         """End an expectation that no packet has fulfilled; False when there is none of this name."""
     def end(self, session: int, serial: int, now: int | None = None) -> bool:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from nfmasq.lab.bell import Bell
@@ -156,14 +155,14 @@ class DaemonUnderLab:
         """
         self.signal(signal.SIGSTOP)
         try:
-            wait_until(self._is_halted, "all threads of the daemon to stop")
+            wait_until(self._has_stopped, "all threads of the daemon to stop")
             yield
         finally:
             self.signal(signal.SIGCONT)
 
-    def _is_halted(self) -> bool:
-        stats = [path.read_text("ascii") for path in Path(f"/proc/{self.pid}/task").glob("*/stat")]
-        return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+    def _has_stopped(self) -> bool:
+        """Whether its last thread has stopped: the kernel then tells the parent, which is this process."""
+        return os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG) is not None
 
     def cli(self, *arguments: str, check: bool = True) -> str:
         """Run `nfmasq ARGUMENTS` against this daemon and return what it printed."""

@@ -71,6 +71,33 @@ def test_no_two_sessions_have_one_port_and_one_remote_endpoint() -> None:
     assert len({(row.external, row.remote) for row in router.rows()}) == PORTS
 
 
+@pytest.mark.parametrize("size", range(1, 9))
+def test_of_a_small_pool_every_port_is_tried(size: int) -> None:
+    """Each newcomer asks for the same remote endpoint, so that each takes another port, to the last one."""
+    for _ in range(20):
+        router = Router(policy(ports=((5000, 4999 + size),), share_ports=True))
+        for number in range(size):
+            router.out(udp(CLIENT, 3000 + number, SERVER, 80))
+        lent_ports = {
+            read(router.out(udp(OTHER_CLIENT, 3000 + n, OTHER_SERVER, 53))).source_port for n in range(size)
+        }
+        assert len(lent_ports) == size
+
+
+def test_low_ports_that_a_newcomer_may_not_have_do_not_use_up_the_tries() -> None:
+    low, high = 8, 64
+    router = Router(
+        policy(ports=((1024 - low, 1023 + high),), share_ports=True, sessions=10_000), capacity=10_000
+    )
+    for number in range(low):
+        router.out(udp(LAN[9], 600 + number, SERVER, 80))
+    for number in range(high):
+        router.out(udp(LAN[10 + number], 3000, SERVER, 80))
+    for number in range(300):
+        sent = read(router.out(udp(OTHER_CLIENT, 4000 + number, OTHER_SERVER, 53 + number)))
+        assert sent.source_port >= 1024
+
+
 def test_pings_share_identifiers() -> None:
     router = Router(sharing())
     for number in range(PORTS):

@@ -197,6 +197,13 @@ cdef class Table(TableMemory):
     def seen(self, session, serial) -> object:
         return seen_in(&self.table, session, serial)
 
+    def find_row(
+        self, parent, serial, protocol, internal, remote, remote_port, count, now=None
+    ) -> int:
+        cdef Packet wish
+        read_wish(&wish, protocol, internal, remote, remote_port)
+        return row_in(&self.table, parent, serial, &wish, count, moment(now))
+
     def expect(
         self, parent, serial, protocol, internal, remote, remote_port, seconds, external_port=0, helper=0,
         now=None,

@@ -154,6 +154,48 @@ cdef inline bint take_port(PortPool* pool, uint16_t port) noexcept nogil:
             return True
     return False
 
+cdef inline void free_bitmap(const PortPool* pool, uint8_t* free) noexcept nogil:
+    """Set the bit of every free port that is not privileged. free: BITMAP_BYTES."""
+    cdef uint16_t port
+    cdef uint32_t i
+    cdef int bag
+    memset(free, 0, BITMAP_BYTES)
+    for bag in range(2, BAGS):
+        for i in range(pool.free_count[bag]):
+            port = pool.free_ports[bag_start[bag] + i]
+            free[port >> 3] |= <uint8_t>(1 << (port & 7))
+
+cdef inline bint is_free_row(
+    const uint8_t* free, const Rules* rules, uint8_t transport, uint32_t first, uint32_t count
+) noexcept nogil:
+    """Are these ports in a row free, and none of them a local socket's or a forward's?"""
+    cdef uint32_t port
+    for port in range(first, first + count):
+        if port > 65535 or not (free[port >> 3] >> (port & 7)) & 1 or is_reserved(
+            rules, transport, <uint16_t>port
+        ):
+            return False
+    return True
+
+cdef inline uint16_t free_row(
+    PortPool* pool, const Rules* rules, uint8_t transport, uint32_t count, uint64_t random
+) noexcept nogil:
+    """The first of `count` free ports in a row, or 0; of two the first one is even.
+
+    A random one of all there are, as far as those are spread evenly.
+    """
+    cdef uint8_t[BITMAP_BYTES] free
+    cdef uint32_t step = 2 if count == 2 else 1
+    cdef uint32_t start = <uint32_t>(random % 65536)
+    cdef uint32_t i, first
+    fill_pool(pool)
+    free_bitmap(pool, free)
+    for i in range(65536 // step):
+        first = (start + i * step) % 65536 // step * step
+        if is_free_row(free, rules, transport, first, count):
+            return <uint16_t>first
+    return 0
+
 cdef inline int choose_bag(const PortPool* pool, uint16_t internal) noexcept nogil:
     """The bag an internal port's external one comes from: like it if there is one left, or -1.
 

@@ -160,8 +160,8 @@ cdef inline bint borrow_port(NatTable* table, const Packet* packet, Mapping* wan
     ):
         return False
     first = <uint32_t>(random_word(table) % pool.size)
-    for i in range(BORROW_TRIES):                    # one after the other: of a small pool all are tried
-        port = nth_port(pool, (first + i) % pool.size)
+    for i in range(BORROW_TRIES):        # spread evenly: all of a small pool, and of a large one not all low
+        port = nth_port(pool, (first + i * pool.size // BORROW_TRIES) % pool.size)
         wanted.external_port = htons(port)
         if may_borrow(pool, packet, port) and find_mapping_by_external(
             table, packet.protocol, wanted.external_address, wanted.external_port, False

@@ -29,6 +29,16 @@ class ExpectingCore(Protocol):
         external_port: int = 0,
         helper: int = 0,
     ) -> Expected: ...
+    def find_row(  # noqa: PLR0917
+        self,
+        parent: int,
+        serial: int,
+        protocol: int,
+        internal: Endpoint,
+        remote: IPv4Address | None,
+        remote_port: int,
+        count: int,
+    ) -> int: ...
     def withdraw(self, session: int, serial: int) -> bool: ...
     def end(self, session: int, serial: int) -> bool: ...
     def seen(self, session: int, serial: int) -> SessionRow | None: ...

@@ -19,8 +19,8 @@ MOST_PATIENCE_S = 600
 """The longest time an expectation may wait, whatever its helper asks for."""
 MOST_LIFETIME_S = 7200
 """The longest time for which an expectation is kept at a helper's wish."""
-TRIES = 16
-"""First ports that are tried for a row, until there is no room."""
+TRIES = 3
+"""Rows that are tried: a packet may take one of the ports meanwhile."""
 
 
 class Wish(NamedTuple):
@@ -74,12 +74,19 @@ class Ports:
         return self._ask(Wish(control, session, found, admitted.remote, 0, external_port))
 
     def _first_ports(self, wish: Wish) -> Iterator[int]:
-        """First ports worth trying: the core picks each; of two ports the first one is even."""
+        """First ports worth trying, as the core finds them; of two ports the first one is even."""
         for _ in range(TRIES):
-            tried = self._ask(wish)
-            self._withdraw([tried])
-            port = tried.external[1]
-            yield port + port % 2 if wish.found.consecutive == 2 else port
+            first = self._core.find_row(
+                *wish.control,
+                TRANSPORT_NUMBERS[wish.found.transport],
+                (wish.session.internal[0], wish.found.port),
+                wish.remote,
+                wish.found.from_port,
+                wish.found.consecutive,
+            )
+            if first == 0 or (wish.found.consecutive == 2 and first % 2):
+                return
+            yield first
 
     def _ask(self, wish: Wish, nth: int = 0) -> Expected:
         """An expectation for the nth port of a row. Raises NotActedOn."""
