@@ -16,11 +16,16 @@ MOST_DEPTH = 3
 _BOUNDARY = re.compile(rb';\s*boundary\s*=\s*(?:"([^"\r\n]{1,70})"|([^\s;,"]{1,70}))', re.I)
 _AUTH_INT = re.compile(rb"[\s,]qop\s*=\s*\"?auth-int", re.I)
 _HEADER = re.compile(rb"([A-Za-z\-]+)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?\n")
+_EMPTY = re.compile(rb"\r?\n")
+_PLAIN = (b"", b"7bit", b"8bit", b"binary")
 _SIGNED = (b"multipart/signed", b"application/pkcs7-mime", b"multipart/encrypted")
 
 
 class Part(NamedTuple):
-    """A part that is SDP. lengths: spans of Content-Length in the parts around it, with the parts' own."""
+    """A part of a body. lengths: spans of Content-Length in its own headers and those around it.
+
+    With each length the span of what it counts.
+    """
 
     start: int
     end: int
@@ -38,7 +43,7 @@ def descriptions(data: bytes, message: Message) -> list[Part]:
     if message.body >= message.end:
         return []
     content = message.first(b"content-type")
-    found = list(_parts(data, message.body, message.end, content, (), 0))
+    found = list(_parts(data, Part(message.body, message.end, ()), content, 0))
     if found:
         _require_unsigned(message)
     return found
@@ -59,17 +64,11 @@ def _kind(content: bytes) -> bytes:
     return content.partition(b";")[0].strip().lower()
 
 
-def _parts(
-    data: bytes,
-    begin: int,
-    end: int,
-    content: bytes,
-    lengths: tuple[tuple[int, int, int, int], ...],
-    depth: int,
-) -> Iterator[Part]:
+def _parts(data: bytes, around: Part, content: bytes, depth: int) -> Iterator[Part]:
+    """The parts within a part of this content type."""
     kind = _kind(content)
     if kind == b"application/sdp":
-        yield Part(begin, end, lengths)
+        yield around
     if not kind.startswith(b"multipart/") and kind not in _SIGNED:
         return
     if kind in _SIGNED:
@@ -78,8 +77,8 @@ def _parts(
     if match is None or depth == MOST_DEPTH:
         raise NotActedOn("malformed")
     mark = b"--" + (match[1] or match[2])
-    for start, stop in _between(data, begin, end, mark):
-        yield from _part(data, start, stop, lengths, depth)
+    for start, stop in _between(data, around.start, around.end, mark):
+        yield from _part(data, Part(start, stop, around.lengths), depth)
 
 
 def _between(data: bytes, begin: int, end: int, mark: bytes) -> Iterator[tuple[int, int]]:
@@ -101,11 +100,10 @@ def _between(data: bytes, begin: int, end: int, mark: bytes) -> Iterator[tuple[i
     raise NotActedOn("malformed")
 
 
-def _part(
-    data: bytes, start: int, stop: int, lengths: tuple[tuple[int, int, int, int], ...], depth: int
-) -> Iterator[Part]:
-    content, encoding, counted, here = b"", b"", None, start
-    while (match := _HEADER.match(data, here, stop)) is not None:
+def _part(data: bytes, part: Part, depth: int) -> Iterator[Part]:
+    """The SDP in a part that begins with headers of its own."""
+    content, encoding, counted, here = b"", b"", None, part.start
+    while (match := _HEADER.match(data, here, part.end)) is not None:
         name = match[1].lower()
         if name == b"content-type":
             content = match[2]
@@ -114,12 +112,12 @@ def _part(
         elif name == b"content-transfer-encoding":
             encoding = match[2].lower()
         here = match.end()
-    empty = data[here : here + 2]
-    body = here + (2 if empty == b"\r\n" else 1)
-    if not empty.startswith((b"\r\n", b"\n")) or body > stop or encoding not in {b"", b"7bit", b"8bit", b"binary"}:
+    empty = _EMPTY.match(data, here, part.end)
+    if empty is None or encoding not in _PLAIN:
         return
+    lengths, body = part.lengths, empty.end()
     if counted is not None:
         if not data[slice(*counted)].isdigit():
             raise NotActedOn("malformed")
-        lengths = (*lengths, (*counted, body, stop))
-    yield from _parts(data, body, stop, content, lengths, depth + 1)
+        lengths = (*lengths, (*counted, body, part.end))
+    yield from _parts(data, Part(body, part.end, lengths), content, depth + 1)

@@ -83,7 +83,9 @@ class Calls:
         """
         call = self._calls.get(message.first(b"call-id"))
         admitted: list[Admitted] = []
-        for host in hosts if call is not None else ():
+        if call is None:
+            return admitted
+        for host in hosts:
             if host in call.hosts or len(call.hosts) == MOST_HOSTS:
                 continue
             if call.hosts:

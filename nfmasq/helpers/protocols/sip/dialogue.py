@@ -1,10 +1,10 @@
 """One session between a phone and its proxy or registrar (RFC 3261), message by message.
 
-What is stored: of a TCP stream how many bytes of a body still pass unread, and whether each side has begun
-like SIP; the calls (`calls`); the registration under way; and for each Call-ID whether the phone's signalling
-endpoint is translated, for a registration and a dialog are translated as a whole or not at all. Who writes:
-each message that was read. What ends it: over TCP the dialogue leaves where a stream is no SIP, or has a
-message whose end cannot be known. Over UDP it never leaves: pings, STUN and junk pass between messages.
+What is stored: of a TCP stream where its messages begin (`framing`); the calls (`calls`); the registration
+under way; and for each Call-ID whether the phone's signalling endpoint is translated, for a registration and
+a dialog are translated as a whole or not at all. Who writes: each message that was read. What ends it: over
+TCP the dialogue leaves where a stream is no SIP, or has a message whose end cannot be known. Over UDP it
+never leaves: pings, STUN and junk pass between messages.
 
 A message that cannot be understood passes as it is, and is counted. A text counts as a message only where one
 may begin: at the start of a datagram or a stream, and behind another message. A browser that is made to send
@@ -24,13 +24,13 @@ from nfmasq.helpers.kit.base import (
     Side,
     Size,
 )
-from nfmasq.helpers.protocols.sip import bodies, sdp, signalling
+from nfmasq.helpers.protocols.sip import bodies, media, sdp, signalling
 from nfmasq.helpers.protocols.sip.calls import OFFERING, Calls, Port
-from nfmasq.helpers.protocols.sip.message import LONGEST_HEAD, METHODS, Head, Message, NotSip, begins, read_head
+from nfmasq.helpers.protocols.sip.framing import Framing
+from nfmasq.helpers.protocols.sip.message import METHODS, Message, NotSip, behind_blanks, ending, read_head
 
 MOST_DECIDED = 64
 """Call-IDs for which it is known whether the phone's own endpoint is translated."""
-_BLANK = b"\r\n"
 
 
 class _Read(NamedTuple):
@@ -46,13 +46,13 @@ class SipDialogue:
     """One session. full: the phone's signalling endpoint is translated, too."""
 
     __slots__ = (
-        "_bare", "_begun", "_calls", "_decided", "_full", "_hold_s", "_last", "_passing", "_registering", "_session",
+        "_bare", "_calls", "_decided", "_framings", "_full", "_hold_s", "_last", "_registering", "_session",
     )  # fmt: skip
 
     def __init__(self, session: Session, *, full: bool) -> None:
         self._session = session
         self._full = full
-        self._passing, self._begun = [0, 0], [False, False]
+        self._framings = (Framing(), Framing()) if session.transport == "tcp" else None
         self._bare = signalling.Bare()
         self._calls: Calls | None = None
         self._decided: dict[bytes, bool] = {}
@@ -64,13 +64,18 @@ class SipDialogue:
         """Read a datagram, or what a side says next (Dialogue)."""
         read = _Read([], [], [], [])
         self._hold_s = 0
-        if self._session.transport == "udp":
+        if self._framings is None:
             self._read_datagram(side, data, read)
             return self._reading(len(data), read)
-        taken, leaves = self._read_stream(side, data, read)
+        cut = self._framings[side.value].cut(data)
+        for message in cut.messages:
+            try:
+                self._take_in(side, data, message, read)
+            except NotActedOn as why:
+                read.left_alone.append(str(why))
         if len(read.found) > MOST_FOUND:
             return Reading(len(data), leave=True, not_acted_on=["not_allowed"])
-        return self._reading(len(data) if leaves else taken, read, leaves=leaves)
+        return self._reading(len(data) if cut.is_over else cut.taken, read, leaves=cut.is_over)
 
     def _reading(self, taken: int, read: _Read, *, leaves: bool = False) -> Reading:
         return Reading(
@@ -80,60 +85,18 @@ class SipDialogue:
 
     def _read_datagram(self, side: Side, data: bytes, read: _Read) -> None:
         """A datagram is one message, behind empty lines; anything else passes."""
-        at = _behind_blanks(data, 0)
+        at = behind_blanks(data, 0)
         try:
             head = read_head(data, at)
             if head is None or (head.length is not None and head.message.body + head.length > len(data)):
                 raise NotActedOn("malformed")
             if head.message.status or head.message.method in METHODS:
-                self._take_in(side, data, _ending(head, len(data)), read)
+                self._take_in(side, data, ending(head, len(data)), read)
         except NotSip:
             if data[at : data.find(b" ", at)] in METHODS:
                 read.left_alone.append("malformed")
         except NotActedOn as why:
             read.left_alone.append(str(why))
-
-    def _read_stream(self, side: Side, data: bytes, read: _Read) -> tuple[int, bool]:
-        """How many bytes of a stream go, and whether the dialogue leaves."""
-        at, which = min(self._passing[side.value], len(data)), side.value
-        self._passing[which] -= at
-        while at < len(data) and len(read.found) <= MOST_FOUND:
-            at = _behind_blanks(data, at)
-            if at == len(data) or not self._may_begin(side, data, at):
-                return at, at < len(data)
-            if data.find(b"\n", at) < 0:
-                return at, False
-            try:
-                head = read_head(data, at)
-            except (NotSip, NotActedOn):
-                return at, True
-            if head is None:
-                return at, len(data) - at > LONGEST_HEAD
-            if head.length is None:
-                return at, True
-            message = _ending(head, len(data))
-            self._begun[which] = True
-            behind = message.body + head.length
-            if behind > len(data) and bodies.has_sdp(message):
-                return at, False
-            try:
-                self._take_in(side, data, message, read)
-            except NotActedOn as why:
-                read.left_alone.append(str(why))
-            at = min(behind, len(data))
-            self._passing[which] = behind - at
-        return at, False
-
-    def _may_begin(self, side: Side, data: bytes, at: int) -> bool:
-        """Can a message begin there? The first of a stream must be one that is known."""
-        if not begins(data, at):
-            return False
-        if self._begun[side.value]:
-            return True
-        word, blank, _ = data[at : at + 16].partition(b" ")
-        if blank:
-            return word in METHODS or word == b"SIP/2.0"
-        return any(known.startswith(word) for known in (*METHODS, b"SIP/2.0"))
 
     def _take_in(self, side: Side, data: bytes, message: Message, read: _Read) -> None:
         """Read one whole message. Raises NotActedOn where it is left alone as a whole."""
@@ -176,15 +139,19 @@ class SipDialogue:
             self._note_request(side, message)
         if message.method not in OFFERING or message.body == message.end or not bodies.has_sdp(message):
             return []
-        made: list[Place] = []
         parts = bodies.descriptions(data, message)
         if side is Side.OUTSIDE:
-            hosts = [host for each in parts for host in sdp.addresses(sdp.read(data, each.start, each.end))]
+            hosts = [host for each in parts for host in media.addresses(sdp.read(data, each.start, each.end))]
             read.admitted.extend(self._calls.note_hosts(message, hosts) if self._calls else ())
             return []
+        return self._described(data, message, parts)
+
+    def _described(self, data: bytes, message: Message, parts: list[bodies.Part]) -> list[Place]:
+        """What the inside describes. Raises NotActedOn."""
+        made: list[Place] = []
         sizes: dict[int, Size] = {}
         for part in parts:
-            found = sdp.places(sdp.read(data, part.start, part.end), self._session)
+            found = media.places(sdp.read(data, part.start, part.end), self._session)
             for start, end, begin, until in part.lengths if found else ():
                 sizes[start] = Size(start, end, begin, until, _write_length)
             made += found
@@ -227,19 +194,6 @@ def _require_headers(message: Message) -> None:
         raise NotActedOn("malformed")
     if any(len(message.headers[name]) > 1 for name in (b"call-id", b"cseq")):
         raise NotActedOn("malformed")
-
-
-def _ending(head: Head, end: int) -> Message:
-    """The message with the end of its body: what its length says, or else the end of the datagram."""
-    message = head.message
-    return message._replace(end=end if head.length is None else message.body + head.length)
-
-
-def _behind_blanks(data: bytes, at: int) -> int:
-    """The first byte that is no end of an empty line: such lines are pings (RFC 5626 section 3.5.1)."""
-    while data[at : at + 1] and data[at] in _BLANK:
-        at += 1
-    return at
 
 
 def _start(place: Place) -> int:

@@ -18,12 +18,15 @@ MOST_HEADERS = 256
 LONGEST_HEAD = 16384
 """Bytes from a message's first line to its empty line."""
 
-_START = re.compile(rb"(?:SIP/2\.0 (\d{3})(?: [^\r\n]*)?|([!%'*+\-.0-9A-Z_`a-z~]+) ([^ \r\n]+) SIP/2\.0)\r?\n")
+_START = re.compile(
+    rb"(?:SIP/2\.0 (\d{3})(?: [^\r\n]*)?|([!%'*+\-.0-9A-Z_`a-z~]+) ([^ \r\n]+) SIP/2\.0)\r?\n"
+)
 _START_BEGINS = re.compile(
     rb"S(?:I(?:P(?:/(?:2(?:\.(?:0(?: .*)?)?)?)?)?)?)?|[!%'*+\-.0-9A-Z_`a-z~]+(?: (?:[^ ]+(?: .{0,8})?)?)?",
     re.S,
 )
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
+_BLANK = b"\r\n"
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
 
 NAMES = {
@@ -77,6 +80,19 @@ class Head(NamedTuple):
 
     message: Message
     length: int | None
+
+
+def behind_blanks(data: bytes, at: int) -> int:
+    """The first byte that is no end of an empty line: such lines are pings (RFC 5626 section 3.5.1)."""
+    while data[at : at + 1] and data[at] in _BLANK:
+        at += 1
+    return at
+
+
+def ending(head: Head, end: int) -> Message:
+    """The message with the end of its body: what its length says, or else the end of the datagram."""
+    message = head.message
+    return message._replace(end=end if head.length is None else message.body + head.length)
 
 
 def begins(data: bytes, at: int) -> bool:
