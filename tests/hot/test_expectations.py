@@ -241,9 +241,9 @@ def test_an_external_port_may_be_asked_for() -> None:
     parent = control(router)
     free = next(port for port in range(5000, 5010) if port != parent.external[1])
     wish = (parent.session, parent.serial, TCP, (CLIENT, 4000), SERVER, 0, 60)
-    assert router.table.expect(*wish, free, router.now).external[1] == free
+    assert router.table.expect(*wish, free, now=router.now).external[1] == free
     with pytest.raises(ExpectationRefused):
-        router.table.expect(*wish[:3], (CLIENT, 4001), *wish[4:], parent.external[1], router.now)
+        router.table.expect(*wish[:3], (CLIENT, 4001), *wish[4:], parent.external[1], now=router.now)
 
 
 def test_there_is_no_expectation_without_room_or_without_its_parent() -> None:

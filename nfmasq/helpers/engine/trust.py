@@ -6,8 +6,8 @@ takes its place. A text is written only when all checks passed; otherwise the ol
 is counted. An address that is to be hidden is replaced all the same.
 
 Sizes are written last. If one of them cannot be written, the whole reading goes untouched: a size that
-contradicts its part would spoil every message behind it. So does a reading that is whole by its own word,
-where any of its places is not acted on.
+contradicts its part would spoil every message behind it. A reading that must be `whole` goes untouched, too,
+where one of its places is not acted on.
 """
 
 from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ def edits(
 
 
 class _Writer:
-    """Writes the places of one reading. announced: the external endpoints that are expected by it."""
+    """Writes the places of one reading. announced: the external endpoints that it announced."""
 
     def __init__(self, speaker: Speaker, expectations: Expectations, tally: Tally, write: Write) -> None:
         self._speaker = speaker
@@ -84,19 +84,20 @@ class _Writer:
 
     def with_sizes(self, reading: Reading, sizes: list[Size]) -> list[Edit]:
         """All edits of a reading, or none where one of them fails. Raises what a helper's function raises."""
+        rewritten = self._tally.rewritten
         try:
             edits = list(self.edits(reading))
-            if reading.whole and self._leaves_some:
-                self._take_back()
-                return []
-            return sized(edits, sizes, self._text)
+            if not (reading.whole and self._leaves_some):
+                return sized(edits, sizes, self._text)
         except NotActedOn as why:
-            self._take_back()
             self._tally.count_not_acted_on([str(why)])
-            return []
         except Exception:
             self._take_back()
+            self._tally.rewritten = rewritten
             raise
+        self._take_back()
+        self._tally.rewritten = rewritten
+        return []
 
     def edits(self, reading: Reading) -> Iterator[Edit]:
         """What to write where, without the sizes."""

@@ -182,7 +182,7 @@ class _Reading(NamedTuple):
     hold_s: int = 0
     """Seconds that this session lives from now on at least, though nothing is said in it (SIP REGISTER)."""
     whole: bool = False
-    """All places are written, or none where one of them is not acted on (SDP's addresses and ports)."""
+    """All places are written, or none where one of them is not acted on, not even one to hide (SDP)."""
 
 
 class Reading(_Reading):

@@ -65,8 +65,8 @@ class Listener:
     """Feeds one dialogue. left: it has left, and reads no more. waiting: bytes that it has not taken.
 
     Bytes of a stream that are not taken are given again with more behind them; a datagram is given once.
-    transport: of the session; "": the helper's first. note: as Session.note. port: the internal one; 0: 40000,
-    or the helper's where the outside began.
+    transport: of the session; "": the helper's first. note: as Session.note. port: the internal one; 0: as
+    the session needs it, 40000 or the helper's.
     """
 
     helper: Helper

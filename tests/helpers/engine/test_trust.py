@@ -184,3 +184,37 @@ class TestSizes:
         bed = bed_of(always(Size(0, 2, 3, 12, number), self.FOUND._replace(address=OTHER_CLIENT)))
         assert payload(say(bed, b"09:(name)...!")) == b"09:(name)...!"
         assert not_acted_on(bed, "scripted") == {"forged": 1}
+
+
+class TestAWholeReading:
+    """All places of a message are written, or none: SDP says an address once for several ports."""
+
+    PLACES = (Found(0, 4, CLIENT, 5000, text_of, "udp", consecutive=2), Named(5, 9, CLIENT, text_of))
+
+    def test_it_is_written_where_all_places_are_acted_on(self) -> None:
+        bed = bed_of(always(*self.PLACES, whole=True))
+        assert payload(say(bed, b"here self")).endswith(b":0")
+        assert bed.engine.expectations() == 2
+
+    @pytest.mark.parametrize(
+        "refused",
+        [
+            Found(10, 14, OTHER_CLIENT, 5004, text_of),
+            Found(10, 14, CLIENT, 22, text_of),
+            Found(10, 14, OTHER_CLIENT, 5004, text_of, hide=True),
+            Named(10, 14, CLIENT, lambda address, port: b"x" * 600),
+        ],
+        ids=["another host's", "privileged", "to be hidden", "too long"],
+    )
+    def test_it_stays_as_a_whole_where_one_is_not_acted_on(self, refused: Found | Named) -> None:
+        """Nothing stays expected either, not a port of a row, and nothing counts as rewritten."""
+        bed = bed_of(always(*self.PLACES, refused, whole=True))
+        assert payload(say(bed, b"here self last")) == b"here self last"
+        assert bed.engine.expectations() == 0
+        counters = bed.engine.counters()["scripted"]
+        assert (counters.rewritten, sum(counters.not_acted_on.values())) == (0, 1)
+
+    def test_a_text_that_stays_by_itself_spoils_nothing(self) -> None:
+        bed = bed_of(always(*self.PLACES, Named(10, 14, OTHER_CLIENT, text_of), whole=True))
+        assert payload(say(bed, b"here self last")).endswith(b" last")
+        assert bed.engine.expectations() == 2
