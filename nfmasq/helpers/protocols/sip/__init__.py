@@ -26,7 +26,8 @@ class Sip:
             b"Via: SIP/2.0/UDP 192.168.1.10:40000;branch=z9hG4bK1\r\n"
             b"From: <sip:ann@203.0.113.10>;tag=1\r\nTo: <sip:ann@203.0.113.10>\r\n"
             b"Call-ID: 1@192.168.1.10\r\n"
-            b"CSeq: 1 REGISTER\r\nContact: <sip:ann@192.168.1.10:40000>;expires=60\r\nContent-Length: 0\r\n\r\n",
+            b"CSeq: 1 REGISTER\r\nContact: <sip:ann@192.168.1.10:40000>;expires=60\r\n"
+            b"Content-Length: 0\r\n\r\n",
         ),
         (
             Side.OUTSIDE,

@@ -27,7 +27,15 @@ from nfmasq.helpers.kit.base import (
 from nfmasq.helpers.protocols.sip import bodies, media, sdp, signalling
 from nfmasq.helpers.protocols.sip.calls import OFFERING, Calls, Port
 from nfmasq.helpers.protocols.sip.framing import Framing
-from nfmasq.helpers.protocols.sip.message import METHODS, Message, NotSip, behind_blanks, ending, read_head
+from nfmasq.helpers.protocols.sip.message import (
+    METHODS,
+    Message,
+    NotSip,
+    behind_blanks,
+    ending,
+    read_head,
+    require_headers,
+)
 
 MOST_DECIDED = 64
 """Call-IDs for which it is known whether the phone's own endpoint is translated."""
@@ -100,7 +108,7 @@ class SipDialogue:
 
     def _take_in(self, side: Side, data: bytes, message: Message, read: _Read) -> None:
         """Read one whole message. Raises NotActedOn where it is left alone as a whole."""
-        _require_headers(message)
+        require_headers(message)
         places = self._in_headers(side, data, message)
         try:
             places += self._in_body(side, data, message, read)
@@ -183,17 +191,6 @@ class SipDialogue:
         elif side is Side.OUTSIDE and message.status == 200 and transaction == self._registering:
             self._hold_s = signalling.granted_s(message, self._session)
             self._registering = b""
-
-
-def _require_headers(message: Message) -> None:
-    """Raise NotActedOn where a header that every message has is missing, or contradicts the first line."""
-    number, _, method = message.first(b"cseq").partition(b" ")
-    if not number.isdigit() or method.strip() != message.method:
-        raise NotActedOn("malformed")
-    if not all(message.headers.get(name) for name in (b"via", b"call-id", b"from", b"to")):
-        raise NotActedOn("malformed")
-    if any(len(message.headers[name]) > 1 for name in (b"call-id", b"cseq")):
-        raise NotActedOn("malformed")
 
 
 def _start(place: Place) -> int:

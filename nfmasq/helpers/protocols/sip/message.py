@@ -138,6 +138,17 @@ def read_head(data: bytes, at: int) -> Head | None:
     return Head(message, length)
 
 
+def require_headers(message: Message) -> None:
+    """Raise NotActedOn where a header that every message has is missing, or contradicts the first line."""
+    number, _, method = message.first(b"cseq").partition(b" ")
+    if not number.isdigit() or method.strip() != message.method:
+        raise NotActedOn("malformed")
+    if not all(message.headers.get(name) for name in (b"via", b"call-id", b"from", b"to")):
+        raise NotActedOn("malformed")
+    if any(len(message.headers[name]) > 1 for name in (b"call-id", b"cseq")):
+        raise NotActedOn("malformed")
+
+
 def _value(data: bytes, begin: int, end: int) -> Value:
     text = data[begin:end]
     stripped = text.strip()

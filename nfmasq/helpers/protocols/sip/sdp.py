@@ -41,9 +41,9 @@ class Rtcp(NamedTuple):
 
 
 class Media:
-    """A media description. start, end, port: of the port in the m= line. connections: the c= lines that count.
+    """A media description. start, end, port: of the port in the m= line. has_row: does it name several?
 
-    has_row: does the m= line ask for several ports of its kind?
+    connections: the c= lines that count for it.
     """
 
     __slots__ = ("connections", "end", "has_row", "port", "protocol", "rtcp", "rtcp_mux", "setup", "start")
