@@ -162,7 +162,7 @@ def _compare(was: Place, now: Place, other: tuple[IPv4Address, int], changed: Ex
 
 
 def _facts(what: Place) -> dict[str, Any]:
-    skipped = {"start", "end", "write", "begin", "until", "note"}
+    skipped = {"start", "end", "write", "begin", "until", "note", "apart"}
     return {"kind": type(what).__name__} | {
         name: value for name, value in what._asdict().items() if name not in skipped
     }
