@@ -48,6 +48,7 @@ class _Read(NamedTuple):
     left_alone: list[str]
     admitted: list[Admitted]
     ended: list[Port]
+    whole: list[tuple[int, int]]
 
 
 class SipDialogue:
@@ -70,7 +71,7 @@ class SipDialogue:
 
     def read(self, side: Side, data: bytes) -> Reading:
         """Read a datagram, or what a side says next (Dialogue)."""
-        read = _Read([], [], [], [])
+        read = _Read([], [], [], [], [])
         self._hold_s = 0
         if self._framings is None:
             self._read_datagram(side, data, read)
@@ -88,7 +89,7 @@ class SipDialogue:
     def _reading(self, taken: int, read: _Read, *, leaves: bool = False) -> Reading:
         return Reading(
             taken, read.found, leaves, read.left_alone[:MOST_FOUND], read.admitted[:MOST_FOUND],
-            read.ended[:MOST_FOUND], self._hold_s, whole=True,
+            read.ended[:MOST_FOUND], self._hold_s, read.whole,
         )  # fmt: skip
 
     def _read_datagram(self, side: Side, data: bytes, read: _Read) -> None:
@@ -152,6 +153,7 @@ class SipDialogue:
             hosts = [host for each in parts for host in media.addresses(sdp.read(data, each.start, each.end))]
             read.admitted.extend(self._calls.note_hosts(message, hosts) if self._calls else ())
             return []
+        read.whole.append((message.body, message.end))
         return self._described(data, message, parts)
 
     def _described(self, data: bytes, message: Message, parts: list[bodies.Part]) -> list[Place]:
@@ -159,7 +161,7 @@ class SipDialogue:
         made: list[Place] = []
         sizes: dict[int, Size] = {}
         for part in parts:
-            found = media.places(sdp.read(data, part.start, part.end), self._session)
+            found = media.places(data, sdp.read(data, part.start, part.end), self._session)
             for start, end, begin, until in part.lengths if found else ():
                 sizes[start] = Size(start, end, begin, until, _write_length)
             made += found

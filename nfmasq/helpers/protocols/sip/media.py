@@ -11,11 +11,11 @@ translated raises NotActedOn, and the description stays as it is. Left alone wit
 `o=` is an identifier of the session, and is never changed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit.base import Found, Named, NotActedOn, Session
+from nfmasq.helpers.kit.base import Apart, Found, Named, NotActedOn, Session
 from nfmasq.helpers.protocols.sip.sdp import Description, Line, Media, Rtcp
 
 MOST_PORTS = 16
@@ -27,7 +27,7 @@ _NOWHERE = IPv4Address(0)
 _DISCARD = 9
 
 
-def places(described: Description, session: Session) -> list[Found | Named]:
+def places(data: bytes, described: Description, session: Session) -> list[Found | Named]:
     """What the inside wrote of its own, in order; [] where there is nothing to translate.
 
     Raises NotActedOn, with the reason why the description stays as it is.
@@ -38,7 +38,7 @@ def places(described: Description, session: Session) -> list[Found | Named]:
     lines: dict[int, Line] = {}
     for media in described.media:
         if _is_own(media, session):
-            found += _found(media, session)
+            found += _found(data, media, session)
             lines |= {line.start: line for line in media.connections}
     if sum(each.consecutive for each in found) > MOST_PORTS:
         raise NotActedOn("no_room")
@@ -56,14 +56,14 @@ def addresses(described: Description) -> Iterator[IPv4Address]:
 def _is_own(media: Media, session: Session) -> bool:
     """Are these media to come to the speaker's own address? Raises NotActedOn: to that of another host."""
     named = {line.address for line in media.connections}
-    if media.port == 0 or not named or named <= {_NOWHERE, session.external[0]}:
-        return False
-    if named != {session.internal[0]}:
+    if media.port and named == {session.internal[0]}:
+        return True
+    if media.port and not named <= {_NOWHERE, session.external[0]}:
         raise NotActedOn("forged")
-    return True
+    return False
 
 
-def _found(media: Media, session: Session) -> Iterator[Found]:
+def _found(data: bytes, media: Media, session: Session) -> Iterator[Found]:
     """The endpoints of a media description. Raises NotActedOn."""
     transport = _transport(media)
     if not transport:
@@ -77,7 +77,10 @@ def _found(media: Media, session: Session) -> Iterator[Found]:
     is_pair = _is_pair(media)
     if is_pair and media.port == 65535:
         raise NotActedOn("malformed")
-    yield found(media.start, media.end, own, media.port, _write_port, consecutive=2 if is_pair else 1)
+    yield found(
+        media.start, media.end, own, media.port, _write_port, consecutive=2 if is_pair else 1,
+        apart=_apart(data, media) if is_pair else None,
+    )  # fmt: skip
     rtcp = media.rtcp
     if rtcp is None or rtcp.port == 0:
         return
@@ -85,6 +88,15 @@ def _found(media: Media, session: Session) -> Iterator[Found]:
         raise NotActedOn("forged")
     _require_unprivileged(rtcp.port)
     yield found(rtcp.start, rtcp.end, rtcp.address, rtcp.port, partial(_write_rtcp, rtcp))
+
+
+def _apart(data: bytes, media: Media) -> Apart | None:
+    """Where a=rtcp is written, if RTCP does not come to the port behind RTP's (RFC 3605).
+
+    That is so where the phone has begun to send before it answers: its ports have mappings already.
+    """
+    start, end = media.tail
+    return Apart(start, end, partial(_write_line, data[start:end])) if start < end else None
 
 
 def _transport(media: Media) -> str:
@@ -112,6 +124,10 @@ def _require_unprivileged(port: int) -> None:
 
 def _start(place: Found | Named) -> int:
     return place.start
+
+
+def _write_line(end: bytes, _: IPv4Address, ports: Sequence[int]) -> bytes:
+    return b"%sa=rtcp:%d%s" % (end, ports[1], end)
 
 
 def _write_rtcp(rtcp: Rtcp, address: IPv4Address, port: int) -> bytes:

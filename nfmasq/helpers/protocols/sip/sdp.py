@@ -43,10 +43,21 @@ class Rtcp(NamedTuple):
 class Media:
     """A media description. start, end, port: of the port in the m= line. has_row: does it name several?
 
-    connections: the c= lines that count for it.
+    connections: the c= lines that count for it. tail: the span of the last line's end.
     """
 
-    __slots__ = ("connections", "end", "has_row", "port", "protocol", "rtcp", "rtcp_mux", "setup", "start")
+    __slots__ = (
+        "connections",
+        "end",
+        "has_row",
+        "port",
+        "protocol",
+        "rtcp",
+        "rtcp_mux",
+        "setup",
+        "start",
+        "tail",
+    )
 
     def __init__(self, span: tuple[int, int], port: int, protocol: bytes, *, has_row: bool) -> None:
         self.start, self.end = span
@@ -57,6 +68,7 @@ class Media:
         self.rtcp: Rtcp | None = None
         self.rtcp_mux = False
         self.setup = b""
+        self.tail = 0, 0
 
 
 class Description(NamedTuple):
@@ -93,6 +105,8 @@ def read(data: bytes, begin: int, end: int) -> Description:
             if media is not None:
                 _attribute(media, at, text)
         here = match.end()
+        if media is not None:
+            media.tail = match.end(2), here
     for nth, each in enumerate(all_media):
         each.connections = each.connections or of_session[nth]
     return Description(all_media, has_ice)
