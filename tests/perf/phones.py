@@ -152,7 +152,7 @@ def _request(method: str, end: Endpoint, name: str, cseq: int, body: str = "") -
     )
 
 
-def _response(
+def _response(  # noqa: PLR0917  in the order they stand in a message
     status: str, method: str, external: Endpoint, name: str, cseq: int, body: str = "", more: str = ""
 ) -> str:
     host, port = external

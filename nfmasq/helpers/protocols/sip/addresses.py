@@ -19,6 +19,8 @@ MOST_ENTRIES = 32
 
 _DOTTED = re.compile(rb"\d+\.\d+\.\d+\.\d+")
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*("?)|<[^<>]*(>?)|(,)|[^",<]+', re.S)
+_ONLY = re.compile(rb'[^<>",]*<([^<>]*)>([^<>",]*)')
+"""A list of one entry, without quotes: nearly all are."""
 _URI = re.compile(rb"(?i:(sips?)):(?:[^@>\s]*@)?(\[[^\]]*\]|[^:;?>\s\[\]]+)(?::(\d+))?([;?][^>\s]*)?")
 _VIA = re.compile(
     rb"SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*([A-Za-z]+)[ \t]+(\[[^\]]*\]|[^\s:;,\[\]]+)(?:[ \t]*:[ \t]*(\d+))?"
@@ -68,6 +70,10 @@ class Via(NamedTuple):
 
 def entries(value: Value) -> Iterator[Entry]:
     """The entries of a value, in order. Raises NotActedOn("malformed")."""
+    only = _ONLY.fullmatch(value.text)
+    if only is not None:
+        yield _entry(value.text, value.start, only.span(1), only[2])
+        return
     text, begin, uri, behind, count = value.text, 0, (0, 0), 0, 0
     for token in [*_TOKENS.finditer(text), None]:
         if token is not None and not token[3]:

@@ -25,6 +25,7 @@ from nfmasq.helpers.kit.base import (
     Size,
 )
 from nfmasq.helpers.protocols.sip import bodies, media, sdp, signalling
+from nfmasq.helpers.protocols.sip.addresses import Entry
 from nfmasq.helpers.protocols.sip.calls import OFFERING, Calls, Port
 from nfmasq.helpers.protocols.sip.framing import Framing
 from nfmasq.helpers.protocols.sip.message import (
@@ -32,8 +33,7 @@ from nfmasq.helpers.protocols.sip.message import (
     Message,
     NotSip,
     behind_blanks,
-    ending,
-    read_head,
+    read_message,
     require_headers,
 )
 
@@ -96,11 +96,11 @@ class SipDialogue:
         """A datagram is one message, behind empty lines; anything else passes."""
         at = behind_blanks(data, 0)
         try:
-            head = read_head(data, at)
-            if head is None or (head.length is not None and head.message.body + head.length > len(data)):
+            message = read_message(data, at)
+            if message is None or message.end > len(data):
                 raise NotActedOn("malformed")
-            if head.message.status or head.message.method in METHODS:
-                self._take_in(side, data, ending(head, len(data)), read)
+            if message.status or message.method in METHODS:
+                self._take_in(side, data, message, read)
         except NotSip:
             if data[at : data.find(b" ", at)] in METHODS:
                 read.left_alone.append("malformed")
@@ -120,19 +120,22 @@ class SipDialogue:
         read.found.extend(places)
 
     def _in_headers(self, side: Side, data: bytes, message: Message) -> list[Place]:
-        if not self._full or not self._is_translated(side, message):
+        if not self._full:
+            return []
+        contacts = signalling.contacts_of(message) if side is Side.INSIDE else []
+        if not self._is_translated(message, contacts):
             return []
         if side is Side.OUTSIDE:
             return list(signalling.inbound(data, message, self._session, self._bare))
         if not message.status:
-            self._bare = signalling.bare_in(message, self._bare)
-        return list(signalling.outbound(message, self._session))
+            self._bare = signalling.bare_in(message, contacts, self._bare)
+        return list(signalling.outbound(message, contacts, self._session))
 
-    def _is_translated(self, side: Side, message: Message) -> bool:
-        """As a registration or a dialog began, so it goes on."""
+    def _is_translated(self, message: Message, contacts: list[Entry]) -> bool:
+        """As a registration or a dialog began, so it goes on. contacts: of the inside."""
         name = message.first(b"call-id")
         known = self._decided.get(name)
-        says = signalling.is_translated(message, self._session) if side is Side.INSIDE else None
+        says = signalling.is_translated(contacts, self._session)
         if known is not None and (message.method != b"REGISTER" or says is None):
             return known
         if says is not None:
@@ -150,7 +153,7 @@ class SipDialogue:
             return []
         parts = bodies.descriptions(data, message)
         if side is Side.OUTSIDE:
-            hosts = [host for each in parts for host in media.addresses(sdp.read(data, each.start, each.end))]
+            hosts = [host for each in parts for host in sdp.addresses(data, each.start, each.end)]
             read.admitted.extend(self._calls.note_hosts(message, hosts) if self._calls else ())
             return []
         read.whole.append((message.body, message.end))

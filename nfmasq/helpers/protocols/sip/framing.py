@@ -15,8 +15,7 @@ from nfmasq.helpers.protocols.sip.message import (
     NotSip,
     begins,
     behind_blanks,
-    ending,
-    read_head,
+    read_message,
 )
 
 _FIRST_WORDS = (*METHODS, b"SIP/2.0")
@@ -63,15 +62,14 @@ class Framing:
         """The message that begins there; None: more of it must come. Raises NotSip, NotActedOn."""
         if not begins(data, at) or not (self._begun or _is_known(data, at)):
             raise NotSip
-        head = read_head(data, at) if data.find(b"\n", at) >= 0 else None
-        if head is None and len(data) - at > LONGEST_HEAD:
+        message = read_message(data, at) if data.find(b"\n", at) >= 0 else None
+        if message is None and len(data) - at > LONGEST_HEAD:
             raise NotSip
-        if head is None:
+        if message is None:
             return None
-        if head.length is None:
+        if message.sized is None:
             raise NotActedOn("malformed")
         self._begun = True
-        message = ending(head, len(data))
         return None if message.end > len(data) and bodies.has_sdp(message) else message
 
 

@@ -16,14 +16,13 @@ from functools import partial
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.kit.base import Apart, Found, Named, NotActedOn, Session
-from nfmasq.helpers.protocols.sip.sdp import Description, Line, Media, Rtcp
+from nfmasq.helpers.protocols.sip.sdp import NOWHERE, Description, Line, Media, Rtcp
 
 MOST_PORTS = 16
 """Ports of one body: as many as one session may expect at a time."""
 PATIENCE_S = 180
 """Seconds for which media are expected: a person has to take up the phone (RFC 3261, Timer C)."""
 LEAST_PORT = 1024
-_NOWHERE = IPv4Address(0)
 _DISCARD = 9
 
 
@@ -46,19 +45,12 @@ def places(data: bytes, described: Description, session: Session) -> list[Found 
     return sorted([*found, *named], key=_start)
 
 
-def addresses(described: Description) -> Iterator[IPv4Address]:
-    """The addresses to which the speaker wants its media."""
-    for media in described.media:
-        if media.port:
-            yield from (line.address for line in media.connections if line.address != _NOWHERE)
-
-
 def _is_own(media: Media, session: Session) -> bool:
     """Are these media to come to the speaker's own address? Raises NotActedOn: to that of another host."""
     named = {line.address for line in media.connections}
     if media.port and named == {session.internal[0]}:
         return True
-    if media.port and not named <= {_NOWHERE, session.external[0]}:
+    if media.port and not named <= {NOWHERE, session.external[0]}:
         raise NotActedOn("forged")
     return False
 

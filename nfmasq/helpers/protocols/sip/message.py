@@ -40,6 +40,11 @@ NAMES = {
 }  # fmt: skip
 """Headers that are read, by each of their names in lower case."""
 
+_HEADER = re.compile(
+    rb"^(" + b"|".join(sorted(NAMES, reverse=True)) + rb")[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)",
+    re.I | re.M,
+)
+
 
 class NotSip(Exception):
     """The bytes do not begin like a message."""
@@ -53,11 +58,15 @@ class Value(NamedTuple):
     text: bytes
 
 
-class Message(NamedTuple):
-    """A message. start, end: its span. status: of a response, else 0. method: of a request, or CSeq's.
+_NO_VALUES = (Value(0, 0, b""),)
 
-    uri: the span of the Request-URI. body: where the body begins, behind the empty line; it goes to `end`.
-    sized: the value of Content-Length, or None where there is none (UDP).
+
+class Message(NamedTuple):
+    """A message. start, end: its span; it may end beyond the bytes that have come.
+
+    status: of a response, else 0. method: of a request, or CSeq's. uri: the span of the Request-URI. body:
+    where the body begins, behind the empty line; it goes to `end`. sized: the value of Content-Length; None
+    where there is none: the body ends with the datagram.
     """
 
     start: int
@@ -75,24 +84,11 @@ class Message(NamedTuple):
         return values[0].text if values else b""
 
 
-class Head(NamedTuple):
-    """A message's first line and headers. length: bytes of the body; None: its end is the datagram's."""
-
-    message: Message
-    length: int | None
-
-
 def behind_blanks(data: bytes, at: int) -> int:
     """The first byte that is no end of an empty line: such lines are pings (RFC 5626 section 3.5.1)."""
     while data[at : at + 1] and data[at] in _BLANK:
         at += 1
     return at
-
-
-def ending(head: Head, end: int) -> Message:
-    """The message with the end of its body: what its length says, or else the end of the datagram."""
-    message = head.message
-    return message._replace(end=end if head.length is None else message.body + head.length)
 
 
 def begins(data: bytes, at: int) -> bool:
@@ -103,39 +99,27 @@ def begins(data: bytes, at: int) -> bool:
     return len(data) - at <= LONGEST_HEAD and _START_BEGINS.fullmatch(data, at) is not None
 
 
-def read_head(data: bytes, at: int) -> Head | None:
+def read_message(data: bytes, at: int) -> Message | None:
     """The message that begins there, as far as its empty line; None: that has not come yet.
 
     Raises NotSip. Raises NotActedOn("malformed") for a message whose end cannot be known.
     """
-    start = _START.match(data, at)
-    if start is None:
+    first = _START.match(data, at)
+    if first is None:
         raise NotSip
-    empty = _EMPTY_LINE.search(data, start.end() - 1)
+    empty = _EMPTY_LINE.search(data, first.end() - 1)
     if empty is None:
         return None
-    headers, count = dict[bytes, list[Value]](), 0
-    here, end = start.end(), empty.start() + 1
-    while here < end:
-        behind = data.find(b"\n", here) + 1
-        line_end = behind
-        while data[behind : behind + 1] in {b" ", b"\t"} and behind < end:
-            behind = data.find(b"\n", behind) + 1
-        colon = data.find(b":", here, line_end)
-        name = NAMES.get(data[here:colon].rstrip(b" \t").lower()) if colon > 0 else None
-        if name is not None:
-            headers.setdefault(name, []).append(_value(data, colon + 1, behind))
-        count += 1
-        here = behind
-    if count > MOST_HEADERS:
+    end, body = empty.start() + 1, empty.end()
+    if data.count(b"\n", at, end) > MOST_HEADERS:
         raise NotActedOn("malformed")
+    headers: dict[bytes, list[Value]] = {}
+    for match in _HEADER.finditer(data, first.end(), end):
+        headers.setdefault(NAMES[match[1].lower()], []).append(_value(match))
     length, sized = _length(headers.get(b"content-length", []))
-    status = int(start[1]) if start[1] else 0
-    method = start[2] or headers.get(b"cseq", [Value(0, 0, b"")])[0].text.rpartition(b" ")[2]
-    message = Message(
-        at, empty.end(), status, method, start.span(3), headers, empty.end(), sized,
-    )  # fmt: skip
-    return Head(message, length)
+    method = first[2] or headers.get(b"cseq", _NO_VALUES)[0].text.rpartition(b" ")[2]
+    until = len(data) if sized is None else body + length
+    return Message(at, until, int(first[1] or 0), method, first.span(3), headers, body, sized)
 
 
 def require_headers(message: Message) -> None:
@@ -149,18 +133,21 @@ def require_headers(message: Message) -> None:
         raise NotActedOn("malformed")
 
 
-def _value(data: bytes, begin: int, end: int) -> Value:
-    text = data[begin:end]
-    stripped = text.strip()
-    start = begin + len(text) - len(text.lstrip())
-    value = _FOLDED.sub(lambda fold: b" " * len(fold[0]), stripped) if b"\n" in stripped else stripped
-    return Value(start, start + len(stripped), value)
+def _value(match: re.Match[bytes]) -> Value:
+    text = match[2].rstrip()
+    start = match.start(2)
+    if b"\n" not in text:
+        return Value(start, start + len(text), text)
+    stripped = text.lstrip()
+    start += len(text) - len(stripped)
+    folded = _FOLDED.sub(lambda fold: b" " * len(fold[0]), stripped)
+    return Value(start, start + len(stripped), folded)
 
 
-def _length(values: list[Value]) -> tuple[int | None, Value | None]:
+def _length(values: list[Value]) -> tuple[int, Value | None]:
     """What Content-Length says, and where. Raises NotActedOn("malformed")."""
     if not values:
-        return None, None
+        return 0, None
     if len(values) > 1:
         raise NotActedOn("malformed")
     return number(values[0].text, LONGEST_MESSAGE), values[0]

@@ -11,10 +11,12 @@ from typing import NamedTuple
 from nfmasq.helpers.kit.base import NotActedOn
 from nfmasq.helpers.kit.numbers import dotted, port_number
 
+NOWHERE = IPv4Address(0)
 MOST_MEDIA = 16
 """Media of one body; one with more is left alone."""
 
-_LINE = re.compile(rb"([a-z])=([^\r\n]*)(?:\r?\n|\Z)")
+_LINE = re.compile(rb"^([vmc]|a(?==(?:rtcp|setup|candidate|ice-ufrag|remote-candidates)))=([^\r\n]*)", re.M)
+_CONNECTIONS = re.compile(rb"^c=IN IP4 (\d+\.\d+\.\d+\.\d+)", re.M)
 _CONNECTION = re.compile(rb"IN IP4 (\d+\.\d+\.\d+\.\d+)")
 _MEDIA = re.compile(rb"[!-~]+ (\d+)(/\d+)? ([!-~]+)(?: [^\r\n]*)?")
 _RTCP = re.compile(rb"rtcp:(\d+)(?: IN IP4 (\d+\.\d+\.\d+\.\d+))?")
@@ -43,13 +45,14 @@ class Rtcp(NamedTuple):
 class Media:
     """A media description. start, end, port: of the port in the m= line. has_row: does it name several?
 
-    connections: the c= lines that count for it. tail: the span of the last line's end.
+    own, above: its c= lines, and those of the session. tail: the span of the last line's end.
     """
 
     __slots__ = (
-        "connections",
+        "above",
         "end",
         "has_row",
+        "own",
         "port",
         "protocol",
         "rtcp",
@@ -59,16 +62,22 @@ class Media:
         "tail",
     )
 
-    def __init__(self, span: tuple[int, int], port: int, protocol: bytes, *, has_row: bool) -> None:
-        self.start, self.end = span
-        self.port = port
-        self.protocol = protocol
-        self.has_row = has_row
-        self.connections: list[Line] = []
+    def __init__(self, match: re.Match[bytes], at: int, above: list[Line]) -> None:
+        self.start, self.end = at + match.start(1), at + match.end(1)
+        self.port = port_number(match[1])
+        self.has_row = match[2] is not None
+        self.protocol = match[3].upper()
+        self.above = above
+        self.own: list[Line] = []
         self.rtcp: Rtcp | None = None
         self.rtcp_mux = False
         self.setup = b""
         self.tail = 0, 0
+
+    @property
+    def connections(self) -> list[Line]:
+        """The c= lines that count for it."""
+        return self.own or self.above
 
 
 class Description(NamedTuple):
@@ -84,40 +93,45 @@ class Description(NamedTuple):
 def read(data: bytes, begin: int, end: int) -> Description:
     """Read a body with this span. Raises NotActedOn("malformed"), or "no_room" for too many media."""
     all_media: list[Media] = []
-    of_session: dict[int, list[Line]] = {}
-    above, media, has_ice, here = list[Line](), None, False, begin
-    while here < end:
-        match = _LINE.match(data, here, end)
-        if match is None:
-            raise NotActedOn("malformed")
-        kind, at, text = match[1], match.start(2), match[2]
+    above, media, has_ice = list[Line](), None, False
+    for match in _LINE.finditer(data, begin, end):
+        kind, text, at = match[1], match[2], match.start(2)
+        if kind in b"mv" and media is not None:
+            media.tail = _tail(data, match.start())
         if kind == b"v":
             above, media = [], None
         elif kind == b"m":
-            of_session[len(all_media)] = above
-            all_media.append(media := _media(at, text))
-            if len(all_media) > MOST_MEDIA:
-                raise NotActedOn("no_room")
+            media = _media(at, text, above)
+            all_media.append(media)
         elif kind == b"c":
-            (above if media is None else media.connections).extend(_connection(at, text))
-        elif kind == b"a":
-            has_ice = has_ice or text.startswith(_ICE)
-            if media is not None:
-                _attribute(media, at, text)
-        here = match.end()
-        if media is not None:
-            media.tail = match.end(2), here
-    for nth, each in enumerate(all_media):
-        each.connections = each.connections or of_session[nth]
+            (above if media is None else media.own).extend(_connection(at, text))
+        elif text.startswith(_ICE):
+            has_ice = True
+        elif media is not None:
+            _attribute(media, at, text)
+    if len(all_media) > MOST_MEDIA:
+        raise NotActedOn("no_room")
+    if media is not None:
+        media.tail = _tail(data, end)
     return Description(all_media, has_ice)
 
 
-def _media(at: int, text: bytes) -> Media:
+def addresses(data: bytes, begin: int, end: int) -> list[IPv4Address]:
+    """The addresses that a body with this span names for media. Raises NotActedOn("malformed")."""
+    found = [dotted(match[1]) for match in _CONNECTIONS.finditer(data, begin, end)]
+    return [address for address in dict.fromkeys(found) if address != NOWHERE]
+
+
+def _tail(data: bytes, end: int) -> tuple[int, int]:
+    """The end of the line before; it is empty where the body ends without."""
+    return end - (2 if data.endswith(b"\r\n", 0, end) else data.endswith(b"\n", 0, end)), end
+
+
+def _media(at: int, text: bytes, above: list[Line]) -> Media:
     match = _MEDIA.fullmatch(text)
     if match is None:
         raise NotActedOn("malformed")
-    span = at + match.start(1), at + match.end(1)
-    return Media(span, port_number(match[1]), match[3].upper(), has_row=match[2] is not None)
+    return Media(match, at, above)
 
 
 def _connection(at: int, text: bytes) -> list[Line]:

@@ -9,11 +9,12 @@ which a digest covers.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from nfmasq.helpers.kit.base import Mentioned, Named, Place, Session
-from nfmasq.helpers.protocols.sip.addresses import SIP_PORT, Host, Via, entries, topmost, uri_host
+from nfmasq.helpers.protocols.sip.addresses import SIP_PORT, Entry, Host, Via, entries, topmost, uri_host
 from nfmasq.helpers.protocols.sip.message import Message
 
 REGISTRATION_S = 7200
@@ -28,26 +29,32 @@ class Bare(NamedTuple):
     contact: bool = False
 
 
-def is_translated(message: Message, session: Session) -> bool | None:
-    """Does the sender inside leave its NAT traversal to the router? None: the message does not say.
+def contacts_of(message: Message) -> list[Entry]:
+    """The entries of Contact. Raises NotActedOn("malformed")."""
+    values = message.headers.get(b"contact", ())
+    return [entry for value in values if value.text != b"*" for entry in entries(value)]
+
+
+def is_translated(contacts: list[Entry], session: Session) -> bool | None:
+    """Does the sender inside leave its NAT traversal to the router? None: the message has none.
 
     It does if each of its contacts is the endpoint that the message comes from. It does not if it names a
     learned or another address, a name, a listening port (TCP), a GRUU (RFC 5627) or a flow (RFC 5626).
     """
-    known: bool | None = None
-    for value in message.headers.get(b"contact", ()):
-        if value.text == b"*":
-            continue
-        for entry in entries(value):
-            if entry.host is None or {b"gr", b"ob"} & entry.of_uri.keys() or b"reg-id" in entry.of_entry:
-                return False
-            if (entry.host.address, entry.host.port) != session.internal:
-                return False
-            known = True
-    return known
+    for entry in contacts:
+        if (
+            entry.host is None
+            or b"reg-id" in entry.of_entry
+            or b"gr" in entry.of_uri
+            or b"ob" in entry.of_uri
+        ):
+            return False
+        if (entry.host.address, entry.host.port) != session.internal:
+            return False
+    return True if contacts else None
 
 
-def outbound(message: Message, session: Session) -> Iterator[Place]:
+def outbound(message: Message, contacts: list[Entry], session: Session) -> Iterator[Place]:
     """The places in what the inside says. Raises NotActedOn("malformed")."""
     if message.status == 0:
         via = _topmost_via(message)
@@ -55,16 +62,16 @@ def outbound(message: Message, session: Session) -> Iterator[Place]:
             yield _named(via.host)
             if via.maddr is not None and via.maddr[2] == session.internal[0]:
                 yield Named(*via.maddr, _write_address)
-    for name in (b"contact", b"record-route"):
-        for value in message.headers.get(name, ()):
-            for entry in entries(value):
-                if entry.host is not None and (entry.host.address, entry.host.port) == session.internal:
-                    yield _named(entry.host)
+    routes = [entry for value in message.headers.get(b"record-route", ()) for entry in entries(value)]
+    for entry in (*contacts, *routes):
+        if entry.host is not None and (entry.host.address, entry.host.port) == session.internal:
+            yield _named(entry.host)
 
 
 def inbound(data: bytes, message: Message, session: Session, bare: Bare) -> Iterator[Place]:
     """The places in what the outside says. Raises NotActedOn("malformed")."""
-    own = {session.external[0], session.internal[0]}
+    own = session.external[0], session.internal[0]
+    texts = _written(own[0]), _written(own[1])
     if message.status == 0:
         found = uri_host(data, *message.uri)
         hosts = [found[0]] if found is not None else []
@@ -74,24 +81,21 @@ def inbound(data: bytes, message: Message, session: Session, bare: Bare) -> Iter
         hosts, names = [], (b"contact", b"record-route")
     for name in names:
         for value in message.headers.get(name, ()):
-            hosts += [entry.host for entry in entries(value) if entry.host is not None]
+            if texts[0] in value.text or texts[1] in value.text:
+                hosts += [entry.host for entry in entries(value) if entry.host is not None]
     for host in hosts:
         if host.address in own:
             yield _mentioned(host, session.transport, is_bare=bare.contact)
 
 
-def bare_in(message: Message, before: Bare) -> Bare:
+def bare_in(message: Message, contacts: list[Entry], before: Bare) -> Bare:
     """Which headers of a request the phone wrote without a port; of those it did not write, as before."""
-    hosts = [
-        entry.host
-        for value in message.headers.get(b"contact", ())
-        if value.text != b"*"
-        for entry in entries(value)
-    ]
     via = _topmost_via(message)
     return Bare(
         before.via if via is None else not via.host.has_port,
-        any(host is not None and not host.has_port for host in hosts) if hosts else before.contact,
+        any(each.host is not None and not each.host.has_port for each in contacts)
+        if contacts
+        else before.contact,
     )
 
 
@@ -115,7 +119,7 @@ def _topmost_via(message: Message) -> Via | None:
     return topmost(values[0]) if values else None
 
 
-def _in_via(via: Via | None, own: set[IPv4Address], bare: Bare) -> Iterator[Place]:
+def _in_via(via: Via | None, own: tuple[IPv4Address, IPv4Address], bare: Bare) -> Iterator[Place]:
     """The phone's own Via in an answer, with what the outside has added to it."""
     if via is None:
         return
@@ -139,16 +143,21 @@ def _mentioned(host: Host, transport: str, *, is_bare: bool) -> Mentioned:
     return Mentioned(host.start, host.end, host.port, write, host.address, transport)
 
 
+@lru_cache
+def _written(address: IPv4Address) -> bytes:
+    return str(address).encode()
+
+
 def _write_both(address: IPv4Address, port: int) -> bytes:
-    return b"%s:%d" % (str(address).encode(), port)
+    return b"%s:%d" % (_written(address), port)
 
 
 def _write_bare(address: IPv4Address, port: int) -> bytes:
-    return str(address).encode() if port == SIP_PORT else _write_both(address, port)
+    return _written(address) if port == SIP_PORT else _write_both(address, port)
 
 
 def _write_address(address: IPv4Address, _: int) -> bytes:
-    return str(address).encode()
+    return _written(address)
 
 
 def _write_port(_: IPv4Address, port: int) -> bytes:
