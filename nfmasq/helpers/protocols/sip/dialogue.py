@@ -99,8 +99,7 @@ class SipDialogue:
             message = read_message(data, at)
             if message is None or message.end > len(data):
                 raise NotActedOn("malformed")
-            if message.status or message.method in METHODS:
-                self._take_in(side, data, message, read)
+            self._take_in(side, data, message, read)
         except NotSip:
             if data[at : data.find(b" ", at)] in METHODS:
                 read.left_alone.append("malformed")

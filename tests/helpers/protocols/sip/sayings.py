@@ -45,9 +45,9 @@ def response(status: int, method: str, *more: str, number: int = 1, body: str = 
     return said(f"SIP/2.0 {status} Why", *more, cseq=f"{number} {method}", body=body, **rest)
 
 
-def invite(*lines: str, **rest: str) -> bytes:
+def invite(*lines: str, call: str = "1@here", to: str = BOB) -> bytes:
     """An INVITE with a description."""
-    return request("INVITE", body=sdp(*(lines or AUDIO)), **rest)
+    return request("INVITE", body=sdp(*(lines or AUDIO)), call=call, to=to)
 
 
 class Heard:
