@@ -243,3 +243,39 @@ module_app ctrl_tcp.so
             self._control.settimeout(None)
             return True
         return False
+
+
+@contextmanager
+def sipp_answering(host: Namespace, address: IPv4Address, transport: str) -> Iterator[Path]:
+    """SIPp that answers calls; the file of its messages."""
+    with tempfile.TemporaryDirectory(prefix="nfmasq-sipp-") as name:
+        command = *_sipp(address, PORT, transport, Path(name)), "-sn", "uas", "-rtp_echo"
+        with _running(host, Path(name), *command) as server:
+            listening = "-Hltn" if transport == "tcp" else "-Hlun"
+            wait_until(
+                lambda: server.poll() is not None or f":{PORT} " in host.run("ss", listening),
+                "SIPp to listen",
+                PATIENCE_S,
+            )
+            assert server.poll() is None, (Path(name) / "output").read_text()
+            yield Path(name) / "messages"
+
+
+def sipp_calling(
+    host: Namespace, address: IPv4Address, server: IPv4Address, place: Path, *, transport: str, calls: int
+) -> str:
+    """Let SIPp call so often, each call a moment long; its messages. Fails where a call does."""
+    host.run(
+        *_sipp(address, 5066, transport, place), "-sn", "uac", f"{server}:{PORT}", "-m", str(calls),
+        "-d", "200", "-recv_timeout", "5000", "-timeout", "30",
+        timeout=60,
+    )  # fmt: skip
+    return (place / "messages").read_text(errors="replace")
+
+
+def _sipp(address: IPv4Address, port: int, transport: str, place: Path) -> list[str]:
+    return [
+        program("sipp"), "-i", str(address), "-p", str(port), "-nostdin",
+        "-t", "t1" if transport == "tcp" else "u1",
+        "-trace_msg", "-message_file", str(place / "messages"), "-message_overwrite", "true",
+    ]  # fmt: skip

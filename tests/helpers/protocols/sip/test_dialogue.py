@@ -181,7 +181,6 @@ class TestRegistration:
         b"\0\1\0\0\x21\x12\xa4\x42" + b"i" * 12,
         b"\x80\0" + bytes(170),
         b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"OPTION sip:x SIP/2.0\r\n\r\n",
         os.urandom(40),
     ],
     ids=repr,
