@@ -13,6 +13,7 @@ A control session is kept alive while one of its data sessions lives: FTP says n
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from ipaddress import IPv4Address
 
 from nfmasq.core.rows import Expected
@@ -89,12 +90,15 @@ class Expectations:
             is_session_s = (found.transport, found.port) == (session.transport, session.internal[1])
             wanted = session.external[1] if is_session_s else found.port
         earlier = announced.by_internal.get((found.transport, found.port), (None, 0))[1]
+        expect = partial(
+            self._ports.expect, control, session, found, reader=reader, standing=announced.waiting
+        )
         try:
-            row = self._ports.expect(control, session, found, reader=reader, wanted=wanted or earlier)
+            row = expect(wanted=wanted or earlier)
         except NotActedOn:
             if wanted or not earlier:
                 raise
-            row = self._ports.expect(control, session, found, reader=reader)
+            row = expect()
         self._store(control, announced, found, row)
         return [each.external for each in row]
 

@@ -3,7 +3,7 @@
 Nothing is stored: each expectation lives in the core until its session begins, or it ends before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -26,7 +26,8 @@ TRIES = 3
 class Wish(NamedTuple):
     """What is asked of the core. reader: the number of the helper that reads the sessions to come; 0: none.
 
-    external_port: the one it must be (of a row, the first); 0: any.
+    external_port: the one it must be (of a row, the first); 0: any. standing: expectations that stand
+    already, and are not withdrawn.
     """
 
     control: Name
@@ -35,6 +36,7 @@ class Wish(NamedTuple):
     remote: IPv4Address | None
     reader: int
     external_port: int
+    standing: Container[Name] = ()
 
 
 class Ports:
@@ -45,17 +47,24 @@ class Ports:
         self._core = core
 
     def expect(
-        self, control: Name, session: Session, found: Found, *, reader: int = 0, wanted: int = 0
+        self,
+        control: Name,
+        session: Session,
+        found: Found,
+        *,
+        reader: int = 0,
+        wanted: int = 0,
+        standing: Container[Name] = (),
     ) -> list[Expected]:
         """An expectation for each port that is meant, in order.
 
-        reader, wanted: as reader and external_port in Wish.
+        reader, wanted, standing: as reader, external_port and standing in Wish.
 
         They are in a row, or each is by itself where none is free and `apart` can say so. Raises NotActedOn:
         the core has no room, or no such ports are free.
         """
         remote = None if found.anyone else session.remote[0]
-        wish = Wish(control, session, found, remote, reader, wanted)
+        wish = Wish(control, session, found, remote, reader, wanted, standing)
         if found.consecutive == 1:
             return [self._ask(wish)]
         for first in [wanted] if wanted else self._first_ports(wish):
@@ -64,7 +73,7 @@ class Ports:
                 for nth in range(found.consecutive):
                     row.append(self._ask(wish._replace(external_port=first + nth), nth))
             except NotActedOn:
-                self._withdraw(row)
+                self._withdraw(row, standing)
             else:
                 return row
         if found.apart is None or wanted:
@@ -78,7 +87,7 @@ class Ports:
             for nth in range(wish.found.consecutive):
                 row.append(self._ask(wish, nth))
         except NotActedOn:
-            self._withdraw(row)
+            self._withdraw(row, wish.standing)
             raise
         return row
 
@@ -119,7 +128,7 @@ class Ports:
         except ExpectationRefused as why:
             raise NotActedOn(str(why)) from None
         if wish.external_port and made.external[1] != wish.external_port:
-            self._withdraw([made])
+            self._withdraw([made], wish.standing)
             raise NotActedOn("no_room")
         return made
 
@@ -127,9 +136,10 @@ class Ports:
         wanted = max(min(found.patience_s, MOST_PATIENCE_S), min(found.lifetime_s, MOST_LIFETIME_S))
         return max(self.seconds, wanted) if wanted else self.seconds
 
-    def _withdraw(self, row: list[Expected]) -> None:
+    def _withdraw(self, row: list[Expected], standing: Container[Name]) -> None:
         for each in row:
-            self._core.withdraw(each.session, each.serial)
+            if (each.session, each.serial) not in standing:
+                self._core.withdraw(each.session, each.serial)
 
 
 def require_sane(session: Session, found: Found) -> None:

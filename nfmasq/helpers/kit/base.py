@@ -197,8 +197,8 @@ class _Reading(NamedTuple):
     hold_s: int = 0
     """Seconds that this session lives from now on at least, though nothing is said in it (SIP REGISTER)."""
     whole: Sequence[tuple[int, int]] = ()
-    """A list or tuple of spans: the places in one are all written, or none where one of them is not acted on,
-    not even one to hide (SDP)."""
+    """A list or tuple of spans: all places in one are written, or none where one is not acted on (SDP). Then
+    none is hidden either."""
 
 
 class Reading(_Reading):

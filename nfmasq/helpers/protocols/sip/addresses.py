@@ -27,7 +27,9 @@ _VIA = re.compile(
     rb'[ \t]*((?:;[^,;"]*(?:"(?:[^"\\]|\\.)*"[^,;"]*)?)*)',
     re.I | re.S,
 )
-_PARAMETER = re.compile(rb";[ \t]*(rport|received|maddr)[ \t]*(?:=[ \t]*([^;,\s]+))?(?![^;,\s])", re.I)
+_PARAMETER = re.compile(
+    rb'"(?:[^"\\]|\\.)*"|;[ \t]*(rport|received|maddr)[ \t]*(?:=[ \t]*([^;,\s]+))?(?![^;,\s])', re.I | re.S
+)
 _NAME = re.compile(rb';[ \t]*([^;=,\s"]+)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^;,\s"]*))?', re.S)
 
 
@@ -114,6 +116,8 @@ def topmost(value: Value) -> Via:
         raise NotActedOn("malformed")
     asks, rport, received, maddr = False, None, None, None
     for each in _PARAMETER.finditer(value.text, match.start(4), match.end(4)):
+        if each[1] is None:
+            continue
         name, text = each[1].lower(), each[2]
         span = value.start + each.start(2), value.start + each.end(2)
         if name == b"rport":

@@ -11,7 +11,7 @@ from nfmasq.helpers.kit.base import NotActedOn
 from nfmasq.helpers.protocols.sip.message import Message
 
 MOST_PARTS = 16
-MOST_DEPTH = 3
+MOST_NESTED = 3
 
 _BOUNDARY = re.compile(rb';\s*boundary\s*=\s*(?:"([^"\r\n]{1,70})"|([^\s;,"]{1,70}))', re.I)
 _AUTH_INT = re.compile(rb"[\s,]qop\s*=\s*\"?auth-int", re.I)
@@ -74,7 +74,7 @@ def _parts(data: bytes, around: Part, content: bytes, depth: int) -> Iterator[Pa
     if kind in _SIGNED:
         raise NotActedOn("not_allowed")
     match = _BOUNDARY.search(content)
-    if match is None or depth == MOST_DEPTH:
+    if match is None or depth == MOST_NESTED:
         raise NotActedOn("malformed")
     mark = b"--" + (match[1] or match[2])
     for start, stop in _between(data, around.start, around.end, mark):

@@ -1,9 +1,10 @@
 """The calls of one session, as far as their media need it (RFC 3261 sections 12 and 13, RFC 3264).
 
-What is stored: for each Call-ID the requests whose answers may bring SDP, the dialogs that were answered,
-the ports that were announced, and the hosts that the other side named for its media. Who writes: each message
-that was read, of either side. What ends a call: BYE of its last dialog, or a final answer of 300 or more
-before any 200. The oldest call is forgotten when there are more than MOST_CALLS; its media end by themselves.
+What is stored: for each Call-ID the requests whose answers may bring SDP, and the dialogs that were answered.
+With them: the ports that were announced, and the hosts that the other side named for its media. Who writes:
+each message that was read, of either side. What ends a call: BYE of its last dialog, or a final answer of
+300 or more before any 200. The oldest call is forgotten when there are more than MOST_CALLS. Its media end by
+their timers.
 """
 
 import re

@@ -1,10 +1,10 @@
 """One session between a phone and its proxy or registrar (RFC 3261), message by message.
 
-What is stored: of a TCP stream where its messages begin (`framing`); the calls (`calls`); the registration
-under way; and for each Call-ID whether the phone's signalling endpoint is translated, for a registration and
-a dialog are translated as a whole or not at all. Who writes: each message that was read. What ends it: over
-TCP the dialogue leaves where a stream is no SIP, or has a message whose end cannot be known. Over UDP it
-never leaves: pings, STUN and junk pass between messages.
+What is stored: of a TCP stream where its messages begin (`framing`), the calls (`calls`), and the
+registration under way. For each Call-ID: is the phone's signalling endpoint translated? A registration or a
+dialog is translated as a whole or not at all. Who writes: each message that was read. What ends it: over TCP
+the dialogue leaves where a stream is no SIP, or has a message whose end cannot be known. Over UDP it never
+leaves: pings, STUN and junk pass between messages.
 
 A message that cannot be understood passes as it is, and is counted. A text counts as a message only where one
 may begin: at the start of a datagram or a stream, and behind another message. A browser that is made to send

@@ -1,12 +1,11 @@
 """Which endpoints of a description are translated, and which are left alone (RFC 3264, 8866, 8839).
 
 Nothing is stored. A description is acted on as a whole or not at all. An address or a port that cannot be
-translated raises NotActedOn, and the description stays as it is. Left alone without a word are:
+translated raises NotActedOn, and the description stays as it is.
 
-- descriptions with ICE (RFC 8839): the phone traverses the NAT by itself, and a changed default candidate
-  would end that (ice-mismatch, RFC 8445 section 5.4);
-- descriptions that name an address learned from outside, and media that are rejected (port 0) or on hold
-  (0.0.0.0).
+Other descriptions are left alone, and nothing is counted. One has ICE (RFC 8839): the phone traverses the NAT
+by itself. A changed default candidate would end that (ice-mismatch, RFC 8445 section 5.4). Another names an
+address learned from outside. Media may be rejected (port 0), or on hold (0.0.0.0).
 
 `o=` is an identifier of the session, and is never changed.
 """

@@ -22,7 +22,9 @@ _START = re.compile(
     rb"(?:SIP/2\.0 (\d{3})(?: [^\r\n]*)?|([!%'*+\-.0-9A-Z_`a-z~]+) ([^ \r\n]+) SIP/2\.0)\r?\n"
 )
 _START_BEGINS = re.compile(
-    rb"S(?:I(?:P(?:/(?:2(?:\.(?:0(?: .*)?)?)?)?)?)?)?|[!%'*+\-.0-9A-Z_`a-z~]+(?: (?:[^ ]+(?: .{0,8})?)?)?",
+    rb"S(?:I(?:P(?:/(?:2(?:\.(?:0(?: .*)?)?)?)?)?)?)?|[!%'*+\-.0-9A-Z_`a-z~]+(?: (?:[^ \r]+(?: ("
+    + b"|".join(b"SIP/2.0\r"[:length].replace(b".", rb"\.") for length in range(9))
+    + rb"))?)?)?",
     re.S,
 )
 _EMPTY_LINE = re.compile(rb"\n\r?\n")

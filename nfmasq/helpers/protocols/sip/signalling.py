@@ -38,8 +38,8 @@ def contacts_of(message: Message) -> list[Entry]:
 def is_translated(contacts: list[Entry], session: Session) -> bool | None:
     """Does the sender inside leave its NAT traversal to the router? None: the message has none.
 
-    It does if each of its contacts is the endpoint that the message comes from. It does not if it names a
-    learned or another address, a name, a listening port (TCP), a GRUU (RFC 5627) or a flow (RFC 5626).
+    It does if each of its contacts is the endpoint that the message comes from. It does not if it names
+    another address, a name, or another port. Nor does it with a GRUU (RFC 5627) or a flow (RFC 5626).
     """
     for entry in contacts:
         if (

@@ -31,6 +31,7 @@ OTHERS = [
     "X-Own: 192.168.1.10:5060",
     "Allow: INVITE",
 ]
+ADDED = re.compile(rb"a=rtcp:\d+\r")
 OWN = str(CLIENT)
 
 
@@ -87,8 +88,8 @@ def crossed(mode: Literal["media", "full"], message: bytes) -> tuple[Bed, bytes]
 
 
 def lines_of(message: bytes) -> list[bytes]:
-    """The lines of a message, and of its body."""
-    return message.split(b"\n")
+    """The lines of a message, and of its body, without those for RTCP that are added (RFC 3605)."""
+    return [line for line in message.split(b"\n") if not ADDED.fullmatch(line)]
 
 
 @pytest.mark.parametrize("mode", ["media", "full"])
