@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from config.documents import document, reason, reasons
 from nfmasq.config import parse, warnings_of
 from nfmasq.core.limits import MOST_HELPER_PORTS
