@@ -108,10 +108,10 @@ class Phone:
 
 def measure(phones: int, samples: int = SAMPLES) -> PhoneCost:
     """Take so many samples of each message, then hold so many registered phones."""
-    router, hosts = _router(1 << 16), _hosts()
+    bed, hosts = router(1 << 16), _hosts()
     rows = []
     for _ in range(samples):
-        phone = Phone(router, next(hosts))
+        phone = Phone(bed, next(hosts))
         rows.append(phone.registering | phone.call())
     costs = {name: median(row[name] for row in rows) for name in LINES}
     return PhoneCost(**costs, phones=phones, memory=idle(phones))
@@ -119,11 +119,11 @@ def measure(phones: int, samples: int = SAMPLES) -> PhoneCost:
 
 def idle(phones: int) -> int:
     """Bytes that so many registered phones hold, in the core too."""
-    router, hosts = _router(2 * phones), _hosts()
+    bed, hosts = router(2 * phones), _hosts()
     gc.collect()
     before = resident("self")
     for _ in range(phones):
-        Phone(router, next(hosts))
+        Phone(bed, next(hosts))
     gc.collect()
     return resident("self") - before
 
@@ -133,7 +133,8 @@ def phone_cost(phones: int = PHONES) -> PhoneCost:
     return PhoneCost(**alone("perf.phones", str(phones), patience=_PATIENCE_S))
 
 
-def _router(sessions: int) -> Router:
+def router(sessions: int) -> Router:
+    """A router whose SIP helper is enabled in mode "full"."""
     return Router(sessions, helpers={"sip": {"enabled": True, "mode": "full"}})
 
 

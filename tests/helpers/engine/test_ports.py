@@ -11,9 +11,9 @@ from support.packets import read, tcp, udp
 from helpers.engine.announcing import announced, not_acted_on, said, strict, waiting
 from helpers.engine.bed import CLIENT, SERVER, Bed, Connection
 from helpers.engine.here import HI
-from helpers.engine.scripted import always, bed_of, expected, say
+from helpers.engine.scripted import Scripted, always, bed_of, expected, say
 from nfmasq.core.policy import Filtering, Mapping
-from nfmasq.helpers.kit.base import Apart, Found
+from nfmasq.helpers.kit.base import Apart, Found, Reading, Side
 
 
 def test_two_ports_in_a_row_begin_with_an_even_one() -> None:
@@ -115,6 +115,25 @@ def test_of_ports_apart_all_are_expected_or_none() -> None:
     bed = bed_of(helper, ports=((5001, 5001), (5003, 5003)))
     assert say(bed, b"5000 ...")[0][28:] == b"5000 ..."
     assert bed.engine.expectations() == 0
+
+
+def test_what_stood_before_stands_after_a_try_that_fails() -> None:
+    """A port announced alone, and then as the first of a pair, keeps its external port."""
+    alone = Found(0, 4, CLIENT, 5000, lambda _, external: b"%d" % external, "udp")
+    beside = Found(0, 4, CLIENT, 5001, lambda _, external: b"%d" % external, "udp")
+    helper = Scripted(
+        lambda _, side, data: Reading(
+            len(data),
+            [{b"one.": alone, b"two.": beside}.get(data, pair(5000))] if side is Side.INSIDE else [],
+        )
+    )
+    bed = bed_of(helper, filtering=Filtering.ENDPOINT_INDEPENDENT)
+    say(bed, b"two.")
+    say(bed, b"one.")
+    before = row_of(bed, 5000)
+    assert before[0] + 1 != before[1]
+    assert say(bed, b"pair")[0][28:] == b"pair"
+    assert row_of(bed, 5000) == before
 
 
 def test_four_in_a_row() -> None:
