@@ -144,10 +144,11 @@ def _hosts() -> Iterator[IPv4Address]:
 
 def _request(method: str, end: Endpoint, name: str, cseq: int, body: str = "") -> str:
     host, port = end
+    tag = ";tag=other" if method in {"ACK", "BYE"} else ""
     return (
         f"{method} sip:{REGISTRAR[0]} SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{cseq}{name}\r\nMax-Forwards: 70\r\n"
-        f"From: <sip:phone@{REGISTRAR[0]}>;tag=phone\r\nTo: <sip:other@{REGISTRAR[0]}>\r\n"
+        f"From: <sip:phone@{REGISTRAR[0]}>;tag=phone\r\nTo: <sip:other@{REGISTRAR[0]}>{tag}\r\n"
         f"Call-ID: {name}\r\nCSeq: {cseq} {method}\r\nContact: <sip:phone@{host}:{port}>\r\n"
         "User-Agent: phone/1.0\r\nAllow: INVITE,ACK,BYE,CANCEL,OPTIONS,NOTIFY\r\n" + _end(body)
     )
