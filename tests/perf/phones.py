@@ -15,8 +15,11 @@ from itertools import count
 from statistics import median
 
 from nfmasq.bench.programs import alone
+from nfmasq.helpers.kit.base import Session, Side
+from nfmasq.helpers.protocols.sip import Sip
+from nfmasq.helpers.protocols.sip.message import LONGEST_HEAD
 from nfmasq.lab.packets import Endpoint, udp
-from perf.control import HOSTS, Router
+from perf.control import EXTERNALS, HOSTS, Router
 from perf.memory import resident
 
 PHONES = 10_000
@@ -32,6 +35,12 @@ LINES = {
 }
 """What is timed, for people."""
 
+LONG = 64_000
+TRIES = 3
+PIECES = (
+    *("\r\n", "a", "\0", ",", '"', "<", ";", "\\", "\r\n ", "X: y\r\n"),
+    *("v=0\r\n", "m=audio 6000 RTP/AVP 0\r\n", "a=rtcp:5\r\n"),
+)
 _PATIENCE_S = 300
 _SDP = "v=0\r\no=- 1 {nth} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n" + (
     "m=audio {port} RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
@@ -43,6 +52,7 @@ _SDP = "v=0\r\no=- 1 {nth} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
 class PhoneCost:
     """Seconds of processor time, medians, for each of LINES; and bytes.
 
+    hostile: the longest that one dialogue takes over 64 KB of what is no message, or a message of nonsense.
     phones: so many, each registered and idle; memory: bytes all of them take.
     """
 
@@ -52,6 +62,7 @@ class PhoneCost:
     invite: float
     answer: float
     bye: float
+    hostile: float
     phones: int
     memory: int
 
@@ -114,7 +125,33 @@ def measure(phones: int, samples: int = SAMPLES) -> PhoneCost:
         phone = Phone(bed, next(hosts))
         rows.append(phone.registering | phone.call())
     costs = {name: median(row[name] for row in rows) for name in LINES}
-    return PhoneCost(**costs, phones=phones, memory=idle(phones))
+    return PhoneCost(**costs, hostile=max(_hostile()), phones=phones, memory=idle(phones))
+
+
+def _hostile() -> Iterator[float]:
+    """Seconds for each of the texts: the shortest of a few tries."""
+    host = HOSTS.network_address + 1
+    session = Session((host, 5060), (EXTERNALS[0], 5060), REGISTRAR, inside_began=True, transport="udp")
+    for text in map(str.encode, _nonsense(f"{host}:5060")):
+        for side in Side:
+            tries = []
+            for _ in range(TRIES):
+                dialogue = Sip(mode="full").begin(session)
+                began = time.thread_time()
+                dialogue.read(side, text)
+                tries.append(time.thread_time() - began)
+            yield min(tries)
+
+
+def _nonsense(end: str) -> Iterator[str]:
+    """Datagrams of one piece again and again: alone, in each header that is read, and as a body."""
+    host = HOSTS.network_address + 1
+    for piece in (*PIECES, f"c=IN IP4 {host}\r\n", f"<sip:phone@{end}>,", f"m: <sip:phone@{end}>\r\n"):
+        long, short = piece * (LONG // len(piece)), piece * (LONGEST_HEAD * 9 // 10 // len(piece))
+        yield long
+        yield _request("INVITE", (host, 5060), "1", 1, long)
+        for name in ("Contact", "Record-Route", "Via", "From"):
+            yield _request("INVITE", (host, 5060), "1", 1).replace("CSeq:", f"{name}: {short}\r\nCSeq:")
 
 
 def idle(phones: int) -> int:

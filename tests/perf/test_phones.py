@@ -37,4 +37,4 @@ def test_a_message_that_no_helper_gets_is_an_error_and_not_a_figure() -> None:
 def test_it_is_measured_in_a_program_of_its_own() -> None:
     cost = phone_cost(10)
     assert cost.phones == 10
-    assert min(getattr(cost, name) for name in LINES) > 0
+    assert min(getattr(cost, name) for name in (*LINES, "hostile")) > 0

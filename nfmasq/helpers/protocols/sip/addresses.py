@@ -7,6 +7,7 @@ through its value, and none goes back.
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from itertools import chain
 from typing import NamedTuple
 
 from nfmasq.helpers.kit.base import NotActedOn
@@ -77,7 +78,7 @@ def entries(value: Value) -> Iterator[Entry]:
         yield _entry(value.text, value.start, only.span(1), only[2])
         return
     text, begin, uri, behind, count = value.text, 0, (0, 0), 0, 0
-    for token in [*_TOKENS.finditer(text), None]:
+    for token in chain(_TOKENS.finditer(text), (None,)):
         if token is not None and not token[3]:
             if b"" in {token[1], token[2]}:
                 raise NotActedOn("malformed")

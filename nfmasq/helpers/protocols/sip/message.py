@@ -15,8 +15,10 @@ METHODS = frozenset(
 )
 MOST_HEADERS = 256
 """Lines of a message: one with more is left alone."""
+MOST_VALUES = 70
+"""Headers of one name: as many as a message may have hops (RFC 3261, Max-Forwards)."""
 LONGEST_HEAD = 16384
-"""Bytes from a message's first line to its empty line."""
+"""Bytes from a message's first line to its empty line: one with more is left alone."""
 
 _START = re.compile(
     rb"(?:SIP/2\.0 (\d{3})(?: [^\r\n]*)?|([!%'*+\-.0-9A-Z_`a-z~]+) ([^ \r\n]+) SIP/2\.0)\r?\n"
@@ -28,7 +30,7 @@ _START_BEGINS = re.compile(
     re.S,
 )
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
-_BLANK = b"\r\n"
+_BLANKS = re.compile(rb"[\r\n]+")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
 
 NAMES = {
@@ -88,9 +90,8 @@ class Message(NamedTuple):
 
 def behind_blanks(data: bytes, at: int) -> int:
     """The first byte that is no end of an empty line: such lines are pings (RFC 5626 section 3.5.1)."""
-    while data[at : at + 1] and data[at] in _BLANK:
-        at += 1
-    return at
+    match = _BLANKS.match(data, at)
+    return at if match is None else match.end()
 
 
 def begins(data: bytes, at: int) -> bool:
@@ -113,7 +114,7 @@ def read_message(data: bytes, at: int) -> Message | None:
     if empty is None:
         return None
     end, body = empty.start() + 1, empty.end()
-    if data.count(b"\n", at, end) > MOST_HEADERS:
+    if body - at > LONGEST_HEAD or data.count(b"\n", at, end) > MOST_HEADERS:
         raise NotActedOn("malformed")
     headers: dict[bytes, list[Value]] = {}
     for match in _HEADER.finditer(data, first.end(), end):
@@ -132,6 +133,8 @@ def require_headers(message: Message) -> None:
     if not all(message.headers.get(name) for name in (b"via", b"call-id", b"from", b"to")):
         raise NotActedOn("malformed")
     if any(len(message.headers[name]) > 1 for name in (b"call-id", b"cseq")):
+        raise NotActedOn("malformed")
+    if max(map(len, message.headers.values())) > MOST_VALUES:
         raise NotActedOn("malformed")
 
 

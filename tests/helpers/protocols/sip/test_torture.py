@@ -96,3 +96,17 @@ def test_long_values_take_no_long_time(piece: bytes) -> None:
 
 def test_the_registrar_s_address_is_not_taken_for_the_phone_s() -> None:
     assert str(REMOTE) not in Heard((IN, TORTUOUS.encode()), mode="full").found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        invite().replace(b"CSeq:", b"Contact: <sip:x>\r\n" * 71 + b"CSeq:"),
+        invite().replace(b"CSeq:", b"X: " + b"y" * 17000 + b"\r\nCSeq:"),
+        invite(*["a=x"] * 600),
+    ],
+    ids=["headers of one name", "bytes before the empty line", "lines of a description"],
+)
+def test_too_much_of_anything_is_counted(text: bytes) -> None:
+    heard = Heard((IN, text))
+    assert (heard.found, heard.left_alone) == ([], ["malformed"])
