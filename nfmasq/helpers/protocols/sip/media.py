@@ -18,7 +18,7 @@ from nfmasq.helpers.kit.base import Apart, Found, Named, NotActedOn, Session
 from nfmasq.helpers.protocols.sip.sdp import NOWHERE, Description, Line, Media, Rtcp
 
 MOST_PORTS = 16
-"""Ports of one body: as many as one session may expect at a time."""
+"""Ports of one body; one with more is left alone."""
 PATIENCE_S = 180
 """Seconds for which media are expected: a person has to take up the phone (RFC 3261, Timer C)."""
 LEAST_PORT = 1024
