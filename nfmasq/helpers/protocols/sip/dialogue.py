@@ -11,6 +11,7 @@ may begin: at the start of a datagram or a stream, and behind another message. A
 SIP in its own request, or in TURN's, opens nothing.
 """
 
+from operator import attrgetter
 from typing import NamedTuple
 
 from nfmasq.helpers.kit.base import (
@@ -115,7 +116,7 @@ class SipDialogue:
         except NotActedOn as why:
             read.left_alone.append(str(why))
         self._follow(side, message, read)
-        places.sort(key=_start)
+        places.sort(key=attrgetter("start"))
         read.found.extend(places)
 
     def _in_headers(self, side: Side, data: bytes, message: Message) -> list[Place]:
@@ -155,8 +156,9 @@ class SipDialogue:
             hosts = [host for each in parts for host in sdp.addresses(data, each.start, each.end)]
             read.admitted.extend(self._calls.note_hosts(message, hosts) if self._calls else ())
             return []
-        read.whole.append((message.body, message.end))
-        return self._described(data, message, parts)
+        places = self._described(data, message, parts)
+        read.whole.extend([(message.body, message.end)] if places else ())
+        return places
 
     def _described(self, data: bytes, message: Message, parts: list[bodies.Part]) -> list[Place]:
         """What the inside describes. Raises NotActedOn."""
@@ -195,10 +197,6 @@ class SipDialogue:
         elif side is Side.OUTSIDE and message.status == 200 and transaction == self._registering:
             self._hold_s = signalling.granted_s(message, self._session)
             self._registering = b""
-
-
-def _start(place: Place) -> int:
-    return place.start
 
 
 def _write_length(length: int) -> bytes:
