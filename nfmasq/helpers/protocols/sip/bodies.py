@@ -49,6 +49,11 @@ def descriptions(data: bytes, message: Message) -> list[Part]:
     return found
 
 
+def write_length(length: int) -> bytes:
+    """A Content-Length."""
+    return b"%d" % length
+
+
 def _require_unsigned(message: Message) -> None:
     """Raise NotActedOn where a change would break a signature or a digest."""
     for name in (b"authorization", b"proxy-authorization"):

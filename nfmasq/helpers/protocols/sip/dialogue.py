@@ -167,7 +167,7 @@ class SipDialogue:
         for part in parts:
             found = media.places(data, sdp.read(data, part.start, part.end), self._session)
             for start, end, begin, until in part.lengths if found else ():
-                sizes[start] = Size(start, end, begin, until, _write_length)
+                sizes[start] = Size(start, end, begin, until, bodies.write_length)
             made += found
         if not made:
             return []
@@ -176,7 +176,7 @@ class SipDialogue:
         self._calls.note_media(message, [each for each in made if isinstance(each, Found)])
         if message.sized is not None:
             sized = message.sized
-            sizes[sized.start] = Size(sized.start, sized.end, message.body, message.end, _write_length)
+            sizes[sized.start] = Size(sized.start, sized.end, message.body, message.end, bodies.write_length)
         return [*made, *sizes.values()]
 
     def _note_request(self, side: Side, message: Message) -> None:
@@ -197,7 +197,3 @@ class SipDialogue:
         elif side is Side.OUTSIDE and message.status == 200 and transaction == self._registering:
             self._hold_s = signalling.granted_s(message, self._session)
             self._registering = b""
-
-
-def _write_length(length: int) -> bytes:
-    return b"%d" % length

@@ -14,7 +14,7 @@ from nfmasq.helpers.kit.numbers import dotted, port_number
 NOWHERE = IPv4Address(0)
 MOST_MEDIA = 16
 """Media of one body; one with more is left alone."""
-MOST_LINES = 512
+MOST_SDP_LINES = 512
 """Lines of one body; one with more is left alone."""
 
 _LINE = re.compile(rb"^([vmc]|a(?==(?:rtcp|setup|candidate|ice-ufrag|remote-candidates)))=([^\r\n]*)", re.M)
@@ -94,7 +94,7 @@ class Description(NamedTuple):
 
 def read(data: bytes, begin: int, end: int) -> Description:
     """Read a body with this span. Raises NotActedOn("malformed"), or "no_room" for too many media."""
-    if data.count(b"\n", begin, end) > MOST_LINES:
+    if data.count(b"\n", begin, end) > MOST_SDP_LINES:
         raise NotActedOn("malformed")
     all_media: list[Media] = []
     above, media, has_ice = list[Line](), None, False
