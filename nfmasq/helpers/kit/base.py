@@ -197,8 +197,9 @@ class _Reading(NamedTuple):
     hold_s: int = 0
     """Seconds that this session lives from now on at least, though nothing is said in it (SIP REGISTER)."""
     whole: Sequence[tuple[int, int]] = ()
-    """A list or tuple of spans: all places in one are written, or none where one is not acted on (SDP). Then
-    none is hidden either."""
+    """A list or tuple of spans: the places in one are all written, or none (SDP).
+
+    None is where one of them is not acted on. Then not even an address to hide is written."""
 
 
 class Reading(_Reading):
