@@ -7,6 +7,7 @@ through its value, and none goes back.
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -17,6 +18,10 @@ from nfmasq.helpers.protocols.sip.message import Value
 SIP_PORT, SIPS_PORT = 5060, 5061
 MOST_ENTRIES = 32
 """Entries of a list; a message with a longer one is left alone."""
+MOST_CACHED = 4096
+"""Hosts as they are written of which the address is remembered."""
+LONGEST_DOTTED = 15
+"""Bytes of an address; what is longer has zeros in front, or is a name, and is not remembered."""
 
 _DOTTED = re.compile(rb"\d+\.\d+\.\d+\.\d+")
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*("?)|<[^<>]*(>?)|(,)|[^",<]+', re.S)
@@ -31,6 +36,7 @@ _VIA = re.compile(
 _PARAMETER = re.compile(
     rb'"(?:[^"\\]|\\.)*"|;[ \t]*(rport|received|maddr)[ \t]*(?:=[ \t]*([^;,\s]+))?(?![^;,\s])', re.I | re.S
 )
+_OF_INTEREST = re.compile(rb"[Rr](?i:port|eceived)|[Mm](?i:addr)")
 _NAME = re.compile(rb';[ \t]*([^;=,\s"]+)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^;,\s"]*))?', re.S)
 
 
@@ -116,6 +122,10 @@ def topmost(value: Value) -> Via:
     if match is None or value.text[match.end() :].lstrip()[:1] not in {b"", b","}:
         raise NotActedOn("malformed")
     asks, rport, received, maddr = False, None, None, None
+    default = SIPS_PORT if match[1].upper() == b"TLS" else SIP_PORT
+    host = _host(match, 2, 3, default, value.start)
+    if _OF_INTEREST.search(value.text, match.start(4), match.end(4)) is None:
+        return Via(host, asks, rport, received, maddr)
     for each in _PARAMETER.finditer(value.text, match.start(4), match.end(4)):
         if each[1] is None:
             continue
@@ -129,8 +139,7 @@ def topmost(value: Value) -> Via:
                 received = (*span, dotted(text))
             else:
                 maddr = (*span, dotted(text))
-    default = SIPS_PORT if match[1].upper() == b"TLS" else SIP_PORT
-    return Via(_host(match, 2, 3, default, value.start), asks, rport, received, maddr)
+    return Via(host, asks, rport, received, maddr)
 
 
 def _entry(text: bytes, offset: int, uri: tuple[int, int], behind: bytes) -> Entry:
@@ -140,10 +149,18 @@ def _entry(text: bytes, offset: int, uri: tuple[int, int], behind: bytes) -> Ent
 
 
 def _host(match: re.Match[bytes], host: int, port: int, default: int, offset: int) -> Host:
-    address = dotted(match[host]) if _DOTTED.fullmatch(match[host]) else None
-    number = default if match[port] is None else port_number(match[port])
-    end = match.end(host) if match[port] is None else match.end(port)
-    return Host(offset + match.start(host), offset + end, address, number, match[port] is not None)
+    name, digits = match.group(host, port)
+    start, end = match.span(host)
+    address = (_address if len(name) <= LONGEST_DOTTED else _address.__wrapped__)(name)
+    if digits is None:
+        return Host(offset + start, offset + end, address, default, has_port=False)
+    return Host(offset + start, offset + match.end(port), address, port_number(digits), has_port=True)
+
+
+@lru_cache(MOST_CACHED)
+def _address(text: bytes) -> IPv4Address | None:
+    """The address that is written; None: it is a name. Raises NotActedOn("malformed")."""
+    return dotted(text) if _DOTTED.fullmatch(text) else None
 
 
 def _parameters(text: bytes) -> dict[bytes, bytes]:

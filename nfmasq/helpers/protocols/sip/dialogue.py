@@ -127,9 +127,10 @@ class SipDialogue:
             return []
         if side is Side.OUTSIDE:
             return list(signalling.inbound(data, message, self._session, self._bare))
+        via = None if message.status else signalling.topmost_via(message)
         if not message.status:
-            self._bare = signalling.bare_in(message, contacts, self._bare)
-        return list(signalling.outbound(message, contacts, self._session))
+            self._bare = signalling.bare_in(via, contacts, self._bare)
+        return list(signalling.outbound(message, via, contacts, self._session))
 
     def _is_translated(self, message: Message, contacts: list[Entry]) -> bool:
         """As a registration or a dialog began, so it goes on. contacts: of the inside."""

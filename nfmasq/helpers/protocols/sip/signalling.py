@@ -54,14 +54,12 @@ def is_translated(contacts: list[Entry], session: Session) -> bool | None:
     return True if contacts else None
 
 
-def outbound(message: Message, contacts: list[Entry], session: Session) -> Iterator[Place]:
-    """The places in what the inside says. Raises NotActedOn("malformed")."""
-    if message.status == 0:
-        via = _topmost_via(message)
-        if via is not None and not via.asks_rport and via.host.address == session.internal[0]:
-            yield _named(via.host)
-            if via.maddr is not None and via.maddr[2] == session.internal[0]:
-                yield Named(*via.maddr, _write_address)
+def outbound(message: Message, via: Via | None, contacts: list[Entry], session: Session) -> Iterator[Place]:
+    """The places in what the inside says. via: of a request. Raises NotActedOn("malformed")."""
+    if via is not None and not via.asks_rport and via.host.address == session.internal[0]:
+        yield _named(via.host)
+        if via.maddr is not None and via.maddr[2] == session.internal[0]:
+            yield Named(*via.maddr, _write_address)
     routes = [entry for value in message.headers.get(b"record-route", ()) for entry in entries(value)]
     for entry in (*contacts, *routes):
         if entry.host is not None and (entry.host.address, entry.host.port) == session.internal:
@@ -77,7 +75,7 @@ def inbound(data: bytes, message: Message, session: Session, bare: Bare) -> Iter
         hosts = [found[0]] if found is not None else []
         names: tuple[bytes, ...] = (b"route",)
     else:
-        yield from _in_via(_topmost_via(message), own, bare)
+        yield from _in_via(topmost_via(message), own, bare)
         hosts, names = [], (b"contact", b"record-route")
     for name in names:
         for value in message.headers.get(name, ()):
@@ -88,15 +86,14 @@ def inbound(data: bytes, message: Message, session: Session, bare: Bare) -> Iter
             yield _mentioned(host, session.transport, is_bare=bare.contact)
 
 
-def bare_in(message: Message, contacts: list[Entry], before: Bare) -> Bare:
+def bare_in(via: Via | None, contacts: list[Entry], before: Bare) -> Bare:
     """Which headers of a request the phone wrote without a port; of those it did not write, as before."""
-    via = _topmost_via(message)
-    return Bare(
-        before.via if via is None else not via.host.has_port,
-        any(each.host is not None and not each.host.has_port for each in contacts)
-        if contacts
-        else before.contact,
-    )
+    in_via, in_contact = before
+    if via is not None:
+        in_via = not via.host.has_port
+    if contacts:
+        in_contact = any(each.host is not None and not each.host.has_port for each in contacts)
+    return before if (in_via, in_contact) == before else Bare(in_via, in_contact)
 
 
 def granted_s(message: Message, session: Session) -> int:
@@ -114,7 +111,8 @@ def granted_s(message: Message, session: Session) -> int:
     return min(seconds, REGISTRATION_S) + GRACE_S if seconds else 1
 
 
-def _topmost_via(message: Message) -> Via | None:
+def topmost_via(message: Message) -> Via | None:
+    """The topmost Via. Raises NotActedOn("malformed")."""
     values = message.headers.get(b"via")
     return topmost(values[0]) if values else None
 
