@@ -7,7 +7,6 @@ through its value, and none goes back.
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
-from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -18,9 +17,8 @@ from nfmasq.helpers.protocols.sip.message import Value
 SIP_PORT, SIPS_PORT = 5060, 5061
 MOST_ENTRIES = 32
 """Entries of a list; a message with a longer one is left alone."""
-MOST_CACHED = 4096
-"""Hosts as they are written of which the address is remembered."""
-LONGEST_DOTTED = 15
+
+_DOTTED = 15
 """Bytes of an address; what is longer has zeros in front, or is a name, and is not remembered."""
 
 _DOTTED = re.compile(rb"\d+\.\d+\.\d+\.\d+")
@@ -33,10 +31,9 @@ _VIA = re.compile(
     rb'[ \t]*((?:;[^,;"]*(?:"(?:[^"\\]|\\.)*"[^,;"]*)?)*)',
     re.I | re.S,
 )
-_PARAMETER = re.compile(
-    rb'"(?:[^"\\]|\\.)*"|;[ \t]*(rport|received|maddr)[ \t]*(?:=[ \t]*([^;,\s]+))?(?![^;,\s])', re.I | re.S
-)
-_OF_INTEREST = re.compile(rb"[Rr](?i:port|eceived)|[Mm](?i:addr)")
+_PLAIN_PARAMETER = re.compile(rb";[ \t]*(rport|received|maddr)[ \t]*(?:=[ \t]*([^;,\s]+))?(?![^;,\s])", re.I)
+_PARAMETER = re.compile(rb'"(?:[^"\\]|\\.)*"|' + _PLAIN_PARAMETER.pattern, re.I | re.S)
+"""With quotes, in which nothing is a parameter: few have them, and they take longer to search."""
 _NAME = re.compile(rb';[ \t]*([^;=,\s"]+)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^;,\s"]*))?', re.S)
 
 
@@ -124,9 +121,8 @@ def topmost(value: Value) -> Via:
     asks, rport, received, maddr = False, None, None, None
     default = SIPS_PORT if match[1].upper() == b"TLS" else SIP_PORT
     host = _host(match, 2, 3, default, value.start)
-    if _OF_INTEREST.search(value.text, match.start(4), match.end(4)) is None:
-        return Via(host, asks, rport, received, maddr)
-    for each in _PARAMETER.finditer(value.text, match.start(4), match.end(4)):
+    parameter = _PARAMETER if b'"' in value.text else _PLAIN_PARAMETER
+    for each in parameter.finditer(value.text, *match.span(4)):
         if each[1] is None:
             continue
         name, text = each[1].lower(), each[2]
@@ -134,11 +130,11 @@ def topmost(value: Value) -> Via:
         if name == b"rport":
             asks = True
             rport = (*span, port_number(text)) if text else None
-        elif text and _DOTTED.fullmatch(text):
+        elif text and (address := _address_of(text)) is not None:
             if name == b"received":
-                received = (*span, dotted(text))
+                received = (*span, address)
             else:
-                maddr = (*span, dotted(text))
+                maddr = (*span, address)
     return Via(host, asks, rport, received, maddr)
 
 
@@ -151,14 +147,13 @@ def _entry(text: bytes, offset: int, uri: tuple[int, int], behind: bytes) -> Ent
 def _host(match: re.Match[bytes], host: int, port: int, default: int, offset: int) -> Host:
     name, digits = match.group(host, port)
     start, end = match.span(host)
-    address = (_address if len(name) <= LONGEST_DOTTED else _address.__wrapped__)(name)
+    address = _address_of(name)
     if digits is None:
         return Host(offset + start, offset + end, address, default, has_port=False)
     return Host(offset + start, offset + match.end(port), address, port_number(digits), has_port=True)
 
 
-@lru_cache(MOST_CACHED)
-def _address(text: bytes) -> IPv4Address | None:
+def _address_of(text: bytes) -> IPv4Address | None:
     """The address that is written; None: it is a name. Raises NotActedOn("malformed")."""
     return dotted(text) if _DOTTED.fullmatch(text) else None
 

@@ -18,7 +18,7 @@ MOST_SDP_LINES = 512
 """Lines of one body; one with more is left alone."""
 
 _LINE = re.compile(rb"^([vmc]|a(?==(?:rtcp|setup|candidate|ice-ufrag|remote-candidates)))=([^\r\n]*)", re.M)
-_CONNECTIONS = re.compile(rb"^c=IN IP4 (\d+\.\d+\.\d+\.\d+)", re.M)
+_CONNECTIONS = re.compile(rb"\nc=IN IP4 (\d+\.\d+\.\d+\.\d+)")
 _CONNECTION = re.compile(rb"IN IP4 (\d+\.\d+\.\d+\.\d+)")
 _MEDIA = re.compile(rb"[!-~]+ (\d+)(/\d+)? ([!-~]+)(?: [^\r\n]*)?")
 _RTCP = re.compile(rb"rtcp:(\d+)(?: IN IP4 (\d+\.\d+\.\d+\.\d+))?")
@@ -122,7 +122,7 @@ def read(data: bytes, begin: int, end: int) -> Description:
 
 def addresses(data: bytes, begin: int, end: int) -> list[IPv4Address]:
     """The addresses that a body with this span names for media. Raises NotActedOn("malformed")."""
-    found = [dotted(match[1]) for match in _CONNECTIONS.finditer(data, begin, end)]
+    found = [dotted(match[1]) for match in _CONNECTIONS.finditer(data, max(begin - 1, 0), end)]
     return [address for address in dict.fromkeys(found) if address != NOWHERE]
 
 
