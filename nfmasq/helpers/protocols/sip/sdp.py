@@ -17,7 +17,7 @@ MOST_MEDIA = 16
 MOST_SDP_LINES = 512
 """Lines of one body; one with more is left alone."""
 
-_LINE = re.compile(rb"^([vmc]|a(?==(?:rtcp|setup|candidate|ice-ufrag|remote-candidates)))=([^\r\n]*)", re.M)
+_LINE = re.compile(rb"\n([vmc]|a(?==(?:rtcp|setup|candidate|ice-ufrag|remote-candidates)))=([^\r\n]*)")
 _CONNECTIONS = re.compile(rb"\nc=IN IP4 (\d+\.\d+\.\d+\.\d+)")
 _CONNECTION = re.compile(rb"IN IP4 (\d+\.\d+\.\d+\.\d+)")
 _MEDIA = re.compile(rb"[!-~]+ (\d+)(/\d+)? ([!-~]+)(?: [^\r\n]*)?")
@@ -93,15 +93,19 @@ class Description(NamedTuple):
 
 
 def read(data: bytes, begin: int, end: int) -> Description:
-    """Read a body with this span. Raises NotActedOn("malformed"), or "no_room" for too many media."""
+    """Read a body with this span, which begins behind the end of a line.
+
+    Raises NotActedOn("malformed"), or "no_room" for too many media.
+    """
     if data.count(b"\n", begin, end) > MOST_SDP_LINES:
         raise NotActedOn("malformed")
     all_media: list[Media] = []
     above, media, has_ice = list[Line](), None, False
-    for match in _LINE.finditer(data, begin, end):
-        kind, text, at = match[1], match[2], match.start(2)
+    for match in _LINE.finditer(data, max(begin - 1, 0), end):
+        kind, text = match.group(1, 2)
+        at = match.start(2)
         if kind in b"mv" and media is not None:
-            media.tail = _tail(data, match.start())
+            media.tail = _tail(data, match.start(1))
         if kind == b"v":
             above, media = [], None
         elif kind == b"m":
@@ -121,7 +125,7 @@ def read(data: bytes, begin: int, end: int) -> Description:
 
 
 def addresses(data: bytes, begin: int, end: int) -> list[IPv4Address]:
-    """The addresses that a body with this span names for media. Raises NotActedOn("malformed")."""
+    """The addresses that a body names for media; its span as in `read`. Raises NotActedOn("malformed")."""
     found = [dotted(match[1]) for match in _CONNECTIONS.finditer(data, max(begin - 1, 0), end)]
     return [address for address in dict.fromkeys(found) if address != NOWHERE]
 
