@@ -97,11 +97,9 @@ class _Writer:
         rewritten = self._tally.rewritten
         try:
             edits = list(self.edits(reading))
-            spoilt = [part for part in reading.whole if any(_lies_in(part, at) for at in self.left)]
-            kept = [edit for edit in edits if not any(_lies_in(part, edit[0]) for part in spoilt)]
-            self._take_back(spoilt)
-            self._tally.rewritten -= sum(any(_lies_in(part, at) for part in spoilt) for at in self.counted)
-            return sized(kept, sizes, self._text)
+            if self.left:
+                edits = self._unspoilt(edits, reading.whole)
+            return sized(edits, sizes, self._text)
         except NotActedOn as why:
             self._tally.count_not_acted_on([str(why)])
         except Exception:
@@ -111,6 +109,13 @@ class _Writer:
         self._take_back([_EVERYTHING])
         self._tally.rewritten = rewritten
         return []
+
+    def _unspoilt(self, edits: list[Edit], whole: Sequence[tuple[int, int]]) -> list[Edit]:
+        """The edits outside of parts that are written as a whole, and have a place that was left."""
+        spoilt = [part for part in whole if any(_lies_in(part, at) for at in self.left)]
+        self._take_back(spoilt)
+        self._tally.rewritten -= sum(any(_lies_in(part, at) for part in spoilt) for at in self.counted)
+        return [edit for edit in edits if not any(_lies_in(part, edit[0]) for part in spoilt)]
 
     def edits(self, reading: Reading) -> Iterator[Edit]:
         """What to write where, without the sizes."""

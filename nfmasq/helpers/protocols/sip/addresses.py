@@ -1,11 +1,12 @@
 """Endpoints in SIP's headers: URIs, lists of contacts, and the topmost Via (RFC 3261 sections 19.1, 20).
 
-Nothing is stored. Spans count from the same bytes as those of the value that is read. Each search goes once
+Nothing is stored but the entries of the last values. Spans count from the same bytes as those of the value that is read. Each search goes once
 through its value, and none goes back.
 """
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address
 from itertools import chain
 from typing import NamedTuple
@@ -17,9 +18,8 @@ from nfmasq.helpers.protocols.sip.message import Value
 SIP_PORT, SIPS_PORT = 5060, 5061
 MOST_ENTRIES = 32
 """Entries of a list; a message with a longer one is left alone."""
-
-_DOTTED = 15
-"""Bytes of an address; what is longer has zeros in front, or is a name, and is not remembered."""
+MOST_REMEMBERED = 4
+"""Values of which the entries are remembered."""
 
 _DOTTED = re.compile(rb"\d+\.\d+\.\d+\.\d+")
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*("?)|<[^<>]*(>?)|(,)|[^",<]+', re.S)
@@ -74,12 +74,16 @@ class Via(NamedTuple):
     maddr: tuple[int, int, IPv4Address] | None
 
 
-def entries(value: Value) -> Iterator[Entry]:
-    """The entries of a value, in order. Raises NotActedOn("malformed")."""
+@lru_cache(MOST_REMEMBERED)
+def entries(value: Value) -> tuple[Entry, ...]:
+    """The entries of a value, in order; a contact's are asked for twice. Raises NotActedOn("malformed")."""
     only = _ONLY.fullmatch(value.text)
     if only is not None:
-        yield _entry(value.text, value.start, only.span(1), only[2])
-        return
+        return (_entry(value.text, value.start, only.span(1), only[2]),)
+    return tuple(_of_list(value))
+
+
+def _of_list(value: Value) -> Iterator[Entry]:
     text, begin, uri, behind, count = value.text, 0, (0, 0), 0, 0
     for token in chain(_TOKENS.finditer(text), (None,)):
         if token is not None and not token[3]:
@@ -156,6 +160,12 @@ def _host(match: re.Match[bytes], host: int, port: int, default: int, offset: in
 def _address_of(text: bytes) -> IPv4Address | None:
     """The address that is written; None: it is a name. Raises NotActedOn("malformed")."""
     return dotted(text) if _DOTTED.fullmatch(text) else None
+
+
+@lru_cache
+def written(address: IPv4Address) -> bytes:
+    """An address as it is written."""
+    return str(address).encode()
 
 
 def _parameters(text: bytes) -> dict[bytes, bytes]:

@@ -15,6 +15,7 @@ from functools import partial
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.kit.base import Apart, Found, Named, NotActedOn, Session
+from nfmasq.helpers.protocols.sip.addresses import written
 from nfmasq.helpers.protocols.sip.sdp import NOWHERE, Description, Line, Media, Rtcp
 
 MOST_PORTS = 16
@@ -122,11 +123,11 @@ def _write_line(end: bytes, _: IPv4Address, ports: Sequence[int]) -> bytes:
 
 
 def _write_rtcp(rtcp: Rtcp, address: IPv4Address, port: int) -> bytes:
-    return b"%d%s%s" % (port, rtcp.between, str(address).encode()) if rtcp.between else b"%d" % port
+    return b"%d%s%s" % (port, rtcp.between, written(address)) if rtcp.between else b"%d" % port
 
 
 def _write_address(address: IPv4Address, _: int) -> bytes:
-    return str(address).encode()
+    return written(address)
 
 
 def _write_port(_: IPv4Address, port: int) -> bytes:

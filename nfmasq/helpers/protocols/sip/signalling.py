@@ -9,12 +9,20 @@ which a digest covers.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from nfmasq.helpers.kit.base import Mentioned, Named, Place, Session
-from nfmasq.helpers.protocols.sip.addresses import SIP_PORT, Entry, Host, Via, entries, topmost, uri_host
+from nfmasq.helpers.protocols.sip.addresses import (
+    SIP_PORT,
+    Entry,
+    Host,
+    Via,
+    entries,
+    topmost,
+    uri_host,
+    written,
+)
 from nfmasq.helpers.protocols.sip.message import Message
 
 REGISTRATION_S = 7200
@@ -69,7 +77,7 @@ def outbound(message: Message, via: Via | None, contacts: list[Entry], session: 
 def inbound(data: bytes, message: Message, session: Session, bare: Bare) -> Iterator[Place]:
     """The places in what the outside says. Raises NotActedOn("malformed")."""
     own = session.external[0], session.internal[0]
-    texts = _written(own[0]), _written(own[1])
+    texts = written(own[0]), written(own[1])
     if message.status == 0:
         found = uri_host(data, *message.uri)
         hosts = [found[0]] if found is not None else []
@@ -141,21 +149,16 @@ def _mentioned(host: Host, transport: str, *, is_bare: bool) -> Mentioned:
     return Mentioned(host.start, host.end, host.port, write, host.address, transport)
 
 
-@lru_cache
-def _written(address: IPv4Address) -> bytes:
-    return str(address).encode()
-
-
 def _write_both(address: IPv4Address, port: int) -> bytes:
-    return b"%s:%d" % (_written(address), port)
+    return b"%s:%d" % (written(address), port)
 
 
 def _write_bare(address: IPv4Address, port: int) -> bytes:
-    return _written(address) if port == SIP_PORT else _write_both(address, port)
+    return written(address) if port == SIP_PORT else _write_both(address, port)
 
 
 def _write_address(address: IPv4Address, _: int) -> bytes:
-    return _written(address)
+    return written(address)
 
 
 def _write_port(_: IPv4Address, port: int) -> bytes:
