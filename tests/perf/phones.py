@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address
-from itertools import count
+from itertools import chain, count, product
 from statistics import median
 
 from nfmasq.bench.programs import alone
@@ -52,7 +52,8 @@ _SDP = "v=0\r\no=- 1 {nth} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
 class PhoneCost:
     """Seconds of processor time, medians, for each of LINES; and bytes.
 
-    hostile: the longest that one dialogue takes over 64 KB of what is no message, or a message of nonsense.
+    hostile: the longest that one dialogue takes over 64 KB of what is no message, of a message of nonsense,
+    or of many small messages.
     phones: so many, each registered and idle; memory: bytes all of them take.
     """
 
@@ -131,16 +132,25 @@ def measure(phones: int, samples: int = SAMPLES) -> PhoneCost:
 def _hostile() -> Iterator[float]:
     """Seconds for each of the texts: the shortest of a few tries."""
     host = HOSTS.network_address + 1
-    session = Session((host, 5060), (EXTERNALS[0], 5060), REGISTRAR, inside_began=True, transport="udp")
-    for text in map(str.encode, _nonsense(f"{host}:5060")):
-        for side in Side:
+    ends = (host, 5060), (EXTERNALS[0], 5060), REGISTRAR
+    for text in map(str.encode, chain(_nonsense(f"{host}:5060"), _small(host))):
+        for side, transport in product(Side, Sip.transport):
             tries = []
             for _ in range(TRIES):
-                dialogue = Sip(mode="full").begin(session)
+                dialogue = Sip(mode="full").begin(Session(*ends, inside_began=True, transport=transport))
                 began = time.thread_time()
                 dialogue.read(side, text)
                 tries.append(time.thread_time() - began)
             yield min(tries)
+
+
+def _small(host: IPv4Address) -> Iterator[str]:
+    """Segments of small messages: calls, others, and some that lack nearly all headers."""
+    end, offer = (host, 5060), f"c=IN IP4 {host}\r\nm=audio 6000 RTP/AVP 0\r\n"
+    for message in (
+        _request("INVITE", end, "1", 1, offer), _request("ACK", end, "1", 1), "ACK x SIP/2.0\r\nl:0\r\n\r\n",
+    ):  # fmt: skip
+        yield message * (LONG // len(message))
 
 
 def _nonsense(end: str) -> Iterator[str]:

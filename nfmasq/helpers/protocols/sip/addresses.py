@@ -1,7 +1,7 @@
 """Endpoints in SIP's headers: URIs, lists of contacts, and the topmost Via (RFC 3261 sections 19.1, 20).
 
-Nothing is stored but the entries of the last values. Spans count from the same bytes as those of the value that is read. Each search goes once
-through its value, and none goes back.
+Nothing is stored but the entries of the last values. Spans count from the same bytes as those of the value
+that is read. Each search goes once through its value, and none goes back.
 """
 
 import re

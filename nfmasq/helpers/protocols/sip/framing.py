@@ -1,7 +1,8 @@
 """Where the messages of one side of a TCP stream begin and end (RFC 3261 section 18.3).
 
 What is stored: how many bytes of a body still pass unread, and whether the side has begun like SIP. Who
-writes: `cut` alone. What ends it: the stream is no SIP, or has a message whose end cannot be known.
+writes: `cut` alone. What ends it: the stream is no SIP, has a message whose end cannot be known, or too many
+messages in one reading.
 """
 
 from typing import NamedTuple
@@ -17,6 +18,9 @@ from nfmasq.helpers.protocols.sip.message import (
     behind_blanks,
     read_message,
 )
+
+MOST_MESSAGES = 64
+"""Messages of one reading: a side that says more of them in a segment loses the helper."""
 
 _FIRST_WORDS = (*METHODS, b"SIP/2.0")
 
@@ -51,6 +55,8 @@ class Framing:
                 message = self._message(data, at)
                 if message is None:
                     break
+                if len(messages) == MOST_MESSAGES:
+                    raise NotActedOn("not_allowed")
                 messages.append(message)
                 at = min(message.end, len(data))
                 self._passing = message.end - at

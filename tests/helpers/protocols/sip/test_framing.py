@@ -4,6 +4,7 @@ import pytest
 
 from helpers.protocols.sip.sayings import IN, OUT, Heard, invite, request, sdp
 from nfmasq.helpers.kit.listener import INTERNAL
+from nfmasq.helpers.protocols.sip.framing import MOST_MESSAGES
 
 OFFER = [str(len(sdp("m=audio 6000 RTP/AVP 0"))), str(INTERNAL), "6000"]
 PAGE = request("MESSAGE", body="x" * 5000, kind="text/plain")
@@ -17,6 +18,15 @@ def heard(*pieces: bytes) -> Heard:
 def test_several_messages_in_a_segment() -> None:
     text = invite() + PAGE + b"\r\n\r\n" + invite(call="2@here")
     assert heard(text).found == OFFER * 2
+
+
+def test_who_says_too_many_messages_in_a_segment_loses_the_helper() -> None:
+    few = request("OPTIONS") * (MOST_MESSAGES - 1) + invite()
+    assert heard(few).found == OFFER
+    assert not heard(few).listener.left
+    many = heard(few + invite(call="2@here"), invite(call="3@here"))
+    assert many.found == OFFER
+    assert many.listener.left
 
 
 @pytest.mark.parametrize("size", [1, 2, 100, 1460])
