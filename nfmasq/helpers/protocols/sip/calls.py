@@ -78,9 +78,9 @@ class Calls:
                 call.ports[each.transport, each.port + nth] = None
 
     def note_hosts(self, message: Message, hosts: Sequence[IPv4Address]) -> list[Admitted]:
-        """Note where the outside wants its media; who may come, too, if it wants them elsewhere than before.
+        """Note where the outside wants its media; who may come whom it did not name before.
 
-        The first host needs no such word: until it has come, anyone may.
+        Before the answer anyone may begin (early media): whoever does keeps no place from those who are named.
         """
         call = self._calls.get(message.first(b"call-id"))
         admitted: list[Admitted] = []
@@ -89,8 +89,7 @@ class Calls:
         for host in hosts:
             if host in call.hosts or len(call.hosts) == MOST_HOSTS:
                 continue
-            if call.hosts:
-                admitted += [Admitted(transport, port, host) for transport, port in call.ports]
+            admitted += [Admitted(transport, port, host) for transport, port in call.ports]
             call.hosts.append(host)
         return admitted
 
