@@ -62,8 +62,9 @@ def _require_whole(reading: Reading) -> None:
         parts = [part for part in reading.whole if part[0] <= start < apart.start < apart.end <= part[1]]
         if not isinstance(apart, Apart) or not parts:
             raise NotUnderstood("what it writes of ports apart lies outside the part that is whole")
-    spans = sorted(
-        [*((each.start, each.end) for each in reading.found), *((each.start, each.end) for _, each in aparts)]
-    )
-    if any(one[1] > other[0] for one, other in pairwise(spans)):
-        raise NotUnderstood("what it writes of ports apart overlaps other places")
+    spans = [(each.start, each.end) for each in reading.found]
+    spans += [(each.start, each.end) for _, each in aparts]
+    spans.sort()
+    for one, other in pairwise(spans):
+        if one[1] > other[0]:
+            raise NotUnderstood("what it writes of ports apart overlaps other places")

@@ -80,7 +80,7 @@ class Calls:
     def note_hosts(self, message: Message, hosts: Sequence[IPv4Address]) -> list[Admitted]:
         """Note where the outside wants its media; who may come whom it did not name before.
 
-        Before the answer anyone may begin (early media): whoever does keeps no place from those who are named.
+        Before the answer anyone may begin (early media), and takes no place from those who are named.
         """
         call = self._calls.get(message.first(b"call-id"))
         admitted: list[Admitted] = []
