@@ -18,8 +18,8 @@ from nfmasq.helpers.protocols.sip.message import Value
 SIP_PORT, SIPS_PORT = 5060, 5061
 MOST_ENTRIES = 32
 """Entries of a list; a message with a longer one is left alone."""
-MOST_REMEMBERED = 4
-"""Values of which the entries are remembered."""
+MOST_LISTS_KEPT = 4
+"""Lists of which the entries are remembered."""
 
 _DOTTED = re.compile(rb"\d+\.\d+\.\d+\.\d+")
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*("?)|<[^<>]*(>?)|(,)|[^",<]+', re.S)
@@ -74,7 +74,7 @@ class Via(NamedTuple):
     maddr: tuple[int, int, IPv4Address] | None
 
 
-@lru_cache(MOST_REMEMBERED)
+@lru_cache(MOST_LISTS_KEPT)
 def entries(value: Value) -> tuple[Entry, ...]:
     """The entries of a value, in order; a contact's are asked for twice. Raises NotActedOn("malformed")."""
     only = _ONLY.fullmatch(value.text)
