@@ -2,8 +2,8 @@
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -41,12 +41,15 @@ def names() -> list[str]:
 def declared(name: str) -> Declared | None:
     """What a helper declares; None for one that is not there or cannot be loaded.
 
-    A helper of the tree that takes no options is not loaded for it: its `make` may raise Unusable.
+    A helper of the tree is not loaded for it. Its `make` may raise Unusable, and so may its options: they are
+    looked up when one is written.
     """
     facts = registry.facts(name)
     if facts is not None:
         make = partial(_made, name)
-        return Declared(transports_of(facts), facts.ports, facts.enabled_by_default, {}, make, facts)
+        return Declared(
+            transports_of(facts), facts.ports, facts.enabled_by_default, _LateOptions(name), make, facts
+        )
     try:
         kind = registry.kind(name)
     except registry.Unusable:
@@ -55,8 +58,28 @@ def declared(name: str) -> Declared | None:
     return Declared(transports_of(own), tuple(own.ports), bool(own.enabled_by_default), _options(kind), kind)
 
 
-def _made(name: str) -> Helper:
-    helper: Helper = registry.kind(name)()
+class _LateOptions(Mapping[str, Callable[[Any], Any]]):
+    """The options of a helper that is loaded only when they are looked at. Raises Unusable."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getitem__(self, key: str) -> Callable[[Any], Any]:
+        return self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    @cached_property
+    def _known(self) -> dict[str, Callable[[Any], Any]]:
+        return _options(registry.kind(self._name))
+
+
+def _made(name: str, **options: Any) -> Helper:
+    helper: Helper = registry.kind(name)(**options)
     return helper
 
 

@@ -60,7 +60,7 @@ def _table(name: str, table: Document) -> Iterator[ConfigError]:
                 options[key] = _option(own, key, value)
             except ValueError as wrong:
                 errors.append(ConfigError(key_of(("helpers", name, key)), str(wrong)))
-    if not errors and own.unloaded is None:
+    if not errors and (options or own.unloaded is None):
         try:
             own.make(**options)
         except Exception as wrong:  # what others wrote may raise anything

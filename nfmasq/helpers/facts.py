@@ -1,7 +1,7 @@
 """What a helper of the tree says of itself, read from its source: only an enabled protocol is imported.
 
-Nothing is stored. Only a class that says all of it in plain values, and takes no options, can be read so.
-Every other helper is imported.
+Nothing is stored. Only a class that says all of it in plain values, and can be made without options, is read
+so. Every other helper is imported.
 """
 
 import ast
@@ -45,7 +45,7 @@ def _facts(tree: ast.Module) -> Facts | None:
     called = _values(tree.body).get("HELPER")
     kinds = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     kind = kinds.get(called.id) if isinstance(called, ast.Name) else None
-    if kind is None or kind.bases or kind.decorator_list or _has_options(kind):
+    if kind is None or kind.bases or kind.decorator_list or _needs_options(kind):
         return None
     values = _values(kind.body)
     if not all(name in values for name in _NAMES):
@@ -54,8 +54,11 @@ def _facts(tree: ast.Module) -> Facts | None:
     return Facts(**said)
 
 
-def _has_options(kind: ast.ClassDef) -> bool:
-    return any(isinstance(node, ast.FunctionDef) and node.name == "__init__" for node in kind.body)
+def _needs_options(kind: ast.ClassDef) -> bool:
+    """Does it take arguments otherwise than by keyword, or without a default?"""
+    makers = [node for node in kind.body if isinstance(node, ast.FunctionDef) and node.name == "__init__"]
+    taken = [each.args for each in makers]
+    return any(len(each.args) > 1 or each.posonlyargs or None in each.kw_defaults for each in taken)
 
 
 def _values(body: list[ast.stmt]) -> dict[str, ast.expr]:

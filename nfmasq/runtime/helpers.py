@@ -159,7 +159,7 @@ def _loaded(entry: Entry) -> Entry:
     if not isinstance(entry.helper, Facts):
         return entry
     try:
-        return replace(entry, helper=registry.kind(entry.name)())
+        return replace(entry, helper=registry.kind(entry.name)(**entry.options))
     except registry.Unusable as error:
         raise HelperRefused(f"the helper {entry.name} cannot be enabled: {error}") from None
 

@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from config.documents import document, reason, reasons
 from nfmasq.config import parse, warnings_of
 from nfmasq.core.limits import MOST_HELPER_PORTS
 from nfmasq.helpers import registry
+from nfmasq.helpers.kit.base import transports_of
 from nfmasq.helpers.protocols import NAMES
 
 
@@ -80,10 +83,20 @@ def test_a_helper_minds_its_own_ports_when_the_other_took_them_by_name(others: P
 
 
 def test_there_are_as_many_ports_as_the_core_holds() -> None:
-    room = MOST_HELPER_PORTS - sum(len(registry.kind(name)().ports) for name in NAMES if name != "irc")
+    others = [registry.kind(name)() for name in NAMES if name != "irc"]
+    room = MOST_HELPER_PORTS - sum(len(each.ports) * len(transports_of(each)) for each in others)
     assert parse(helpers(irc={"enabled": True, "ports": list(range(7000, 7000 + room))}))
     wrong = helpers(irc={"enabled": True, "ports": list(range(7000, 7001 + room))})
     assert reason(wrong, "helpers") == "257 ports for all helpers together; at most 256"
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_an_option_is_judged_whether_its_helper_is_enabled_or_not(enabled: bool) -> None:
+    assert parse(helpers(sip={"enabled": enabled, "mode": "full"}))
+    assert "must be otherwise" in reason(
+        helpers(sip={"enabled": enabled, "mode": "half"}), "helpers.sip.mode"
+    )
+    assert "unknown key" in reason(helpers(sip={"enabled": enabled, "mood": "full"}), "helpers.sip.mood")
 
 
 def test_one_network_may_have_a_helper_otherwise() -> None:

@@ -57,9 +57,10 @@ def written() -> dict[str, Any]:
                 found[place] = value
 
     document = tomllib.loads(uncommented())
-    irc = document["helpers"].pop("irc")
+    tables = [name for name, value in document["helpers"].items() if isinstance(value, dict)]
+    found |= {f"helpers.{name}": document["helpers"].pop(name) for name in tables}
     walk(document, "")
-    return {**found, "helpers.irc": irc}
+    return found
 
 
 def test_the_shipped_file_is_good_and_warns_of_nothing() -> None:

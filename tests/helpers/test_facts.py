@@ -36,6 +36,7 @@ def read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> facts.Facts | None:
 
 def test_plain_values_are_read(read: facts.Facts) -> None:
     assert read(KIND + "HELPER = Kind\n") == AS_READ  # type: ignore[operator]
+    assert read(KIND + "    def __init__(self, *, strict: bool = False): ...\nHELPER = Kind\n") == AS_READ  # type: ignore[operator]
     assert "made_up_protocol" not in sys.modules
 
 
@@ -44,7 +45,8 @@ def test_plain_values_are_read(read: facts.Facts) -> None:
     [
         KIND,
         KIND + "HELPER = Other\n",
-        KIND + "    def __init__(self, *, strict: bool = False): ...\nHELPER = Kind\n",
+        KIND + "    def __init__(self, strict: bool = False): ...\nHELPER = Kind\n",
+        KIND + "    def __init__(self, *, strict: bool): ...\nHELPER = Kind\n",
         KIND.replace("Kind:", "Kind(Base):") + "HELPER = Kind\n",
         KIND.replace("(7300, 7301)", "(PORT,)") + "HELPER = Kind\n",
         KIND.replace("    about", "    about_it") + "HELPER = Kind\n",

@@ -40,13 +40,15 @@ class Weighing(Table):
 
 
 class Router:
-    """A table and an engine, as a daemon without a configuration of its own has them.
+    """A table and an engine, as a daemon has them.
 
-    sessions: the most it can hold. expectation_s: as in the configuration.
+    sessions: the most it can hold. expectation_s, helpers: as in the configuration.
     """
 
-    def __init__(self, sessions: int, expectation_s: int = 60) -> None:
-        board = Switchboard(Config.model_validate(_CONFIG))
+    def __init__(
+        self, sessions: int, expectation_s: int = 60, helpers: dict[str, object] | None = None
+    ) -> None:
+        board = Switchboard(Config.model_validate({**_CONFIG, "helpers": helpers or {}}))
         board.expectation_s = expectation_s
         self.table = Weighing(None, sessions)
         rows = board.ports([HOSTS])

@@ -98,6 +98,12 @@ def test_a_helper_is_made_with_its_options_and_anew_when_they_change(others: Pat
     assert board.entries["telephone"].helper is not first.helper
 
 
+def test_a_helper_that_is_enabled_later_has_its_options() -> None:
+    board = Switchboard(configured(helpers={"sip": {"enabled": False, "mode": "full"}}))
+    board.set_enabled("sip", True, None)
+    assert vars(board.entries["sip"].helper) == vars(registry.kind("sip")(mode="full"))
+
+
 def test_what_the_core_cannot_hold_is_left_out_and_told() -> None:
     many = [{"cidr": f"192.168.1.{2 * odd}/32", "helpers": {"ftp": False, "irc": True}} for odd in range(100)]
     helpers = {"irc": {"enabled": False, "ports": list(range(7000, 7009))}}

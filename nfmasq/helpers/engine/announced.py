@@ -90,9 +90,11 @@ class Announced:
 
     def newest(self, transport: str, port: int) -> Expectation | None:
         """The last expectation of this transport and internal port, whether its session has begun or not."""
-        known = [*self.data.values(), *self.waiting.values()]
-        alike = (each for each in reversed(known) if (each.transport, each.internal[1]) == (transport, port))
-        return next(alike, None)
+        for known in (self.waiting, self.data):
+            for each in reversed(known.values()):
+                if each.internal[1] == port and each.transport == transport:
+                    return each
+        return None
 
     @property
     def ends_data(self) -> bool:

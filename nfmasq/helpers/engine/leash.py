@@ -2,10 +2,10 @@
 
 Processor time counts: a busy machine is not the helper's fault.
 
-What is stored: when the call under way began, by both clocks (None: there is no call). The engine's thread
-writes it. A watching thread reads it and, past the limit, raises CutOff inside the engine's thread; Python
-does that at the next bytecode. A call into C that never returns is out of reach, so a helper must not search
-with expressions that backtrack without end.
+What is stored: when the call under way began, by both clocks (None: there is no call). Also what both clocks
+said when they were last read. The engine's thread writes both. A watching thread reads the former and, past
+the limit, raises CutOff inside the engine's thread; Python does that at the next bytecode. A call into C that
+never returns is out of reach, so a helper must not search with expressions that backtrack without end.
 
 Why no CutOff goes astray: the watcher sets `_aiming` before it reads whether a call is under way. The
 engine's thread clears the call before it reads `_aiming`. So one of the two threads always sees the other.
@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 
 LONGEST_S = 0.25
 """Processor time of one call, in seconds."""
+FRESH_S = 0.001
+"""Calls that begin so soon after the processor's clock was read begin at that time: asking it is dear."""
 AT_ALL_S = 5.0
 """Time of one call by the clock, in seconds: for a helper that waits for something, which it must not."""
 
@@ -46,6 +48,7 @@ class Leash:
         self._at_all = at_all_s
         self._shortest = min(longest_s, at_all_s)
         self._began: tuple[float, float] | None = None
+        self._read_at = 0.0, float("-inf")
         self._clock = 0
         self._aiming = self._fired = False
         self._thread = 0
@@ -55,6 +58,7 @@ class Leash:
     def start(self) -> None:
         """Watch the calls of the current thread."""
         self._thread = threading.get_ident()
+        self._read_at = 0.0, float("-inf")
         self._clock = time.pthread_getcpuclockid(self._thread)
         self._watcher.start()
 
@@ -75,8 +79,12 @@ class Leash:
 
         Only an Exception comes out of it: any other BaseException becomes Escaped.
         """
+        now = time.monotonic()
+        if now - self._read_at[1] > FRESH_S:
+            self._read_at = time.thread_time(), now
+        began = self._read_at[0], now
         try:
-            self._began = began = time.thread_time(), time.monotonic()
+            self._began = began
             try:
                 result = function(*arguments)
             finally:

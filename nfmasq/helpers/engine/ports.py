@@ -71,7 +71,7 @@ class Ports:
             row: list[Expected] = []
             try:
                 for nth in range(found.consecutive):
-                    row.append(self._ask(wish._replace(external_port=first + nth), nth))
+                    row.append(self._ask(wish, nth, first + nth))
             except NotActedOn:
                 self._withdraw(row, standing)
             else:
@@ -116,9 +116,10 @@ class Ports:
                 return
             yield first
 
-    def _ask(self, wish: Wish, nth: int = 0) -> Expected:
-        """An expectation for the nth port of a row. Raises NotActedOn."""
+    def _ask(self, wish: Wish, nth: int = 0, external_port: int = 0) -> Expected:
+        """An expectation for the nth port of a row. external_port: 0 is the wish's. Raises NotActedOn."""
         found = wish.found
+        wanted = external_port or wish.external_port
         try:
             made = self._core.expect(
                 *wish.control,
@@ -127,12 +128,12 @@ class Ports:
                 wish.remote,
                 found.from_port,
                 self._patience(found),
-                wish.external_port,
+                wanted,
                 wish.reader,
             )
         except ExpectationRefused as why:
             raise NotActedOn(str(why)) from None
-        if wish.external_port and made.external[1] != wish.external_port:
+        if wanted and made.external[1] != wanted:
             self._withdraw([made], wish.standing)
             raise NotActedOn("no_room")
         return made

@@ -49,7 +49,7 @@ class Shares:
             for each in self._hosts.members(host):
                 own.add(host, each)
         self._hosts.add(host, name)
-        if host in self._callers:
+        if self._callers and host in self._callers:
             self._callers[host].add(caller, name)
 
     def end(self, name: Name) -> None:
@@ -58,7 +58,7 @@ class Shares:
         if host is None or caller is None:
             return
         self._hosts.remove(host, name)
-        if host in self._callers:
+        if self._callers and host in self._callers:
             self._callers[host].remove(caller, name)
             if not self._hosts.size(host):
                 del self._callers[host]

@@ -39,7 +39,8 @@ class Standing:
         """Store an expectation that the core has made, or renewed, for a control session."""
         name = each.session, each.serial
         self.announced[control] = announced
-        self.forget(announced, name)
+        if name in self.control_of:
+            self.forget(announced, name)
         announced.waiting[name] = expectation
         self.control_of[name] = control
         self._shares.begin(name, announced.host, announced.caller)

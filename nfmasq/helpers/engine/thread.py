@@ -149,7 +149,8 @@ class Engine:
                     log.exception("a packet for a helper was dropped")
             if self._is_left_behind:
                 return
-            settled = self._verdicts.settle(*[(each.session, each.serial) for each in aside.readers])
+            partner = aside.receiver and (aside.receiver.session, aside.receiver.serial)
+            settled = self._verdicts.settle((aside.session, aside.serial), partner)
             tally.seconds += time.perf_counter() - began
         self._release(aside, packets)
         for name in settled:

@@ -59,7 +59,8 @@ def edits(
     """What to write where, in order. write: calls a helper's function; its exceptions are raised here."""
     if reading.not_acted_on:
         tally.count_not_acted_on(reading.not_acted_on)
-    expectations.end_announced(speaker.control, reading.ended)
+    if reading.ended:
+        expectations.end_announced(speaker.control, reading.ended)
     writer = _Writer(speaker, expectations, tally, write)
     sizes = [each for each in reading.found if isinstance(each, Size)]
     if sizes or reading.whole:
@@ -96,11 +97,9 @@ class _Writer:
         rewritten = self._tally.rewritten
         try:
             edits = list(self.edits(reading))
-            spoilt = [part for part in reading.whole if any(_lies_in(part, at) for at in self.left)]
-            kept = [edit for edit in edits if not any(_lies_in(part, edit[0]) for part in spoilt)]
-            self._take_back(spoilt)
-            self._tally.rewritten -= sum(any(_lies_in(part, at) for part in spoilt) for at in self.counted)
-            return sized(kept, sizes, self._text)
+            if self.left:
+                edits = self._unspoilt(edits, reading.whole)
+            return sized(edits, sizes, self._text)
         except NotActedOn as why:
             self._tally.count_not_acted_on([str(why)])
         except Exception:
@@ -111,14 +110,22 @@ class _Writer:
         self._tally.rewritten = rewritten
         return []
 
+    def _unspoilt(self, edits: list[Edit], whole: Sequence[tuple[int, int]]) -> list[Edit]:
+        """The edits outside of parts that are written as a whole, and have a place that was left."""
+        spoilt = [part for part in whole if any(_lies_in(part, at) for at in self.left)]
+        self._take_back(spoilt)
+        self._tally.rewritten -= sum(any(_lies_in(part, at) for part in spoilt) for at in self.counted)
+        return [edit for edit in edits if not any(_lies_in(part, edit[0]) for part in spoilt)]
+
     def edits(self, reading: Reading) -> Iterator[Edit]:
         """What to write where, without the sizes."""
         for each in reading.found:
             if isinstance(each, Size):
                 continue
             try:
-                place = self._place(each)
-                text = None if place is None or each.write is None else self._written(each, place)
+                text = None
+                if (place := self._place(each)) is not None and each.write is not None:
+                    text = self._written(each, place)
             except NotActedOn as why:
                 self.left.append(each.start)
                 self._tally.count_not_acted_on([str(why)])
@@ -200,7 +207,7 @@ def _is_hidden(each: Place, speaker: Speaker) -> bool:
 
 def _named(each: Named, session: Session) -> Endpoint | None:
     """The external endpoint, without a port or with the session's; None: the text stays."""
-    is_own = each.address == session.internal[0] and each.port in {0, session.internal[1]}
+    is_own = each.address == session.internal[0] and (each.port == 0 or each.port == session.internal[1])
     if not is_own and not each.hide:
         return None
     return session.external[0], session.external[1] if each.port and is_own else each.port
@@ -210,8 +217,8 @@ def _own(each: Mentioned, session: Session) -> Endpoint | None:
     """The session's internal endpoint, if its external one is mentioned."""
     is_own = (
         each.port == session.external[1]
-        and each.address in {None, session.external[0]}
-        and each.transport in {"", session.transport}
+        and (each.address is None or each.address == session.external[0])
+        and (not each.transport or each.transport == session.transport)
     )
     return session.internal if is_own else None
 

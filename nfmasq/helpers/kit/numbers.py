@@ -15,6 +15,8 @@ from nfmasq.helpers.kit.base import NotActedOn
 MOST_DIGITS = 20
 """Digits of a number, leading zeros included; of octets, in the mean."""
 LARGEST_PORT = 65535
+MOST_CACHED = 4096
+"""Texts of addresses that are remembered; their digits have a bound."""
 
 
 def number(digits: bytes, most: int) -> int:
@@ -43,8 +45,9 @@ def octets(digits: Sequence[bytes]) -> bytes:
         raise NotActedOn("malformed") from None
 
 
+@lru_cache(MOST_CACHED)
 def dotted(text: bytes) -> IPv4Address:
-    """An address written as 192.168.1.10. Raises NotActedOn("malformed")."""
+    """An address written as 192.168.1.10. Raises NotActedOn("malformed"). Cached as `address` is."""
     packed = octets(text.split(b"."))
     if len(packed) != 4:
         raise NotActedOn("malformed")

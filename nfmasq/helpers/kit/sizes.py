@@ -24,19 +24,16 @@ def sized(
     """
     made = list(edits)
     for size in sorted(sizes, key=lambda each: each.until - each.begin):
-        grown = sum(len(text) - (end - start) for start, end, text in made if _lies_in(size, start, end))
+        within = [edit for edit in made if size.begin <= edit[0] and edit[1] <= size.until]
+        grown = sum([len(text) - (end - start) for start, end, text in within])
         if grown == 0:
             continue
         length = size.until - size.begin + grown
         text = write(size.write, length)
-        if _lies_in(size, size.start, size.end):
+        if size.begin <= size.start and size.end <= size.until:
             text = _settled(size, length, text, write)
         made.append((size.start, size.end, text))
     return sorted(made)
-
-
-def _lies_in(size: Size, start: int, end: int) -> bool:
-    return size.begin <= start and end <= size.until
 
 
 def _settled(

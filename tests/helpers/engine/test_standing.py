@@ -156,6 +156,23 @@ class TestAdmitted:
         assert meet(bed, remote=OTHER_SERVER)
         assert meet(bed, remote=SERVER)
 
+    @BEHAVIOURS
+    @pytest.mark.parametrize("early", [True, False])
+    def test_it_comes_although_another_came_where_anyone_might(
+        self, early: bool, mapping: Mapping, filtering: Filtering
+    ) -> None:
+        helper = once(
+            Reading(0, [spanless(5000, anyone=True)]), Reading(0, admitted=[Admitted("udp", 5000, SERVER)])
+        )
+        bed = bed_of(helper, mapping=mapping, filtering=filtering)
+        say(bed)
+        for is_answer in (not early, early):
+            if is_answer:
+                say(bed)
+            else:
+                assert meet(bed, remote=OTHER_SERVER)
+        assert meet(bed, remote=SERVER)
+
     def test_only_what_this_session_announced_can_be_opened(self) -> None:
         bed = bed_of(always(admitted=[Admitted("udp", 5000, OTHER_SERVER)]))
         say(bed)

@@ -1,0 +1,165 @@
+"""The phone's own signalling endpoint in headers: where it is translated, and where it is left alone.
+
+Nothing is stored. In mode "full" the outside sees the phone's external endpoint in Via, Contact and
+Record-Route. The phone sees its internal one, in what comes back: Request-URI, Via with `received` and
+`rport`, Contact, Route, Record-Route. So each side sees what it would see without a NAT.
+
+Identifiers stay: From, To, Call-ID, CSeq, branches, tags, credentials, and the Request-URI on its way out,
+which a digest covers.
+"""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from nfmasq.helpers.kit.base import Mentioned, Named, Place, Session
+from nfmasq.helpers.protocols.sip.addresses import (
+    SIP_PORT,
+    Entry,
+    Host,
+    Via,
+    entries,
+    topmost,
+    uri_host,
+    written,
+)
+from nfmasq.helpers.protocols.sip.message import Message
+
+REGISTRATION_S = 7200
+GRACE_S = 32
+"""Seconds a registration is held beyond its time: as long as its renewal may be sent again (64 * T1)."""
+
+
+class Bare(NamedTuple):
+    """Does the phone write its own endpoint without the port 5060? It hears it so again."""
+
+    via: bool = False
+    contact: bool = False
+
+
+def contacts_of(message: Message) -> list[Entry]:
+    """The entries of Contact. Raises NotActedOn("malformed")."""
+    values = message.headers.get(b"contact", ())
+    return [entry for value in values if value.text != b"*" for entry in entries(value)]
+
+
+def is_translated(contacts: list[Entry], session: Session) -> bool | None:
+    """Does the sender inside leave its NAT traversal to the router? None: the message has none.
+
+    It does if each of its contacts is the endpoint that the message comes from. It does not if it names
+    another address, a name, or another port. Nor does it with a GRUU (RFC 5627) or a flow (RFC 5626).
+    """
+    for entry in contacts:
+        if (
+            entry.host is None
+            or b"reg-id" in entry.of_entry
+            or b"gr" in entry.of_uri
+            or b"ob" in entry.of_uri
+        ):
+            return False
+        if (entry.host.address, entry.host.port) != session.internal:
+            return False
+    return True if contacts else None
+
+
+def outbound(message: Message, via: Via | None, contacts: list[Entry], session: Session) -> Iterator[Place]:
+    """The places in what the inside says. via: of a request. Raises NotActedOn("malformed")."""
+    if via is not None and not via.asks_rport and via.host.address == session.internal[0]:
+        yield _named(via.host)
+        if via.maddr is not None and via.maddr[2] == session.internal[0]:
+            yield Named(*via.maddr, _write_address)
+    routes = [entry for value in message.headers.get(b"record-route", ()) for entry in entries(value)]
+    for entry in (*contacts, *routes):
+        if entry.host is not None and (entry.host.address, entry.host.port) == session.internal:
+            yield _named(entry.host)
+
+
+def inbound(data: bytes, message: Message, session: Session, bare: Bare) -> Iterator[Place]:
+    """The places in what the outside says. Raises NotActedOn("malformed")."""
+    own = session.external[0], session.internal[0]
+    texts = written(own[0]), written(own[1])
+    if message.status == 0:
+        found = uri_host(data, *message.uri)
+        hosts = [found[0]] if found is not None else []
+        names: tuple[bytes, ...] = (b"route",)
+    else:
+        yield from _in_via(topmost_via(message), own, bare)
+        hosts, names = [], (b"contact", b"record-route")
+    for name in names:
+        for value in message.headers.get(name, ()):
+            if texts[0] in value.text or texts[1] in value.text:
+                hosts += [entry.host for entry in entries(value) if entry.host is not None]
+    for host in hosts:
+        if host.address in own:
+            yield _mentioned(host, session.transport, is_bare=bare.contact)
+
+
+def bare_in(via: Via | None, contacts: list[Entry], before: Bare) -> Bare:
+    """Which headers of a request the phone wrote without a port; of those it did not write, as before."""
+    in_via, in_contact = before
+    if via is not None:
+        in_via = not via.host.has_port
+    if contacts:
+        in_contact = any(each.host is not None and not each.host.has_port for each in contacts)
+    return before if (in_via, in_contact) == before else Bare(in_via, in_contact)
+
+
+def granted_s(message: Message, session: Session) -> int:
+    """Seconds for which a registrar's answer keeps the phone's contact; 1: it is gone; 0: nothing is said."""
+    ends = {session.internal, session.external}
+    known, own = [], []
+    for value in message.headers.get(b"contact", ()):
+        for entry in entries(value) if value.text != b"*" else ():
+            text = entry.of_entry.get(b"expires") or message.first(b"expires")
+            seconds = int(text) if text.isdigit() and len(text) <= 10 else 0
+            known.append(seconds)
+            if entry.host is not None and (entry.host.address, entry.host.port) in ends:
+                own.append(seconds)
+    seconds = max(own or known, default=0)
+    return min(seconds, REGISTRATION_S) + GRACE_S if seconds else 1
+
+
+def topmost_via(message: Message) -> Via | None:
+    """The topmost Via. Raises NotActedOn("malformed")."""
+    values = message.headers.get(b"via")
+    return topmost(values[0]) if values else None
+
+
+def _in_via(via: Via | None, own: tuple[IPv4Address, IPv4Address], bare: Bare) -> Iterator[Place]:
+    """The phone's own Via in an answer, with what the outside has added to it."""
+    if via is None:
+        return
+    port = via.host.port if via.rport is None else via.rport[2]
+    if not via.asks_rport and via.host.address in own:
+        yield _mentioned(via.host, "", is_bare=bare.via)
+    for each in (via.received, via.maddr):
+        if each is not None and each[2] in own:
+            yield Mentioned(each[0], each[1], port, _write_address, each[2])
+    if via.rport is not None and via.received is not None and via.received[2] in own:
+        yield Mentioned(*via.rport, _write_port, via.received[2])
+
+
+def _named(host: Host) -> Named:
+    assert host.address is not None
+    return Named(host.start, host.end, host.address, _write_both, port=host.port)
+
+
+def _mentioned(host: Host, transport: str, *, is_bare: bool) -> Mentioned:
+    write = _write_bare if is_bare else _write_both
+    return Mentioned(host.start, host.end, host.port, write, host.address, transport)
+
+
+def _write_both(address: IPv4Address, port: int) -> bytes:
+    return b"%s:%d" % (written(address), port)
+
+
+def _write_bare(address: IPv4Address, port: int) -> bytes:
+    return written(address) if port == SIP_PORT else _write_both(address, port)
+
+
+def _write_address(address: IPv4Address, _: int) -> bytes:
+    return written(address)
+
+
+def _write_port(_: IPv4Address, port: int) -> bytes:
+    return b"%d" % port

@@ -1,0 +1,239 @@
+"""One session between a phone and its proxy: calls, registrations, and what passes between messages."""
+
+import os
+
+import pytest
+
+from helpers.protocols.sip.sayings import (
+    AUDIO,
+    BOB,
+    IN,
+    OUT,
+    PHONE,
+    Heard,
+    invite,
+    of_media,
+    request,
+    response,
+    sdp,
+)
+from nfmasq.helpers.kit.base import Admitted
+from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE
+
+OWN = str(INTERNAL)
+PAIR = [("udp", 6000), ("udp", 6001)]
+TAGGED = f"{BOB};tag=bob"
+LENGTH = str(len(sdp(*AUDIO)))
+OFFER = [LENGTH, OWN, "6000"]
+"""What is found in an INVITE with one pair of ports."""
+ANSWER = sdp("m=audio 7000 RTP/AVP 0", host=REMOTE)
+ASKED = request("INVITE", body=ANSWER)
+"""The outside's INVITE."""
+
+
+class TestMessagesThatMayDescribeMedia:
+    """Offers and answers are made in calls (RFC 3264, 3261 section 13, 3262, 3311)."""
+
+    def test_an_invite(self) -> None:
+        assert Heard((IN, invite())).found == OFFER
+
+    @pytest.mark.parametrize("status", [183, 180, 200])
+    def test_an_answer_to_the_outside_s_invite(self, status: int) -> None:
+        """Early media come with a provisional one."""
+        heard = Heard((OUT, ASKED), (IN, response(status, "INVITE", body=sdp(*AUDIO))))
+        assert heard.found == OFFER
+
+    def test_an_ack_answers_an_offer_that_came_late(self) -> None:
+        asking = request("INVITE"), response(200, "INVITE", body=ANSWER, to=TAGGED)
+        heard = Heard((IN, asking[0]), (OUT, asking[1]), (IN, request("ACK", body=sdp(*AUDIO), to=TAGGED)))
+        assert heard.found == OFFER
+
+    @pytest.mark.parametrize("method", ["UPDATE", "PRACK"])
+    def test_other_requests_within_a_call(self, method: str) -> None:
+        again = request(method, number=2, body=sdp("m=audio 6000 RTP/AVP 0"))
+        assert Heard((IN, invite()), (IN, again)).found == OFFER * 2
+
+    @pytest.mark.parametrize("method", ["UPDATE", "PRACK"])
+    def test_their_answers(self, method: str) -> None:
+        asked = request(method, number=7, body=ANSWER)
+        answered = response(200, method, number=7, body=sdp(*AUDIO))
+        assert Heard((IN, request("INVITE")), (OUT, asked), (IN, answered)).found == OFFER
+
+    @pytest.mark.parametrize("method", ["UPDATE", "PRACK", "ACK"])
+    def test_none_outside_a_call(self, method: str) -> None:
+        heard = Heard((IN, request(method, body=sdp(*AUDIO))))
+        assert (heard.found, heard.left_alone) == ([], ["not_allowed"])
+
+    def test_no_answer_to_what_was_not_asked(self) -> None:
+        answer = IN, response(200, "INVITE", number=9, body=sdp(*AUDIO))
+        for before in ((), ((OUT, ASKED),), ((IN, request("INVITE")),)):
+            heard = Heard(*before, answer)
+            assert (heard.found, heard.left_alone) == ([], ["not_allowed"])
+
+    @pytest.mark.parametrize("method", ["MESSAGE", "OPTIONS", "NOTIFY", "REGISTER", "BYE", "INFO"])
+    def test_no_other_method(self, method: str) -> None:
+        heard = Heard((IN, request("INVITE")), (IN, request(method, number=2, body=sdp(*AUDIO))))
+        assert (heard.found, heard.left_alone) == ([], [])
+
+    def test_what_the_outside_describes_is_only_read(self) -> None:
+        assert not Heard((OUT, request("INVITE", body=sdp(*AUDIO)))).found
+
+
+class TestTheEndOfMedia:
+    """A call's ports end with it, unless another call has them, too."""
+
+    TAKEN = (IN, invite()), (OUT, response(200, "INVITE", body=ANSWER, to=TAGGED))
+
+    @pytest.mark.parametrize("side", [IN, OUT])
+    def test_bye_ends_them(self, side: object) -> None:
+        heard = Heard(*self.TAKEN, (side, request("BYE", number=2, to=TAGGED)))  # type: ignore[arg-type]
+        assert heard.ended == PAIR
+
+    @pytest.mark.parametrize("status", [300, 404, 486, 487, 500, 603])
+    def test_a_call_that_is_not_taken_ends_them(self, status: int) -> None:
+        """CANCEL brings a 487 to the INVITE."""
+        assert Heard((IN, invite()), (OUT, response(status, "INVITE"))).ended == PAIR
+
+    @pytest.mark.parametrize("status", [100, 180, 183, 401, 407, 422, 491])
+    def test_a_call_that_goes_on_ends_nothing(self, status: int) -> None:
+        """Also one that is asked for again, with credentials."""
+        assert not Heard((IN, invite()), (OUT, response(status, "INVITE"))).ended
+
+    def test_a_re_invite_that_is_refused_ends_nothing(self) -> None:
+        again = request("INVITE", number=2, body=sdp(*AUDIO), to=TAGGED)
+        assert not Heard(*self.TAKEN, (IN, again), (OUT, response(488, "INVITE", number=2, to=TAGGED))).ended
+
+    def test_of_a_call_that_forked_the_last_dialog_ends_them(self) -> None:
+        other = f"{BOB};tag=cal"
+        forked = (*self.TAKEN, (OUT, response(200, "INVITE", body=ANSWER, to=other)))
+        first = IN, request("BYE", number=2, to=other)
+        assert not Heard(*forked, first).ended
+        assert Heard(*forked, first, (IN, request("BYE", number=2, to=TAGGED))).ended == PAIR
+
+    def test_a_port_that_another_call_has_goes_on(self) -> None:
+        """SIPp has one port for all its calls."""
+        heard = Heard(*self.TAKEN, (IN, invite(call="2@here")), (IN, request("BYE", number=2, to=TAGGED)))
+        assert not heard.ended
+
+    def test_the_bye_of_another_dialog_ends_nothing(self) -> None:
+        assert not Heard(*self.TAKEN, (OUT, request("BYE", number=2, to=f"{BOB};tag=other"))).ended
+
+
+def test_whom_the_other_side_names_for_its_media_is_let_in_once() -> None:
+    """Another host may have come before it (early media), and a forwarded call is taken elsewhere."""
+    moved = request("INVITE", number=5, body=sdp("m=audio 7000 RTP/AVP 0", host="198.51.100.20"))
+    heard = Heard((IN, invite()), (OUT, response(183, "INVITE", body=ANSWER)))
+    first = [Admitted(transport, port, REMOTE) for transport, port in PAIR]
+    assert heard.admitted == first
+    host = REMOTE.__class__("198.51.100.20")
+    heard = Heard((IN, invite()), (OUT, response(183, "INVITE", body=ANSWER)), (OUT, moved), (OUT, moved))
+    assert heard.admitted == first + [Admitted(transport, port, host) for transport, port in PAIR]
+
+
+class TestRegistration:
+    """A session is held as long as the registrar says, not as long as the phone asks for."""
+
+    ASKED = IN, request("REGISTER", f"Contact: <sip:ann@{PHONE}>;expires=7000")
+
+    def held(self, status: int, *headers: str, number: int = 1) -> int:
+        answered = response(status, "REGISTER", *headers, number=number)
+        return Heard(self.ASKED, (OUT, answered)).listener.hold_s
+
+    @pytest.mark.parametrize(
+        ("headers", "seconds"),
+        [
+            ([f"Contact: <sip:ann@{PHONE}>;expires=60"], 60),
+            ([f"Contact: <sip:ann@{EXTERNAL}:40000>;expires=60"], 60),
+            ([f"m: <sip:ann@{PHONE}>", "Expires: 120"], 120),
+            ([f"Contact: <sip:ann@10.0.0.1>;expires=9, <sip:ann@{PHONE}>;expires=60"], 60),
+            (["Contact: <sip:ann@10.0.0.1>;expires=9", f"Contact: <sip:ann@{PHONE}>;expires=60"], 60),
+            (["Contact: <sip:ann@10.0.0.1>;expires=9"], 9),
+            ([f"Contact: <sip:ann@{PHONE}>;expires=999999"], 7200),
+        ],
+    )
+    def test_it_is_held(self, headers: list[str], seconds: int) -> None:
+        assert self.held(200, *headers) == seconds + 32
+
+    @pytest.mark.parametrize(
+        "headers",
+        [[], [f"Contact: <sip:ann@{PHONE}>;expires=0"], [f"Contact: <sip:ann@{PHONE}>", "Expires: 0"]],
+    )
+    def test_it_is_over(self, headers: list[str]) -> None:
+        assert self.held(200, *headers) == 1
+
+    @pytest.mark.parametrize("status", [100, 401, 403, 423, 500])
+    def test_what_is_not_granted_is_not_held(self, status: int) -> None:
+        assert self.held(status, f"Contact: <sip:ann@{PHONE}>;expires=60") == 0
+
+    def test_an_answer_to_nothing_is_not_heard(self) -> None:
+        assert self.held(200, f"Contact: <sip:ann@{PHONE}>;expires=60", number=2) == 0
+        answered = response(200, "REGISTER", f"Contact: <sip:ann@{PHONE}>;expires=60")
+        assert Heard((OUT, answered)).listener.hold_s == 0
+        assert Heard(self.ASKED, (IN, answered)).listener.hold_s == 0
+
+
+@pytest.mark.parametrize(
+    "datagram",
+    [
+        b"",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"hello",
+        b"\0\1\0\0\x21\x12\xa4\x42" + b"i" * 12,
+        b"\x80\0" + bytes(170),
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        os.urandom(40),
+    ],
+    ids=repr,
+)
+def test_what_is_no_message_passes_and_the_next_one_is_read(datagram: bytes) -> None:
+    heard = Heard((IN, datagram), (OUT, datagram), (IN, invite()))
+    assert heard.listener.places
+    assert not heard.left_alone
+
+
+def test_empty_lines_may_stand_before_a_message() -> None:
+    assert Heard((IN, b"\r\n\r\n" + invite())).found == OFFER
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        invite().replace(b"CSeq: 1 INVITE\r\n", b""),
+        invite().replace(b"CSeq: 1 INVITE", b"CSeq: 1 BYE"),
+        invite().replace(b"CSeq: 1 INVITE", b"CSeq: x INVITE"),
+        invite().replace(b"Call-ID: 1@here\r\n", b""),
+        invite().replace(b"Call-ID: 1@here\r\n", b"Call-ID: 1@here\r\ni: 2@here\r\n"),
+        invite().replace(b"Via: ", b"Via"),
+        invite().replace(b"From: ", b"Form: "),
+        invite().replace(b"Content-Length: ", b"Content-Length: x"),
+        invite().replace(b"Content-Length: ", b"Content-Length: 9"),
+        invite().replace(b"Content-Length: ", b"Content-Length: 1\r\nl: "),
+        invite().replace(b"\r\n\r\n", b"\r\n"),
+        invite().replace(b" SIP/2.0\r\n", b" SIP/7.0\r\n"),
+        invite()[:200],
+        b"INVITE sip:x SIP/2.0\r\n" + b"X: y\r\n" * 300 + b"\r\n",
+    ],
+    ids=range(14),
+)
+def test_a_malformed_message_passes_and_is_counted(text: bytes) -> None:
+    heard = Heard((IN, text), (IN, invite(call="2@here")))
+    assert heard.found == OFFER
+    assert heard.left_alone == ["malformed"]
+
+
+def test_a_length_may_be_missing_on_udp() -> None:
+    text = invite().replace(f"Content-Length: {LENGTH}\r\n".encode(), b"")
+    assert Heard((IN, text)).found == [OWN, "6000"]
+
+
+@pytest.mark.parametrize("line", ["c=IN IP4 192.168.1.11", "m=audio 80 RTP/AVP 0"])
+def test_a_refused_description_is_counted(line: str) -> None:
+    assert len(of_media(*AUDIO, line).left_alone) == 1
+
+
+def test_the_calls_of_a_session_are_bounded() -> None:
+    """The oldest is forgotten: a request in it describes nothing any more."""
+    calls = [(IN, invite(call=f"{nth}@here")) for nth in range(65)]
+    again = request("UPDATE", number=2, body=sdp(*AUDIO), call="0@here")
+    assert Heard(*calls, (IN, again)).left_alone == ["not_allowed"]
