@@ -85,6 +85,7 @@ def test_sessions_whose_address_is_lost_fill_no_pool() -> None:
     router = Router(having((0, 100)), capacity=20_000)
     begin(router)
     assert router.table.configure(having((100, 100), ports=((2000, 60_000),))) == len(HOSTS)
+    router.table.configure(having((0, 100), ports=((2000, 60_000),)))
     assert filled(router) == 0
 
 
