@@ -15,7 +15,7 @@ from nfmasq.helpers.kit.numbers import number
 METHODS = frozenset(
     b"ACK BYE CANCEL INFO INVITE MESSAGE NOTIFY OPTIONS PRACK PUBLISH REFER REGISTER SUBSCRIBE UPDATE".split()
 )
-MOST_HEADERS = 256
+MOST_HEAD_LINES = 256
 """Lines of a message: one with more is left alone."""
 MOST_VALUES = 70
 """Headers of one name: as many as a message may have hops (RFC 3261, Max-Forwards)."""
@@ -127,7 +127,7 @@ def read_message(data: bytes, at: int) -> Message | None:
     if empty is None:
         return None
     end, body = empty.start() + 1, empty.end()
-    if body - at > LONGEST_HEAD or data.count(b"\n", at, end) > MOST_HEADERS:
+    if body - at > LONGEST_HEAD or data.count(b"\n", at, end) > MOST_HEAD_LINES:
         raise NotActedOn("malformed")
     headers = _headers(data, first.end() - 1, end)
     length, sized = _length(headers.get(b"content-length", []))
