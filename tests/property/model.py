@@ -1,6 +1,7 @@
 """The table as one would write it without a thought for speed: the measure for the real one.
 
-What is stored: a dictionary of sessions, and which ports rest until when; all else is counted anew each time.
+What is stored: a dictionary of sessions, which ports rest until when, and the timeouts that held before; all
+else is counted anew each time.
 What a packet may become is told as a set, for the table chooses among free ports and addresses at random.
 """
 
@@ -10,7 +11,7 @@ from ipaddress import IPv4Address
 
 from support.packets import ACK, FIN, ICMP, RST, SYN, TCP, UDP
 
-from nfmasq.core.policy import Filtering, Policy
+from nfmasq.core.policy import Filtering, Policy, Timeouts
 
 Endpoint = tuple[IPv4Address, int]
 Key = tuple[int, Endpoint, Endpoint]
@@ -19,6 +20,8 @@ Place = tuple[int, IPv4Address, int]
 """Protocol and external endpoint."""
 
 HOLD_DOWN = 120
+KEPT = 3
+"""The table knows by which of so many past timeouts a timer was set."""
 WITH_PORTS = (TCP, UDP, ICMP)
 OPEN = ("established", "fin-out", "fin-in")
 
@@ -95,6 +98,7 @@ class Model:
         self.sessions: dict[Key, Session] = {}
         self.resting: dict[Place, int] = {}
         self.perhaps_resting: dict[Place, int] = {}
+        self.past: list[Timeouts] = []
 
     def mappings(self) -> dict[tuple[int, Endpoint], Endpoint]:
         """Protocol and internal endpoint, and the external endpoint they appear as."""
@@ -127,9 +131,9 @@ class Model:
         held = {external[0] for (_, internal), external in self.mappings().items() if internal[0] == host}
         return held or set(self.policy.addresses)
 
-    def timeout(self, protocol: int, state: str) -> int:
-        """Seconds until a session in this state ends."""
-        times = self.policy.timeouts
+    def timeout(self, protocol: int, state: str, by: Timeouts | None = None) -> int:
+        """Seconds until a session in this state ends, by today's timeouts or by others."""
+        times = by or self.policy.timeouts
         if protocol == TCP:
             long = state in ("established", "fin-out", "fin-in")
             return times.tcp_established if long else times.tcp_transitory
@@ -229,9 +233,22 @@ class Model:
     def evict(self, keys: list[Key], now: int) -> None:
         """The table has ended these for want of room: none of them was answered, or it is over."""
         for key in keys:
-            session = self.sessions[key]
-            assert session.state not in OPEN if key[0] == TCP else 0 in session.packets
+            self.require_evictable(key)
         self.end(keys, now, rests=False)
+
+    def require_evictable(self, key: Key) -> None:
+        """None but a session that was not answered, or is over, gives way."""
+        session = self.sessions[key]
+        assert session.state not in OPEN if key[0] == TCP else 0 in session.packets
+
+    def set_timer(self, key: Key, expires: int) -> None:
+        """The table has set a timer anew at a change of the policy: it was by timeouts of long ago."""
+        self.require_evictable(key)
+        session = self.sessions[key]
+        today = self.timeout(key[0], session.state)
+        moves = {today - self.timeout(key[0], session.state, past) for past in self.past[:-KEPT]}
+        assert expires - session.expires in moves
+        session.expires = expires
 
     def expire(self, now: int) -> int:
         """End what is due."""
@@ -250,6 +267,8 @@ class Model:
     def configure(self, policy: Policy, now: int) -> int:
         """Take over a policy. A change of sockets or pools leaves open which ports rest, and until when."""
         before, self.policy = self.policy, policy
+        if before.timeouts != policy.timeouts:
+            self.past.append(before.timeouts)
         lost = [
             key
             for key, session in self.sessions.items()
