@@ -99,6 +99,7 @@ class Model:
         self.resting: dict[Place, int] = {}
         self.perhaps_resting: dict[Place, int] = {}
         self.past: list[Timeouts] = []
+        self.addresses = {*policy.addresses}
 
     def mappings(self) -> dict[tuple[int, Endpoint], Endpoint]:
         """Protocol and internal endpoint, and the external endpoint they appear as."""
@@ -206,7 +207,18 @@ class Model:
         by_address = filtering == Filtering.ADDRESS_DEPENDENT and remote[0] in [known[0] for known in spoken]
         if filtering != Filtering.ENDPOINT_INDEPENDENT and not by_address:
             return unclaimed
-        return self.why_not_begin(protocol, owners[0][0], flags, False) or owners[0]
+        return self.why_not_come(protocol, owners[0][0], flags) or owners[0]
+
+    def why_not_come(self, protocol: int, host: IPv4Address, flags: int) -> str:
+        """Why no session of this host may begin from outside: unanswered ones have half of each limit."""
+        unanswered = [key[1][0] for key, session in self.sessions.items() if not session.packets[0]]
+        limits = self.policy.limits
+        why_not = self.why_not_begin(protocol, host, flags, False)
+        if not why_not and 2 * len(unanswered) >= limits.sessions:
+            return "sessions_full"
+        if not why_not and 0 < limits.sessions_per_host <= 2 * unanswered.count(host):
+            return "host_sessions_full"
+        return why_not
 
     def see(self, key: Key, external: Endpoint, outbound: bool, flags: int, now: int) -> None:
         """A packet of this session went by, perhaps its first."""
@@ -275,8 +287,9 @@ class Model:
             if policy.addresses and session.external[0] not in policy.addresses
         ]
         ended = self.end(lost, now)
+        self.addresses |= {*policy.addresses}  # an address that comes back finds its ports as they were
         for protocol, freed in ((TCP, before.reserved_tcp), (UDP, before.reserved_udp)):
-            for address in policy.addresses:
+            for address in self.addresses:
                 self.perhaps_resting |= {(protocol, address, port): now + HOLD_DOWN for port in freed}
         if (before.addresses, before.ports) != (policy.addresses, policy.ports):
             self.perhaps_resting |= self.resting
