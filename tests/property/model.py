@@ -90,6 +90,13 @@ class Session:
         return self.state
 
 
+def timeout(by: Timeouts, protocol: int, state: str) -> int:
+    """Seconds until a session in this state ends."""
+    if protocol == TCP:
+        return by.tcp_established if state in OPEN else by.tcp_transitory
+    return {UDP: by.udp, ICMP: by.icmp}.get(protocol, by.other)
+
+
 class Model:
     """The sessions of a router under a policy."""
 
@@ -131,14 +138,6 @@ class Model:
         """The addresses that a host's next mapping may get: the one it has, or any."""
         held = {external[0] for (_, internal), external in self.mappings().items() if internal[0] == host}
         return held or set(self.policy.addresses)
-
-    def timeout(self, protocol: int, state: str, by: Timeouts | None = None) -> int:
-        """Seconds until a session in this state ends, by today's timeouts or by others."""
-        times = by or self.policy.timeouts
-        if protocol == TCP:
-            long = state in ("established", "fin-out", "fin-in")
-            return times.tcp_established if long else times.tcp_transitory
-        return {UDP: times.udp, ICMP: times.icmp}.get(protocol, times.other)
 
     def why_not_begin(self, protocol: int, host: IPv4Address, flags: int, reply: bool) -> str:
         """Why no session may begin at all."""
@@ -222,13 +221,15 @@ class Model:
 
     def see(self, key: Key, external: Endpoint, outbound: bool, flags: int, now: int) -> None:
         """A packet of this session went by, perhaps its first."""
-        session = self.sessions.setdefault(key, Session(external, now + self.timeout(key[0], "-")))
+        session = self.sessions.setdefault(
+            key, Session(external, now + timeout(self.policy.timeouts, key[0], "-"))
+        )
         session.packets[not outbound] += 1
         if key[0] == TCP and not session.hear("out" if outbound else "in", flags):
             return
         if key[0] != TCP and not session.packets[0]:
             return  # nobody inside takes part in it
-        session.expires = now + self.timeout(key[0], session.state)
+        session.expires = now + timeout(self.policy.timeouts, key[0], session.state)
 
     def end(self, keys: list[Key], now: int, *, rests: bool = True) -> int:
         """End these sessions; the ports of mappings that go with them rest where anybody is let in."""
@@ -257,8 +258,8 @@ class Model:
         """The table has set a timer anew at a change of the policy: it was by timeouts of long ago."""
         self.require_evictable(key)
         session = self.sessions[key]
-        today = self.timeout(key[0], session.state)
-        moves = {today - self.timeout(key[0], session.state, past) for past in self.past[:-KEPT]}
+        today = timeout(self.policy.timeouts, key[0], session.state)
+        moves = {today - timeout(past, key[0], session.state) for past in self.past[:-KEPT]}
         assert expires - session.expires in moves
         session.expires = expires
 
