@@ -24,12 +24,6 @@ INTERNAL_PORT, EXTERNAL_PORT, REMOTE_PORT, EXPIRES, CREATED = 20, 22, 24, 28, 56
 """Where the fields of a session lie in its record."""
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the state file is to be."""
-    return tmp_path / "state"
-
-
 def test_the_file_is_for_its_owner_only(path: Path) -> None:
     Table(str(path), 8)
     assert path.stat().st_mode & 0o777 == 0o600

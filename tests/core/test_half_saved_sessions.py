@@ -15,18 +15,6 @@ from nfmasq.core.state_file import RECORD, NotOurs
 pytestmark = pytest.mark.root
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the state file is to be."""
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    """Where the copy is to be, in a directory that is not there yet."""
-    return tmp_path / "lasting" / "sessions"
-
-
 HALF_WRITTEN: dict[str, bytes] = {
     "an older version": bytes(START) + bytes(range(1, RECORD + 1)) * 3,
     "an older version, no record": bytes(START),

@@ -43,18 +43,6 @@ print(json.dumps([table.recovered, table.warning, left, [row.age_s for row in ro
 """
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the state file is to be."""
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    """Where the copy is to be, in a directory that is not there yet."""
-    return tmp_path / "lasting" / "sessions"
-
-
 def stop(path: Path, saved: Path) -> Router:
     """A daemon that had a session of every kind, after its orderly end."""
     router = busy_router(path)

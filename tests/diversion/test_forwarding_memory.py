@@ -113,8 +113,33 @@ def test_a_file_of_another_program_is_named_once_and_left_alone(
     assert memory.read() == {}
     assert place.read_text() == "precious\n"
     assert caplog.messages == [
-        f"{place} cannot be written (it is not nfmasq's): a kill now leaves forwarding off"
+        f"{place} cannot be written (another program's file is there, move it away): "
+        "a kill now leaves forwarding off"
     ]
+
+
+@pytest.mark.parametrize("make", ["file", "link", "directory"])
+def test_what_another_program_has_put_where_the_file_is_made_stays(
+    place: Path, caplog: pytest.LogCaptureFixture, make: str
+) -> None:
+    new = place.with_name(f"{place.name}.new")
+    precious = place.with_name("precious")
+    precious.write_text("interfaces whose", encoding="utf-8")
+    if make == "file":
+        new.write_text("precious\n", encoding="utf-8")
+    elif make == "link":
+        new.symlink_to(precious)
+    else:
+        new.mkdir()
+    before = new.lstat()
+    memory = ForwardingMemory(place)
+    with caplog.at_level(logging.WARNING, "nfmasq"):
+        memory.write(INSIDE)
+    assert memory.read() == {}
+    assert new.lstat().st_ino == before.st_ino
+    assert precious.read_text(encoding="utf-8") == "interfaces whose"
+    (message,) = caplog.messages
+    assert f"{new} is in the way" in message
 
 
 def test_a_file_of_another_user_is_left_alone(place: Path) -> None:

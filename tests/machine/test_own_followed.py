@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import pytest
 from support.capabilities import without_net_admin
+from support.kernels import kernel_with
 from support.path import EXTERNAL, SERVER, Path
 
 from nfmasq.lab.waiting import wait_until
@@ -50,10 +51,8 @@ def follower(path: Path) -> Iterator[Follower]:
 
 
 def made_gre(path: Path, remote: IPv4Address) -> None:
-    try:
+    with kernel_with("gre"):
         path.router.ip(f"link add t0 type gre local {EXTERNAL} remote {remote}", "link set t0 up")
-    except RuntimeError as error:
-        pytest.skip(f"this kernel has no gre: {error}")
 
 
 def test_while_nothing_changes_nothing_is_read(follower: Follower) -> None:
@@ -112,8 +111,8 @@ def test_states_that_the_kernel_does_not_tell_are_a_problem_until_it_does(
     path: Path, follower: Follower
 ) -> None:
     kind = follower.followed._watched[1]
-    if not kind._is_there:
-        pytest.skip("this kernel has no IPsec")
+    with kernel_with("IPsec"):
+        path.router.run("ip", "xfrm", "state", "list")
     kind._due = True
     path.router.call(without_net_admin(follower.followed.taken), 256)
     told = "the router's own IPsec states cannot be read: Operation not permitted"
@@ -182,10 +181,8 @@ def test_a_tunnel_is_followed_as_it_comes_changes_and_goes(path: Path, follower:
 
 def test_an_ipsec_state_is_followed_as_it_comes_expires_and_goes(path: Path, follower: Follower) -> None:
     state = f"src {SERVER} dst {EXTERNAL} proto esp spi".split()
-    try:
+    with kernel_with("IPsec"):
         path.router.run("ip", "xfrm", "state", "add", *state, "0x77", "mode", "tunnel", *KEYS)
-    except RuntimeError as error:
-        pytest.skip(f"this kernel has no IPsec: {error}")
     assert Taken(ESP, FAR) in follower.look()
     path.router.run("ip", "xfrm", "state", "delete", *state, "0x77")
     assert follower.look() == ()

@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address
 
 import pytest
+from support.kernels import kernel_with
 from support.situations import Call, assert_served, nfmasq_only, problems, until_seen_as
 
 from netns.conftest import MakeLab
@@ -19,10 +20,8 @@ ON_VLAN = IPv4Address("192.168.1.200")
 
 def need(router: Namespace, kind: str) -> None:
     """Skip the test where the kernel has no such links."""
-    try:
+    with kernel_with(kind):
         router.ip(f"link add probe0 type {kind}", "link del probe0")
-    except RuntimeError as error:
-        pytest.skip(f"this kernel has no {kind}: {error}")
 
 
 def rules_of(external: str) -> tuple[str, ...]:
@@ -75,10 +74,8 @@ def lan_on_a_vlan(lab: Lab) -> None:
         "address flush dev lan0", "link add br0 type bridge vlan_filtering 1 forward_delay 0",
         "link set lan0 master br0", "link set br0 up",
     )  # fmt: skip
-    try:
+    with kernel_with("VLANs"):
         router.ip("link add link br0 name br0.20 type vlan id 20")
-    except RuntimeError as error:
-        pytest.skip(f"this kernel has no VLANs: {error}")
     for command in ("del dev lan0 vid 1", "add dev lan0 vid 20 pvid untagged", "add dev br0 vid 20 self"):
         router.run("bridge", "vlan", *command.split())
     router.ip("link set br0.20 up", f"address add {ROUTER_INTERNAL}/24 dev br0.20")
@@ -124,13 +121,11 @@ def test_a_container_by_macvlan_on_the_lan_is_a_host_as_any_other(make_lab: Make
     net = lab.topology
     with Namespace("container") as container:
         number = container.fd
-        try:
+        with kernel_with("macvlan"):
             net.client1.run(
                 "ip", "link", "add", "link", "eth0", "name", "mac0", "netns", f"/proc/self/fd/{number}",
                 "type", "macvlan", "mode", "bridge", pass_fds=[number],
             )  # fmt: skip
-        except RuntimeError as error:
-            pytest.skip(f"this kernel has no macvlan: {error}")
         container.ip(
             f"address add {ON_VLAN}/24 dev mac0",
             "link set mac0 up",

@@ -1,6 +1,7 @@
 """The table as one would write it without a thought for speed: the measure for the real one.
 
-What is stored: a dictionary of sessions, and which ports rest until when; all else is counted anew each time.
+What is stored: a dictionary of sessions, which ports rest until when, and the timeouts that held before; all
+else is counted anew each time.
 What a packet may become is told as a set, for the table chooses among free ports and addresses at random.
 """
 
@@ -10,7 +11,7 @@ from ipaddress import IPv4Address
 
 from support.packets import ACK, FIN, ICMP, RST, SYN, TCP, UDP
 
-from nfmasq.core.policy import Filtering, Policy
+from nfmasq.core.policy import Filtering, Policy, Timeouts
 
 Endpoint = tuple[IPv4Address, int]
 Key = tuple[int, Endpoint, Endpoint]
@@ -19,6 +20,8 @@ Place = tuple[int, IPv4Address, int]
 """Protocol and external endpoint."""
 
 HOLD_DOWN = 120
+KEPT = 3
+"""The table knows by which of so many past timeouts a timer was set."""
 WITH_PORTS = (TCP, UDP, ICMP)
 OPEN = ("established", "fin-out", "fin-in")
 
@@ -87,6 +90,13 @@ class Session:
         return self.state
 
 
+def timeout(by: Timeouts, protocol: int, state: str) -> int:
+    """Seconds until a session in this state ends."""
+    if protocol == TCP:
+        return by.tcp_established if state in OPEN else by.tcp_transitory
+    return {UDP: by.udp, ICMP: by.icmp}.get(protocol, by.other)
+
+
 class Model:
     """The sessions of a router under a policy."""
 
@@ -95,6 +105,8 @@ class Model:
         self.sessions: dict[Key, Session] = {}
         self.resting: dict[Place, int] = {}
         self.perhaps_resting: dict[Place, int] = {}
+        self.past: list[Timeouts] = []
+        self.addresses = {*policy.addresses}
 
     def mappings(self) -> dict[tuple[int, Endpoint], Endpoint]:
         """Protocol and internal endpoint, and the external endpoint they appear as."""
@@ -126,14 +138,6 @@ class Model:
         """The addresses that a host's next mapping may get: the one it has, or any."""
         held = {external[0] for (_, internal), external in self.mappings().items() if internal[0] == host}
         return held or set(self.policy.addresses)
-
-    def timeout(self, protocol: int, state: str) -> int:
-        """Seconds until a session in this state ends."""
-        times = self.policy.timeouts
-        if protocol == TCP:
-            long = state in ("established", "fin-out", "fin-in")
-            return times.tcp_established if long else times.tcp_transitory
-        return {UDP: times.udp, ICMP: times.icmp}.get(protocol, times.other)
 
     def why_not_begin(self, protocol: int, host: IPv4Address, flags: int, reply: bool) -> str:
         """Why no session may begin at all."""
@@ -202,17 +206,30 @@ class Model:
         by_address = filtering == Filtering.ADDRESS_DEPENDENT and remote[0] in [known[0] for known in spoken]
         if filtering != Filtering.ENDPOINT_INDEPENDENT and not by_address:
             return unclaimed
-        return self.why_not_begin(protocol, owners[0][0], flags, False) or owners[0]
+        return self.why_not_come(protocol, owners[0][0], flags) or owners[0]
+
+    def why_not_come(self, protocol: int, host: IPv4Address, flags: int) -> str:
+        """Why no session of this host may begin from outside: unanswered ones have half of each limit."""
+        unanswered = [key[1][0] for key, session in self.sessions.items() if not session.packets[0]]
+        limits = self.policy.limits
+        why_not = self.why_not_begin(protocol, host, flags, False)
+        if not why_not and 2 * len(unanswered) >= limits.sessions:
+            return "sessions_full"
+        if not why_not and 0 < limits.sessions_per_host <= 2 * unanswered.count(host):
+            return "host_sessions_full"
+        return why_not
 
     def see(self, key: Key, external: Endpoint, outbound: bool, flags: int, now: int) -> None:
         """A packet of this session went by, perhaps its first."""
-        session = self.sessions.setdefault(key, Session(external, now + self.timeout(key[0], "-")))
+        session = self.sessions.setdefault(
+            key, Session(external, now + timeout(self.policy.timeouts, key[0], "-"))
+        )
         session.packets[not outbound] += 1
         if key[0] == TCP and not session.hear("out" if outbound else "in", flags):
             return
         if key[0] != TCP and not session.packets[0]:
             return  # nobody inside takes part in it
-        session.expires = now + self.timeout(key[0], session.state)
+        session.expires = now + timeout(self.policy.timeouts, key[0], session.state)
 
     def end(self, keys: list[Key], now: int, *, rests: bool = True) -> int:
         """End these sessions; the ports of mappings that go with them rest where anybody is let in."""
@@ -229,9 +246,22 @@ class Model:
     def evict(self, keys: list[Key], now: int) -> None:
         """The table has ended these for want of room: none of them was answered, or it is over."""
         for key in keys:
-            session = self.sessions[key]
-            assert session.state not in OPEN if key[0] == TCP else 0 in session.packets
+            self.require_evictable(key)
         self.end(keys, now, rests=False)
+
+    def require_evictable(self, key: Key) -> None:
+        """None but a session that was not answered, or is over, gives way."""
+        session = self.sessions[key]
+        assert session.state not in OPEN if key[0] == TCP else 0 in session.packets
+
+    def set_timer(self, key: Key, expires: int) -> None:
+        """The table has set a timer anew at a change of the policy: it was by timeouts of long ago."""
+        self.require_evictable(key)
+        session = self.sessions[key]
+        today = timeout(self.policy.timeouts, key[0], session.state)
+        moves = {today - timeout(past, key[0], session.state) for past in self.past[:-KEPT]}
+        assert expires - session.expires in moves
+        session.expires = expires
 
     def expire(self, now: int) -> int:
         """End what is due."""
@@ -250,14 +280,17 @@ class Model:
     def configure(self, policy: Policy, now: int) -> int:
         """Take over a policy. A change of sockets or pools leaves open which ports rest, and until when."""
         before, self.policy = self.policy, policy
+        if before.timeouts != policy.timeouts:
+            self.past.append(before.timeouts)
         lost = [
             key
             for key, session in self.sessions.items()
             if policy.addresses and session.external[0] not in policy.addresses
         ]
         ended = self.end(lost, now)
+        self.addresses |= {*policy.addresses}  # an address that comes back finds its ports as they were
         for protocol, freed in ((TCP, before.reserved_tcp), (UDP, before.reserved_udp)):
-            for address in policy.addresses:
+            for address in self.addresses:
                 self.perhaps_resting |= {(protocol, address, port): now + HOLD_DOWN for port in freed}
         if (before.addresses, before.ports) != (policy.addresses, policy.ports):
             self.perhaps_resting |= self.resting

@@ -210,6 +210,14 @@ class TableMachine(RuleBasedStateMachine):
         ended = self.router.table.configure(rules)
         capped = policy(**self.asked | {"sessions": min(rules.limits.sessions, CAPACITY)})
         assert ended == self.model.configure(capped, self.router.now)
+        self.note_timers()
+
+    def note_timers(self) -> None:
+        """Tell the model which timers the table has set anew."""
+        for row in self.router.rows():
+            key, expires = (row.protocol, row.internal, row.remote), row.expires_s + self.router.now
+            if key in self.model.sessions and self.model.sessions[key].expires != expires:
+                self.model.set_timer(key, expires)
 
     @invariant()
     def the_same_sessions_stand(self) -> None:
