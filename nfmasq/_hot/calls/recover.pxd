@@ -9,6 +9,7 @@ from libc.string cimport memset
 from nfmasq._hot.state.capacity cimport MOST_UPLINKS
 from nfmasq._hot.state.check cimport is_undamaged, write_check
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal
+from nfmasq._hot.state.keys cimport is_keyed, is_way
 from nfmasq._hot.state.mappings cimport (
     begin_host, begin_mapping, find_host, find_mapping_by_external, internal_bucket, pair, set_scope,
 )
@@ -21,13 +22,18 @@ from nfmasq._hot.state.table cimport (
 )
 from nfmasq._hot.state.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
 from nfmasq._hot.state.uplinks cimport NO_REALM
-from nfmasq._hot.wire.wire cimport ICMP, TCP, UDP
+from nfmasq._hot.wire.wire cimport GRE, ICMP, TCP, UDP
 
 cdef enum:
     LONGEST_TIMER = 30 * 86400
 
 cdef inline bint has_sound_port(const Session* session) noexcept nogil:
-    """Portless protocols have none, and queries that came by a forward."""
+    """Portless protocols have a key or nothing; queries that came by a forward have none either."""
+    if is_keyed(session):
+        return (
+            session.protocol == GRE and is_way(session.remote_port)
+            and session.scope == SCOPE_ADDRESS_AND_PORT
+        )
     if session.transport == CLASS_OTHER:
         return session.external_port == 0
     return session.external_port != 0 or session.transport == CLASS_ICMP and session.scope >= SCOPE_STATIC
@@ -142,7 +148,7 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
         return 0
     if not host:
         host = begin_host(table, session.internal_address)
-    if session.scope < SCOPE_STATIC:
+    if session.scope < SCOPE_STATIC and not is_keyed(session):
         pair(&table.hosts[host], session.external_address)
     return begin_mapping(table, &wanted, host, session.created)
 

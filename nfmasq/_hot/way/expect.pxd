@@ -11,6 +11,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.evictable cimport join_line
 from nfmasq._hot.state.index cimport find_by_external, index_session, unindex_session
+from nfmasq._hot.state.keys cimport is_keyed
 from nfmasq._hot.state.packet cimport CLASS_TCP, OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport Rules
 from nfmasq._hot.state.check cimport write_check
@@ -66,6 +67,7 @@ cdef inline void arrive(NatTable* table, Packet* packet, uint32_t number, uint32
     index_session(table, number)
     table.expected -= 1
     count_half_open(table, session, 1)
-    join_line(table, number)
+    if not is_keyed(session):
+        join_line(table, number)
     set_timer(table, number, now + first_timer(&table.rules, session.transport, session.remote_port))
     packet.session = number

@@ -3,6 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.evictable cimport follow_state, leave_line
+from nfmasq._hot.state.keys cimport is_keyed
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
 from nfmasq._hot.state.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
 from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, confirms, follow, is_under_way
@@ -67,8 +68,11 @@ cdef inline bint track_error(Packet* packet, const Session* session) noexcept no
 cdef inline void refresh(
     NatTable* table, const Packet* packet, const Session* session, uint32_t now
 ) noexcept nogil:
-    """A packet from outside refreshes only a session that has one from inside (RFC 7857 section 7)."""
-    if packet.direction == OUTBOUND or is_answered(session):
+    """A packet from outside refreshes only a session that has one from inside (RFC 7857 section 7).
+
+    A keyed one has packets of one direction alone, and its control session answers for it.
+    """
+    if packet.direction == OUTBOUND or is_answered(session) or is_keyed(session):
         set_timer(table, packet.session, now + timeout_of(
             &table.rules.timeouts, packet.transport, session.remote_port
         ))
