@@ -85,7 +85,7 @@ def main() -> None:
     with suppress(OSError, KeyboardInterrupt):
         if command:
             ours, theirs = socket.socketpair()
-            subprocess.Popen(command, stdin=theirs, stdout=theirs)
+            subprocess.Popen(command, stdin=theirs.fileno(), stdout=theirs.fileno())
             theirs.close()
             run(place, ours.fileno(), ours.fileno())
         else:

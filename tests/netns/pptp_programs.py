@@ -45,11 +45,11 @@ class Ends:
 
 
 @contextmanager
-def _running(host: Namespace, place: Path, *steps: str) -> Iterator["subprocess.Popen[bytes]"]:
+def _running(host: Namespace, place: Path, *steps: str) -> Iterator["subprocess.Popen[str]"]:
     """Shell commands in a mount namespace of their own, whose /run is empty; the last one goes on."""
     script = "; ".join(("set -e", "mount -t tmpfs none /run", *steps))
     with (place / "output").open("w") as output:
-        process: subprocess.Popen[bytes] = host.popen(
+        process: subprocess.Popen[str] = host.popen(
             "unshare", "-m", "sh", "-c", script,
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip

@@ -117,7 +117,33 @@ def test_calls_go_on_when_the_daemon_is_killed(net: Topology, server: Ends, daem
 
 
 def test_a_call_that_is_hung_up_leaves_nothing(net: Topology, server: Ends, daemon: DaemonUnderLab) -> None:
+    daemon.cli("flush", "--all")
     with pptp(net.client1, SERVER1, CLIENT1, KEY) as one:
         wait_for_call(one, server)
+        assert len(calls(daemon)) == 2
         one.hang_up()
         wait_until(lambda: not calls(daemon), "its sessions to end", 30)
+
+
+STATEFUL = """
+table inet filter {
+    chain forward {
+        type filter hook forward priority filter; policy drop;
+        ct state invalid drop
+        ct state established,related accept
+        iifname "lan0" accept
+        ip daddr 192.168.1.0/24 ip protocol gre accept
+    }
+}
+"""
+
+
+def test_behind_a_stateful_firewall(net: Topology, server: Ends) -> None:
+    """Conntrack takes each direction of a call for a connection of its own."""
+    net.router.run("nft", "-f", "-", input=STATEFUL)
+    try:
+        with pptp(net.client1, SERVER1, CLIENT1, KEY) as one, pptp(net.client2, SERVER1, CLIENT2, KEY) as two:
+            wait_for_call(one, server)
+            wait_for_call(two, server)
+    finally:
+        net.router.run("nft", "delete", "table", "inet", "filter")

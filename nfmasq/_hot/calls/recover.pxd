@@ -156,6 +156,8 @@ cdef inline void move_times(Session* session, uint32_t shift) noexcept nogil:
     """From the seconds of an earlier boot to those of this one."""
     session.created += shift
     session.expires += shift
+    if is_keyed(session):
+        session.reopening = 0                        # the number of its control session is another now
     write_check(session)
 
 cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:

@@ -14,6 +14,7 @@ from nfmasq._hot.state.timers cimport set_timer, tcp_timeout, timeout_of
 from nfmasq._hot.state.traffic cimport count_packet, is_answered, packets_of
 from nfmasq._hot.way.attach cimport attach_anew
 from nfmasq._hot.way.correct cimport learn_correction
+from nfmasq._hot.way.expect cimport is_meant
 from nfmasq._hot.way.identify cimport identify
 from nfmasq._hot.way.options cimport hide_in_options
 from nfmasq._hot.way.revert cimport hide_options, learn_original, note_change, revert_options
@@ -70,9 +71,11 @@ cdef inline void refresh(
 ) noexcept nogil:
     """A packet from outside refreshes only a session that has one from inside (RFC 7857 section 7).
 
-    A keyed one has packets of one direction alone, and its control session answers for it.
+    A keyed one has packets of one direction alone; its control session answers for it, where it is known.
     """
-    if packet.direction == OUTBOUND or is_answered(session) or is_keyed(session):
+    if packet.direction == OUTBOUND or is_answered(session) or (
+        is_keyed(session) and (session.reopening == 0 or is_meant(table, packet.session))
+    ):
         set_timer(table, packet.session, now + timeout_of(
             &table.rules.timeouts, packet.transport, session.remote_port
         ))

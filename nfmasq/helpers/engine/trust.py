@@ -2,7 +2,7 @@
 
 An endpoint that the inside wrote is announced to the core, and the external endpoint takes its place. An
 endpoint that the outside wrote is only read: it needs no translation. If it is one of ours, the internal one
-takes its place; if it is a key, what the inside is going to send with it is announced. A text is written only
+takes its place. If it is a key, what the inside is going to send with it is announced. A text is written only
 when all checks passed; otherwise the old text stays, and the reason is counted. An address that is to be
 hidden is replaced all the same.
 

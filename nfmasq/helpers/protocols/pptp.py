@@ -2,7 +2,7 @@
 
 Each end gives a call an id, and the packets of the other end carry it: GRE's key. So behind one address the
 ids of several clients may meet. The ids that the inside gives become external ones, in every message that
-names them; what the outside gives stays, and is announced for what the inside sends.
+names them. What the outside gives stays, and is announced for what the inside sends.
 
 A message begins with its length, its type, a magic number and its control type. Its length never changes. A
 message without ids passes, of an unknown type too, by its length.
@@ -93,8 +93,8 @@ class Pptp:
 class PptpDialogue:
     """One control connection.
 
-    Stored: how much of each side's message is still to pass, and by the ids of the outside the ones that the
-    inside gave the same calls, as far as a reply has told. What ends an entry: newer ones.
+    Stored: how much of each side's message is still to pass. Of each id that the outside gave also the
+    inside's of the same call, once a reply has told it. What ends an entry: newer ones.
     """
 
     def __init__(self) -> None:
