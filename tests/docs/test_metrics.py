@@ -10,8 +10,8 @@ from docs.pages import PAGES, code, name_of
 from nfmasq.diversion import guard
 from nfmasq.lab.lab import Lab
 
-NO_METRICS = {guard.TABLE, "nfmasq_can"}
-"""Names that begin like a metric's: the guard's table, and the tutorial's module."""
+NO_METRICS = {guard.TABLE, "nfmasq_can", "nfmasq_walkie"}
+"""Names that begin like a metric's: the guard's table, and the tutorial's modules."""
 
 
 @pytest.fixture(scope="module")

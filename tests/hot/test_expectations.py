@@ -71,6 +71,17 @@ def test_other_sessions_and_errors_are_not() -> None:
     assert router.table.next_set_aside(0) is None
 
 
+def test_a_train_of_datagrams_is_set_aside_in_parts() -> None:
+    """The kernel cuts it up and queues the parts. A train of segments is one piece of a stream."""
+    router = Router(policy(helper_ports=(HelperPort(3, UDP, 21), FTP)))
+    assert router.try_out(udp(CLIENT, 40000, SERVER, 21, bytes(3000)), gso=True)[0] == ""
+    assert router.table.next_set_aside(0) is None
+    router.try_out(udp(CLIENT, 40000, SERVER, 21, bytes(1000)))
+    assert len(set_aside(router).packet) == 1028
+    router.try_out(tcp(CLIENT, 40000, SERVER, 21, payload=bytes(3000)), gso=True)
+    assert len(set_aside(router).packet) == 3040
+
+
 def test_a_helper_may_be_for_some_networks_alone() -> None:
     only = HelperPort(3, TCP, 21, (IPv4Network("192.168.9.0/24"), IPv4Network(f"{OTHER_CLIENT}/32")))
     router = Router(policy(helper_ports=(only,)))

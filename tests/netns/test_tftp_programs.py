@@ -12,7 +12,7 @@ import pytest
 from netns.tftp_programs import CLIENTS, SERVERS, get, put, tftp_server
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.router import DaemonUnderLab
-from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, SERVER1, Topology
+from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, SERVER1, SERVER2, Topology
 
 BEHAVIOURS = ("endpoint-independent", "address-dependent", "address-and-port-dependent")
 BEHAVING = {
@@ -107,11 +107,14 @@ def test_one_port_may_ask_again_and_again(net: Topology, files: Path) -> None:
 def test_a_third_host_s_answer_does_not_come_in(net: Topology, daemon: DaemonUnderLab) -> None:
     """The file is asked of a server that does not answer; the ISP answers in its place."""
     asking = net.client1.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
+    asked = net.server2.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
     answering = net.isp.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
-    with asking, answering:
+    with asking, asked, answering:
+        asked.bind((str(SERVER2), 69))
         asking.bind((str(CLIENT1), 0))
         near = asking.getsockname()[1]
-        asking.sendto(b"\0\1nothing.bin\0octet\0", (str(SERVER1), 69))
+        asking.sendto(b"\0\1nothing.bin\0octet\0", (str(SERVER2), 69))
+        assert asked.recv(2000)
         rows = daemon.api("/v1/sessions?protocol=udp")["sessions"]
         externals = {row["external"] for row in rows if row["internal"] == f"{CLIENT1}:{near}"}
         assert externals

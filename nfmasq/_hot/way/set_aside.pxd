@@ -7,7 +7,9 @@ from libc.stdint cimport uint32_t
 
 from nfmasq._hot.state.aside cimport Aside, Helped, new_aside
 from nfmasq._hot.state.capacity cimport MOST_SET_ASIDE
-from nfmasq._hot.state.packet cimport ASIDE, ICMP_ERROR, OUTBOUND, Packet, drop
+from nfmasq._hot.state.packet cimport (
+    ASIDE, CLASS_UDP, ICMP_ERROR, OUTBOUND, Packet, drop, segment_first,
+)
 from nfmasq._hot.state.reasons cimport HELPERS_BUSY
 from nfmasq._hot.state.sessions cimport name_session
 from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, NatTable, Session
@@ -29,6 +31,8 @@ cdef inline bint set_aside_for(
     cdef Aside* entry
     if packet.kind == ICMP_ERROR:
         return True                  # helpers do not read ICMP errors
+    if packet.gso and packet.transport == CLASS_UDP:
+        return segment_first(packet)     # helpers read single datagrams
     entry = new_aside(packet.length) if table.aside.count < MOST_SET_ASIDE else NULL
     if entry == NULL:
         return drop(packet, HELPERS_BUSY)

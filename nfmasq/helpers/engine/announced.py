@@ -8,9 +8,10 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from nfmasq.helpers.engine.interfaces import Name
-from nfmasq.helpers.kit.base import Endpoint
+from nfmasq.helpers.engine.shares import caller_of
+from nfmasq.helpers.kit.base import Endpoint, Session
 
-MOST_REMEMBERED = 32
+MOST_REMEMBERED = 128
 """Announcements of one control session that a later message may refer to."""
 
 
@@ -29,12 +30,26 @@ class Expectation(NamedTuple):
 
 
 class Announced:
-    """What one control session announced. host: the internal one. helper: the number of its helper."""
+    """What one control session announced. host: the internal one. caller: the one that began the session.
 
-    __slots__ = ("by_external", "by_internal", "data", "full_at", "helper", "host", "until", "waiting")
+    helper: the number of its helper.
+    """
 
-    def __init__(self, host: IPv4Address, helper: int) -> None:
-        self.host = host
+    __slots__ = (
+        "by_external",
+        "by_internal",
+        "caller",
+        "data",
+        "full_at",
+        "helper",
+        "host",
+        "until",
+        "waiting",
+    )
+
+    def __init__(self, session: Session, helper: int) -> None:
+        self.host = session.internal[0]
+        self.caller = caller_of(session)
         self.helper = helper
         self.waiting: dict[Name, Expectation] = {}
         """Expectations, the oldest first."""

@@ -78,7 +78,7 @@ class Expectations:
         if found.reuse:
             return _announced_before(announced, found.transport, found.port)
         require_sane(session, found)
-        announced = announced or Announced(internal, helper)
+        announced = announced or Announced(session, helper)
         self._standing.require_room(announced, found.consecutive)
         reader = self._number_of(found.reader, internal) if found.reader else 0
         wanted = earlier = 0
@@ -126,7 +126,7 @@ class Expectations:
 
     def hold(self, control: Name, session: Session, helper: int, seconds: int) -> None:
         """Keep a control session for so many seconds from now on."""
-        announced = self._standing.announced.setdefault(control, Announced(session.internal[0], helper))
+        announced = self._standing.announced.setdefault(control, Announced(session, helper))
         seconds = min(seconds, MOST_HOLD_S)
         announced.until = self._standing.ticks + seconds
         self._core.keep(*control, seconds)

@@ -3,10 +3,12 @@
 What is stored: sessions by name, until they are settled or the core has forgotten them. A settled session
 goes into one of two generations, for packets that the core had set aside before it learned of it. Who writes:
 whoever holds the engine's lock. What ends a retired session: two changes of the generation, each
-after a moment at which no packet waited. What ends a handshake early: others, when there are too many
-(`shares`). So it is with sessions: the newest of the greediest host is read no more. It goes on being
-corrected until it is settled. A host that has its share gets no further helper, and its sessions pass without
-one.
+after a moment at which no packet waited.
+
+There are two rooms: one for handshakes under way, whose caller may be forged, and one for open sessions
+(`is_open`). In both the newest of the greediest gives way (`shares`). A session that gives way is read no
+more, and goes on being corrected until it is settled. If its own caller is the greediest, it passes without a
+helper.
 """
 
 from collections import Counter
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.engine.interfaces import Name
-from nfmasq.helpers.engine.shares import Shares
+from nfmasq.helpers.engine.shares import Shares, caller_of
 from nfmasq.helpers.engine.tcp_session import TcpSession
 from nfmasq.helpers.engine.udp_session import UdpSession
 
@@ -23,6 +25,7 @@ MOST_OF_A_HOST = MOST_HELPED_SESSIONS // 4
 """Sessions of one internal host: the others have room, whatever it does."""
 MOST_STORED = 2 * MOST_HELPED_SESSIONS
 """Sessions with those that are read no more and still have to be corrected."""
+MOST_STORED_OF_A_HOST = 2 * MOST_OF_A_HOST
 MOST_OPENINGS = 4096
 """Handshakes under way, of all helpers."""
 LOOKED_UP_IN_S = 64
@@ -50,9 +53,9 @@ class Sessions:
         return iter(self._present.values())
 
     def has_room(self, host: IPv4Address) -> bool:
-        """Is there room for another session of an internal host?"""
+        """Can another session of an internal host be stored?"""
         stored = len(self._present) + len(self._retired) + len(self._retired_before)
-        return stored < MOST_STORED and self._of_host[host] < MOST_OF_A_HOST
+        return stored < MOST_STORED and self._of_host[host] < MOST_STORED_OF_A_HOST
 
     def get(self, name: Name) -> AnySession | None:
         """The session of this name that is read, or still has to be corrected."""
@@ -62,26 +65,40 @@ class Sessions:
         """The session of this name that was retired a moment ago."""
         return self._retired.get(name) or self._retired_before.get(name)
 
-    def crowded_out(self) -> AnySession | None:
-        """The session that is read no more, so that another one may be; None: there is room for one."""
-        return None if self._room.has_room() else self._present.get(self._room.end_one())
-
-    def add(self, session: AnySession) -> Name | None:
-        """Store a session that begins; the name of the one that gives way to its handshake, or None."""
+    def add(self, session: AnySession) -> AnySession | None:
+        """Store a session that begins; the one that gives way for it, which may be itself, or None."""
         self._present[session.name] = session
-        endpoints = session.endpoints
-        self._of_host[endpoints.internal[0]] += 1
-        self._room.begin(session.name, endpoints.internal[0])
+        host = session.endpoints.internal[0]
+        self._of_host[host] += 1
         if session.is_open:
-            return None
-        began = endpoints.internal if endpoints.inside_began else endpoints.remote
+            return self._take_place(session)
         giving_way = None if self._openings.has_room() else self._openings.end_one()
-        self._openings.begin(session.name, began[0])
-        return giving_way
+        self._openings.begin(session.name, host, caller_of(session.endpoints))
+        return None if giving_way is None else self._present.get(giving_way)
 
-    def note_open(self, name: Name) -> None:
-        """Note that a session's handshake is over: it gives way no more."""
-        self._openings.end(name)
+    def note_open(self, session: AnySession) -> AnySession | None:
+        """Note that a session's handshake is over; the one that gives way for it, which may be itself."""
+        self._openings.end(session.name)
+        return self._take_place(session)
+
+    def _take_place(self, session: AnySession) -> AnySession | None:
+        host, caller = session.endpoints.internal[0], caller_of(session.endpoints)
+        crowded, gone = self._crowded(host), None
+        if crowded == host and self._room.is_greedy(host, caller):
+            return session
+        if crowded is not None:
+            gone = self._present.get(self._room.end_newest_of(crowded))
+        self._room.begin(session.name, host, caller)
+        return gone
+
+    def _crowded(self, host: IPv4Address) -> IPv4Address | None:
+        """The host of which a session gives way to another one of `host`; None: there is room."""
+        if self._room.count(host) >= MOST_OF_A_HOST:
+            return host
+        if self._room.has_room():
+            return None
+        greediest = self._room.greediest()
+        return host if self._room.count(host) >= self._room.count(greediest) else greediest
 
     def make_partners(self, one: Name, other: Name) -> None:
         """Note that two sessions are the sides of one hairpinned connection."""

@@ -1,13 +1,23 @@
 """A room that hosts share, so that no host takes it from the others: handshakes, sessions, expectations.
 
-What is stored: what has a place in the room, by its host, and the hosts by how many places they have. Who
-writes: the owner of the room, under the engine's lock. What ends an entry: its owner, or another entry that
-needs the place. Then the newest of the host that has most gives way.
+A host's places are shared again by those who took them: the host itself, and callers from outside. So no
+caller of an internal server takes them from its other callers, nor do all callers together from other hosts.
+
+What is stored: what has a place in the room, by its host and its caller, and both by how many places they
+have. Who writes: the owner of the room, under the engine's lock. What ends an entry: its owner, or another
+entry that needs the place. Then the newest entry gives way of the caller that has most, at the host that has
+most.
 """
 
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.engine.interfaces import Name
+from nfmasq.helpers.kit.base import Session
+
+
+def caller_of(session: Session) -> IPv4Address:
+    """The host that began a session."""
+    return session.internal[0] if session.inside_began else session.remote[0]
 
 
 class Shares:
@@ -15,51 +25,107 @@ class Shares:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._host_of: dict[Name, IPv4Address] = {}
-        self._by_host: dict[IPv4Address, dict[Name, None]] = {}
-        """Names of a host, the oldest first."""
-        self._hosts: list[dict[IPv4Address, None]] = [{}]
-        """Hosts by how many they have, which is the index."""
+        self._places: dict[Name, tuple[IPv4Address, IPv4Address]] = {}
+        self._hosts = _Groups()
+        self._callers: dict[IPv4Address, _Groups] = {}
+        """The entries of each host that has callers from outside."""
 
     def __len__(self) -> int:
-        return len(self._host_of)
+        return len(self._places)
 
     def has_room(self, more: int = 1) -> bool:
         """Are so many places free?"""
-        return len(self._host_of) + more <= self.most
+        return len(self._places) + more <= self.most
 
-    def begin(self, name: Name, host: IPv4Address) -> None:
-        """Give a host's entry a place. The caller has made room for it."""
-        self._host_of[name] = host
-        names = self._by_host.setdefault(host, {})
-        self._rank(host, len(names), len(names) + 1)
-        names[name] = None
+    def count(self, host: IPv4Address) -> int:
+        """How many places a host has."""
+        return self._hosts.size(host)
+
+    def begin(self, name: Name, host: IPv4Address, caller: IPv4Address) -> None:
+        """Give a host's entry a place. The owner has made room for it."""
+        self._places[name] = host, caller
+        if caller != host and host not in self._callers:
+            own = self._callers[host] = _Groups()
+            for each in self._hosts.members(host):
+                own.add(host, each)
+        self._hosts.add(host, name)
+        if host in self._callers:
+            self._callers[host].add(caller, name)
 
     def end(self, name: Name) -> None:
         """Forget an entry. Harmless when it is not known."""
-        host = self._host_of.pop(name, None)
-        if host is None:
+        host, caller = self._places.pop(name, (None, None))
+        if host is None or caller is None:
             return
-        names = self._by_host[host]
-        self._rank(host, len(names), len(names) - 1)
-        del names[name]
-        if not names:
-            del self._by_host[host]
+        self._hosts.remove(host, name)
+        if host in self._callers:
+            self._callers[host].remove(caller, name)
+            if not self._hosts.size(host):
+                del self._callers[host]
+
+    def greediest(self) -> IPv4Address:
+        """The host that has most places; of several, the one that has had so many for longest."""
+        return self._hosts.largest()
+
+    def is_greedy(self, host: IPv4Address, caller: IPv4Address) -> bool:
+        """Has no caller of the host more places there than this one?"""
+        callers = self._callers.get(host)
+        if callers is None:
+            return caller == host
+        return callers.size(caller) >= callers.size(callers.largest())
+
+    def end_newest_of(self, host: IPv4Address) -> Name:
+        """Forget the newest entry of the caller that has most places of a host, and return it."""
+        callers = self._callers.get(host)
+        newest = self._hosts.newest(host) if callers is None else callers.newest(callers.largest())
+        self.end(newest)
+        return newest
 
     def end_one(self) -> Name:
-        """Forget the newest entry of the greediest host, and return it. There must be one.
+        """Forget an entry of the host that has most, and return it. There must be one."""
+        return self.end_newest_of(self.greediest())
 
-        Of hosts with equally many, the host gives way that has had so many for longest.
-        """
-        giving_way = next(reversed(self._by_host[next(iter(self._hosts[-1]))]))
-        self.end(giving_way)
-        return giving_way
 
-    def _rank(self, host: IPv4Address, before: int, after: int) -> None:
-        if after == len(self._hosts):
-            self._hosts.append({})
-        self._hosts[before].pop(host, None)
+class _Groups:
+    """Entries in groups; the largest group is found without a search."""
+
+    __slots__ = ("_by_size", "_groups")
+
+    def __init__(self) -> None:
+        self._groups: dict[IPv4Address, dict[Name, None]] = {}
+        """Names of each group, the oldest first."""
+        self._by_size: list[dict[IPv4Address, None]] = [{}]
+        """Groups by their size, which is the index."""
+
+    def size(self, group: IPv4Address) -> int:
+        return len(self._groups.get(group, ()))
+
+    def members(self, group: IPv4Address) -> list[Name]:
+        return list(self._groups.get(group, ()))
+
+    def largest(self) -> IPv4Address:
+        return next(iter(self._by_size[-1]))
+
+    def newest(self, group: IPv4Address) -> Name:
+        return next(reversed(self._groups[group]))
+
+    def add(self, group: IPv4Address, name: Name) -> None:
+        names = self._groups.setdefault(group, {})
+        self._rank(group, len(names), len(names) + 1)
+        names[name] = None
+
+    def remove(self, group: IPv4Address, name: Name) -> None:
+        names = self._groups[group]
+        self._rank(group, len(names), len(names) - 1)
+        del names[name]
+        if not names:
+            del self._groups[group]
+
+    def _rank(self, group: IPv4Address, before: int, after: int) -> None:
+        if after == len(self._by_size):
+            self._by_size.append({})
+        self._by_size[before].pop(group, None)
         if after:
-            self._hosts[after][host] = None
-        while len(self._hosts) > 1 and not self._hosts[-1]:
-            self._hosts.pop()
+            self._by_size[after][group] = None
+        while len(self._by_size) > 1 and not self._by_size[-1]:
+            self._by_size.pop()

@@ -1,9 +1,9 @@
 """Which expectations stand in the core, and which sessions have begun by one.
 
 What is stored: `Announced` of each control session, the control session of each expectation, and how many
-each host has. Who writes: `Expectations`. What ends an entry: its session ends, in the core or by a wish; or
-a newer expectation needs its place. Then the oldest of its control session gives way, or the newest of the
-greediest host.
+each host and each of its callers has. Who writes: `Expectations`. What ends an entry: its session ends, in
+the core or by a wish; or a newer expectation needs its place. Then the oldest of its control session gives
+way, or the newest of the greediest (`shares`).
 """
 
 from nfmasq.core.rows import Expected
@@ -12,8 +12,8 @@ from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.shares import Shares
 from nfmasq.helpers.kit.base import NotActedOn
 
-MOST_EXPECTATIONS = 16
-"""Expectations of one control session."""
+MOST_EXPECTATIONS = 64
+"""Expectations of one control session: an exchange has all its calls on one (SIP)."""
 MOST_EXPECTATIONS_IN_ALL = 4096
 
 
@@ -42,7 +42,7 @@ class Standing:
         self.forget(announced, name)
         announced.waiting[name] = expectation
         self.control_of[name] = control
-        self._shares.begin(name, announced.host)
+        self._shares.begin(name, announced.host, announced.caller)
 
     def sort(self, announced: Announced) -> None:
         """Find out which expectations ended, and which data sessions still live."""

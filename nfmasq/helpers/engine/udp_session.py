@@ -20,13 +20,13 @@ DONT_FRAGMENT = 0x40
 class UdpSession:
     """number: the helper's. is_over: the dialogue has ended, and with it the helper on this session.
 
+    is_open: the caller is who it says. A source outside may be forged until it speaks again behind an answer.
     partner: of a hairpinned session, the other side's.
     """
 
-    __slots__ = ("dialogue", "endpoints", "is_over", "name", "number", "partner")
+    __slots__ = ("_is_answered", "dialogue", "endpoints", "is_open", "is_over", "name", "number", "partner")
 
     shifts = corrected = 0, 0
-    is_open = True
 
     def __init__(self, name: Name, number: int, endpoints: Session) -> None:
         self.name = name
@@ -34,12 +34,18 @@ class UdpSession:
         self.endpoints = endpoints
         self.partner: Name | None = None
         self.dialogue: Dialogue | None = None
-        self.is_over = False
+        self.is_open = endpoints.inside_began
+        self.is_over = self._is_answered = False
 
     @property
     def is_settled(self) -> bool:
         """Do its packets pass unchanged?"""
         return self.is_over
+
+    def begin(self, reader: Reader) -> None:
+        """Begin the dialogue. Unlike a connection's it begins with the first packet."""
+        self.dialogue = reader.begin(self)
+        self.is_over = self.dialogue is None
 
     def leave(self) -> None:
         """End the dialogue."""
@@ -52,6 +58,10 @@ class UdpSession:
         A packet that would grow past LONGEST goes untouched.
         """
         body = at + HEADER
+        if side is Side.INSIDE:
+            self._is_answered = True
+        elif self._is_answered:
+            self.is_open = True
         if self.is_over or len(packet) < body:
             return untouched(packet)
         _, edits, leaves = reader.read(self, side, packet[body:])

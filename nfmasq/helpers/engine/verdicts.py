@@ -106,11 +106,13 @@ class Verdicts:
         if isinstance(session, TcpSession) and segment is not None:
             was_open = session.is_open
             made = session.pass_on(segment, side, self._reader, self._clock())
-            if session.is_open and not was_open:
-                self._sessions.note_open(name)
+            self._note_open(session, was_open)
             return made
         if isinstance(session, UdpSession) and protocol == UDP:
-            return [session.pass_on(whole, at, side, self._reader)]
+            was_open = session.is_open
+            sent = session.pass_on(whole, at, side, self._reader)
+            self._note_open(session, was_open)
+            return [sent]
         if session is None and segment is not None and self._takes_over and not segment.flags & SYN:
             return []
         return [untouched(whole)]
@@ -129,35 +131,36 @@ class Verdicts:
             self._reader.note_of(name),
         )
         session: AnySession
-        if segment is not None:
-            if segment.flags & (SYN | ACK) != SYN:
-                return None
+        if segment is None:
+            session = UdpSession(name, helped.helper, endpoints)
+        elif segment.flags & (SYN | ACK) == SYN:
             session = TcpSession(name, helped.helper, endpoints, self.store)
         else:
-            session = UdpSession(name, helped.helper, endpoints)
-            session.dialogue = self._reader.begin(session)
-            session.is_over = session.dialogue is None
+            return None
         self._reader.tally(helped.helper).sessions += 1
-        if (crowded := self._sessions.crowded_out()) is not None:
-            self._part_with(crowded)
-        if (giving_way := self._sessions.add(session)) is not None:
-            self._give_way(giving_way)
+        self._part_with(self._sessions.add(session))
+        if isinstance(session, UdpSession) and not session.is_over:
+            session.begin(self._reader)
         return session
 
-    def _part_with(self, session: AnySession) -> None:
-        """Read a session no more; it is let go as soon as the core can correct it."""
-        session.leave()
-        for name in self.settle(session.name, session.partner):
-            self._table.let_go(*name)
+    def _note_open(self, session: AnySession, was_open: bool) -> None:
+        if session.is_open and not was_open and self._sessions.get(session.name) is session:
+            self._part_with(self._sessions.note_open(session))
 
-    def _give_way(self, name: Name) -> None:
-        """End a session whose handshake is under way; it goes on without a helper."""
-        session = self._sessions.remove(name)
-        if session is not None:
-            self._reader.tally(session.number).sessions -= 1
-            for each in (name, session.partner):
-                if each is not None:
-                    self._table.let_go(*each)
+    def _part_with(self, session: AnySession | None) -> None:
+        """Read a session no more; it is let go as soon as the core can correct it."""
+        if session is None:
+            return
+        session.leave()
+        if session.is_open:
+            for name in self.settle(session.name, session.partner):
+                self._table.let_go(*name)
+            return
+        self._sessions.remove(session.name)
+        self._reader.tally(session.number).sessions -= 1
+        for each in (session.name, session.partner):
+            if each is not None:
+                self._table.let_go(*each)
 
 
 def name_of(helped: Helped) -> Name:

@@ -49,14 +49,19 @@ def survives_random_bytes(helper: Helper) -> None:
 
 
 def survives_spoilt_examples(helper: Helper) -> None:
-    """Its own examples, with bytes changed, lost, doubled and moved, make it neither raise nor loop."""
+    """Its own examples, with bytes changed, lost, doubled and moved, make it neither raise nor loop.
+
+    What it finds in them can be written with another endpoint, sizes included.
+    """
     chance = random.Random(5382)
     for inside_began, example in examples(helper):
         for nth in range(ROUNDS):
             transports = transports_of(helper)
             listener = Listener(helper, inside_began, transport=transports[nth % len(transports)])
-            for side, text in example:
-                listener.hear(side, _spoilt(text, chance) if chance.random() < 0.4 else text)
+            said = [
+                (side, _spoilt(text, chance) if chance.random() < 0.4 else text) for side, text in example
+            ]
+            rewritten(said, listener.hear_all(said), OTHERS[nth % len(OTHERS)])
 
 
 def reads_alike_however_cut(helper: Helper) -> None:
@@ -111,6 +116,17 @@ def reads_what_it_writes(helper: Helper) -> None:
                 _compare(was.what, now.what, other, changed)
 
 
+def sizes_say_how_long_their_parts_are(helper: Helper) -> None:
+    """The text of a size is what it writes for the length of its part, whichever endpoints are written."""
+    for transport in transports_of(helper):
+        for inside_began, example in examples(helper):
+            before = Listener(helper, inside_began, transport=transport).hear_all(example)
+            _compare_sizes(before, example)
+            for other in OTHERS:
+                changed = rewritten(example, before, other)
+                _compare_sizes(Listener(helper, inside_began, other[0], transport).hear_all(changed), changed)
+
+
 def is_done_soon(helper: Helper) -> None:
     """Long nonsense, made of pieces of its examples, takes a bounded time."""
     said = {text for _, example in examples(helper) for _, text in example}
@@ -136,6 +152,7 @@ CLAUSES: tuple[Clause, ...] = (
     reads_alike_however_cut,
     finds_its_examples,
     reads_what_it_writes,
+    sizes_say_how_long_their_parts_are,
     is_done_soon,
 )
 
@@ -159,6 +176,15 @@ def _compare(was: Place, now: Place, other: tuple[IPv4Address, int], changed: Ex
         expected |= {"port": port} | ({"address": address} if was.address is not None else {})
     if _facts(now) != expected:
         raise Broken(f"instead of {expected} it finds {_facts(now)} in {changed!r}")
+
+
+def _compare_sizes(heard: Listener, example: Example) -> None:
+    said = {side: b"".join(text for who, text in example if who is side) for side in Side}
+    for place in heard.places:
+        size, there = place.what, said[place.side][place.start : place.end]
+        if isinstance(size, Size) and size.write(size.until - size.begin) != there:
+            right = size.write(size.until - size.begin)
+            raise Broken(f"a size says {there!r} where its part has {right!r} bytes, in {example!r}")
 
 
 def _facts(what: Place) -> dict[str, Any]:

@@ -93,7 +93,8 @@ class Bed:
             for port in entry.helper.ports
         ]
         if forward:
-            changes["forwards"] = (Forward(TCP, None, (PORT, PORT), (ForwardTarget(CLIENT, (PORT, PORT)),)),)
+            target = (ForwardTarget(CLIENT, (PORT, PORT)),)
+            changes["forwards"] = tuple(Forward(each, None, (PORT, PORT), target) for each in (TCP, UDP))
         changes.setdefault("sessions", 4096)
         self.rules = policy(helper_ports=tuple(rows), **changes)
         self.table = Keeping(changes["sessions"])

@@ -1,9 +1,11 @@
 """What a control session announced, and which endpoints a later message may refer to."""
 
-from support.router import CLIENT
+from support.router import CLIENT, SERVER
 
 from nfmasq.helpers.engine.announced import MOST_REMEMBERED, Announced, Expectation
-from nfmasq.helpers.kit.base import Endpoint
+from nfmasq.helpers.kit.base import Endpoint, Session
+
+SESSION = Session((CLIENT, 40000), (CLIENT + 1000, 40000), (SERVER, 7000), True)
 
 
 def outside(port: int) -> Endpoint:
@@ -12,7 +14,7 @@ def outside(port: int) -> Endpoint:
 
 
 def test_both_ways_are_remembered() -> None:
-    known = Announced(CLIENT, 1)
+    known = Announced(SESSION, 1)
     known.remember("udp", (CLIENT, 5000), outside(7000))
     assert known.by_internal["udp", 5000] == outside(7000)
     assert known.original("udp", *outside(7000)) == (CLIENT, 5000)
@@ -22,7 +24,7 @@ def test_both_ways_are_remembered() -> None:
 
 
 def test_the_oldest_is_forgotten_on_both_sides() -> None:
-    known = Announced(CLIENT, 1)
+    known = Announced(SESSION, 1)
     forgotten = []
     for nth in range(MOST_REMEMBERED + 1):
         forgotten += known.remember("udp", (CLIENT, 5000 + nth), outside(7000 + nth))
@@ -31,7 +33,7 @@ def test_the_oldest_is_forgotten_on_both_sides() -> None:
 
 
 def test_an_endpoint_that_is_announced_again_is_the_newest() -> None:
-    known = Announced(CLIENT, 1)
+    known = Announced(SESSION, 1)
     for nth in [*range(MOST_REMEMBERED), 0, MOST_REMEMBERED]:
         known.remember("udp", (CLIENT, 5000 + nth), outside(7000 + nth))
     assert ("udp", 5000) in known.by_internal
@@ -39,14 +41,14 @@ def test_an_endpoint_that_is_announced_again_is_the_newest() -> None:
 
 
 def test_with_another_external_endpoint_the_old_one_is_nobody_s() -> None:
-    known = Announced(CLIENT, 1)
+    known = Announced(SESSION, 1)
     known.remember("udp", (CLIENT, 5000), outside(7000))
     assert known.remember("udp", (CLIENT, 5000), outside(7001)) == [("udp", outside(7000))]
     assert known.original("udp", *outside(7000)) is None
 
 
 def test_the_newest_expectation_of_a_port() -> None:
-    known = Announced(CLIENT, 1)
+    known = Announced(SESSION, 1)
     begun, waits = (Expectation("udp", (CLIENT, 5000), outside(7000), True, 0, note) for note in "ab")
     assert known.newest("udp", 5000) is None
     known.data[1, 1] = begun

@@ -12,6 +12,7 @@ from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed, Connection,
 from helpers.engine.here import text_of
 from helpers.engine.rogue import AT_LENGTH, IN_WRITING, ROGUERY, Rogue
 from nfmasq.helpers.engine.enabled import MOST_CUT_OFF
+from nfmasq.helpers.engine.standing import MOST_EXPECTATIONS
 from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.helpers.kit.base import MOST_FOUND, Endpoint
 from nfmasq.helpers.switches import Switch
@@ -89,7 +90,7 @@ def test_who_announces_without_end_keeps_a_few(bed: Bed) -> None:
         assert str(CLIENT).encode() not in heard
         at, acked = at + len(line), acked + len(heard)
         rogue.send(1, acked=acked)
-    assert 0 < expected(bed) <= 16
+    assert 0 < expected(bed) <= MOST_EXPECTATIONS
     assert bed.engine.expectations() == expected(bed)
     other = Connection(bed, near=NEAR_PORT + 1).open()
     assert str(CLIENT).encode() not in other.say(0, HERE)

@@ -17,8 +17,9 @@ def test_a_session_ends_with_the_core_s(bed: Bed, connection: Connection) -> Non
     assert counted(bed).sessions == 0
 
 
-def test_there_are_only_so_many_sessions(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "MOST_STORED", 1)
+@pytest.mark.parametrize("most", ["MOST_STORED", "MOST_STORED_OF_A_HOST"])
+def test_there_are_only_so_many_sessions(bed: Bed, monkeypatch: pytest.MonkeyPatch, most: str) -> None:
+    monkeypatch.setattr(sessions, most, 1)
     assert Connection(bed).open().say(0, HI + HERE) != HI + HERE
     assert Connection(bed, near=NEAR_PORT + 1).open().say(0, HI + HERE) == HI + HERE
 

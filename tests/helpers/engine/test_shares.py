@@ -1,15 +1,10 @@
-"""Handshakes have a room of their own: a flood of SYNs takes the helper from no connection of others."""
+"""A room has a share for every host, and of a host's share for each of its callers."""
 
 import random
 from ipaddress import IPv4Address
 
 import pytest
-from support.packets import tcp
-from support.router import CLIENT, OTHER_CLIENT, OTHER_SERVER, SERVER
 
-from helpers.engine.bed import NEAR_PORT, PORT, Bed, Connection, counted
-from helpers.engine.here import HERE, HI
-from nfmasq.helpers.engine import sessions
 from nfmasq.helpers.engine.interfaces import Name
 from nfmasq.helpers.engine.shares import Shares
 
@@ -17,16 +12,15 @@ GREEDY, MODEST, OTHER = (IPv4Address(f"192.168.1.{last}") for last in (66, 7, 8)
 
 
 @pytest.fixture
-def room(monkeypatch: pytest.MonkeyPatch) -> int:
+def room() -> int:
     """A small one."""
-    monkeypatch.setattr(sessions, "MOST_OPENINGS", 8)
     return 8
 
 
-def begin(known: Shares, name: Name, host: IPv4Address) -> Name | None:
-    """Give a host a place; the entry that gives way to it, or None."""
+def begin(known: Shares, name: Name, host: IPv4Address, caller: IPv4Address | None = None) -> Name | None:
+    """Give a host, or a caller of it, a place; the entry that gives way to it, or None."""
     gone = None if known.has_room() else known.end_one()
-    known.begin(name, host)
+    known.begin(name, host, caller or host)
     return gone
 
 
@@ -80,31 +74,48 @@ def test_whatever_begins_and_ends_the_greediest_is_known(room: int) -> None:
         assert len(known) == len(there)
 
 
-@pytest.mark.parametrize("forwarded", [False, True], ids=["from inside", "from outside to a forward"])
-@pytest.mark.parametrize("spoofed", [False, True])
-def test_a_flood_of_syns_takes_the_helper_from_no_other(room: int, forwarded: bool, spoofed: bool) -> None:
-    """Neither from a connection that was open before, nor from one that begins after."""
-    bed = Bed(forward=forwarded)
-    before = Connection(bed).open()
-    for nth in range(3 * room):
-        if forwarded:
-            source = IPv4Address("198.18.0.1") + nth if spoofed else OTHER_SERVER
-            bed.send(tcp(source, 1024 + nth, *before.external), inbound=True)
-        else:
-            source = OTHER_CLIENT + nth if spoofed else OTHER_CLIENT
-            bed.send(tcp(source, 1024 + nth, SERVER, PORT), inbound=False)
-    after = Connection(bed, near=NEAR_PORT + 1).open()
-    for connection in (before, after):
-        assert connection.say(0, HI + HERE) != HI + HERE
-    assert counted(bed).sessions == room + 1
+def test_of_a_server_s_callers_the_one_that_has_most_gives_way(room: int) -> None:
+    """All its callers together are one host for the others."""
+    known = Shares(room)
+    begin(known, (1, 1), GREEDY)
+    begin(known, (2, 1), GREEDY, MODEST)
+    for nth in range(3, room + 1):
+        begin(known, (nth, 1), GREEDY, OTHER)
+    assert (known.is_greedy(GREEDY, OTHER), known.is_greedy(GREEDY, MODEST)) == (True, False)
+    assert begin(known, (20, 1), OTHER) == (room, 1)
+    assert begin(known, (21, 1), GREEDY, MODEST) == (room - 1, 1)
+    for nth in range(3, room - 1):
+        known.end((nth, 1))
+    assert known.end_one() == (21, 1)
+    assert known.count(GREEDY) == 2
 
 
-def test_a_connection_that_gave_way_goes_on_without_a_helper(room: int) -> None:
-    bed = Bed()
-    asked = [Connection(bed, near=NEAR_PORT + nth) for nth in range(room + 1)]
-    for connection in asked:
-        connection.ask()
-    assert len(bed.table.let) == 1
-    gone = asked[room - 1]
-    assert gone.near[0] == CLIENT
-    assert [row.helper for row in bed.table.sessions() if row.internal == gone.near] == [0]
+def test_a_host_without_callers_is_its_only_caller(room: int) -> None:
+    known = Shares(room)
+    begin(known, (1, 1), GREEDY)
+    begin(known, (2, 1), GREEDY)
+    assert (known.is_greedy(GREEDY, GREEDY), known.is_greedy(GREEDY, MODEST)) == (True, False)
+    assert known.end_newest_of(GREEDY) == (2, 1)
+
+
+def test_whatever_callers_begin_and_end_the_greediest_is_known(room: int) -> None:
+    chance, known = random.Random(4788), Shares(room)
+    there: dict[Name, tuple[IPv4Address, IPv4Address]] = {}
+    for nth in range(3000):
+        if there and chance.random() < 0.4:
+            name = chance.choice(list(there))
+            del there[name]
+            known.end(name)
+            continue
+        host = chance.choice([GREEDY, MODEST])
+        caller = chance.choice([host, OTHER, OTHER + 1])
+        gone = begin(known, (nth, 1), host, caller)
+        if gone is not None:
+            hosts = [each for each, _ in there.values()]
+            assert hosts.count(there[gone][0]) == max(map(hosts.count, hosts))
+            callers = [each for at, each in there.values() if at == there[gone][0]]
+            assert callers.count(there[gone][1]) == max(map(callers.count, callers))
+            assert gone == [name for name in there if there[name] == there[gone]][-1]
+            del there[gone]
+        there[nth, 1] = host, caller
+        assert len(known) == len(there)

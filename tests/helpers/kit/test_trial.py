@@ -8,7 +8,8 @@ import pytest
 from nfmasq.helpers import protocols
 from nfmasq.helpers.__main__ import load, main
 from nfmasq.helpers.kit import trial
-from nfmasq.helpers.kit.base import Dialogue, Found, Reading, Session, Side
+from nfmasq.helpers.kit.base import Dialogue, Found, Reading, Session, Side, Size
+from nfmasq.helpers.kit.listener import Broken
 from nfmasq.helpers.kit.skeleton import Meet, MeetDialogue
 
 OWN = protocols.NAMES
@@ -92,6 +93,29 @@ def twice(dialogue: Dialogue, side: Side, data: bytes) -> Reading:
     """Find everything two times over."""
     reading = dialogue.read(side, data)
     return Reading(reading.taken, [*reading.found, *reading.found])
+
+
+def sized(until: int) -> Read:
+    """Take the first byte, a digit, for the size of so many bytes behind it."""
+
+    def read(dialogue: Dialogue, side: Side, data: bytes) -> Reading:
+        size = Size(0, 1, 1, until, lambda length: b"%d" % (length % 10))
+        return Reading(len(data), [size] if len(data) >= until else [])
+
+    return read
+
+
+@pytest.mark.parametrize(("text", "is_right"), [(b"4MEET", True), (b"5MEET", False)])
+def test_a_size_that_says_something_else_is_seen(
+    text: bytes, is_right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper = Spoilt(sized(5))
+    monkeypatch.setattr(helper, "examples", ((Side.INSIDE, text),))
+    if is_right:
+        trial.sizes_say_how_long_their_parts_are(helper)
+        return
+    with pytest.raises(Broken, match="a size says b'5'"):
+        trial.sizes_say_how_long_their_parts_are(helper)
 
 
 @pytest.mark.parametrize(
