@@ -102,7 +102,7 @@ class Expectations:
         Raises NotActedOn.
         """
         require_sane(session, found)
-        announced = self._standing.announced.get(control) or Announced(session.internal[0], helper)
+        announced = self._standing.announced.get(control) or Announced(session, helper)
         self._standing.require_room(announced, 1)
         (made,) = self._ports.expect(control, session, found._replace(transport=SENT))
         self._standing.note(

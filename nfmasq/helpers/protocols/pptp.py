@@ -6,13 +6,6 @@ names them. What the outside gives stays, and is announced for what the inside s
 
 A message begins with its length, its type, a magic number and its control type. Its length never changes. A
 message without ids passes, of an unknown type too, by its length.
-
-    type                            own id at    the other end's id at
-    7, 9    call request            12
-    8, 10   call reply              12           14
-    11      call connected                       12
-    12, 13  clear, disconnect       12
-    14, 15  error, link info                     12
 """
 
 import struct
@@ -36,9 +29,12 @@ PATIENCE_S = 600
 MOST_CALLS = 256
 """Calls of one session whose ids of the outside are remembered."""
 
+# Control types: outgoing- and incoming-call request 7, 9 and reply 8, 10; incoming call connected 11; call
+# clear 12 and disconnect 13; WAN error 14; set link info 15.
 REQUESTS, REPLIES, ENDS = {7, 9}, {8, 10}, {12, 13}
 DISCONNECT = 13
 OWN_AT = dict.fromkeys(REQUESTS | REPLIES | ENDS, 12)
+"""Where a message has the id that its speaker gave the call; and, below, the one that the other end gave."""
 OTHER_AT = {8: 14, 10: 14, 11: 12, 14: 12, 15: 12}
 RESULT_AT, CONNECTED = 16, 1
 
