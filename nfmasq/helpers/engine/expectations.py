@@ -64,7 +64,11 @@ class Expectations:
         return self._standing.waiting
 
     def announce(self, control: Name, session: Session, helper: int, found: Found) -> Endpoint:
-        """Expect sessions to an endpoint that the internal side wrote; the external endpoint for it.
+        """As `announce_all`; the first external endpoint."""
+        return self.announce_all(control, session, helper, found)[0]
+
+    def announce_all(self, control: Name, session: Session, helper: int, found: Found) -> list[Endpoint]:
+        """Expect sessions to an endpoint that the internal side wrote; the external one of each port.
 
         helper: the number of the helper that found it.
 
@@ -76,7 +80,7 @@ class Expectations:
             raise NotActedOn("forged")
         announced = self._standing.announced.get(control)
         if found.reuse:
-            return _announced_before(announced, found.transport, found.port)
+            return [_announced_before(announced, found.transport, found.port)]
         require_sane(session, found)
         announced = announced or Announced(session, helper)
         self._standing.require_room(announced, found.consecutive)
@@ -94,7 +98,7 @@ class Expectations:
                 raise
             row = self._ports.expect(control, session, found, reader=reader)
         self._store(control, announced, found, row)
-        return row[0].external
+        return [each.external for each in row]
 
     def announce_sent(self, control: Name, session: Session, helper: int, found: Found) -> None:
         """Expect what the internal side is going to send with a key that the other side wrote.

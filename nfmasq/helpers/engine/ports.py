@@ -54,7 +54,8 @@ class Ports:
 
         reader, wanted: as reader and external_port in Wish.
 
-        Raises NotActedOn: the core has no room, or no row of external ports was free.
+        They are in a row, or each is by itself where none is free and `apart` can say so. Raises NotActedOn:
+        the core has no room, or no such ports are free.
         """
         remote = None if found.anyone else session.remote[0]
         wish = Wish(control, session, found, remote, reader, wanted)
@@ -69,7 +70,20 @@ class Ports:
                 self._withdraw(row)
             else:
                 return row
-        raise NotActedOn("no_room")
+        if found.apart is None or wanted:
+            raise NotActedOn("no_room")
+        return self._apart(wish)
+
+    def _apart(self, wish: Wish) -> list[Expected]:
+        """An expectation for each port, at whatever external port it has or gets. Raises NotActedOn."""
+        row: list[Expected] = []
+        try:
+            for nth in range(wish.found.consecutive):
+                row.append(self._ask(wish, nth))
+        except NotActedOn:
+            self._withdraw(row)
+            raise
+        return row
 
     def admit(self, control: Name, session: Session, admitted: Admitted, external_port: int) -> Expected:
         """An expectation at an external port of this session's own, for one more remote host."""

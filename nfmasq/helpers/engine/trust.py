@@ -7,11 +7,12 @@ when all checks passed; otherwise the old text stays, and the reason is counted.
 hidden is replaced all the same.
 
 Sizes are written last. If one of them cannot be written, the whole reading goes untouched: a size that
-contradicts its part would spoil every message behind it. A reading that must be `whole` goes untouched, too,
+contradicts its part would spoil every message behind it. A part that must be `whole` goes untouched, too,
 where one of its places is not acted on.
 """
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nfmasq.helpers.engine.checked import NotUnderstood, checked
@@ -19,6 +20,7 @@ from nfmasq.helpers.engine.expectations import Expectations
 from nfmasq.helpers.engine.interfaces import Edit, Name
 from nfmasq.helpers.engine.tally import Tally
 from nfmasq.helpers.kit.base import (
+    Apart,
     Endpoint,
     Found,
     Mentioned,
@@ -36,6 +38,8 @@ __all__ = ["NotUnderstood", "Speaker", "checked", "edits"]
 
 LONGEST_TEXT = 512
 """Bytes written for one endpoint; an IP packet of 576 bytes holds them."""
+
+_EVERYTHING = 0, sys.maxsize
 
 Write = Callable[..., Any]
 """Calls a helper's function with the arguments behind it."""
@@ -73,30 +77,38 @@ def edits(
 
 
 class _Writer:
-    """Writes the places of one reading. announced: the external endpoints that it announced."""
+    """Writes the places of one reading.
+
+    announced: the external endpoints that it announced, and where each Found begins. left, counted: where
+    places begin that were not acted on, and those that count as rewritten.
+    """
 
     def __init__(self, speaker: Speaker, expectations: Expectations, tally: Tally, write: Write) -> None:
         self._speaker = speaker
         self._expectations = expectations
         self._tally = tally
         self._write = write
-        self.announced: list[Endpoint] = []
-        self._leaves_some = False
+        self.announced: list[tuple[int, Endpoint]] = []
+        self.left: list[int] = []
+        self.counted: list[int] = []
 
     def with_sizes(self, reading: Reading, sizes: list[Size]) -> list[Edit]:
         """All edits of a reading, or none where one of them fails. Raises what a helper's function raises."""
         rewritten = self._tally.rewritten
         try:
             edits = list(self.edits(reading))
-            if not (reading.whole and self._leaves_some):
-                return sized(edits, sizes, self._text)
+            spoilt = [part for part in reading.whole if any(_lies_in(part, at) for at in self.left)]
+            kept = [edit for edit in edits if not any(_lies_in(part, edit[0]) for part in spoilt)]
+            self._take_back(spoilt)
+            self._tally.rewritten -= sum(any(_lies_in(part, at) for part in spoilt) for at in self.counted)
+            return sized(kept, sizes, self._text)
         except NotActedOn as why:
             self._tally.count_not_acted_on([str(why)])
         except Exception:
-            self._take_back()
+            self._take_back([_EVERYTHING])
             self._tally.rewritten = rewritten
             raise
-        self._take_back()
+        self._take_back([_EVERYTHING])
         self._tally.rewritten = rewritten
         return []
 
@@ -109,15 +121,17 @@ class _Writer:
                 place = self._place(each)
                 text = None if place is None or each.write is None else self._written(each, place)
             except NotActedOn as why:
-                self._leaves_some = True
+                self.left.append(each.start)
                 self._tally.count_not_acted_on([str(why)])
                 if _is_hidden(each, self._speaker):
                     yield each.start, each.end, self._hidden(each)
                 continue
             self._tally.seen += 1
             if text is not None:
-                self._tally.rewritten += 1
+                self._count(each.start)
                 yield each.start, each.end, text
+            if isinstance(each, Found) and each.apart is not None:
+                yield from self._apart(each.apart, each.start)
 
     def _place(self, each: Found | Named | Mentioned) -> Endpoint | None:
         """The endpoint that takes the place of another; None: the text stays. Raises NotActedOn."""
@@ -129,15 +143,27 @@ class _Writer:
         if isinstance(each, Named):
             return _named(each, session) if side is Side.INSIDE else None
         if side is Side.INSIDE:
-            external = self._expectations.announce(self._speaker.control, session, self._speaker.helper, each)
+            row = self._expectations.announce_all(self._speaker.control, session, self._speaker.helper, each)
             if not each.reuse:
-                self.announced += [(external[0], external[1] + nth) for nth in range(each.consecutive)]
-            return external
+                self.announced += [(each.start, external) for external in row]
+            return row[0]
         if each.address is not None and each.address != session.remote[0]:
             raise NotActedOn("forged")
         if each.transport == "gre" and not each.reuse:
             self._expectations.announce_sent(self._speaker.control, session, self._speaker.helper, each)
         return None
+
+    def _apart(self, apart: Apart, at: int) -> Iterator[Edit]:
+        """What is written for ports of the Found that begins there, if they are not in a row."""
+        ports = [external[1] for start, external in self.announced if start == at]
+        if ports and ports != list(range(ports[0], ports[0] + len(ports))):
+            address = self._speaker.session.external[0]
+            self._count(apart.start)
+            yield apart.start, apart.end, self._text(apart.write, address, ports)
+
+    def _count(self, at: int) -> None:
+        self._tally.rewritten += 1
+        self.counted.append(at)
 
     def _written(self, each: Place, place: Endpoint) -> bytes:
         try:
@@ -159,9 +185,15 @@ class _Writer:
             raise NotActedOn("too_long")
         return text
 
-    def _take_back(self) -> None:
-        for external in self.announced:
-            self._expectations.take_back(self._speaker.control, external)
+    def _take_back(self, parts: Sequence[tuple[int, int]]) -> None:
+        """Withdraw what was announced in these parts."""
+        for at, external in self.announced:
+            if any(_lies_in(part, at) for part in parts):
+                self._expectations.take_back(self._speaker.control, external)
+
+
+def _lies_in(part: tuple[int, int], at: int) -> bool:
+    return part[0] <= at < part[1]
 
 
 def _is_hidden(each: Place, speaker: Speaker) -> bool:

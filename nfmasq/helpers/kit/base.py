@@ -50,6 +50,18 @@ REFUSALS = NOT_ACTED_ON
 """The older name of NOT_ACTED_ON, which helpers may import."""
 
 
+class Apart(NamedTuple):
+    """What is written, too, where no ports in a row are free, and each has one by itself (SDP a=rtcp).
+
+    start, end: a span behind the Found's own, in the same part of `Reading.whole`. write: makes its text for
+    the external address and all ports, in order.
+    """
+
+    start: int
+    end: int
+    write: Callable[[IPv4Address, Sequence[int]], bytes]
+
+
 class Found(NamedTuple):
     """An endpoint of the speaker's own, to which the other side is going to open a session.
 
@@ -74,7 +86,9 @@ class Found(NamedTuple):
     reader: the name of the helper that reads the session to come (H.245); "": nobody reads it. note: what
     that helper's dialogue is told, as Session.note. ends_with_control: the session to come ends with this
     one, and with `Reading.ended` (RTP). Otherwise it lives on (FTP). lifetime_s: the session to come, or its
-    expectation, lives so many seconds at least (SIP REGISTER); announcing it again begins them anew.
+    expectation, lives so many seconds at least (SIP REGISTER); announcing it again begins them anew. apart:
+    the ports need not be in a row, if the text can say so. A host that has begun to send from them has
+    mappings already, and those stay.
     """
 
     start: int
@@ -94,6 +108,7 @@ class Found(NamedTuple):
     note: object = None
     ends_with_control: bool = False
     lifetime_s: int = 0
+    apart: Apart | None = None
 
 
 class Named(NamedTuple):
@@ -186,8 +201,9 @@ class _Reading(NamedTuple):
     """A list or tuple: transports and internal ports of announced endpoints that are over (RTSP TEARDOWN)."""
     hold_s: int = 0
     """Seconds that this session lives from now on at least, though nothing is said in it (SIP REGISTER)."""
-    whole: bool = False
-    """All places are written, or none where one of them is not acted on, not even one to hide (SDP)."""
+    whole: Sequence[tuple[int, int]] = ()
+    """A list or tuple of spans: the places in one are all written, or none where one of them is not acted on,
+    not even one to hide (SDP)."""
 
 
 class Reading(_Reading):
@@ -208,7 +224,7 @@ class Reading(_Reading):
         admitted: Sequence[Admitted] = (),
         ended: Sequence[tuple[str, int]] = (),
         hold_s: int = 0,
-        whole: bool = False,
+        whole: Sequence[tuple[int, int]] = (),
         *,
         refused: Sequence[str] = (),
     ) -> Self:

@@ -136,7 +136,7 @@ class Listener:
         if not isinstance(reading, Reading):
             raise Broken(f"read must return a Reading: {reading!r} of {shown(given)}")
         must(0 <= reading.taken <= len(given), "no more can be taken than was given")
-        lists = reading.found, reading.not_acted_on, reading.admitted, reading.ended
+        lists = reading.found, reading.not_acted_on, reading.admitted, reading.ended, reading.whole
         must({type(each) for each in lists} <= {list, tuple}, "they are lists or tuples")
         must(
             all(reason in NOT_ACTED_ON for reason in reading.not_acted_on),
@@ -148,6 +148,11 @@ class Listener:
         end = len(given) if reading.leave else reading.taken
         before = 0
         for one in reading.found:
+            if isinstance(one, Found) and one.apart is not None:
+                parts = [part for part in reading.whole if part[0] <= one.start < one.apart.start]
+                must(
+                    any(one.apart.end <= part[1] for part in parts), "ports apart are written in a whole part"
+                )
             must(before <= one.start <= one.end, "spans come in order and do not overlap")
             must(
                 (one.write is None) == (one.start == one.end),

@@ -188,7 +188,7 @@ def _compare_sizes(heard: Listener, example: Example) -> None:
 
 
 def _facts(what: Place) -> dict[str, Any]:
-    skipped = {"start", "end", "write", "begin", "until", "note"}
+    skipped = {"start", "end", "write", "begin", "until", "note", "apart"}
     return {"kind": type(what).__name__} | {
         name: value for name, value in what._asdict().items() if name not in skipped
     }

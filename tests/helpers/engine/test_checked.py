@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nfmasq.helpers.engine.checked import NotUnderstood, checked
-from nfmasq.helpers.kit.base import MOST_FOUND, Admitted, Found, Mentioned, Named, Reading, Size
+from nfmasq.helpers.kit.base import MOST_FOUND, Admitted, Apart, Found, Mentioned, Named, Reading, Size
 
 HOST = IPv4Address("192.168.1.10")
 
@@ -20,7 +20,13 @@ class Sly(list[Any]):
     """Iterating it would run a helper's code outside its leash."""
 
 
+def row(start: int, end: int) -> Found:
+    """Two ports, which are written in this span where they lie apart."""
+    return Found(0, 2, HOST, 5000, write, consecutive=2, apart=Apart(start, end, write))
+
+
 GOOD = [
+    Reading(10, [row(4, 6), Named(8, 9, HOST, write)], whole=[(0, 10)]),
     Reading(10),
     Reading(10, [Found(0, 0, None, 5000, None), Found(0, 2, HOST, 5000, write)]),
     Reading(10, (Named(0, 2, HOST, write), Mentioned(2, 4, 5000, write), Size(5, 6, 6, 10, write))),
@@ -44,6 +50,12 @@ BAD: list[Any] = [
     Reading(10, Sly()),
     Reading(10, admitted=Sly()),
     Reading(10, ended=Sly()),
+    Reading(10, whole=Sly()),
+    Reading(10, [row(4, 6)]),
+    Reading(10, [row(4, 6)], whole=[(0, 5)]),
+    Reading(10, [row(4, 4)], whole=[(0, 10)]),
+    Reading(10, [row(4, 6), Named(5, 9, HOST, write)], whole=[(0, 10)]),
+    Reading(10, whole=[(0, 1)] * (MOST_FOUND + 1)),
     Reading(10, admitted=["host"]),  # type: ignore[list-item]
     Reading(10, [Found(0, 0, None, 5000, None)] * (MOST_FOUND + 1)),
     Reading(10, ended=[("udp", 5000)] * (MOST_FOUND + 1)),

@@ -1,6 +1,8 @@
 """Several ports in a row."""
 
 import itertools
+from collections.abc import Sequence
+from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from helpers.engine.bed import CLIENT, SERVER, Bed, Connection
 from helpers.engine.here import HI
 from helpers.engine.scripted import always, bed_of, expected, say
 from nfmasq.core.policy import Filtering, Mapping
-from nfmasq.helpers.kit.base import Found
+from nfmasq.helpers.kit.base import Apart, Found
 
 
 def test_two_ports_in_a_row_begin_with_an_even_one() -> None:
@@ -81,6 +83,38 @@ def test_pairs_leave_no_port_behind() -> None:
     bed = bed_of(always(pair(5000)), filtering=Filtering.ENDPOINT_INDEPENDENT, ports=((3000, 3002),))
     Connection(bed).open().say(0, b"5000")
     assert row_of(bed, 5000) == [3000, 3001]
+
+
+def test_ports_that_lie_apart_are_named_one_by_one() -> None:
+    """A phone that has begun to send before it announces has mappings already, which are no row."""
+
+    def apart(_: IPv4Address, ports: Sequence[int]) -> bytes:
+        return b"and %d" % ports[1]
+
+    helper = always(pair(5000, apart=Apart(5, 8, apart)), whole=[(0, 8)])
+    bed = bed_of(helper, filtering=Filtering.ENDPOINT_INDEPENDENT)
+    began = [
+        read(bed.send(udp(CLIENT, port, SERVER, 6000), inbound=False)[0])[1] for port in (5001, 4999, 5000)
+    ]
+    assert began[2] + 1 != began[0]
+    sent = say(bed, b"5000 ...")
+    assert sent[0][28:] == b"%d and %d" % (began[2], began[0])
+    assert row_of(bed, 5000) == [began[2], began[0]]
+
+
+def test_ports_in_a_row_are_named_by_the_first() -> None:
+    def apart(_: IPv4Address, ports: Sequence[int]) -> bytes:
+        raise AssertionError
+
+    bed = bed_of(always(pair(5000, apart=Apart(5, 8, apart)), whole=[(0, 8)]))
+    assert say(bed, b"5000 ...")[0][28:] == b"%d ..." % row_of(bed, 5000)[0]
+
+
+def test_of_ports_apart_all_are_expected_or_none() -> None:
+    helper = always(pair(5000, apart=Apart(5, 8, lambda _, ports: b"x")), whole=[(0, 8)])
+    bed = bed_of(helper, ports=((5001, 5001), (5003, 5003)))
+    assert say(bed, b"5000 ...")[0][28:] == b"5000 ..."
+    assert bed.engine.expectations() == 0
 
 
 def test_four_in_a_row() -> None:

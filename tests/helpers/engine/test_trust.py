@@ -186,13 +186,13 @@ class TestSizes:
         assert not_acted_on(bed, "scripted") == {"forged": 1}
 
 
-class TestAWholeReading:
-    """All places of a message are written, or none: SDP says an address once for several ports."""
+class TestAPartThatIsWhole:
+    """All places of it are written, or none: SDP says an address once for several ports."""
 
     PLACES = (Found(0, 4, CLIENT, 5000, text_of, "udp", consecutive=2), Named(5, 9, CLIENT, text_of))
 
     def test_it_is_written_where_all_places_are_acted_on(self) -> None:
-        bed = bed_of(always(*self.PLACES, whole=True))
+        bed = bed_of(always(*self.PLACES, whole=[(0, 14)]))
         assert payload(say(bed, b"here self")).endswith(b":0")
         assert bed.engine.expectations() == 2
 
@@ -208,13 +208,25 @@ class TestAWholeReading:
     )
     def test_it_stays_as_a_whole_where_one_is_not_acted_on(self, refused: Found | Named) -> None:
         """Nothing stays expected either, not a port of a row, and nothing counts as rewritten."""
-        bed = bed_of(always(*self.PLACES, refused, whole=True))
+        bed = bed_of(always(*self.PLACES, refused, whole=[(0, 14)]))
         assert payload(say(bed, b"here self last")) == b"here self last"
         assert bed.engine.expectations() == 0
         counters = bed.engine.counters()["scripted"]
         assert (counters.rewritten, sum(counters.not_acted_on.values())) == (0, 1)
 
     def test_a_text_that_stays_by_itself_spoils_nothing(self) -> None:
-        bed = bed_of(always(*self.PLACES, Named(10, 14, OTHER_CLIENT, text_of), whole=True))
+        bed = bed_of(always(*self.PLACES, Named(10, 14, OTHER_CLIENT, text_of), whole=[(0, 14)]))
         assert payload(say(bed, b"here self last")).endswith(b" last")
         assert bed.engine.expectations() == 2
+
+    def test_other_parts_are_written_where_one_stays(self) -> None:
+        """A call without room for its media is signalled all the same."""
+        good, refused = Found(10, 14, CLIENT, 5004, text_of, "udp"), Found(20, 24, CLIENT, 22, text_of)
+        beside = Named(15, 19, CLIENT, text_of)
+        bed = bed_of(always(*self.PLACES, good, beside, refused, whole=[(10, 14), (15, 24)]))
+        heard = payload(say(bed, b"here self more self last"))
+        assert heard.endswith(b" self last")
+        assert not heard.startswith(b"here")
+        assert b"more" not in heard
+        assert bed.engine.expectations() == 3
+        assert bed.engine.counters()["scripted"].rewritten == 3
