@@ -171,6 +171,13 @@ def test_a_late_disconnect_does_not_end_the_next_call_with_the_same_id() -> None
     assert ended == [("gre", 5), (SENT, 6), (SENT, 6)]
 
 
+def test_neither_does_one_that_is_said_twice() -> None:
+    first = (INSIDE, message(REQUEST, 5, 1)), (OUTSIDE, message(REPLY, 6, 5)), (OUTSIDE, message(GONE, 6))
+    second = (INSIDE, message(REQUEST, 5, 2)), (OUTSIDE, message(REPLY, 7, 5))
+    ended = over(*first, *second, (OUTSIDE, message(GONE, 6)), as_seen=5)
+    assert ended == [(SENT, 6), ("gre", 5), (SENT, 6)]
+
+
 # Other bytes --------------------------------------------------------------------------------------------
 
 
