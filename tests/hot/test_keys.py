@@ -273,15 +273,13 @@ def test_a_flush_ends_both_halves() -> None:
 
 def test_while_the_table_is_full_no_call_gives_way() -> None:
     router = answering()
-    one = begin(router, control(router), 5, 100)
-    one.out(router)
-    one.into(router)
-    for port in range(1024, 1200):
-        router.wait(3)
-        router.try_out(tcp(OTHER_CLIENT, port, SERVER, 80))
-        one.into(router)
+    begin(router, control(router), 5, 99)
+    one = begin(router, control(router, OTHER_CLIENT), 5, 100)
     assert one.out(router) == (EXTERNAL, 100)
-    assert one.into(router) == (CLIENT, 5)
+    for port in range(1024, 1200):
+        assert one.into(router) == (OTHER_CLIENT, 5)
+        router.wait(3)
+        router.try_out(tcp(CLIENT, port, SERVER, 80))
 
 
 def test_more_calls_than_a_host_may_have_are_refused() -> None:
