@@ -202,8 +202,9 @@ class _Reading(NamedTuple):
     hold_s: int = 0
     """Seconds that this session lives from now on at least, though nothing is said in it (SIP REGISTER)."""
     whole: Sequence[tuple[int, int]] = ()
-    """A list or tuple of spans: the places in one are all written, or none where one of them is not acted on,
-    not even one to hide (SDP)."""
+    """A list or tuple of spans: the places in one are all written, or none (SDP).
+
+    None is where one of them is not acted on. Then not even an address to hide is written."""
 
 
 class Reading(_Reading):
