@@ -2,6 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.base.likelihood cimport seldom
 from nfmasq._hot.state.evictable cimport follow_state, leave_line
 from nfmasq._hot.state.keys cimport is_keyed
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
@@ -74,7 +75,7 @@ cdef inline void refresh(
     A keyed one has packets of one direction alone; its control session answers for it, where it is known.
     """
     if packet.direction == OUTBOUND or is_answered(session) or (
-        is_keyed(session) and (session.reopening == 0 or is_meant(table, packet.session))
+        seldom(is_keyed(session)) and (session.reopening == 0 or is_meant(table, packet.session))
     ):
         set_timer(table, packet.session, now + timeout_of(
             &table.rules.timeouts, packet.transport, session.remote_port

@@ -11,6 +11,7 @@ message without ids passes, of an unknown type too, by its length.
 import struct
 from functools import partial
 from ipaddress import IPv4Address
+from itertools import count
 from typing import NamedTuple
 
 from nfmasq.helpers.kit.base import SENT, Dialogue, Found, Mentioned, Place, Reading, Session, Side
@@ -26,6 +27,8 @@ LEAST = 18
 """Bytes by which all ids and the result of a reply have passed; the shortest message with ids has 16."""
 PATIENCE_S = 600
 """The first packet of a call may be a keep-alive."""
+MOST_MESSAGES = 256
+"""In one reading: a host that says more means harm."""
 MOST_CALLS = 256
 """Calls of one session whose ids of the outside are remembered."""
 
@@ -104,7 +107,11 @@ class PptpDialogue:
         at = min(self._passing[side], len(data))
         self._passing[side] -= at
         try:
-            while at < len(data):
+            for number in count():
+                if at >= len(data):
+                    break
+                if number >= MOST_MESSAGES:
+                    raise Malformed
                 length, kind = _head(data, at)
                 if kind in OWN_AT or kind in OTHER_AT:
                     if at + length > len(data):

@@ -278,3 +278,9 @@ def test_the_ids_of_a_capture_are_found_in_their_frames_and_nothing_else(name: s
         if new := [(named(each.what), each.what.port) for each in ear.places[known:]]:  # type: ignore[union-attr]
             found[frame.number] = new
     assert found == FOUND[name]
+
+
+def test_more_messages_in_one_reading_than_anybody_says_end_the_helper() -> None:
+    """64 KB of the shortest ones would take too long."""
+    assert not listener().hear_all([(INSIDE, message(5) * 200)]).left
+    assert listener().hear_all([(INSIDE, message(5) * 4096)]).left
