@@ -92,7 +92,7 @@ class Table:
     def configure(self, policy: Policy) -> int:
         """Take over a policy between two batches; return how many sessions ended with a lost address.
 
-        The lock is held for the mappings' part, and then for some sessions at a time.
+        What every record must be looked at for is done in steps, and workers come in between.
         """
     def ports_beyond(self) -> list[tuple[int, int]]:
         """Spans that hold every TCP and UDP port in use that the policy hands out no more.
@@ -146,13 +146,16 @@ class Table:
         count: int,
         now: int | None = None,
     ) -> int:
-        """The first of `count` external ports in a row that expectations may have, from this endpoint on.
+        """The first of `count` external ports in a row, for this internal port and those after it; 0: none.
 
-        Of two the first one is even. A mapping of the endpoint says where the row begins, whatever is free
-        behind it. 0: there is no such row.
+        They are free; an internal endpoint with a mapping keeps its own, whatever follows. Of two free ports
+        the first one is even. Nothing is taken: expect each of them. All else is as in `expect`.
         """
-    def withdraw(self, session: int, serial: int, now: int | None = None) -> bool:
-        """End an expectation that no packet has fulfilled; False when there is none of this name."""
+    def withdraw(self, session: int, serial: int, now: int | None = None, told: bool = True) -> bool:
+        """End an expectation that no packet has fulfilled; False when there is none of this name.
+
+        told: somebody may have heard of its port, which goes into hold-down then if its like do.
+        """
     def end(self, session: int, serial: int, now: int | None = None) -> bool:
         """End an expectation, or a session that began by one; False when there is none of this name."""
     def seen(self, session: int, serial: int) -> SessionRow | None:

@@ -36,7 +36,8 @@ cdef extern from "<sys/eventfd.h>" nogil:
 
 cdef enum:
     WHEEL_STEP = 256         # sessions a worker looks at on the wheel per batch
-    WHEEL_STEP_IDLE = 16384  # and when there was no packet
+    WHEEL_STEP_IDLE = 1024   # and at a time when there was no packet,
+    WHEEL_STEPS = 16         # so many times
 
 # The way of a packet ------------------------------------------------------------------------------------
 
@@ -62,9 +63,17 @@ cdef bint decide_all(NatTable* table, Packet* packets, int count, uint32_t now) 
     enter(table)
     for i in range(count):
         refused |= decide(table, &packets[i], now)
-    advance_wheel(table, now, WHEEL_STEP if count else WHEEL_STEP_IDLE)
+    advance_wheel(table, now, WHEEL_STEP)
     leave(table)
     return refused
+
+cdef void turn_wheel(NatTable* table, uint32_t now) noexcept nogil:
+    """When no packet came: end what is due, in steps, so that no other worker waits long."""
+    cdef int _i
+    for _i in range(WHEEL_STEPS):
+        enter(table)
+        advance_wheel(table, now, WHEEL_STEP_IDLE)
+        leave(table)
 
 cdef void translate(
     NatTable* table, Packet* packets, int count, uint32_t now, int conntrack
@@ -115,7 +124,9 @@ cdef int serve(Batch* batch, NatTable* table, Mode mode, const volatile bint* st
                 batch.stats.overruns += 1
             elif errno != EAGAIN and errno != EINTR:
                 return errno
-        if mode == MODE_TRANSLATE:
+        if mode == MODE_TRANSLATE and batch.count == 0:
+            turn_wheel(table, clock_seconds())
+        elif mode == MODE_TRANSLATE:
             translate(table, batch.packets, batch.count, clock_seconds(), batch.conntrack)
             send_verdicts(batch)
         elif mode == MODE_REWRITE:

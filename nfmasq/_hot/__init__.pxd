@@ -41,6 +41,7 @@
 #   capacity      how much the core can hold
 #   table         sessions, mappings, hosts and their indexes: the records
 #   sessions mappings ports timers    their lives: begun and ended
+#   pools         which external address has which pool of ports
 #   evictable     the sessions that may end early, oldest first
 #   index         how sessions are found
 #   keys          what tells sessions of a protocol without ports apart
@@ -51,7 +52,7 @@
 #   critical      the table's lock around a batch
 #
 # Formats on the wire (wire/)                wire icmp gre tcpoptions checksum netlink conntrack
-# What the control path asks for (calls/)    govern announce announce_key dump finish recover
+# What the control path asks for (calls/)    govern announce announce_key row dump finish recover ahead steps
 # Foundations (base/)                        clock locks siphash likelihood
 # What Python sees (face/)                   policy uplinks rows lists expectations stand memory table
 #                                            queue functions

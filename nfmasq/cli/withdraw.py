@@ -40,7 +40,10 @@ def withdraw(path: str, state: Path) -> None:
         withdraw_all()
     except DiversionUnavailable as error:
         fail(f"{error}; run this as root", Exit.FAILED)
-    ForwardingStop(memory_beside(state)).resume()
+    forwarding = ForwardingStop(memory_beside(state))
+    forwarding.resume()
+    if problems := forwarding.problems():
+        fail("; ".join(problems), Exit.FAILED)
     click.echo("no rules of nfmasq are left")
 
 

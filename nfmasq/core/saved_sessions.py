@@ -3,8 +3,9 @@
 The state file lies in memory and its times are of one boot. The copy outlasts the boot, and bears the time of
 day at which it was made: by it the successor knows how much older the sessions have become.
 
-What is stored: a page of header, then the live records. Who writes: a daemon at its end; the file is made
-under another name and moved into place. What ends it: the next start, which takes the sessions over.
+What is stored: a page of header, then the live records. Who writes: a daemon at its end. The copy is made as
+`<name>.new` and moved into place. A killed daemon may leave its `<name>.new`, which the next one knows by its
+magic and removes. What ends the copy: the next start, which takes the sessions over.
 """
 
 import mmap
@@ -79,21 +80,32 @@ def _day(seconds: int) -> str:
 # Saving -------------------------------------------------------------------------------------------------
 
 
+def _new(path: Path) -> Path:
+    """Where the copy is made, until it is whole."""
+    return path.with_name(f"{path.name}.new")
+
+
+def strangers(path: Path) -> list[tuple[Path, str]]:
+    """What `save` would find in its way that is no copy of this user's. Raises OSError."""
+    found = [(where, stranger_with(where, MAGIC)) for where in (path, _new(path))]
+    return [(where, what) for where, what in found if what]
+
+
 def save(path: Path, memory: memoryview, top: int) -> int:
     """Save the live ones of the first `top` records of an arena's memory; return how many. Raises OSError.
 
     Nothing is synced: whoever stops a machine syncs its disks, and a daemon that is only restarted is quick.
     """
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    if what := stranger_with(path, MAGIC):
-        raise NotOurs(None, what, str(path))
-    new = path.with_name(f"{path.name}.new")
+    for where, what in strangers(path):
+        raise NotOurs(None, what, str(where))
+    new = _new(path)
     new.unlink(missing_ok=True)
     count = 0
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with open(fd, "wb") as file:
-            file.write(bytes(START))
+            file.write(MAGIC.ljust(START, b"\0"))
             for records in _live(memory, top):
                 count += file.write(records) // RECORD
             file.seek(0)

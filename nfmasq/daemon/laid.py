@@ -1,7 +1,8 @@
 """The guard or the rules, as this process laid them.
 
-What is stored: the plan they were made from, None when they must be made anew; whether they are in place. The
-daemon's hand alone calls the methods that change something. `remove` ends it.
+What is stored: the plan they were made from, None when they must be made anew; the plan that was laid last;
+whether they are in place. Where laying fails, the rules of before stand. The daemon's hand alone calls the
+methods that change something. `remove` ends it.
 """
 
 import logging
@@ -34,6 +35,7 @@ class Laid:
     def __init__(self, name: str, layer: Layer, stands_in: Callable[[], frozenset[str]]) -> None:
         self.name = name
         self.in_place = False
+        self.last: DiversionPlan | None = None
         self._layer = layer
         self._stands_in = stands_in
         self._plan: DiversionPlan | None = None
@@ -43,6 +45,7 @@ class Laid:
         self._plan, self.in_place = None, False
         self._layer.install(plan)
         self._plan, self.in_place = plan, True
+        self.last = plan
 
     def keep(self, plan: DiversionPlan, touched: Touched) -> bool:
         """Install it for another plan, or if it is gone from its touched tables; return whether it was gone.
@@ -72,6 +75,7 @@ class Laid:
     def remove(self) -> None:
         """Remove it. A failure is logged."""
         self._plan, self.in_place = None, False
+        self.last = None
         try:
             self._layer.remove()
         except RULES_FAILED as error:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from nfmasq._fastpath import Table
 from nfmasq.config import Config, missing_interfaces, warnings_of
 from nfmasq.control import api
+from nfmasq.core.state_file import NotOurs
 from nfmasq.daemon import descriptors, start
 from nfmasq.daemon.failed import StartFailed
 from nfmasq.daemon.helping import Helping
@@ -98,6 +99,13 @@ def _save(table: Table, path: Path) -> None:
     """Save the sessions for a start after a reboot. Where that fails, a reboot ends them."""
     try:
         table.save(os.fspath(path))
+    except NotOurs as stranger:
+        log.warning(
+            "the sessions are not saved: %s is %s; they end if the machine reboots. Move it away, or set "
+            "engine.saved",
+            stranger.filename,
+            stranger.strerror,
+        )
     except OSError as error:
         log.warning(
             "the sessions are not saved in %s: %s; they end if the machine reboots",

@@ -1,9 +1,9 @@
 """Keeps the core's policy as the configuration and the surroundings ask for.
 
-What is stored: the policy in force and what it was made of, the changes of external addresses, and why an
-address or a forward does not work. One thread alone may call the methods that change something; any thread
-may read. While an uplink or its address is gone, its sessions wait for it. Another address of that uplink
-ends them.
+What is stored: the policy in force and what it was made of, the changes of external addresses, why an address
+or a forward does not work, and beside a default host what the router itself takes. One thread alone may call
+the methods that change something; any thread may read. While an uplink or its address is gone, its sessions
+wait for it. Another address of that uplink ends them.
 """
 
 import logging
@@ -16,7 +16,7 @@ from nfmasq.core.policy import ALL_PORTS, Forward, Own, Policy
 from nfmasq.daemon.helping import Helping
 from nfmasq.machine.local_ports import local_ports
 from nfmasq.machine.overlap import overlaps
-from nfmasq.machine.own import taken_by_router
+from nfmasq.machine.own_followed import OwnFollowed
 from nfmasq.machine.surroundings import Surroundings
 from nfmasq.runtime.forwards import Entry, Forwards
 
@@ -39,6 +39,7 @@ class FollowedPolicy:
         self._forwards = forwards
         self._helping = helping
         self._made_of: tuple[object, ...] = ()
+        self._own: OwnFollowed | None = None
         self._logged: Surroundings | None = None
         self._last_addresses: dict[str, IPv4Address] = {}
         self._warned_of: tuple[Surroundings, tuple[Entry, ...], Config] | None = None
@@ -63,7 +64,7 @@ class FollowedPolicy:
             for each in held
         )
         forwards, helped = self._forwards.policy(), self._helping.ports(surroundings.internal)
-        own = self._own(forwards)
+        own = self._taken(forwards)
         made_of = config, surroundings, tcp, udp, forwards, helped, own, others_lead
         if made_of == self._made_of:
             return 0
@@ -81,12 +82,20 @@ class FollowedPolicy:
         self.now, self._made_of = policy, made_of
         return ended
 
-    @staticmethod
-    def _own(forwards: tuple[Forward, ...]) -> tuple[Own, ...]:
+    def _taken(self, forwards: tuple[Forward, ...]) -> tuple[Own, ...]:
         """What the router itself takes. Only a default host would get it otherwise."""
         if not any(forward.ports == ALL_PORTS for forward in forwards):
+            self.close()
             return ()
-        return tuple(Own(each.protocol, each.remote) for each in taken_by_router(MOST_OWN))
+        if self._own is None:
+            self._own = OwnFollowed()
+        return tuple(Own(each.protocol, each.remote) for each in self._own.taken(MOST_OWN))
+
+    def close(self) -> None:
+        """Follow no more what the router takes, until a default host asks for it."""
+        if self._own is not None:
+            self._own.close()
+        self._own = None
 
     def ports_beyond(self) -> tuple[tuple[int, int], ...]:
         """Spans that hold the ports in use that are not handed out any more, few enough for rules."""

@@ -75,6 +75,11 @@ class Rules:
         return all(each.in_place for each in self._laid)
 
     @property
+    def laid(self) -> DiversionPlan | None:
+        """The plan of the rules that were laid last; None: none were, or they are withdrawn."""
+        return self._rules.last
+
+    @property
     def doorbell(self) -> int:
         """The descriptor that is readable when rules changed; -1: there is none."""
         return -1 if self._changes is None else self._changes.fileno()
@@ -148,12 +153,10 @@ class Rules:
         return problems
 
     def _resume_forwarding(self) -> str:
-        """Let internal interfaces forward again once the guard stands; return the problem until then."""
-        if self._forwarding.stopped and (self._guard.in_place or not self.warning):
+        """Let internal interfaces forward again once the guard stands; return the problems until then."""
+        if self._forwarding.problems() and (self._guard.in_place or not self.warning):
             self._forwarding.resume()
-        stopped = ", ".join(self._forwarding.stopped)
-        problem = f"forwarding from {stopped} is stopped until the guard is back"
-        return problem if stopped else ""
+        return "; ".join(self._forwarding.problems())
 
     def count_drops(self) -> None:
         """Read what the guard has dropped; takes a few milliseconds, for a program that lists its rules."""

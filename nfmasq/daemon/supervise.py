@@ -105,6 +105,7 @@ class Supervisor:
         """Remove the rules for good, then the guard unless it shall stay. A failure is logged."""
         self.rules.withdraw(keep_guard)
         self.surroundings.close()
+        self.policy.close()
 
     def situation(self) -> Situation:
         """The surroundings at this moment."""
@@ -146,12 +147,20 @@ class Supervisor:
 
     def _keep_policy(self) -> None:
         try:
-            others_lead = self._planned.others_lead and self.rules.diversion.name != "none"
-            self.policy.follow(self.config, self.surroundings.now, others_lead)
+            self.policy.follow(self.config, self.surroundings.now, self._others_lead())
         except Exception as error:  # the rules are kept all the same
             self._failed("policy", "the core keeps its policy of before", error)
         else:
             self._problems.report("policy", "")
+
+    def _others_lead(self) -> bool:
+        """Whether others lead packets inside, and rules of ours bring what they leave. So the core hears it.
+
+        Before the first rules: the plan's word, for these follow or the daemon ends.
+        """
+        laid = self.rules.laid
+        brought = self.rules.diversion.name != "none" and (laid is None or laid.others_lead)
+        return self._planned.others_lead and brought
 
     def _forward_anew(self) -> None:
         self._keep_policy()
@@ -168,6 +177,8 @@ class Supervisor:
         self._problems.report("plan", "")
         for part, problem in self.rules.keep(plan).items():
             self._problems.report(part, problem)
+        if self.policy.now is not None and self.policy.now.others_lead != self._others_lead():
+            self._keep_policy()  # the rules that bring what others leave are laid now
         self._look_at_others(plan)
 
     def _plan(self) -> DiversionPlan:
@@ -179,12 +190,11 @@ class Supervisor:
         """Report rules of other programs that stand in the way of these."""
         led = self._planned.others_lead
         self._read_others(plan)
-        if self._planned.others_lead and not led:
-            self._keep_rules()  # before the core lets packets by that these rules bring back
-            self._keep_policy()
-        elif led and not self._planned.others_lead:
-            self._keep_policy()
-            self._keep_rules()
+        if self._planned.others_lead == led:
+            return
+        if led:
+            self._keep_policy()  # before the rules go that bring back what the core lets by
+        self._keep_rules()
 
     def _read_others(self, plan: DiversionPlan | None) -> None:
         """Read whether others lead packets inside, and if it is time, what stands in the way of a plan."""

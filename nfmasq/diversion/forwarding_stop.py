@@ -2,15 +2,16 @@
 
 Only forwarding by the interface itself is disabled; the router's own traffic goes on.
 
-What is stored: the interfaces that this disabled, by index, with their names at that time. A file has the
-same from before the first is disabled until the last is enabled. So a process that is killed meanwhile leaves
-word for the next. One thread alone may call the methods. An interface that did not forward is left alone, and
-one that is gone is forgotten.
+What is stored: the interfaces that this disabled, by index, with their names at that time; what the kernel
+refused at the last call. A file has the interfaces from before the first is disabled until the last is
+enabled. So a process that is killed meanwhile leaves word for the next. One thread alone may call the
+methods. An interface that did not forward is left alone, and one that is gone is forgotten.
 
 The file is created where none was, and is never opened through a link. A file of another program is left
 alone; then a kill meanwhile leaves forwarding disabled.
 """
 
+import errno
 import logging
 import os
 import socket
@@ -41,39 +42,85 @@ class ForwardingStop:
     def __init__(self, memory: Path | None = None) -> None:
         self._memory = memory
         self._disabled: dict[int, str] = {}
+        self._refused: dict[str, str] = {}
 
     @property
     def stopped(self) -> tuple[str, ...]:
         """The interfaces whose forwarding is disabled, by name."""
         return tuple(self._disabled.values())
 
+    def problems(self) -> list[str]:
+        """What is stopped, and what the kernel refused: a line each."""
+        found = list(self._refused.values())
+        if stopped := ", ".join(name for name in self.stopped if name not in self._refused):
+            found.append(f"forwarding from {stopped} is stopped until the guard is back")
+        return found
+
     def stop(self, names: Iterable[str]) -> None:
-        """Disable forwarding for those that are there and forward. A failure is logged."""
-        there = _interfaces()
+        """Disable forwarding for those that are there and forward. What the kernel refuses is a problem."""
+        names = tuple(names)
+        self._refused = {}
+        try:
+            there = _interfaces()
+        except OSError as error:
+            for name in names:
+                self._refuse(name, False, error)
+            return
         found = {there[name]: name for name in names if name in there and forwards(name)}
         if not found:
             return
-        self._disabled |= found
-        self._remember()
-        for index, name in found.items():
-            _set(index, name, False)
-        log.info("forwarding from %s is stopped until the guard is back", ", ".join(found.values()))
+        self._remember(self._disabled | found)
+        done = {index: name for index, name in found.items() if self._set(index, name, False)}
+        self._disabled |= done
+        if done != found:
+            self._remember(self._disabled)
+        if done:
+            log.info("forwarding from %s is stopped until the guard is back", ", ".join(done.values()))
 
     def resume(self) -> None:
-        """Enable again what this disabled, and what an earlier process did if the interface has its name."""
-        there = {index: name for name, index in _interfaces().items()}
-        found = {index: name for index, name in _pairs(self._lines() or []) if there.get(index) == name}
-        for index, name in {**found, **self._disabled}.items():
-            if index in there:
-                _set(index, name, True)
-        self._disabled.clear()
-        self._forget()
+        """Enable again what this disabled, and what an earlier process did if the interface has its name.
 
-    def _remember(self) -> None:
-        if self._memory is None:
+        What the kernel refuses stays disabled, and is a problem, until a later call succeeds.
+        """
+        self._refused = {}
+        try:
+            there = {index: name for name, index in _interfaces().items()}
+        except OSError as error:
+            for name in self.stopped:
+                self._refuse(name, True, error)
             return
+        found = {index: name for index, name in _pairs(self._lines() or []) if there.get(index) == name}
+        stopped = {**found, **self._disabled}
+        self._disabled = {
+            index: name
+            for index, name in stopped.items()
+            if index in there and not self._set(index, name, True)
+        }
+        self._remember(self._disabled)
+
+    def _set(self, index: int, name: str, forwarding: bool) -> bool:
+        """Return whether the interface forwards as it should, or is gone. A refusal is noted."""
+        try:
+            set_forwarding(index, forwarding)
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                return forwarding
+            self._refuse(name, forwarding, error)
+            return False
+        return True
+
+    def _refuse(self, name: str, forwarding: bool, error: OSError) -> None:
+        problem = f"forwarding from {name} could not be stopped, and nothing guards it: {error.strerror}"
+        if forwarding:
+            problem = f"forwarding from {name} could not be enabled again: {error.strerror}"
+        self._refused[name] = problem
+
+    def _remember(self, disabled: dict[int, str]) -> None:
+        """Have the file list these; where there are none, there is no file."""
         self._forget()
-        lines = "".join(f"{index} {name}\n" for index, name in self._disabled.items())
+        if self._memory is None or not disabled:
+            return
+        lines = "".join(f"{index} {name}\n" for index, name in disabled.items())
         try:
             number = os.open(self._memory, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(number, "w", encoding="utf-8") as file:
@@ -104,26 +151,14 @@ class ForwardingStop:
 
 
 def _interfaces() -> dict[str, int]:
-    """The interfaces' indexes by name; {} where the kernel does not tell."""
-    try:
-        return {name: index for index, name in socket.if_nameindex()}
-    except OSError as error:
-        log.error("forwarding cannot be stopped: %s", error)
-        return {}
+    """The interfaces' indexes by name. Raises OSError where the kernel does not tell."""
+    return {name: index for index, name in socket.if_nameindex()}
 
 
 def _pairs(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     for index, _, name in (line.partition(" ") for line in lines):
         if index.isdecimal():
             yield int(index), name
-
-
-def _set(index: int, name: str, forwarding: bool) -> None:
-    try:
-        set_forwarding(index, forwarding)
-    except OSError as error:
-        what = "enabled" if forwarding else "disabled"
-        log.error("forwarding from %s could not be %s: %s", name, what, error)
 
 
 def guard_stands() -> bool:

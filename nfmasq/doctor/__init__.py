@@ -37,10 +37,12 @@ _WITHOUT_INTERFACES = (
     ports.ports,
     queues.numbers,
     state.state,
+    state.saved,
     firewall.flow_offload,
     conntrack.conntrack,
     hairpinning.hairpinning,
     forwards.forwards,
+    forwards.default_host,
 )
 """Checks of the router that read no interfaces."""
 

@@ -1,4 +1,4 @@
-"""Do the configured forwards take ports that the router's own sockets use?
+"""Do the configured forwards take ports that the router's own sockets use, or packets of other programs?
 
 A forward of a port takes precedence. A listener there is no longer reached from outside. A connection of the
 router's own that begins from such a port never gets its answers.
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nfmasq.config import forwards_of
 from nfmasq.config.addresses import LAST_PORT
+from nfmasq.diversion import others_lead_inside, read_others
 from nfmasq.diversion.claims import Span, claimed_by, merge
 from nfmasq.doctor.check import Check
 from nfmasq.machine.local_ports import local_ports, local_range
@@ -47,6 +48,23 @@ def forwards(config: "Config") -> Check:
                 "forward another port, or let the program listen elsewhere",
             )
     return Check(name, "ok", f"{len(config.forward)} configured, on no port of the router's own")
+
+
+def default_host(config: "Config") -> Check:
+    """Does the default host take what DNAT rules of others lead elsewhere?
+
+    With engine.diversion = "none" no rule of nfmasq stands behind theirs, which would bring what they leave.
+    """
+    name = "default host"
+    everything = any(forward.external_port is None for forward in config.forward)
+    if everything and config.engine.diversion == "none" and others_lead_inside(read_others()):
+        return Check(
+            name,
+            "warn",
+            "the default host comes before DNAT rules of others, as engine.diversion is none",
+            'set engine.diversion = "auto", or forward ports by number',
+        )
+    return Check(name, "ok", "it comes after DNAT rules of others" if everything else "there is none")
 
 
 def _in(port: int, spans: tuple[Span, ...]) -> bool:

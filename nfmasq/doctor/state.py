@@ -1,4 +1,4 @@
-"""The session table's file."""
+"""The session table's file, and the copy of it for after a reboot."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nfmasq.core.arena import size_of
+from nfmasq.core.saved_sessions import strangers
 from nfmasq.core.state_file import stranger_at
 from nfmasq.doctor.check import Check
 from nfmasq.machine import memory
@@ -22,10 +23,8 @@ def state(config: "Config") -> Check:
         return Check(
             name, "fail", f"{path} is {what}: nfmasq leaves it as it is", "move it away, or set engine.state"
         )
-    place = path.parent
-    while not place.exists():
-        place = place.parent
-    if not os.access(place, os.W_OK | os.X_OK) or not place.is_dir():
+    place = _place(path)
+    if not _is_writable(place):
         return Check(
             name, "fail", f"{place} is not writable", f"mkdir -p {path.parent}, or set another engine.state"
         )
@@ -55,6 +54,52 @@ def state(config: "Config") -> Check:
             "lower limits.sessions: sessions that find no memory are refused",
         )
     return Check(name, "ok", f"{path} on {kind}")
+
+
+def saved(config: "Config") -> Check:
+    """Can the daemon save the sessions where they outlast a reboot? Without the copy a reboot ends them."""
+    name, path = "saved sessions", config.engine.saved
+    for where, what in _strangers(path):
+        return Check(
+            name, "warn", f"{where} is {what}: nfmasq leaves it as it is", "move it away, or set engine.saved"
+        )
+    place = _place(path)
+    if not _is_writable(place):
+        return Check(
+            name,
+            "warn",
+            f"{place} is not writable: a reboot ends the sessions",
+            f"mkdir -p {path.parent}, or set another engine.saved",
+        )
+    point, kind = filesystem(place.resolve())
+    if config.engine.written_saved and kind in {"tmpfs", "ramfs"}:
+        return Check(
+            name,
+            "warn",
+            f"{path} would lie on {kind} ({point}), which a reboot empties",
+            "set engine.saved to a file on a disk, such as /var/lib/nfmasq/sessions",
+        )
+    return Check(name, "ok", f"{path} on {kind}")
+
+
+def _place(path: Path) -> Path:
+    """The directory of a file, or the next one above that is there."""
+    place = path.parent
+    while not place.exists():
+        place = place.parent
+    return place
+
+
+def _is_writable(place: Path) -> bool:
+    return os.access(place, os.W_OK | os.X_OK) and place.is_dir()
+
+
+def _strangers(path: Path) -> list[tuple[Path, str]]:
+    """What is where the daemon would write that it would leave as it is."""
+    try:
+        return strangers(path)
+    except OSError:
+        return []
 
 
 def _stranger(path: Path) -> str:

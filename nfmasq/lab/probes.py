@@ -9,6 +9,7 @@ from typing import Literal
 
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.packets import Endpoint
+from nfmasq.lab.waiting import patient
 
 Kind = Literal["udp", "tcp"]
 
@@ -32,14 +33,15 @@ def seen_as(
 ) -> Endpoint | None:
     """The endpoint as which the server sees the client; None when no answer comes in `patience` seconds.
 
-    port: of the server, when another one leads to it. source: the client's own address, of several.
+    port: of the server, when another one leads to it. source: the client's own address, of several. patience:
+    of a usual machine.
     """
 
     def question() -> Endpoint | None:
         form = socket.SOCK_DGRAM if kind == "udp" else socket.SOCK_STREAM
         with socket.socket(socket.AF_INET, form) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.settimeout(patience)
+            sock.settimeout(patient(patience))
             try:
                 sock.bind((str(source), source_port))
                 sock.connect((str(server), port or PORTS[kind]))

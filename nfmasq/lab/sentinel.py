@@ -8,10 +8,12 @@ Only what the router sent is looked at: what an outsider sends to an internal ad
 leak. ARP, the IP header with its options, and the packet quoted in an ICMP error are read; payloads are not.
 """
 
+import errno
 import socket
 import struct
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
+from typing import Self
 
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.packets import ERRORS
@@ -71,7 +73,7 @@ class Sentinel:
         self._internal = internal_network
         self._allowed = tuple(allowed)
         self._found: list[str] = []
-        program = suspicious(internal_network, self._allowed)
+        program = self._filter()
 
         def listen() -> tuple[socket.socket, int]:
             sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
@@ -86,7 +88,7 @@ class Sentinel:
         self._socket: socket.socket
         self._socket, self._before = namespace.call(listen)
 
-    def __enter__(self) -> "Sentinel":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -110,6 +112,10 @@ class Sentinel:
                 frame = self._socket.recv(KEPT_BYTES)
             except BlockingIOError:
                 break
+            except OSError as error:
+                if error.errno == errno.ENETDOWN:  # said once; the socket listens again when the port is up
+                    continue
+                raise
             self._judge(frame)
         if self._socket.fileno() >= 0:
             lost = struct.unpack("=II", self._socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
@@ -122,6 +128,10 @@ class Sentinel:
         taken = list(self.leaks)
         self._found.clear()
         return taken
+
+    def _filter(self) -> bytes:
+        """What the kernel passes up of the router's frames."""
+        return suspicious(self._internal, self._allowed)
 
     def _judge(self, frame: bytes) -> None:
         for place, address in addresses_of(frame):

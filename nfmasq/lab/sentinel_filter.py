@@ -18,7 +18,10 @@ KEPT_BYTES = 2048
 _PACKET_OUTGOING = 4
 _SO_ATTACH_FILTER = 26
 _LD_WORD, _LD_HALF, _LD_BYTE = 0x20, 0x28, 0x30
+_LD_BYTE_BEHIND_LENGTH, _LD_BYTE_BEHIND = 0xB1, 0x50
+"""X becomes the length of the IP header that begins at the operand; a byte at the operand + X."""
 _AND, _JEQ, _JSET, _RET = 0x54, 0x15, 0x45, 0x06
+_RST = 0x04
 _PACKET_TYPE = (
     0xFFFFF000 + 4
 )  # SKF_AD_OFF + SKF_AD_PKTTYPE: what the socket says of the frame, not in the frame
@@ -73,6 +76,36 @@ def suspicious(internal: IPv4Network, allowed: Sequence[IPv4Address]) -> bytes:
         ("keep", (_RET, KEPT_BYTES, None, None)),
     ]
     return _assemble(lines)
+
+
+def suspicious_inside(internal: IPv4Network) -> bytes:
+    """The filter for the LAN: pass up a frame the router sent that no internal host should see, or may be."""
+    mask, network = int(internal.netmask), int(internal.network_address)
+    return _assemble([
+        ("", (_LD_WORD, _PACKET_TYPE, None, None)),
+        ("", (_JEQ, _PACKET_OUTGOING, "ignore", None)),
+        ("", (_LD_HALF, 12, None, None)),
+        ("", (_JEQ, ETH_P_IP, None, "ignore")),
+        ("", (_LD_WORD, 26, None, None)),
+        ("", (_AND, mask, None, None)),
+        ("", (_JEQ, network, "keep", None)),
+        ("", (_LD_WORD, 30, None, None)),
+        ("", (_AND, mask, None, None)),
+        ("", (_JEQ, network, None, "keep")),
+        ("", (_LD_HALF, 20, None, None)),
+        ("", (_JSET, 0x1FFF, "ignore", None)),
+        ("", (_LD_BYTE, 23, None, None)),
+        ("", (_JEQ, socket.IPPROTO_ICMP, "icmp", None)),
+        ("", (_JEQ, socket.IPPROTO_TCP, None, "ignore")),
+        ("", (_LD_BYTE_BEHIND_LENGTH, 14, None, None)),
+        ("", (_LD_BYTE_BEHIND, 14 + 13, None, None)),
+        ("", (_JSET, _RST, "keep", "ignore")),
+        ("icmp", (_LD_BYTE_BEHIND_LENGTH, 14, None, None)),
+        ("", (_LD_BYTE_BEHIND, 14, None, None)),
+        *(("", (_JEQ, kind, "keep", None)) for kind in ERRORS),
+        ("ignore", (_RET, 0, None, None)),
+        ("keep", (_RET, KEPT_BYTES, None, None)),
+    ])  # fmt: skip
 
 
 def attach(sock: socket.socket, program: bytes) -> None:

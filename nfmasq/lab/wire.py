@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from nfmasq.lab.namespace import Namespace
+from nfmasq.lab.waiting import patient
 
 ETH_P_ALL, ETH_P_IP = 0x0003, 0x0800
 LONGEST = 65536 + 14
@@ -79,6 +80,7 @@ class Wire:
 
     def expect(self, wanted: Callable[[bytes], bool], patience: float = 3) -> bytes:
         """The next IPv4 packet that is `wanted`; TimeoutError when none passes within `patience` seconds."""
+        patience = patient(patience)
         deadline = time.monotonic() + patience
         while True:
             for packet in self.seen():

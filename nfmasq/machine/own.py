@@ -3,12 +3,12 @@
 The kernel delivers such a packet where a tunnel's interface, an IPsec state or a raw socket waits for it, and
 answers "protocol unreachable" where nothing does. Connection tracking knows of it only where it is at work.
 
-Nothing is stored. Each kind is read for itself, and one that this kernel lacks has nothing.
+Nothing is stored; `own_followed` keeps what was read here.
 """
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -33,8 +33,10 @@ _TUNNELS = {
     "vti": ((ESP, IPIP), 5),
 }
 
+NETLINK_XFRM = 6
+
 # linux/xfrm.h: where a state's description has its addresses and its protocol.
-_NETLINK_XFRM, _GET_STATES, _STATE = 6, 18, 16
+_GET_STATES, _STATE = 18, 16
 _DESTINATION_AT, _PROTOCOL_AT, _SOURCE_AT, _STATE_SIZE = 56, 76, 80, 96
 
 
@@ -45,13 +47,28 @@ class Taken(NamedTuple):
     remote: IPv4Address | None
 
 
-def taken_by_router(most: int) -> tuple[Taken, ...]:
-    """What the router takes; at most so many: where there are more, whole protocols."""
-    found = {*_raw_sockets(), *_sctp(), *_read(NETLINK_ROUTE, _links), *_read(_NETLINK_XFRM, _states)}
-    if len(found) > most:
-        found = {Taken(each.protocol, None) for each in found}
-    whole = {each.protocol for each in found if each.remote is None}
-    kept = (each for each in found if each.remote is None or each.protocol not in whole)
+def sockets() -> list[Taken]:
+    """What raw sockets and SCTP endpoints take. No event tells of them."""
+    return [*_raw_sockets(), *_sctp()]
+
+
+def tunnels() -> list[Taken]:
+    """What tunnels' interfaces take. Raises OSError if the kernel does not tell."""
+    return _read(NETLINK_ROUTE, rtnetlink.GETLINK, rtnetlink.LINK_REQUEST, rtnetlink.NEWLINK, _tunnel)
+
+
+def states() -> list[Taken]:
+    """What IPsec states take. Raises OSError if the kernel does not tell, as one without IPsec."""
+    return _read(NETLINK_XFRM, _GET_STATES, b"", _STATE, _state)
+
+
+def fewest(found: Iterable[Taken], most: int) -> tuple[Taken, ...]:
+    """The same, each once; at most so many: where there are more, whole protocols."""
+    taken = set(found)
+    if len(taken) > most:
+        taken = {Taken(each.protocol, None) for each in taken}
+    whole = {each.protocol for each in taken if each.remote is None}
+    kept = (each for each in taken if each.remote is None or each.protocol not in whole)
     return tuple(sorted(kept, key=lambda each: (each.protocol, int(each.remote or 0))))[:most]
 
 
@@ -80,39 +97,39 @@ def _sctp() -> Iterator[Taken]:
         return
 
 
-def _read(family: int, read: Callable[[NetlinkDump], list[list[Taken]]]) -> Iterator[Taken]:
-    """What the kernel tells by netlink; nothing where it does not know the question."""
+def _read(
+    family: int, kind: int, body: bytes, answer: int, read: Callable[[Message], list[Taken]]
+) -> list[Taken]:
+    dump = NetlinkDump(family)
     try:
-        dump = NetlinkDump(family)
-    except OSError:
-        return
-    try:
-        for some in read(dump):
-            yield from some
-    except OSError:
-        return
+        return [each for some in dump.read(kind, body, answer, read) for each in some]
     finally:
         dump.close()
 
 
-def _links(dump: NetlinkDump) -> list[list[Taken]]:
-    return dump.read(rtnetlink.GETLINK, rtnetlink.LINK_REQUEST, rtnetlink.NEWLINK, _tunnel)
+def is_about_tunnel(message: Message) -> bool:
+    """Is a link's message about a tunnel's interface? Raises BadMessage."""
+    return bool(_protocols_and_remote(message)[0])
 
 
 def _tunnel(message: Message) -> list[Taken]:
-    """What a tunnel's interface takes; nothing of any other. Raises BadMessage."""
-    about = dict(attributes_in(message, len(rtnetlink.LINK_REQUEST))).get(_IFLA_LINKINFO)
-    if about is None:
+    """What a tunnel's interface takes; nothing of any other. Raises BadMessage.
+
+    One that is down takes nothing. The kernel makes some for each of its kinds, which stay down: gre0, tunl0.
+    """
+    if not rtnetlink.link_is_up(message):
         return []
-    told = dict(split(about, 0, len(about)))
-    protocols, at = _TUNNELS.get(told.get(_INFO_KIND, b"").rstrip(b"\0").decode(errors="replace"), ((), 0))
-    data = told.get(_INFO_DATA, b"")
-    remote = int.from_bytes(dict(split(data, 0, len(data))).get(at, b""), "big")
+    protocols, remote = _protocols_and_remote(message)
     return [Taken(protocol, IPv4Address(remote) if remote else None) for protocol in protocols]
 
 
-def _states(dump: NetlinkDump) -> list[list[Taken]]:
-    return dump.read(_GET_STATES, b"", _STATE, _state)
+def _protocols_and_remote(message: Message) -> tuple[tuple[int, ...], int]:
+    """The protocols that a tunnel is carried by, and its remote address; () and 0 of any other interface."""
+    about = dict(attributes_in(message, len(rtnetlink.LINK_REQUEST))).get(_IFLA_LINKINFO, b"")
+    told = dict(split(about, 0, len(about)))
+    protocols, at = _TUNNELS.get(told.get(_INFO_KIND, b"").rstrip(b"\0").decode(errors="replace"), ((), 0))
+    data = told.get(_INFO_DATA, b"")
+    return protocols, int.from_bytes(dict(split(data, 0, len(data))).get(at, b""), "big")
 
 
 def _state(message: Message) -> list[Taken]:

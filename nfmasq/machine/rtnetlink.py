@@ -191,6 +191,11 @@ def link_index(message: Message) -> tuple[int, int]:
     return family, index
 
 
+def link_is_up(message: Message) -> bool:
+    """Whether a link's message is of an interface that is enabled. Raises BadMessage."""
+    return bool(fixed(_LINK, message)[3] & _UP)
+
+
 def read_address(message: Message) -> Address | None:
     """The address; None if it is not IPv4. Raises BadMessage."""
     family, length, flags, scope, index = fixed(_ADDRESS, message)

@@ -1,7 +1,7 @@
-"""Doorbells: they ring when rules may have changed.
+"""Doorbells: they ring when rules, tunnels or IPsec states may have changed.
 
-What is stored: a watch's netlink socket, from the making to `close()`. A watch tells in which tables
-something happened, never what happened; its owner reads those tables again.
+What is stored: a watch's netlink socket, from the making to `close()`. A watch tells where something
+happened, never what happened; its owner reads again.
 """
 
 import contextlib
@@ -12,10 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-# linux/netlink.h, linux/netfilter/nfnetlink.h: what Python's socket module does not name.
+from nfmasq.machine.netlink_dump import NETLINK_ROUTE
+from nfmasq.machine.own import NETLINK_XFRM, is_about_tunnel
+from nfmasq.machine.rtnetlink import DELLINK, NEWLINK, BadMessage, messages
+
+# linux/netlink.h, linux/rtnetlink.h, linux/xfrm.h, linux/netfilter/nfnetlink.h: what Python's socket module
+# does not name.
 _NETLINK_NETFILTER = 12
 _SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP = 270, 1
 _NFNLGRP_NFTABLES = 7
+_RTNLGRP_LINK = 1
+_XFRMNLGRP_EXPIRE, _XFRMNLGRP_SA, _XFRMNLGRP_MIGRATE = 2, 3, 7
 _NFNL_SUBSYS_NFTABLES = 10
 _NFT_MSG_NEWGEN = 15
 _HEADER = struct.Struct("=IHHIIB3x")
@@ -82,6 +89,20 @@ class _Watch:
         with contextlib.suppress(OSError):
             self._socket.close()
 
+    def _events(self) -> Iterator[bytes | None]:
+        """The datagrams that wait; None for lost or cut off ones."""
+        while True:
+            try:
+                data, _, flags, _ = self._socket.recvmsg(_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                yield None
+            else:
+                yield None if flags & socket.MSG_TRUNC else data
+
 
 class RulesWatch(_Watch):
     """Rings when anyone changes rules through nft or iptables-nft; legacy iptables rings no bell."""
@@ -92,19 +113,42 @@ class RulesWatch(_Watch):
     def drain(self) -> Touched:
         """Silence the bell and say in which tables it rang: in every one if messages were lost."""
         touched = NOTHING
-        while True:
-            try:
-                data, _, flags, _ = self._socket.recvmsg(_DATAGRAM)
-            except BlockingIOError:
-                return touched
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                touched = EVERYTHING
-                continue
+        for data in self._events():
             if not touched.every:
-                cut_off = bool(flags & socket.MSG_TRUNC)
-                touched = EVERYTHING if cut_off else touched | touched_by(data)
+                touched = EVERYTHING if data is None else touched | touched_by(data)
+        return touched
+
+
+class TunnelsWatch(_Watch):
+    """Rings when a tunnel's interface comes, changes or goes; other interfaces ring no bell."""
+
+    def __init__(self) -> None:
+        super().__init__(NETLINK_ROUTE, _RTNLGRP_LINK)
+
+    def rang(self) -> bool:
+        """Silence the bell and say whether it rang: yes if messages were lost."""
+        return True in [data is None or _tells_of_tunnels(data) for data in self._events()]
+
+
+class StatesWatch(_Watch):
+    """Rings when an IPsec state comes, changes, expires or goes."""
+
+    def __init__(self) -> None:
+        super().__init__(NETLINK_XFRM, _XFRMNLGRP_EXPIRE, _XFRMNLGRP_SA, _XFRMNLGRP_MIGRATE)
+
+    def rang(self) -> bool:
+        """Silence the bell and say whether it rang."""
+        return bool(list(self._events()))
+
+
+def _tells_of_tunnels(data: bytes) -> bool:
+    """Whether a datagram of links' events is about a tunnel. In doubt: yes."""
+    try:
+        return any(
+            is_about_tunnel(message) for message in messages(data) if message.kind in {NEWLINK, DELLINK}
+        )
+    except BadMessage:
+        return True
 
 
 def touched_by(data: bytes) -> Touched:

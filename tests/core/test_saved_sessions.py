@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 import time
@@ -335,3 +337,54 @@ def test_where_there_is_no_room_the_copy_before_stays(path: Path, tmp_path: Path
         assert (saved.read_bytes(), list(full.iterdir())) == (before, [saved])
     finally:
         subprocess.run(["umount", full], check=True)
+
+
+def file_of_another_user(new: Path) -> None:
+    """It has the magic of a copy."""
+    new.write_bytes(MAGIC)
+    os.chown(new, 12345, 0)
+
+
+STRANGERS: dict[str, Callable[[Path, Path], object]] = {
+    "another program's file": lambda new, other: new.write_bytes(b"precious"),
+    "a symbolic link": lambda new, other: new.symlink_to(other),
+    "a directory": lambda new, other: new.mkdir(),
+    "a named pipe": lambda new, other: os.mkfifo(new),
+    "a file of user 12345": lambda new, other: file_of_another_user(new),
+}
+
+
+@pytest.mark.parametrize("what", STRANGERS)
+def test_what_another_has_put_where_the_copy_is_made_stays(path: Path, saved: Path, what: str) -> None:
+    router = busy_router(path)
+    saved.parent.mkdir()
+    new, other = saved.with_name(f"{saved.name}.new"), saved.with_name("precious")
+    other.write_bytes(b"precious")
+    STRANGERS[what](new, other)
+    before = new.lstat()
+    with pytest.raises(NotOurs, match=what) as told:
+        router.table.save(str(saved))
+    assert told.value.filename == str(new)
+    assert (new.lstat(), other.read_bytes(), saved.exists()) == (before, b"precious", False)
+
+
+def killed_after(count: int, router: Router, saved: Path) -> None:
+    """A process that saves is killed when it has written so many bytes."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (count, count))
+        router.table.save(str(saved))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGXFSZ
+
+
+@pytest.mark.parametrize("count", [0, START, START + RECORD + 5])
+def test_what_a_killed_daemon_left_half_written_gives_way(path: Path, saved: Path, count: int) -> None:
+    router = busy_router(path)
+    new = saved.with_name(f"{saved.name}.new")
+    killed_after(count, router, saved)
+    assert list(saved.parent.iterdir()) == [new]
+    assert router.table.save(str(saved)) == len(LEFT)
+    assert list(saved.parent.iterdir()) == [saved]

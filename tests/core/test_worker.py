@@ -1,17 +1,24 @@
 """The worker's thread, and what the kernel shows of its queue."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from support.behind import filled
+from support.packets import udp
+from support.router import CLIENT, SERVER, policy
 
-from nfmasq._fastpath import Queue
+from nfmasq._fastpath import Queue, Table
 from nfmasq.core.worker import Worker
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.waiting import wait_until
 from nfmasq.machine.queues import kernel_queues
 
 NUMBER = 100
+MANY = 40_000
+STEP = 1024
+"""Sessions under one holding of the lock: WHEEL_STEP_IDLE."""
+LONG_AGO_S = 10_000
 
 
 @pytest.fixture
@@ -48,3 +55,19 @@ def test_a_worker_that_ends_by_itself_has_failed(worker: Worker) -> None:
     worker._queue.stop()  # as if the core gave up
     wait_until(lambda: worker.failure, "the failure to be told")
     assert worker.failure == f"queue {NUMBER} ended by itself"
+
+
+def test_a_worker_without_packets_ends_what_is_due_in_steps(router: Namespace) -> None:
+    """In between it lets the lock go."""
+    table = Table(None, MANY)
+    table.configure(policy(sessions=MANY))
+    for number in range(MANY):
+        table.translate(udp(CLIENT, 10_000 + number, SERVER, 80), now=int(time.monotonic()) - LONG_AGO_S)
+    table.watch_lock()
+    worker: Worker = router.call(Worker, NUMBER, table)
+    worker.start()
+    try:
+        wait_until(lambda: sum(table.gauges().sessions) == 0, "all to end", pause=0.001)
+        assert table.lock_times().batches >= MANY // STEP
+    finally:
+        worker.stop()

@@ -62,6 +62,18 @@ def test_it_is_ready_with_all_in_place_and_leaves_the_guard_alone(
     assert "Traceback" not in daemon.log
 
 
+@pytest.mark.parametrize("name", ["state.saved", "state.saved.new"])
+def test_what_another_put_where_the_sessions_are_saved_stays_and_is_told(
+    daemon: DaemonUnderLab, name: str
+) -> None:
+    precious = daemon.socket_path.with_name(name)
+    precious.write_bytes(b"precious")
+    assert daemon.stop() == 0
+    assert precious.read_bytes() == b"precious"
+    assert f"the sessions are not saved: {precious} is another program's file" in daemon.log
+    assert "Move it away, or set engine.saved" in daemon.log
+
+
 def test_every_worker_has_its_queues_in_status_and_metrics(daemon: DaemonUnderLab, router: Namespace) -> None:
     queues = status(daemon)["queues"]
     shown = exit_code(daemon, "status")[1].splitlines()

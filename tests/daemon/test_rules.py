@@ -4,10 +4,12 @@ from ipaddress import IPv4Network
 
 import pytest
 from support.behind import filled
+from support.capabilities import without_net_admin
 from support.supervisors import Recording, Refusing, configured, rules, supervised, supervisor
 
 from nfmasq.daemon.share import Share
 from nfmasq.diversion import DiversionUnavailable, guard, probe
+from nfmasq.diversion.forwarding_stop import ForwardingStop
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 
@@ -170,6 +172,33 @@ def test_a_look_that_fails_is_due_again(router: Namespace, monkeypatch: pytest.M
             router.call(made.reconcile)
     router.call(made.reconcile)
     assert "nfmasq_guard" in rules(router)
+    router.call(made.withdraw, False)
+
+
+def test_the_status_names_an_interface_whose_forwarding_the_kernel_refuses_to_stop(
+    router: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = supervisor(router)
+
+    def unavailable(plan: object) -> bool:
+        raise DiversionUnavailable("no egress program; give the service CAP_BPF")
+
+    made.rules._forwarding = ForwardingStop()
+    monkeypatch.setattr(made.rules._egress, "keep", unavailable)
+    router.sysctl("ipv4/conf/lan0/forwarding", 1)
+    router.call(made.begin)
+    for _ in range(2):
+        router.call(made.reconcile)
+    of_guard = made.rules._guard
+    working, of_guard._layer = of_guard._layer, Refusing()
+    router.run("nft", "flush", "ruleset")
+    router.call(without_net_admin(made.reconcile))
+    told = "; ".join(made.situation().problems)
+    assert "forwarding from lan0 could not be stopped, and nothing guards it" in told
+    assert "is stopped until" not in told
+    of_guard._layer = working
+    router.call(made.reconcile)
+    assert "forwarding" not in "; ".join(made.situation().problems)
     router.call(made.withdraw, False)
 
 

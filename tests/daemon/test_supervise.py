@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 from support.behind import CLIENT, INTERNAL, filled, speak
-from support.supervisors import Recording, configured, supervised, supervisor
+from support.supervisors import Recording, Refusing, configured, supervised, supervisor
 
+from nfmasq.daemon.others import FollowedOthers
+from nfmasq.daemon.supervise import Supervisor
 from nfmasq.diversion import External
+from nfmasq.lab.foreign import iptables
 from nfmasq.lab.namespace import Namespace
 
 
@@ -155,3 +158,33 @@ def test_a_helper_that_is_enabled_is_in_the_policy_when_the_call_returns(router:
     router.call(made.adopt, configured())
     assert [port.port for port in made.policy.now.helper_ports] == [21]
     router.call(made.withdraw, False)
+
+
+def test_the_core_hears_that_others_lead_inside_when_rules_bring_what_these_leave(router: Namespace) -> None:
+    """Else it would let packets of the default host by, and no rule would bring them again."""
+    made = supervisor(router, recording := Recording())
+    router.call(made.begin)
+    router.call(made.add_forward, {"to": str(CLIENT)}, False)
+    laid_by = made.rules._rules
+    laid_by._layer = Refusing()
+    iptables(router, "-t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to 172.17.0.2")
+    for _ in range(2):
+        made.others = FollowedOthers()  # a look is due, whatever looks cost before
+        router.call(made.reconcile)
+        assert "could not be installed" in "; ".join(made.situation().problems)
+        assert not _led(made)
+    laid_by._layer = recording
+    router.call(made.reconcile)
+    assert recording.plans[-1].others_lead
+    assert _led(made)
+    laid_by._layer = Refusing()
+    router.run("iptables", "-t", "nat", "-F")
+    made.others = FollowedOthers()
+    router.call(made.reconcile)
+    assert not _led(made), "before the rules that bring them are gone"
+    router.call(made.withdraw, False)
+
+
+def _led(made: Supervisor) -> bool:
+    assert made.policy.now is not None
+    return made.policy.now.others_lead

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path as FilePath
 
 import pytest
@@ -19,9 +19,11 @@ from support.wire import Wire
 from diversion.test_exempt import _is_the_end, _spoof
 from diversion.traffic import ICMP, TIME_EXCEEDED, eventually, udp
 from nfmasq.diversion import DiversionPlan
+from nfmasq.diversion.backend import DEFAULT_MARK
 from nfmasq.diversion.egress import DROPS, EgressGuard, remove_all, unavailable
 from nfmasq.diversion.egress.build import COMPILER, OBJECT, build
 from nfmasq.diversion.egress.object import BadObject, read
+from nfmasq.lab.wire import Wire as CableTap
 
 pytestmark = pytest.mark.root
 
@@ -83,6 +85,41 @@ def test_an_error_does_not_quote_an_internal_address(path: Path, guard: EgressGu
         assert TIME_EXCEEDED not in [
             each.packet[20] for each in wire.until(_is_the_end) if each.protocol == ICMP
         ]
+
+
+OTHER_MARK, OTHER_BITS = 1 << 9, 0x7FFF
+BEHIND = "192.168.5.5"
+"""Routed to the client again: what it sends there comes back by the interface it came in by."""
+
+
+@pytest.mark.parametrize(
+    ("marks", "passes"),
+    [
+        ((DEFAULT_MARK, DEFAULT_MARK), False),
+        ((DEFAULT_MARK, DEFAULT_MARK | OTHER_BITS), False),
+        ((OTHER_MARK, OTHER_MARK), False),
+        ((OTHER_MARK, DEFAULT_MARK), True),
+        ((DEFAULT_MARK, OTHER_BITS), True),
+        ((DEFAULT_MARK, 0), True),
+    ],
+)
+def test_a_hairpinned_packet_reaches_no_host_with_its_internal_source(
+    path: Path, guard: EgressGuard, plan: DiversionPlan, marks: tuple[int, int], passes: bool
+) -> None:
+    """The rule of the second pass went while it was under way. marks: the plan's, and the packet's."""
+    given, packet = marks
+    path.router.call(guard.install, replace(plan, hairpinning=True, mark=given))
+    path.router.ip(f"route add {BEHIND}/32 via {CLIENT}")
+    path.router.sysctl("ipv4/conf/lan0/send_redirects", 0)
+    path.iptables(f"-t mangle -A PREROUTING -i lan0 -d {BEHIND} -j MARK --set-mark {packet}")
+    with CableTap(path.client, "c0") as tap:
+        udp(path.client, BEHIND, PORT)
+        if passes:
+            assert tap.expect(lambda seen: seen[8] == 63 and seen[12:16] == IPv4Address(CLIENT).packed)
+        else:
+            assert eventually(lambda: _dropped(guard) == {"external": 1})
+            assert not [seen for seen in tap.seen() if seen[8] == 63]
+    assert (_dropped(guard) == {}) == passes
 
 
 @pytest.mark.parametrize(("port", "answered"), [(25000, False), (19999, True), (30000, True)])

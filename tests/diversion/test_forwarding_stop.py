@@ -1,15 +1,18 @@
 """Forwarding is stopped and put back exactly as it was, by this process or by the next."""
 
+import errno
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path as FilePath
 
 import pytest
+from support.capabilities import without_net_admin
 from support.path import Path
 from support.situations import rename
 
 from nfmasq.diversion.forwarding_stop import ForwardingStop
-from nfmasq.machine.forwarding import forwards
+from nfmasq.machine.forwarding import forwards, set_forwarding
 
 pytestmark = pytest.mark.root
 
@@ -84,6 +87,53 @@ def test_without_a_file_it_works_until_it_ends(path: Path) -> None:
     assert not _forwards(path)
     path.router.call(stop.resume)
     assert _forwards(path)
+
+
+def test_what_the_kernel_refuses_to_stop_is_named_and_not_listed(path: Path, memory: FilePath) -> None:
+    stop = ForwardingStop(memory)
+    path.router.call(without_net_admin(stop.stop), INSIDE)
+    assert _forwards(path)
+    assert stop.stopped == ()
+    assert stop.problems() == [
+        "forwarding from lan0 could not be stopped, and nothing guards it: Operation not permitted"
+    ]
+    assert not memory.exists()
+    path.router.call(stop.resume)
+    assert stop.problems() == []
+
+
+def test_one_that_is_refused_leaves_the_others_stopped(
+    path: Path, memory: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = ForwardingStop(memory)
+    refused = path.router.call(socket.if_nametoindex, "lan0")
+
+    def set_all_but_one(index: int, forwarding: bool) -> None:
+        if index == refused:
+            raise PermissionError(errno.EPERM, "not this one")
+        set_forwarding(index, forwarding)
+
+    monkeypatch.setattr("nfmasq.diversion.forwarding_stop.set_forwarding", set_all_but_one)
+    path.router.call(stop.stop, ("lan0", "wan0"))
+    assert stop.stopped == ("wan0",)
+    assert len(stop.problems()) == 2
+    assert "lan0" not in memory.read_text()
+    path.router.call(stop.resume)
+    assert _forwards(path, "wan0")
+    assert not memory.exists()
+
+
+def test_what_the_kernel_refuses_to_enable_stays_listed_until_it_does(path: Path, memory: FilePath) -> None:
+    stop = ForwardingStop(memory)
+    path.router.call(stop.stop, INSIDE)
+    path.router.call(without_net_admin(stop.resume))
+    assert stop.stopped == ("lan0",)
+    assert stop.problems() == ["forwarding from lan0 could not be enabled again: Operation not permitted"]
+    assert "lan0" in memory.read_text()
+    path.router.call(stop.resume)
+    assert stop.problems() == []
+    assert _forwards(path)
+    assert not memory.exists()
 
 
 def _link(memory: FilePath) -> None:

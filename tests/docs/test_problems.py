@@ -19,6 +19,7 @@ WHERE = [
     ROOT / "nfmasq" / "machine" / "surroundings.py",
     ROOT / "nfmasq" / "machine" / "uplinks.py",
     ROOT / "nfmasq" / "diversion" / "foreign.py",
+    ROOT / "nfmasq" / "diversion" / "forwarding_stop.py",
 ]
 CARRIERS = {"missing", "what", "problem", "problems", "nothing"}
 """Variables and attributes whose text is a problem, or the beginning of one."""

@@ -12,6 +12,8 @@ from nfmasq.config import Config, Forward
 
 pytestmark = pytest.mark.root
 
+LEADING = "-t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to 172.17.0.2"
+
 
 def _forwarding(state: FilePath, **keys: Any) -> Config:
     forward = Forward.model_validate({"to": "192.168.1.2", **keys})
@@ -45,3 +47,23 @@ def test_a_forward_that_hides_a_socket_of_the_routers_is_warned_of(
 def test_a_default_host_hides_nothing(router: Path, state: FilePath) -> None:
     with router.router.call(socket.create_server, ("0.0.0.0", 80)):
         assert answers_of(router, _forwarding(state))["forwards"].status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("rule", "keys", "status"),
+    [
+        (LEADING, {}, "warn"),
+        (LEADING, {"protocol": "sctp"}, "warn"),
+        (LEADING, {"protocol": "tcp", "external_port": "80"}, "ok"),
+        ("-A FORWARD -j ACCEPT", {}, "ok"),
+    ],
+    ids=["preceded", "of one protocol", "a port alone", "no DNAT"],
+)
+def test_a_default_host_that_precedes_the_dnat_of_others_is_warned_of(
+    router: Path, state: FilePath, rule: str, keys: dict[str, Any], status: str
+) -> None:
+    router.iptables(rule)
+    config = _forwarding(state, **keys)
+    assert answers_of(router, config)["default host"].status == "ok"
+    config = config.model_copy(update={"engine": config.engine.model_copy(update={"diversion": "none"})})
+    assert answers_of(router, config)["default host"].status == status

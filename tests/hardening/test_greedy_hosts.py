@@ -25,11 +25,13 @@ SERVER, OTHER_SERVER = IPv4Address("198.51.100.1"), IPv4Address("198.51.100.2")
 A_SECOND = 5000
 """Packets of the attack."""
 SESSIONS = 1_000_000
+FEW_SESSIONS = 12_000
+"""4000 of them are the normal load's."""
 
 
-def default() -> Router:
-    """The default policy, and room for a million sessions."""
-    return Router(Policy(uplinks=(Uplink.pool(EXTERNAL),), internal=(NETWORK,)), capacity=SESSIONS)
+def default(capacity: int = SESSIONS) -> Router:
+    """The default policy, and room for so many sessions."""
+    return Router(Policy(uplinks=(Uplink.pool(EXTERNAL),), internal=(NETWORK,)), capacity=capacity)
 
 
 class Work:
@@ -81,6 +83,21 @@ def test_others_begin_beside_an_attack_and_after_it(attack: Attack) -> None:
     for _ in range(3):
         router.now += 5
         assert work.begun() == 20
+    assert work.all_kept()
+    assert_whole(router.table)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__)
+def test_others_begin_where_there_is_room_for_few_sessions(attack: Attack) -> None:
+    """On a small machine the table is full before the ports are."""
+    router = default(FEW_SESSIONS)
+    work = Work(router)
+    packets = attack(ATTACKER, SERVER)
+    while now := list(islice(packets, A_SECOND // 5)):
+        for packet in now:
+            router.try_out(packet)
+        assert work.begun() == 20
+        router.now += 1
     assert work.all_kept()
     assert_whole(router.table)
 

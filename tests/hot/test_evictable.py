@@ -9,6 +9,8 @@ from support.packets import ACK, FIN, GRE, RST, SYN, portless, query, read, tcp,
 from support.router import CLIENT, EXTERNAL, LAN, OTHER_CLIENT, OTHER_SERVER, SERVER, Router, policy
 from support.whole import assert_whole
 
+from nfmasq.core.policy import Timeouts
+
 PORTS = 64
 """Of the pool. While fewer than four of them are free, room is short."""
 
@@ -201,3 +203,91 @@ def test_a_portless_session_that_nobody_answers_yields_the_remote_host_to_anothe
     router.into(portless(SERVER, EXTERNAL, GRE))
     router.now += 10
     assert router.try_out(portless(CLIENT, SERVER, GRE))[0] == "portless_remote_taken", "it is answered"
+
+
+# A reload -------------------------------------------------------------------------------------------------
+
+SHORTER, LONGER = 20, 3000
+"""Seconds, where the timers of unanswered sessions are 240 and 300."""
+
+
+def others(seconds: int) -> Timeouts:
+    """All timers that an unanswered session can have."""
+    return Timeouts(udp=seconds, tcp_transitory=seconds, icmp=seconds)
+
+
+def reload(router: Router, seconds: int) -> None:
+    """All else stays."""
+    router.table.configure(
+        policy(ports=((10_000, 9_999 + PORTS),), sessions=10_000, timeouts=others(seconds))
+    )
+
+
+@every_transport
+@pytest.mark.parametrize(
+    "reloads",
+    [(SHORTER,), (LONGER,), (SHORTER, LONGER), (LONGER, 700, 5), (10, 20, 30, 40, 50)],
+    ids=str,
+)
+def test_other_timeouts_make_no_session_look_longer_or_shorter_idle(
+    make: Make, reloads: tuple[int, ...]
+) -> None:
+    router = narrow()
+    flood(router, make, PORTS)
+    router.now += 1
+    for seconds in reloads:
+        reload(router, seconds)
+    router.now -= 1
+    assert router.try_out(make(OTHER_CLIENT, 50_000))[0] == "ports_exhausted", "none is idle yet"
+    router.now += 2
+    assert router.out(make(OTHER_CLIENT, 50_000))
+    assert_whole(router.table)
+
+
+@every_transport
+@pytest.mark.parametrize("seconds", [SHORTER, LONGER])
+def test_one_that_has_sent_since_a_reload_is_idle_since_then(make: Make, seconds: int) -> None:
+    router = narrow()
+    flood(router, make, PORTS)
+    reload(router, seconds)
+    router.now += 5
+    flood(router, make, PORTS)
+    assert router.try_out(make(OTHER_CLIENT, 50_000))[0] == "ports_exhausted"
+    router.now += 2
+    assert router.out(make(OTHER_CLIENT, 50_000))
+
+
+@every_transport
+def test_one_that_began_since_a_reload_is_idle_since_then(make: Make) -> None:
+    router = narrow()
+    for seconds in (SHORTER, LONGER):
+        reload(router, seconds)
+        flood(router, make, PORTS)
+        assert router.try_out(make(OTHER_CLIENT, 50_000))[0] == "ports_exhausted"
+        router.now += 2
+        assert router.out(make(OTHER_CLIENT, 50_000))
+        router.table.flush()
+
+
+def test_a_reload_while_there_is_no_address_counts_too() -> None:
+    router = narrow()
+    flood(router, over_udp, PORTS)
+    rules = {"ports": ((10_000, 9_999 + PORTS),), "sessions": 10_000, "timeouts": others(LONGER)}
+    router.table.configure(policy(external=(), **rules))
+    router.table.configure(policy(**rules))
+    assert router.try_out(over_udp(OTHER_CLIENT, 50_000))[0] == "ports_exhausted"
+    router.now += 2
+    assert router.out(over_udp(OTHER_CLIENT, 50_000))
+
+
+def test_any_number_of_reloads_leaves_the_table_whole() -> None:
+    router = narrow()
+    flood(router, over_udp, PORTS)
+    for seconds in range(100, 120):
+        reload(router, seconds)
+    assert router.try_out(over_udp(OTHER_CLIENT, 50_000))[0] == "ports_exhausted"
+    router.now += 2
+    assert router.out(over_udp(OTHER_CLIENT, 50_000))
+    assert router.wait(1000) >= PORTS - 2
+    assert router.rows() == []
+    assert_whole(router.table)

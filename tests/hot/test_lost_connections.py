@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from support.packets import ACK, PSH, RST, START, SYN, TCP, read, tcp
-from support.router import CLIENT, EXTERNAL, OTHER_EXTERNAL, SERVER, Router, policy
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, OTHER_EXTERNAL, SERVER, Router, policy
 
 from hot.restarting import restarted
 from hot.test_forwards import BOTH, DEFAULT_HOST, SHARED, THREE, WEB, WHOLE, forwarding
-from nfmasq.core.policy import Forward, HelperPort
+from nfmasq.core.policy import Forward, ForwardTarget, HelperPort, Uplink
 
 
 @pytest.mark.parametrize("flags", [RST, RST | ACK, SYN | ACK], ids=["RST", "RST+ACK", "SYN+ACK"])
@@ -120,3 +120,38 @@ def test_a_connection_that_was_taken_up_outlives_a_restart(tmp_path: Path) -> No
     after = restarted(before, path, rules=policy(forwards=(WEB,)))
     after.out(tcp(CLIENT, 80, SERVER, 5000, ACK))
     assert after.row().state == "established"
+
+
+INSIDE = Forward(TCP, OTHER_EXTERNAL, (8080, 8080), (ForwardTarget(CLIENT, (80, 80)),))
+OTHERS = Forward(TCP, OTHER_EXTERNAL, (5000, 5000), (ForwardTarget(OTHER_CLIENT, (5000, 5000)),))
+UPLINKS = {
+    "one": (Uplink.pool(OTHER_EXTERNAL, index=1),),
+    "the first of two": (Uplink.pool(OTHER_EXTERNAL, index=1), Uplink.pool(EXTERNAL, index=2)),
+    "the second of two": (Uplink.pool(EXTERNAL, index=1), Uplink.pool(OTHER_EXTERNAL, index=2)),
+    "one that is away": (Uplink.pool(EXTERNAL, index=1), Uplink.pool(OTHER_EXTERNAL)),
+    "one of two that have the address": (
+        Uplink.pool(OTHER_EXTERNAL, index=1),
+        Uplink.pool(OTHER_EXTERNAL, index=2),
+    ),
+}
+
+
+@pytest.mark.parametrize("uplinks", UPLINKS)
+@pytest.mark.parametrize("speaker", [CLIENT, OTHER_CLIENT])
+def test_a_lost_hairpinned_connection_goes_on_whichever_uplink_has_its_address(
+    uplinks: str, speaker: IPv4Address
+) -> None:
+    """Both ends are inside, and both have a forward."""
+    router = forwarding(INSIDE, OTHERS, uplinks=UPLINKS[uplinks], hairpinning=True)
+    ends = {CLIENT: (80, 5000), OTHER_CLIENT: (5000, 8080)}
+    near, far = ends[speaker]
+    reason, sent = router.table.hairpin(tcp(speaker, near, OTHER_EXTERNAL, far, ACK), now=router.now)
+    assert reason == ""
+    meant = (8080, OTHER_CLIENT, 5000) if speaker == CLIENT else (5000, CLIENT, 80)
+    assert read(sent) == (OTHER_EXTERNAL, *meant)
+
+
+def test_a_hairpinned_segment_of_no_forward_begins_nothing_in_the_middle() -> None:
+    router = forwarding(OTHERS, uplinks=UPLINKS["the second of two"], hairpinning=True)
+    reason, _ = router.table.hairpin(tcp(CLIENT, 80, OTHER_EXTERNAL, 5000, ACK), now=router.now)
+    assert reason == "tcp_no_session"

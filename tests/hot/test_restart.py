@@ -134,6 +134,27 @@ def test_ended_sessions_stay_ended(path: Path) -> None:
     assert restarted(after, path).table.recovered == 0
 
 
+@pytest.mark.parametrize(
+    "runs", [[1], [31, 1, 1], [1, 1, 30, 2, 1, 31], [100, 40, 3, 32, 1, 33, 16, 17, 200]], ids=str
+)
+def test_sessions_are_found_again_whatever_gaps_are_between_them(path: Path, runs: list[int]) -> None:
+    """One host's sessions and another's in turns, so many at a time; then those of the other end."""
+    rules = policy(sessions=1000)
+    before = Router(rules, 1000, str(path))
+    hosts = [host for turn, run in enumerate(runs) for host in run * [(CLIENT, OTHER_CLIENT)[turn % 2]]]
+    packets = [udp(host, 40000 + number, SERVER, 53) for number, host in enumerate(hosts)]
+    sent = [before.out(packet) for packet in packets]
+    before.table.flush(OTHER_CLIENT)
+    rows = before.rows()
+    after = restarted(before, path, 1000, rules)
+    assert after.table.recovered == len(rows) == sum(runs[::2])
+    assert after.rows() == rows
+    assert_whole(after.table)
+    for packet, translated, host in zip(packets, sent, hosts, strict=True):
+        assert host != CLIENT or after.out(packet) == translated
+    assert sum(after.table.gauges().sessions) == len(rows)
+
+
 def test_places_of_ended_sessions_are_used_again(path: Path) -> None:
     before = busy_router(path, capacity=9, rules=policy(sessions=9))
     before.table.flush(CLIENT)

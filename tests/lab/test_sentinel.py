@@ -49,6 +49,15 @@ LEAKS = {
 }
 
 
+def test_a_cable_that_was_pulled_and_plugged_in_is_listened_to_again(
+    open_net: Topology, sentinel: Sentinel
+) -> None:
+    open_net.wan.ip("link set router down", "link set router up")
+    _sent_by_the_router(open_net, LEAKS["source"])
+    (leak,) = sentinel.take()
+    assert str(CLIENT1) in leak
+
+
 @pytest.mark.parametrize("kind", LEAKS)
 def test_an_internal_address_is_seen_wherever_it_stands(
     open_net: Topology, sentinel: Sentinel, kind: str

@@ -10,12 +10,12 @@ import pytest
 from nfmasq.lab.clients import Download, ask, ping
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, ISP, SERVER1, SERVER2, Topology
-from nfmasq.lab.waiting import wait_until
+from nfmasq.lab.waiting import patient, wait_until
 from nfmasq.lab.wire import Wire
 
 NEW = IPv4Address("203.0.113.77")
 LAB = {"also_external": (NEW,)}
-WITHIN_S = 1.0
+WITHIN_S = patient(1.0)
 SILENT_PORT = 4000
 
 

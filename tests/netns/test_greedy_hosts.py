@@ -4,51 +4,23 @@ The attacker's packets come by a packet socket, so nothing of a host's stack slo
 real, and so is the server that answers it. Nobody answers the attack.
 """
 
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from ipaddress import IPv4Address
 from itertools import islice
 
 import pytest
 from hardening.attacks import ATTACKS, COUNT, Attack, fragments_without_the_rest
 from hardening.ends import CLIENT, SERVER, Ends
+from hardening.newcomers import begun
 from support.packets import SYN, tcp
 
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
-from nfmasq.lab.topology import EXTERNAL, SERVER1, Topology
+from nfmasq.lab.topology import EXTERNAL, Topology
 from nfmasq.lab.waiting import wait_until
 from nfmasq.lab.wire import Wire
 
-ECHO, WEB = (str(SERVER1), 7), (str(SERVER1), 80)
 GROUP = 1000
-TRIES, PATIENCE_S = 3, 1.0
-"""As any client: a packet may be lost in the crowd of the router's queues, and is sent again."""
-
-
-def _asked() -> bool:
-    """A new UDP session, and its answer."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.settimeout(PATIENCE_S)
-        for _ in range(TRIES):
-            asking.sendto(b"question", ECHO)
-            with suppress(TimeoutError):
-                return asking.recv(100) == b"question"
-    return False
-
-
-def _connected() -> bool:
-    """A new TCP connection."""
-    with suppress(OSError), socket.create_connection(WEB, TRIES * PATIENCE_S):
-        return True
-    return False
-
-
-def _begun(host: Namespace) -> int:
-    """How many of twenty new sessions begin."""
-    return sum(host.call(begin) for begin in (_asked, _connected) for _ in range(10))
 
 
 def _flood(wire: Wire, packets: Iterator[bytes], count: int, daemon: DaemonUnderLab) -> None:
@@ -86,9 +58,9 @@ def test_others_begin_all_they_ask_for_beside_an_attack_and_after_it(
 ) -> None:
     packets = attack(CLIENT, SERVER)
     _flood(wires[0], packets, COUNT // 2, daemon)
-    assert _begun(net.client2) == 20
+    assert begun(net.client2) == 20
     _flood(wires[0], packets, 2 * COUNT, daemon)
-    assert _begun(net.client2) == 20
+    assert begun(net.client2) == 20
 
 
 def _to_a_default_host() -> Iterator[bytes]:
@@ -104,7 +76,7 @@ def test_others_begin_though_the_default_host_is_flooded_from_outside(
     packets = _to_a_default_host()
     for _ in range(2):
         _flood(wires[1], packets, COUNT // 2, daemon)
-        assert _begun(net.client2) == 20
+        assert begun(net.client2) == 20
     daemon.api(f"/v1/forwards/{forward['id']}", "DELETE")
 
 

@@ -12,7 +12,7 @@ from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import CLIENT1, EXTERNAL, ROUTER_INTERNAL, SERVER1, Topology
-from nfmasq.lab.waiting import wait_until
+from nfmasq.lab.waiting import patient, wait_until
 from nfmasq.lab.wire import Wire
 
 DSL_MTU = 1492
@@ -61,7 +61,7 @@ def _once_clamped_to(net: Topology, mss: int) -> tuple[int, int]:
         seen = _announced(net.client1, (SERVER1, 80), net.server1)
         return seen[0] == mss
 
-    assert wait_until(now, f"an MSS of {mss}") < 1
+    assert wait_until(now, f"an MSS of {mss}") < patient(1)
     return seen
 
 

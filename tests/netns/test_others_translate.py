@@ -1,10 +1,13 @@
 """Others translate on the same router, by conntrack: what is theirs goes by."""
 
 import socket
+import struct
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
+from scapy.layers.sctp import crc32c
 from support.situations import assert_served, daemon_of, nfmasq_only, problems
 
 from netns.conftest import MakeLab
@@ -51,6 +54,7 @@ STRICT = (
     "-A FORWARD -j DROP",
 )
 """Answers pass where connection tracking knows what they answer."""
+SCTP, INIT, INIT_ACK, COOKIE_ECHO = 132, 1, 2, 10
 DEFAULT_HOST = {"forward": [{"to": str(CLIENT1)}]}
 
 
@@ -121,6 +125,36 @@ def test_published_ports_are_the_containers_beside_a_default_host(
 
 
 @nfmasq_only("the kernel has no default host")
+def test_an_sctp_association_with_the_default_host_begins_behind_a_strict_firewall(make_lab: MakeLab) -> None:
+    """Its first INIT is answered by an INIT ACK with its tag: a firewall that drops INVALID takes it."""
+
+    def prepare(lab: Lab) -> None:
+        containers.engine(lab)
+        iptables(lab.topology.router, *STRICT)
+
+    net = make_lab(prepare=prepare, config=DEFAULT_HOST).topology
+    near = Wire(net.client1, "eth0", (net.router, "lan0"))
+    with Wire(net.server1, "eth0", (net.router, "wan0")) as far, near as lan:
+        far.send_ip(ip(SERVER1, EXTERNAL, SCTP, sctp(1701, 80, 0, INIT, tag=0x01020304)))
+        lan.expect(lambda packet: packet[9] == SCTP)
+        lan.send_ip(ip(CLIENT1, SERVER1, SCTP, sctp(80, 1701, 0x01020304, INIT_ACK, tag=0x05060708)))
+        answer = far.expect(lambda packet: packet[9] == SCTP)
+        assert answer[12:16] == EXTERNAL.packed
+        echo = sctp(1701, 80, 0x05060708, COOKIE_ECHO)
+        far.send_ip(ip(SERVER1, EXTERNAL, SCTP, echo))
+        lan.expect(lambda packet: packet.endswith(echo))
+
+
+def sctp(source: int, destination: int, expected: int, kind: int, tag: int | None = None) -> bytes:
+    """A packet of one chunk (RFC 9260 section 3.3). tag: of an INIT or INIT ACK."""
+    value = b"cookie.." if tag is None else struct.pack("!IIHHI", tag, 1 << 16, 1, 1, 1)
+    chunk = struct.pack("!BBH", kind, 0, 4 + len(value)) + value
+    header = struct.pack("!HHI", source, destination, expected)
+    checksum: Callable[[bytes], int] = crc32c
+    return header + checksum(header + bytes(4) + chunk).to_bytes(4) + chunk
+
+
+@nfmasq_only("the kernel has no default host")
 def test_a_container_engine_may_come_and_go_beside_a_default_host(make_lab: MakeLab) -> None:
     lab = make_lab(
         prepare=lambda lab: lab.enter(Servers((lab.topology.client1,), lab.payload)) and None,
@@ -131,11 +165,11 @@ def test_a_container_engine_may_come_and_go_beside_a_default_host(make_lab: Make
     assert seen_as(net.server1, EXTERNAL, "tcp") is not None
     containers.engine(lab)
     daemon_of(lab).cli("flush", "--all")
-    wait_until(lambda: seen_as(net.server1, EXTERNAL, "tcp", port=containers.PUBLISHED), "the container", 5)
+    wait_until(lambda: seen_as(net.server1, EXTERNAL, "tcp", port=containers.PUBLISHED), "the container", 30)
     assert_both_reached(lab)
     iptables(net.router, "-t nat -F")
     daemon_of(lab).cli("flush", "--all")
-    wait_until(lambda: not _waits(lab), "the rules behind those of others to go", 5)
+    wait_until(lambda: not _waits(lab), "the rules behind those of others to go", 30)
     assert seen_as(net.server1, EXTERNAL, "tcp") is not None
 
 

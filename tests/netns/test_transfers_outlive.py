@@ -1,5 +1,7 @@
-"""Rules, names or the daemon are away: twenty transfers arrive whole, nothing leaves untranslated.
+"""Rules, names or the daemon are away: twenty transfers arrive whole, nothing crosses untranslated.
 
+Both sides are captured: nothing with an internal address leaves by the WAN. On the LAN no host sees an RST,
+another host's internal address, or a packet that is not for it.
 The router has a listener of its own at the forwarded port, which would answer in the daemon's place.
 """
 
@@ -12,9 +14,10 @@ from support.situations import pinging
 
 from nfmasq.lab.clients import ping
 from nfmasq.lab.lab import Lab
+from nfmasq.lab.lan_sentinel import LanSentinel
 from nfmasq.lab.namespace import Namespace
 from nfmasq.lab.router import DaemonUnderLab
-from nfmasq.lab.topology import SERVER1, Topology
+from nfmasq.lab.topology import INTERNAL, ROUTER_INTERNAL, SERVER1, Topology
 from nfmasq.lab.waiting import wait_until
 
 from .transfers import FORWARD, FORWARDED, WHOLE, running
@@ -136,9 +139,11 @@ def test_twenty_transfers_arrive_whole_and_no_internal_source_leaves(
     net: Topology, daemon: DaemonUnderLab, lab: Lab, event: str
 ) -> None:
     listener = net.router.call(socket.create_server, ("", FORWARDED))
-    with listener, running(lab) as transfers, pinging(net):
+    inside = LanSentinel(net.lan, "router", INTERNAL, ROUTER_INTERNAL)
+    with listener, running(lab) as transfers, pinging(net), inside:
         EVENTS[event](lab)
         assert transfers.running, "the transfers outlasted it"
         assert transfers.fates() == WHOLE
-    assert lab.sentinel.leaks == []
+        assert (lab.sentinel.leaks, inside.leaks) == ([], [])
+        assert inside.frames > 1000
     net.router.run("nft", "delete", "table", "inet", "filter", check=False)

@@ -7,9 +7,10 @@ from support.situations import Call, assert_served, nfmasq_only, until_seen_as
 
 from netns.conftest import MakeLab
 from nfmasq.lab.clients import ask
+from nfmasq.lab.foreign import iptables
 from nfmasq.lab.lab import Lab
-from nfmasq.lab.neighbours import second_uplink
-from nfmasq.lab.probes import address_seen, seen_as
+from nfmasq.lab.neighbours import containers, second_uplink
+from nfmasq.lab.probes import KINDS, address_seen, seen_as
 from nfmasq.lab.programs import Servers
 from nfmasq.lab.sentinel import Sentinel
 from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, INTERNAL, ISP, SERVER1, SERVER2
@@ -105,6 +106,25 @@ def test_policy_routing_by_source_gives_each_host_its_uplink(two_uplinks: TwoUpl
     net = lab.topology
     assert_served(lab, EXTERNAL, net.client1)
     assert_served(lab, ADDRESS, net.client2)
+    assert two_uplinks.leaks() == []
+
+
+def test_policy_routing_by_mark_gives_hosts_and_containers_their_uplink(two_uplinks: TwoUplinks) -> None:
+    """The containers' own MASQUERADE stands beside it."""
+    lab = two_uplinks(
+        "rule add fwmark 0x10/0x10 lookup 100", f"route add default via {GATEWAY} dev {NAME} table 100"
+    )
+    router, guest = lab.topology.router, containers.engine(lab).guest
+    mark = "-t mangle -A PREROUTING -j MARK --set-xmark 0x10/0x10"
+    iptables(router, f"{mark} -i lan0 -s {CLIENT2}")
+    until_seen_as(lab.topology.client2, ADDRESS)
+    for kind in KINDS:
+        assert address_seen(lab.topology.client1, SERVER2, kind) == str(EXTERNAL)
+        assert address_seen(guest, SERVER2, kind) == str(EXTERNAL)
+    iptables(router, f"{mark} -i docker0")
+    for kind in KINDS:
+        assert address_seen(guest, SERVER2, kind) == str(ADDRESS)
+        assert address_seen(lab.topology.client2, SERVER2, kind) == str(ADDRESS)
     assert two_uplinks.leaks() == []
 
 

@@ -15,7 +15,6 @@ WITHOUT_TEST = {
     "cli/progress.py": "tests/lab/test_command.py",
     "cli/requirements.py": "tests/rfc/test_table.py",
     "cli/run.py": "tests/daemon/test_life.py",
-    "cli/withdraw.py": "tests/cli/test_commands.py",
     "config/added.py": "tests/runtime/test_forwards.py",
     "config/claims.py": "tests/config/test_forwards.py",
     "config/declared.py": "tests/config/test_helpers.py",

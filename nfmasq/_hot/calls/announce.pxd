@@ -10,12 +10,14 @@ from nfmasq._hot.state.evictable cimport leave_line
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external, set_scope
 from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
-from nfmasq._hot.state.ports cimport PortPool, end_hold_downs, free_row, give_back, take_port
+from nfmasq._hot.state.ports cimport PortPool, give_back, take_port
 from nfmasq._hot.state.rules cimport is_assignable
-from nfmasq._hot.state.sessions cimport begin_session, end_session, rename_session
+from nfmasq._hot.state.sessions cimport (
+    begin_session, end_session, port_rests, rename_session, take_out,
+)
 from nfmasq._hot.state.table cimport (
     ANNOUNCED, EXPECTED, NO_POOL, SCOPE_ADDRESS_AND_PORT, Mapping, NatTable, Session, pool_of,
-    random_word,
+    tuple_bucket,
 )
 from nfmasq._hot.state.timers cimport set_timer
 from nfmasq._hot.way.limits cimport within_limits
@@ -64,12 +66,14 @@ cdef inline bint keep(
     ), now + seconds)
     return True
 
-cdef inline bint withdraw(NatTable* table, uint32_t number, uint32_t serial, uint32_t now) noexcept nogil:
-    """End an expectation that no packet has fulfilled."""
+cdef inline bint withdraw(
+    NatTable* table, uint32_t number, uint32_t serial, bint told, uint32_t now
+) noexcept nogil:
+    """End an expectation that no packet has fulfilled. told: somebody may have heard of its port."""
     cdef Session* session = named(table, number, serial)
     if session == NULL or not session.flags & EXPECTED:
         return False
-    end_session(table, number, now)
+    take_out(table, number, told and port_rests(table, session), now)
     return True
 
 cdef inline bint end_announced(
@@ -100,7 +104,7 @@ cdef inline bint borrow_own_port(
         return False
     wanted.external_port = port
     wanted.borrows = True
-    set_scope(wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
+    set_scope(table, wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
     return True
 
 cdef inline bint take_wanted_port(
@@ -119,30 +123,6 @@ cdef inline bint take_wanted_port(
         return False
     wanted.external_port = port
     return True
-
-cdef inline uint16_t find_row(
-    NatTable* table, Packet* packet, uint32_t count, uint32_t now
-) noexcept nogil:
-    """The first of `count` external ports in a row for the packet's internal endpoint and those behind it.
-
-    In host order; 0: there is no such row. A mapping that stands says where the row begins.
-    """
-    cdef uint32_t host = find_host(table, packet.near_address)
-    cdef uint32_t mapping = 0
-    cdef PortPool* pool
-    cdef Mapping wanted
-    packet.direction = OUTBOUND
-    if not want_outbound(table, packet, host, &wanted):
-        return 0
-    if host:
-        mapping = find_mapping(table, &wanted)
-    if mapping:
-        return ntohs(table.mappings[mapping].external_port)
-    if wanted.pool == NO_POOL:
-        return ntohs(wanted.external_port)
-    pool = pool_of(table, wanted.pool, packet.transport)
-    end_hold_downs(pool, now)
-    return free_row(pool, &table.rules, packet.transport, count, random_word(table))
 
 cdef inline bint is_borrowed(
     const NatTable* table, const Packet* packet, const Mapping* mapping
@@ -212,7 +192,11 @@ cdef inline uint32_t announce(
     if not mapping:
         return 0
     number = begin_session(
-        table, mapping, packet.remote_address, packet.remote_port, now, expires, EXPECTED | ANNOUNCED
+        table, mapping, packet.remote_address, packet.remote_port, now, expires, EXPECTED | ANNOUNCED,
+        tuple_bucket(
+            table, packet.protocol,
+            packet.near_address, packet.near_port, packet.remote_address, packet.remote_port,
+        ),
     )
     if number:
         table.sessions[number].reopening = control

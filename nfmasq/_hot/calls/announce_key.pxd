@@ -11,7 +11,7 @@ from libc.string cimport memset
 
 from nfmasq._hot.calls.announce cimport renew
 from nfmasq._hot.state.evictable cimport leave_line
-from nfmasq._hot.state.index cimport find_by_external, find_by_internal
+from nfmasq._hot.state.index cimport find_by_external, find_by_internal_at
 from nfmasq._hot.state.keys cimport INWARD, OUTWARD
 from nfmasq._hot.state.mappings cimport begin_host, begin_mapping, find_host, set_scope
 from nfmasq._hot.state.packet cimport OUTBOUND, Packet
@@ -19,6 +19,7 @@ from nfmasq._hot.state.rules cimport external_index
 from nfmasq._hot.state.sessions cimport begin_session, end_session
 from nfmasq._hot.state.table cimport (
     ANNOUNCED, EXPECTED, NO_POOL, SCOPE_ADDRESS_AND_PORT, Mapping, NatTable, random_word,
+    tuple_bucket,
 )
 from nfmasq._hot.state.uplinks cimport NO_REALM
 from nfmasq._hot.way.limits cimport may_have_port, within_limits
@@ -50,7 +51,7 @@ cdef inline void want_key(
     wanted.external_address, wanted.external_port = external, wish.near_port
     wanted.pool = NO_POOL
     wanted.realm = table.rules.realm_of[known] if known >= 0 else <uint8_t>NO_REALM
-    set_scope(wanted, SCOPE_ADDRESS_AND_PORT, wish.remote_address, wish.remote_port)
+    set_scope(table, wanted, SCOPE_ADDRESS_AND_PORT, wish.remote_address, wish.remote_port)
 
 cdef inline void end_at(NatTable* table, uint32_t external, const Packet* wish, uint32_t now) noexcept nogil:
     """End the session of another host, or of an earlier call, to which the remote host has given this key."""
@@ -69,8 +70,12 @@ cdef inline uint32_t announce_key(
     announces it. An expectation that stands is renewed; a session is ended, and expected anew.
     """
     cdef uint32_t external = table.sessions[control].external_address
-    cdef uint32_t number = find_by_internal(
+    cdef uint32_t bucket = tuple_bucket(
         table, wish.protocol, wish.near_address, wish.near_port, wish.remote_address, wish.remote_port
+    )
+    cdef uint32_t number = find_by_internal_at(
+        table, bucket, wish.protocol,
+        wish.near_address, wish.near_port, wish.remote_address, wish.remote_port,
     )
     cdef uint32_t host
     cdef Mapping wanted
@@ -95,7 +100,7 @@ cdef inline uint32_t announce_key(
         host = begin_host(table, wish.near_address)
     number = begin_session(
         table, begin_mapping(table, &wanted, host, now), wish.remote_address, wish.remote_port,
-        now, expires, EXPECTED | ANNOUNCED,
+        now, expires, EXPECTED | ANNOUNCED, bucket,
     )
     if number:
         table.sessions[number].reopening = control

@@ -6,11 +6,12 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
+from nfmasq._hot.calls.steps cimport STEP
 from nfmasq._hot.state.sessions cimport end_session
 from nfmasq._hot.state.table cimport Host, Mapping, NatTable, Session
 
 cdef enum:
-    AT_ONCE = 4096           # records looked at under one holding of the lock
+    AT_ONCE = 4096           # records copied or looked at under one holding of the lock
 
 cdef struct Filter:
     uint32_t host            # 0: any
@@ -109,15 +110,15 @@ cdef inline uint32_t find_greediest(
     return found
 
 cdef inline uint32_t flush_some(NatTable* table, uint32_t* at, uint32_t host, uint32_t now) noexcept nogil:
-    """End the sessions of a host, or with 0 of all, among the next records; return how many."""
+    """End the sessions of a host, or with 0 of all, among the next records; return how many.
+
+    The caller holds the lock.
+    """
     cdef uint32_t ended = 0
-    cdef uint32_t stop
-    pthread_mutex_lock(&table.lock)
-    stop = min(at[0] + AT_ONCE, table.top[0])
+    cdef uint32_t stop = min(at[0] + STEP, table.top[0])
     while at[0] < stop:
         at[0] += 1
         if table.sessions[at[0]].live and (host == 0 or table.sessions[at[0]].internal_address == host):
             end_session(table, at[0], now)
             ended += 1
-    pthread_mutex_unlock(&table.lock)
     return ended

@@ -4,65 +4,27 @@
 # back. An address that another program keeps on the interface is none of those. Sessions by which the default
 # host gets what a tunnel of the router takes by now end as well.
 #
-# The policy holds from the moment `govern` has taken it over. Mappings are read in the same moment, one after
-# the other in memory. A million sessions take too long for that: the caller settles them in steps, and lets
-# the workers in between. A packet whose session has not had its turn settles it (appear). Meanwhile no policy
-# has a single uplink, so that every packet with a session looks.
+# The policy holds from the moment `govern` has taken it over. A pool of ports stays with its address (pools),
+# so nothing is told to the mappings. Three things need a look at every record: which ports are in use beyond
+# the range, which sessions have lost their address, and which timers were set by other timeouts. The caller
+# has that done in steps. A packet whose session has not had its turn settles it (appear). Meanwhile no
+# policy has a single uplink, so that every packet with a session looks.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memset
 
-from nfmasq._hot.state.evictable cimport renew_lines
-from nfmasq._hot.state.mappings cimport count_port, is_beyond
-from nfmasq._hot.state.packet cimport CLASS_OTHER
-from nfmasq._hot.state.ports cimport renew_pool, take_mapped
-from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules, external_index
+from nfmasq._hot.state.mappings cimport is_beyond
+from nfmasq._hot.state.pools cimport give_pools
+from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules, Timeouts
 from nfmasq._hot.state.sessions cimport settle
-from nfmasq._hot.state.table cimport NO_POOL, SCOPE_STATIC, Mapping, NatTable, pool_of
-from nfmasq._hot.state.uplinks cimport NO_REALM
+from nfmasq._hot.state.table cimport PAST_TIMEOUTS, SETTLED, Mapping, NatTable
 from nfmasq._hot.wire.wire cimport ntohs
 
 cdef enum:
-    ALL_SETTLED = 0xFFFFFFFF
+    ALL = 0xFFFFFFFF         # records: none waits for its turn
 
-cdef inline void note_beyond(NatTable* table, const Mapping* mapping) noexcept nogil:
-    """Count a mapping whose port is not handed out any more."""
-    cdef uint16_t port = ntohs(mapping.external_port)
-    if is_beyond(&table.rules, mapping):
-        table.beyond += 1
-        table.beyond_ports[port >> 3] |= <uint8_t>(1 << (port & 7))
-
-cdef inline void fill_pools(NatTable* table) noexcept nogil:
-    """Make every pool anew from the port range less the mappings' own, and tell each mapping its realm."""
-    cdef Mapping* mapping
-    cdef uint32_t number
-    cdef int external
-    for number in range(table.rules.pooled_count * 3):
-        renew_pool(
-            &table.pools[number], table.rules.external[number // 3], table.rules.ports[number % 3]
-        )
-    table.beyond = 0
-    memset(table.beyond_ports, 0, BITMAP_BYTES)
-    for number in range(1, table.mapping_top + 1):
-        mapping = &table.mappings[number]
-        if not mapping.sessions:
-            continue
-        external = external_index(&table.rules, mapping.external_address)
-        mapping.realm = table.rules.realm_of[external] if external >= 0 else <unsigned char>NO_REALM
-        count_port(table, mapping, -1)
-        mapping.pool = NO_POOL
-        note_beyond(table, mapping)
-        if (
-            mapping.transport != CLASS_OTHER and mapping.scope < SCOPE_STATIC
-            and 0 <= external < <int>table.rules.pooled_count
-        ):
-            mapping.pool = <uint16_t>external
-            count_port(table, mapping, 1)
-            if not mapping.borrows:
-                take_mapped(pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port))
-
-cdef inline bint same_pools(const Rules* old, const Rules* new) noexcept nogil:
-    """Do all addresses, realms and ports stay? An uplink's interface may be another."""
+cdef inline bint same_addresses(const Rules* old, const Rules* new) noexcept nogil:
+    """Do all addresses and realms stay? An uplink's interface may be another."""
     return (
         old.uplink_count == new.uplink_count and old.external_count == new.external_count
         and old.pooled_count == new.pooled_count and old.realm_count == new.realm_count
@@ -70,40 +32,81 @@ cdef inline bint same_pools(const Rules* old, const Rules* new) noexcept nogil:
         and memcmp(old.uplink_of, new.uplink_of, sizeof(old.uplink_of)) == 0
         and memcmp(old.realm_of, new.realm_of, sizeof(old.realm_of)) == 0
         and memcmp(old.realms, new.realms, sizeof(old.realms)) == 0
-        and memcmp(old.ports, new.ports, sizeof(old.ports)) == 0
     )
 
+cdef inline bint same_own(const Rules* old, const Rules* new) noexcept nogil:
+    return old.own_count == new.own_count and memcmp(old.own, new.own, sizeof(old.own)) == 0
+
+cdef inline void keep_timeouts(NatTable* table, const Timeouts* new) noexcept nogil:
+    """Keep the timeouts that held so far where others come: sessions have timers by them."""
+    table.outdated = 0
+    if table.rules.behaviour_count and memcmp(&table.rules.timeouts, new, sizeof(Timeouts)) != 0:
+        table.outdated = <uint8_t>(table.timeouts_changed % PAST_TIMEOUTS + 1)
+        table.past_timeouts[0] = table.past_timeouts[table.outdated]
+        table.past_timeouts[table.outdated] = table.rules.timeouts
+        table.timeouts_changed += 1
+
+cdef inline void renew_ports(NatTable* table) noexcept nogil:
+    """Let every pool be filled anew from the range that has come. look_at finds the ports beyond it."""
+    cdef uint32_t number
+    for number in range(table.pool_count * 3):
+        table.pools[number].filled = False
+    table.beyond = table.looked = 0
+    memset(table.beyond_ports, 0, BITMAP_BYTES)
+
 cdef inline void govern(NatTable* table, const Rules* rules) noexcept nogil:
-    """Let `rules` hold from the next packet on. Sessions that must be settled are left to settle_some."""
-    cdef bint pools_stay = same_pools(&table.rules, rules)
-    cdef bint own_stay = (
-        table.rules.own_count == rules.own_count
-        and memcmp(table.rules.own, rules.own, sizeof(rules.own)) == 0
-    )
+    """Let `rules` hold from the next packet on. What must be looked at is left to settle_some."""
+    cdef bint addresses_stay = same_addresses(&table.rules, rules)
+    cdef bint ports_stay = memcmp(table.rules.ports, rules.ports, sizeof(rules.ports)) == 0
+    cdef bint own_stay = same_own(&table.rules, rules)
+    keep_timeouts(table, &rules.timeouts)
     table.rules = rules[0]
     table.lost = 0
-    table.settled = ALL_SETTLED
-    if not pools_stay:
-        fill_pools(table)
-        renew_lines(table)
-    elif own_stay:
-        return
-    if rules.external_count:            # else the old address may still come back
+    table.settled = table.looked = ALL
+    if not addresses_stay:
+        give_pools(table)
+    if not ports_stay:
+        renew_ports(table)
+    if table.outdated or rules.external_count and not (addresses_stay and own_stay):
         table.settled = 0
         table.rules.single = False
 
-cdef inline bint settle_some(NatTable* table, uint32_t most, uint32_t now, bint single) noexcept nogil:
-    """Settle the next sessions, `most` records. False: they were the last, and a policy may be `single`."""
+cdef inline void look_at(NatTable* table, uint32_t number) noexcept nogil:
+    """Count the mapping if its port is not handed out any more."""
+    cdef const Mapping* mapping = &table.mappings[number]
+    cdef uint16_t port = ntohs(mapping.external_port)
+    if mapping.sessions and is_beyond(&table.rules, mapping):
+        table.beyond += 1
+        table.beyond_ports[port >> 3] |= <uint8_t>(1 << (port & 7))
+
+cdef inline bint look_at_some(NatTable* table, uint32_t most) noexcept nogil:
+    """Look at the next mappings. False: none is left."""
     cdef uint32_t number
     cdef uint32_t end
-    if table.settled != ALL_SETTLED:
+    if table.looked >= table.mapping_top:
+        table.looked = ALL
+        return False
+    end = min(table.mapping_top, table.looked + most)
+    for number in range(table.looked + 1, end + 1):
+        look_at(table, number)
+    table.looked = end
+    return True
+
+cdef inline bint settle_some(NatTable* table, uint32_t most, uint32_t now, bint single) noexcept nogil:
+    """Look at the next `most` records. False: they were the last, and a policy may be `single`."""
+    cdef uint32_t number
+    cdef uint32_t end
+    if look_at_some(table, most):
+        return True
+    if table.settled < table.top[0]:
         end = min(table.top[0], table.settled + most)
         for number in range(table.settled + 1, end + 1):
-            if table.sessions[number].live:
-                settle(table, number, now)
+            if table.sessions[number].live and settle(table, number, now):
+                table.sessions[number].flags &= <unsigned char>~SETTLED
         table.settled = end
         if end < table.top[0]:
             return True
-        table.settled = ALL_SETTLED
+    table.settled = ALL
+    table.outdated = 0
     table.rules.single = single
     return False

@@ -6,23 +6,25 @@
 from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
+from nfmasq._hot.calls.ahead cimport WINDOW, Needed, look_ahead, look_ahead_first
 from nfmasq._hot.state.capacity cimport MOST_UPLINKS
 from nfmasq._hot.state.check cimport is_undamaged, write_check
-from nfmasq._hot.state.index cimport find_by_external, find_by_internal
+from nfmasq._hot.state.index cimport Buckets, find_by_external_at, find_by_internal_at, peer_bucket_of
 from nfmasq._hot.state.keys cimport is_keyed, is_way
 from nfmasq._hot.state.mappings cimport (
-    begin_host, begin_mapping, find_host, find_mapping_by_external, internal_bucket, pair, set_scope,
+    begin_host, begin_mapping, count_port, find_host, find_mapping_by_external, pair, set_scope,
 )
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, INBOUND, OUTBOUND
+from nfmasq._hot.state.pools cimport recover_pool
+from nfmasq._hot.state.ports cimport take_mapped
 from nfmasq._hot.state.sequence cimport REOPENING
 from nfmasq._hot.state.sessions cimport link_session
 from nfmasq._hot.state.table cimport (
-    EXPECTED, NAMED, NO_POOL, SCOPE_ADDRESS_AND_PORT, SCOPE_SHARED, SCOPE_STATIC, Mapping, NatTable, Scope,
-    Session, external_head,
+    EXPECTED, NAMED, NO_POOL, OLD_TIMER, SCOPE_ADDRESS_AND_PORT, SCOPE_SHARED, SCOPE_STATIC, SETTLED,
+    Mapping, NatTable, Scope, Session, external_mapping_bucket, pool_of,
 )
 from nfmasq._hot.state.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
-from nfmasq._hot.state.uplinks cimport NO_REALM
-from nfmasq._hot.wire.wire cimport GRE, ICMP, TCP, UDP
+from nfmasq._hot.wire.wire cimport GRE, ICMP, TCP, UDP, ntohs
 
 cdef enum:
     LONGEST_TIMER = 30 * 86400
@@ -75,8 +77,8 @@ cdef inline bint is_mapping_of(const Mapping* mapping, const Session* session) n
     )
 
 cdef inline uint32_t find_alike(const NatTable* table, const Mapping* wanted) noexcept nogil:
-    """A mapping as wanted, by the same external address; realms are not known before the first policy."""
-    cdef uint32_t number = internal_bucket(table, wanted)[0]
+    """A mapping as wanted, by the same external address: no realm is known yet."""
+    cdef uint32_t number = table.mapping_by_internal[wanted.internal_bucket]
     cdef const Mapping* mapping
     while number:
         mapping = &table.mappings[number]
@@ -95,9 +97,9 @@ cdef inline uint32_t find_alike(const NatTable* table, const Mapping* wanted) no
 
 cdef inline uint32_t find_mapping_of(const NatTable* table, const Session* session) noexcept nogil:
     """The mapping of the session's internal endpoint at its external one, or 0."""
-    cdef uint32_t number = external_head(
+    cdef uint32_t number = table.mapping_by_external[external_mapping_bucket(
         table, session.protocol, session.external_address, session.external_port
-    )[0]
+    )]
     while number and not (
         table.mappings[number].protocol == session.protocol
         and is_mapping_of(&table.mappings[number], session)
@@ -112,8 +114,22 @@ cdef inline bint share_port(NatTable* table, Mapping* wanted, uint32_t other) no
         return True
     if table.mappings[other].scope != SCOPE_ADDRESS_AND_PORT:
         return False
+    count_port(table, &table.mappings[other], -1)
     table.mappings[other].borrows = True
     table.borrowing += 1
+    return True
+
+cdef inline bint find_place(NatTable* table, Mapping* wanted, uint32_t other) noexcept nogil:
+    """Give the mapping its port, or let it or the `other` one there (0: there is none) borrow it."""
+    if other and not share_port(table, wanted, other):
+        return False
+    if wanted.transport == CLASS_OTHER or wanted.scope >= SCOPE_STATIC:
+        return True
+    wanted.pool = recover_pool(table, wanted.external_address)
+    if wanted.pool == NO_POOL:
+        return False
+    if not wanted.borrows:
+        take_mapped(pool_of(table, wanted.pool, wanted.transport), ntohs(wanted.external_port))
     return True
 
 cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) noexcept nogil:
@@ -129,8 +145,7 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
     wanted.internal_address, wanted.internal_port = session.internal_address, session.internal_port
     wanted.external_address, wanted.external_port = session.external_address, session.external_port
     wanted.pool = NO_POOL
-    wanted.realm = NO_REALM                          # until the first policy
-    set_scope(&wanted, <Scope>session.scope, session.remote_address, session.remote_port)
+    set_scope(table, &wanted, <Scope>session.scope, session.remote_address, session.remote_port)
     if session.transport != CLASS_OTHER and session.scope < SCOPE_STATIC:
         number = find_mapping_of(table, session)
         other = find_mapping_by_external(
@@ -144,7 +159,7 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
             return 0
         mapping.created = min(mapping.created, session.created)
         return number
-    if find_alike(table, &wanted) or other and not share_port(table, &wanted, other):
+    if find_alike(table, &wanted) or not find_place(table, &wanted, other):
         return 0
     if not host:
         host = begin_host(table, session.internal_address)
@@ -160,22 +175,27 @@ cdef inline void move_times(Session* session, uint32_t shift) noexcept nogil:
         session.reopening = 0                        # the number of its control session is another now
     write_check(session)
 
-cdef inline bint recover_session(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
+cdef inline bint recover_session(
+    NatTable* table, uint32_t number, Buckets* buckets, uint32_t now
+) noexcept nogil:
     cdef Session* session = &table.sessions[number]
     cdef uint32_t mapping = 0
-    if is_sound(session, now) and not find_by_internal(
-        table, session.protocol, session.internal_address, session.internal_port,
+    if is_sound(session, now) and not find_by_internal_at(
+        table, buckets.internal, session.protocol, session.internal_address, session.internal_port,
         session.remote_address, session.remote_port,
-    ) and not find_by_external(
-        table, session.protocol, session.external_address, session.external_port,
+    ) and not find_by_external_at(
+        table, buckets.external, session.protocol, session.external_address, session.external_port,
         session.remote_address, session.remote_port,
     ):
         mapping = recover_mapping(table, session)
     if mapping:
-        session.flags &= <unsigned char>~NAMED       # serials are of this process, and so are helpers, which
-        session.helper = 0                           # read from the first byte or not at all
+        # Serials are of that process, and so are helpers, which read from the first byte or not at all.
+        session.flags &= <unsigned char>~(NAMED | OLD_TIMER | SETTLED)
+        session.helper = 0
         session.uplink = min(session.uplink, <unsigned char>(MOST_UPLINKS - 1))
-        link_session(table, number, mapping)
+        session.mapping = mapping
+        buckets.peer = peer_bucket_of(table, session)
+        link_session(table, number, mapping, buckets)
     return mapping != 0
 
 cdef inline uint32_t recover(
@@ -192,15 +212,18 @@ cdef inline uint32_t recover(
     cdef uint32_t number
     cdef bint undamaged
     cdef Session* session
+    cdef Needed[WINDOW] window
     table.top[0] = 0
+    look_ahead_first(table, window, stored)
     for number in range(1, stored + 1):
+        look_ahead(table, window, number, stored)
         session = &table.sessions[number]
         if not session.live:
             continue
         undamaged = is_undamaged(session)
         if undamaged and shift:
             move_times(session, shift)
-        if undamaged and recover_session(table, number, now):
+        if undamaged and recover_session(table, number, &window[number % WINDOW].buckets, now):
             recovered += 1
             table.top[0] = number
         else:

@@ -8,8 +8,9 @@ from nfmasq.core.rows import Expected, ExpectationRefused
 
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport await_post, pthread_mutex_lock, pthread_mutex_unlock
-from nfmasq._hot.calls.announce cimport announce, find_row, named
+from nfmasq._hot.calls.announce cimport announce, named
 from nfmasq._hot.calls.announce_key cimport announce_key
+from nfmasq._hot.calls.row cimport find_row
 from nfmasq._hot.state.aside cimport Aside, take_aside
 from nfmasq._hot.state.keys cimport is_way
 from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, CLASS_UDP, Packet
@@ -56,10 +57,10 @@ cdef int read_wish(Packet* wish, object protocol, object internal, object remote
     wish.tcp_flags = SYN
     return 0
 
-cdef uint16_t row_in(
+cdef uint16_t find_row_in(
     NatTable* table, uint32_t parent, uint32_t serial, Packet* wish, uint32_t count, uint32_t now
 ) noexcept:
-    """The first of `count` external ports in a row; 0: the parent has ended, or there is no such row."""
+    """See Table.find_row."""
     cdef uint16_t first = 0
     pthread_mutex_lock(&table.lock)
     if named(table, parent, serial) != NULL:

@@ -1,6 +1,6 @@
 # Lists: what the control path reads of the table, and ends in it. A part of _fastpath.pyx.
 #
-# No list holds the table's lock for long (dump).
+# No list holds the table's lock for long (dump), nor does an end of many sessions (steps).
 
 from ipaddress import IPv4Address
 
@@ -13,9 +13,13 @@ from nfmasq.core.rows import Fill
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
 from nfmasq._hot.calls.dump cimport Filter, copy_sessions, find_greediest, flush_some, next_mapping
+from nfmasq._hot.calls.steps cimport STEP, let_workers_in
+from nfmasq._hot.state.critical cimport enter, leave
 from nfmasq._hot.state.packet cimport CLASS_UDP
+from nfmasq._hot.state.ports cimport PortPool
 from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules
-from nfmasq._hot.state.table cimport Host, Mapping, NatTable, Session
+from nfmasq._hot.state.sessions cimport advance_wheel
+from nfmasq._hot.state.table cimport Host, Mapping, NatTable, Session, pool_of
 from nfmasq._hot.wire.wire cimport htons, ntohl
 
 cdef enum:
@@ -85,12 +89,14 @@ cdef int ports_handed_out(const Rules* rules, int transport):
 cdef list fill_of(NatTable* table):
     """See Table.fill."""
     cdef uint32_t external
+    cdef const PortPool* pool
     rows = [Fill(None, -1, sum(table.session_count), min(table.rules.limits.sessions, table.capacity))]
     for external in range(table.rules.pooled_count):
         address = IPv4Address(ntohl(table.rules.external[external]))
         for transport in range(3):
-            if table.pools[3 * external + transport].filled:
-                used = table.pools[3 * external + transport].in_use
+            pool = pool_of(table, table.pool_at[external], <uint8_t>transport)
+            if pool.filled:
+                used = pool.in_use
                 rows.append(Fill(address, transport, used, ports_handed_out(&table.rules, transport)))
     return rows
 
@@ -110,6 +116,21 @@ cdef uint32_t flush_sessions(NatTable* table, uint32_t host) noexcept:
     cdef uint32_t at = 0
     cdef uint32_t now = clock_seconds()
     with nogil:
+        enter(table)
         while at < table.top[0]:
             ended += flush_some(table, &at, host, now)
+            let_workers_in(table)
+        leave(table)
+    return ended
+
+cdef uint32_t expire_sessions(NatTable* table, uint32_t now) noexcept:
+    """End the sessions due up to `now`; return how many."""
+    cdef uint32_t ended
+    with nogil:
+        enter(table)
+        ended = advance_wheel(table, now, STEP)
+        while <int>(now - table.wheel_now) > 0:
+            let_workers_in(table)
+            ended += advance_wheel(table, now, STEP)
+        leave(table)
     return ended

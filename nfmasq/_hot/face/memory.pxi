@@ -16,6 +16,7 @@ from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport (
     make_lock, pthread_mutex_destroy, pthread_mutex_lock, pthread_mutex_unlock, sem_init,
 )
+from nfmasq._hot.base.siphash cimport set_key
 from nfmasq._hot.calls.recover cimport recover
 from nfmasq._hot.state.aside cimport close_aside
 from nfmasq._hot.state.changes cimport Changes
@@ -74,7 +75,7 @@ cdef class TableMemory:
         for i, row in enumerate(ROWS):
             table.refusals.code[i + 1] = row.icmp
         key = os.urandom(16)
-        memcpy(&table.key, <const uint8_t*>key, 16)
+        set_key(&table.key, <const uint8_t*>key)
         start = os.urandom(sizeof(table.identifications))
         memcpy(table.identifications, <const uint8_t*>start, sizeof(table.identifications))
         table.refusal_fd = self.refusal_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -133,7 +134,7 @@ cdef class TableMemory:
         table.changes = <Changes*>self._zeroed(sizeof(Changes))
         table.wheel = <uint32_t*>self._zeroed(WHEEL * 4)
         table.serials = <uint32_t*>self._zeroed((<size_t>capacity + 1) * 4)
-        table.lines = <Place*>self._zeroed((<size_t>capacity + 1 + LINES + 1) * sizeof(Place))
+        table.lines = <Place*>self._zeroed((<size_t>capacity + 1 + LINES) * sizeof(Place))
         empty_lines(table)
         table.pools = <PortPool*>self._zeroed(MOST_EXTERNAL_ADDRESSES * 3 * sizeof(PortPool))
         return 0

@@ -115,7 +115,7 @@ cdef object counters_of(const NatTable* table):
 cdef uint32_t ports_in_use(const NatTable* table, int transport) noexcept:
     cdef uint32_t total = 0
     for external in range(table.rules.pooled_count):
-        total += table.pools[3 * external + transport].in_use
+        total += table.pools[3 * table.pool_at[external] + transport].in_use
     return total
 
 cdef uint64_t index_bytes(const NatTable* table) noexcept:

@@ -17,11 +17,11 @@ from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
 from nfmasq._hot.calls.announce cimport end_announced, keep, let_go, note_correction, withdraw
 from nfmasq._hot.calls.dump cimport Filter
 from nfmasq._hot.calls.govern cimport govern, settle_some
+from nfmasq._hot.calls.steps cimport STEP, let_workers_in
 from nfmasq._hot.state.packet cimport HAIRPIN, INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.critical cimport enter, leave
 from nfmasq._hot.state.refusals cimport Refusal as RefusalRecord
 from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules
-from nfmasq._hot.state.sessions cimport advance_wheel
 from nfmasq._hot.state.table cimport LockTimes
 from nfmasq._hot.way.receive cimport BATCH
 from nfmasq._hot.way.refuse cimport next_refusal
@@ -31,13 +31,6 @@ cdef uint32_t moment(object now):
     """The second `now`, or None: that of the clock."""
     return clock_seconds() if now is None else now
 
-
-cdef extern from "<unistd.h>" nogil:
-    int usleep(unsigned int microseconds)
-
-cdef enum:
-    STEP = 2048              # records of sessions that are settled under one holding of the lock
-    BREATH_US = 20           # for a worker to take the lock
 
 cdef list spans_of(const uint8_t* bitmap):
     """The ports of a bitmap as first and last, in order."""
@@ -64,7 +57,6 @@ cdef class Table(TableMemory):
         cdef Rules* rules = <Rules*>malloc(sizeof(Rules))
         cdef uint32_t now = clock_seconds()
         cdef bint single
-        cdef bint more = True
         if rules == NULL:
             raise MemoryError
         try:
@@ -73,12 +65,9 @@ cdef class Table(TableMemory):
                 single = rules.single
                 enter(&self.table)
                 govern(&self.table, rules)
+                while settle_some(&self.table, STEP, now, single):
+                    let_workers_in(&self.table)
                 leave(&self.table)
-                while more:
-                    usleep(BREATH_US)
-                    enter(&self.table)
-                    more = settle_some(&self.table, STEP, now, single)
-                    leave(&self.table)
         finally:
             free(rules)
         return self.table.lost
@@ -129,13 +118,7 @@ cdef class Table(TableMemory):
         return flush_sessions(&self.table, host_word(host))
 
     def expire(self, now=None) -> int:
-        cdef uint32_t second = moment(now)
-        cdef uint32_t ended
-        with nogil:
-            pthread_mutex_lock(&self.table.lock)
-            ended = advance_wheel(&self.table, second, 0xFFFFFFFF)
-            pthread_mutex_unlock(&self.table.lock)
-        return ended
+        return expire_sessions(&self.table, moment(now))
 
     def refusals(self, now=None) -> list:
         cdef RefusalRecord refusal
@@ -180,10 +163,10 @@ cdef class Table(TableMemory):
         pthread_mutex_unlock(&self.table.lock)
         return lives
 
-    def withdraw(self, uint32_t session, uint32_t serial, now=None) -> bool:
+    def withdraw(self, uint32_t session, uint32_t serial, now=None, bint told=True) -> bool:
         cdef uint32_t second = moment(now)
         pthread_mutex_lock(&self.table.lock)
-        was_there = withdraw(&self.table, session, serial, second)
+        was_there = withdraw(&self.table, session, serial, told, second)
         pthread_mutex_unlock(&self.table.lock)
         return was_there
 
@@ -197,13 +180,6 @@ cdef class Table(TableMemory):
     def seen(self, session, serial) -> object:
         return seen_in(&self.table, session, serial)
 
-    def find_row(
-        self, parent, serial, protocol, internal, remote, remote_port, count, now=None
-    ) -> int:
-        cdef Packet wish
-        read_wish(&wish, protocol, internal, remote, remote_port)
-        return row_in(&self.table, parent, serial, &wish, count, moment(now))
-
     def expect(
         self, parent, serial, protocol, internal, remote, remote_port, seconds, external_port=0, helper=0,
         now=None,
@@ -215,6 +191,12 @@ cdef class Table(TableMemory):
             &self.table, parent, serial, &wish, htons(external_port), helper,
             second, second + <uint32_t>seconds,
         )
+
+    def find_row(self, parent, serial, protocol, internal, remote, remote_port, count, now=None) -> int:
+        cdef Packet wish
+        cdef uint32_t second = moment(now)
+        read_wish(&wish, protocol, internal, remote, remote_port)
+        return find_row_in(&self.table, parent, serial, &wish, count, second)
 
     # The stand ----------------------------------------------------------------------------------------------
 

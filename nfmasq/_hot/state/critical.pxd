@@ -1,5 +1,5 @@
 # Critical: the part of a batch's way that only one worker at a time may be in, under the table's lock. A step
-# of a policy's taking over counts as a batch.
+# of a longer call counts as a batch (steps).
 #
 # The time that workers wait for the lock and hold it shows how far more workers would help. It is measured
 # only when asked for: that costs two looks at the clock a batch.

@@ -3,8 +3,8 @@
 # What is stored: lines of sessions, one for each pool of ports and one for sessions without a pool. Each is a
 # ring through its head. A session that has begun waits in a line until both sides have sent a packet; a TCP
 # connection until its handshake is over, and again once it is closed. An expectation waits in none.
-# Who writes: sessions, when one begins, ends or changes its state; track, at the first answer; govern, when
-# the pools change. What ends a place: an answer, or the end of the session. make_room evicts.
+# Who writes: sessions, when one begins, ends or changes its state; track, at the first answer. What
+# ends a place: an answer, or the end of the session. make_room evicts.
 #
 # The rings lie in this process alone. They cost an established packet nothing.
 
@@ -12,7 +12,10 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.keys cimport is_keyed
 from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, INBOUND, OUTBOUND
-from nfmasq._hot.state.table cimport EXPECTED, LINES, NO_POOL, Mapping, NatTable, Place, Session
+from nfmasq._hot.state.rules cimport Timeouts
+from nfmasq._hot.state.table cimport (
+    EXPECTED, LINES, NO_POOL, OLD_TIMER, OLD_TIMER_UNIT, Mapping, NatTable, Place, Session,
+)
 from nfmasq._hot.state.tcpstate cimport (
     EVICTABLE, EVICTABLE_AS_BEFORE, TCP_RESET, tcp_evictable,
 )
@@ -78,30 +81,12 @@ cdef inline bint is_evictable(const Session* session) noexcept nogil:
 
 cdef inline int idle_s(const NatTable* table, const Session* session, uint32_t now) noexcept nogil:
     """Seconds since the timer began to run; less than 0 where a helper keeps the session."""
-    return <int>(now - (session.expires - timer_of(&table.rules.timeouts, session)))
+    cdef int past = (session.flags & OLD_TIMER) / OLD_TIMER_UNIT
+    cdef const Timeouts* timeouts = &table.past_timeouts[past] if past else &table.rules.timeouts
+    return <int>(now - (session.expires - timer_of(timeouts, session)))
 
 cdef inline void empty_lines(NatTable* table) noexcept nogil:
     """Make every line an empty ring. Their sessions must join again."""
     cdef uint32_t head
     for head in range(head_of(table, 0), head_of(table, LINES)):
         table.lines[head].next = table.lines[head].previous = head
-
-cdef inline void renew_lines(NatTable* table) noexcept nogil:
-    """Move every session into the line of the pool that its mapping has now, in the order of each line."""
-    cdef uint32_t ring = head_of(table, LINES)      # one more, for the time of the move
-    cdef uint32_t head, number
-    table.lines[ring].next = table.lines[ring].previous = ring
-    for head in range(head_of(table, 0), ring):
-        number = table.lines[head].next
-        if number != head:
-            table.lines[number].previous = table.lines[ring].previous
-            table.lines[table.lines[ring].previous].next = number
-            table.lines[ring].previous = table.lines[head].previous
-            table.lines[table.lines[head].previous].next = ring
-    empty_lines(table)
-    number = table.lines[ring].next
-    while number != ring:
-        head = table.lines[number].next
-        table.lines[number].next = 0
-        join_line(table, number)
-        number = head

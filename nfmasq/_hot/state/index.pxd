@@ -5,7 +5,14 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
-from nfmasq._hot.state.table cimport ANNOUNCED, EXPECTED, NatTable, Session, peer_bucket, tuple_bucket
+from nfmasq._hot.state.table cimport (
+    ANNOUNCED, EXPECTED, Mapping, NatTable, Session, ask_for, peer_bucket, tuple_bucket,
+)
+
+cdef struct Buckets:         # where a session is linked: of by_internal, by_external and by_peer
+    uint32_t internal
+    uint32_t external
+    uint32_t peer
 
 cdef inline uint32_t find_at(
     const NatTable* table, bint internal, uint32_t bucket, uint8_t protocol,
@@ -70,22 +77,61 @@ cdef inline bint has_peer(const NatTable* table, uint32_t mapping, uint32_t remo
         number = session.by_peer_next
     return False
 
-cdef inline void index_session(NatTable* table, uint32_t number) noexcept nogil:
-    """Let a session be found by its endpoints and its mapping."""
-    cdef Session* session = &table.sessions[number]
-    cdef uint32_t* head = &table.by_internal[tuple_bucket(
+cdef inline Buckets buckets_for(
+    const NatTable* table, const Mapping* mapping, uint32_t mapping_number,
+    uint32_t remote_address, uint16_t remote_port, bint external, uint32_t bucket,
+) noexcept nogil:
+    """The buckets of a session that is to begin, asked for together.
+
+    bucket: of its external endpoint, or of its internal one, which is known already.
+    """
+    cdef Buckets buckets
+    cdef uint32_t other = tuple_bucket(
+        table, mapping.protocol,
+        mapping.internal_address if external else mapping.external_address,
+        mapping.internal_port if external else mapping.external_port,
+        remote_address, remote_port,
+    )
+    buckets.internal, buckets.external = (other, bucket) if external else (bucket, other)
+    buckets.peer = peer_bucket(table, mapping_number, remote_address)
+    ask_for(&table.by_internal[buckets.internal])
+    ask_for(&table.by_external[buckets.external])
+    ask_for(&table.by_peer[buckets.peer])
+    return buckets
+
+cdef inline uint32_t internal_bucket_of(const NatTable* table, const Session* session) noexcept nogil:
+    return tuple_bucket(
         table, session.protocol, session.internal_address, session.internal_port,
         session.remote_address, session.remote_port,
-    )]
-    session.by_internal_next = head[0]
-    head[0] = number
-    head = &table.by_external[tuple_bucket(
+    )
+
+cdef inline uint32_t external_bucket_of(const NatTable* table, const Session* session) noexcept nogil:
+    return tuple_bucket(
         table, session.protocol, session.external_address, session.external_port,
         session.remote_address, session.remote_port,
-    )]
+    )
+
+cdef inline uint32_t peer_bucket_of(const NatTable* table, const Session* session) noexcept nogil:
+    return peer_bucket(table, session.mapping, session.remote_address)
+
+cdef inline Buckets buckets_of(const NatTable* table, const Session* session) noexcept nogil:
+    """The buckets of a session whose endpoints and mapping are set."""
+    cdef Buckets buckets
+    buckets.internal = internal_bucket_of(table, session)
+    buckets.external = external_bucket_of(table, session)
+    buckets.peer = peer_bucket_of(table, session)
+    return buckets
+
+cdef inline void index_session(NatTable* table, uint32_t number, const Buckets* buckets) noexcept nogil:
+    """Let a session be found by its endpoints and its mapping."""
+    cdef Session* session = &table.sessions[number]
+    cdef uint32_t* head = &table.by_internal[buckets.internal]
+    session.by_internal_next = head[0]
+    head[0] = number
+    head = &table.by_external[buckets.external]
     session.by_external_next = head[0]
     head[0] = number
-    head = &table.by_peer[peer_bucket(table, session.mapping, session.remote_address)]
+    head = &table.by_peer[buckets.peer]
     session.by_peer_previous = 0
     session.by_peer_next = head[0]
     if head[0]:
@@ -95,17 +141,11 @@ cdef inline void index_session(NatTable* table, uint32_t number) noexcept nogil:
 cdef inline void unindex_session(NatTable* table, uint32_t number) noexcept nogil:
     """Let it be found no more."""
     cdef Session* session = &table.sessions[number]
-    cdef uint32_t* link = &table.by_internal[tuple_bucket(
-        table, session.protocol, session.internal_address, session.internal_port,
-        session.remote_address, session.remote_port,
-    )]
+    cdef uint32_t* link = &table.by_internal[internal_bucket_of(table, session)]
     while link[0] != number:
         link = &table.sessions[link[0]].by_internal_next
     link[0] = session.by_internal_next
-    link = &table.by_external[tuple_bucket(
-        table, session.protocol, session.external_address, session.external_port,
-        session.remote_address, session.remote_port,
-    )]
+    link = &table.by_external[external_bucket_of(table, session)]
     while link[0] != number:
         link = &table.sessions[link[0]].by_external_next
     link[0] = session.by_external_next

@@ -8,11 +8,12 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
 from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_UDP
+from nfmasq._hot.state.pools cimport keeps_pool, realm_of_mapping
 from nfmasq._hot.state.ports cimport release_port
 from nfmasq._hot.state.rules cimport Rules
 from nfmasq._hot.state.table cimport (
     NO_POOL, SCOPE_ADDRESS, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Host, Mapping, NatTable, Scope,
-    external_head, host_bucket, internal_head, pool_of,
+    ask_for, external_mapping_bucket, host_bucket, internal_mapping_bucket, pool_of,
 )
 from nfmasq._hot.wire.wire cimport ntohs
 
@@ -63,16 +64,26 @@ cdef inline void pair(Host* host, uint32_t external_address) noexcept nogil:
 
 # Mappings -----------------------------------------------------------------------------------------------
 
+cdef inline uint32_t internal_bucket(const NatTable* table, const Mapping* mapping) noexcept nogil:
+    return internal_mapping_bucket(
+        table, mapping.protocol, mapping.internal_address, mapping.internal_port,
+        mapping.remote_address, mapping.remote_port,
+    )
+
 cdef inline void set_scope(
-    Mapping* mapping, Scope scope, uint32_t remote_address, uint16_t remote_port
+    const NatTable* table, Mapping* wanted, Scope scope, uint32_t remote_address, uint16_t remote_port
 ) noexcept nogil:
-    """Give a mapping a scope, and as much of the remote endpoint as the scope reaches."""
-    mapping.scope = scope
-    mapping.remote_address = mapping.remote_port = 0
+    """Give a mapping that is wanted its scope, and as much of the remote endpoint as the scope reaches.
+
+    Its internal endpoint is set: all is known that the bucket depends on where such a mapping is looked for.
+    """
+    wanted.scope = scope
+    wanted.remote_address = wanted.remote_port = 0
     if scope == SCOPE_ADDRESS or scope == SCOPE_ADDRESS_AND_PORT:
-        mapping.remote_address = remote_address
+        wanted.remote_address = remote_address
     if scope == SCOPE_ADDRESS_AND_PORT:
-        mapping.remote_port = remote_port
+        wanted.remote_port = remote_port
+    wanted.internal_bucket = internal_bucket(table, wanted)
 
 cdef inline void open_mapping(Mapping* mapping) noexcept nogil:
     """Let filtering decide who comes in: its host has a session by it that no helper announced."""
@@ -81,17 +92,13 @@ cdef inline void open_mapping(Mapping* mapping) noexcept nogil:
 cdef inline bint is_open(const Mapping* mapping) noexcept nogil:
     return mapping.open
 
-cdef inline uint32_t* internal_bucket(const NatTable* table, const Mapping* mapping) noexcept nogil:
-    return internal_head(
-        table, mapping.protocol, mapping.internal_address, mapping.internal_port,
-        mapping.remote_address, mapping.remote_port,
+cdef inline uint32_t external_bucket(const NatTable* table, const Mapping* mapping) noexcept nogil:
+    return external_mapping_bucket(
+        table, mapping.protocol, mapping.external_address, mapping.external_port
     )
 
-cdef inline uint32_t* external_bucket(const NatTable* table, const Mapping* mapping) noexcept nogil:
-    return external_head(table, mapping.protocol, mapping.external_address, mapping.external_port)
-
 cdef inline uint32_t find_mapping(const NatTable* table, const Mapping* wanted) noexcept nogil:
-    cdef uint32_t number = internal_bucket(table, wanted)[0]
+    cdef uint32_t number = table.mapping_by_internal[wanted.internal_bucket]
     cdef const Mapping* mapping
     while number:
         mapping = &table.mappings[number]
@@ -102,7 +109,7 @@ cdef inline uint32_t find_mapping(const NatTable* table, const Mapping* wanted) 
             and mapping.remote_port == wanted.remote_port
             and mapping.protocol == wanted.protocol and mapping.scope == wanted.scope
             and (
-                mapping.realm == wanted.realm if wanted.scope < SCOPE_STATIC
+                realm_of_mapping(table, mapping) == wanted.realm if wanted.scope < SCOPE_STATIC
                 else mapping.external_address == wanted.external_address
                 and mapping.external_port == wanted.external_port
             )
@@ -115,7 +122,9 @@ cdef inline uint32_t find_mapping_by_external(
     const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port, bint forwarded
 ) noexcept nogil:
     """The mapping whose own this external endpoint is; `forwarded`: or one that a forward has there."""
-    cdef uint32_t number = external_head(table, protocol, address, port)[0]
+    cdef uint32_t number = table.mapping_by_external[
+        external_mapping_bucket(table, protocol, address, port)
+    ]
     cdef const Mapping* mapping
     while number:
         mapping = &table.mappings[number]
@@ -136,10 +145,12 @@ cdef inline void count_port(NatTable* table, const Mapping* mapping, int change)
 cdef inline uint32_t begin_mapping(
     NatTable* table, const Mapping* wanted, uint32_t host, uint32_t now
 ) noexcept nogil:
-    """A mapping without sessions; the caller begins its first. Its pool accounts for its port."""
+    """A mapping without sessions; the caller begins its first, which links it.
+
+    Its pool accounts for its port. Its external bucket is asked for: it arrives while the session is made.
+    """
     cdef uint32_t number = table.mapping_free
     cdef Mapping* mapping
-    cdef uint32_t* head
     if number:
         table.mapping_free = table.mappings[number].by_internal_next
     else:
@@ -151,19 +162,25 @@ cdef inline uint32_t begin_mapping(
     mapping.created = now
     mapping.open = False
     mapping.host = host
-    head = internal_bucket(table, mapping)
-    mapping.by_internal_next = head[0]
-    head[0] = number
-    if mapping.transport != CLASS_OTHER:    # of portless ones only the sessions' remote addresses differ
-        head = external_bucket(table, mapping)
-        mapping.by_external_next = head[0]
-        head[0] = number
+    mapping.external_bucket = external_bucket(table, mapping)
+    ask_for(&table.mapping_by_external[mapping.external_bucket])
     table.hosts[host].mappings += 1
     table.mapping_count[mapping.transport] += 1
     table.static_mappings += mapping.scope >= SCOPE_STATIC
     table.borrowing += mapping.borrows
     count_port(table, mapping, 1)
     return number
+
+cdef inline void link_mapping(NatTable* table, uint32_t number) noexcept nogil:
+    """Let a mapping be found by its endpoints."""
+    cdef Mapping* mapping = &table.mappings[number]
+    cdef uint32_t* head = &table.mapping_by_internal[mapping.internal_bucket]
+    mapping.by_internal_next = head[0]
+    head[0] = number
+    if mapping.transport != CLASS_OTHER:    # of portless ones only the sessions' remote addresses differ
+        head = &table.mapping_by_external[mapping.external_bucket]
+        mapping.by_external_next = head[0]
+        head[0] = number
 
 cdef inline bint is_beyond(const Rules* rules, const Mapping* mapping) noexcept nogil:
     """Has it a TCP or UDP port that is none of those handed out, and no forward's?"""
@@ -175,7 +192,7 @@ cdef inline bint is_beyond(const Rules* rules, const Mapping* mapping) noexcept 
 
 cdef inline bint hand_port_over(NatTable* table, const Mapping* mapping) noexcept nogil:
     """Give the port of a mapping that ends to one that borrows it. False: none does."""
-    cdef uint32_t number = external_bucket(table, mapping)[0]
+    cdef uint32_t number = table.mapping_by_external[external_bucket(table, mapping)]
     cdef Mapping* heir
     while number:
         heir = &table.mappings[number]
@@ -198,7 +215,7 @@ cdef inline void return_port(NatTable* table, Mapping* mapping, bint rests, uint
         return
     if mapping.scope < SCOPE_STATIC and table.borrowing and hand_port_over(table, mapping):
         return
-    if mapping.pool != NO_POOL:
+    if keeps_pool(table, mapping):
         release_port(
             pool_of(table, mapping.pool, mapping.transport), ntohs(mapping.external_port), rests, now
         )
@@ -209,17 +226,17 @@ cdef inline void end_mapping(NatTable* table, uint32_t number, bint rests, uint3
     rests: the port goes into hold-down.
     """
     cdef Mapping* mapping = &table.mappings[number]
-    cdef uint32_t* link = internal_bucket(table, mapping)
+    cdef uint32_t* link = &table.mapping_by_internal[internal_bucket(table, mapping)]
     while link[0] != number:
         link = &table.mappings[link[0]].by_internal_next
     link[0] = mapping.by_internal_next
     if mapping.transport != CLASS_OTHER:
-        link = external_bucket(table, mapping)
+        link = &table.mapping_by_external[external_bucket(table, mapping)]
         while link[0] != number:
             link = &table.mappings[link[0]].by_external_next
         link[0] = mapping.by_external_next
     return_port(table, mapping, rests, now)
-    table.beyond -= is_beyond(&table.rules, mapping)
+    table.beyond -= number <= table.looked and is_beyond(&table.rules, mapping)
     table.mapping_count[mapping.transport] -= 1
     table.static_mappings -= mapping.scope >= SCOPE_STATIC
     table.hosts[mapping.host].mappings -= 1

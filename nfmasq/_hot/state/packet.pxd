@@ -76,6 +76,7 @@ cdef struct Packet:
     uint16_t remote_port
     # prefetch
     uint32_t bucket             # of the table's index, where its session is looked for
+    const uint32_t* mappings    # where its mapping is looked for if it has no session; NULL: it may have one
     # lookup, admit
     uint32_t session
     uint32_t expected           # the session that waits for just this packet

@@ -143,8 +143,9 @@ cdef inline bint confirms(const Session* session, uint8_t direction, uint8_t fla
 cdef inline void forget(Session* session) noexcept nogil:
     session.streams[OUTBOUND].window = session.streams[INBOUND].window = 0
     session.scale[OUTBOUND] = session.scale[INBOUND] = 0
-    session.correction[OUTBOUND] = session.correction[INBOUND] = 0
-    write_check(session)
+    if session.correction[OUTBOUND] | session.correction[INBOUND]:
+        session.correction[OUTBOUND] = session.correction[INBOUND] = 0
+        write_check(session)
 
 cdef inline Fit follow_first_syn(
     Session* session, int side, const Packet* packet, const Segment* segment

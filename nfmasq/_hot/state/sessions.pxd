@@ -6,15 +6,17 @@ from libc.string cimport memset
 
 from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.evictable cimport follow_state, is_evictable, join_line, leave_line
-from nfmasq._hot.state.index cimport index_session, unindex_session
-from nfmasq._hot.state.mappings cimport end_mapping, open_mapping
+from nfmasq._hot.state.index cimport Buckets, buckets_for, index_session, unindex_session
+from nfmasq._hot.state.mappings cimport end_mapping, link_mapping, open_mapping
 from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, CLASS_UDP
+from nfmasq._hot.state.pools cimport keeps_pool
 from nfmasq._hot.state.rules cimport ENDPOINT_INDEPENDENT, Rules, behaviour_of, is_own, uplink_of_address
 from nfmasq._hot.state.table cimport (
-    ANNOUNCED, EXPECTED, NAMED, SCOPE_SHARED, WHEEL, Host, Mapping, NatTable, Session,
+    ANNOUNCED, BEGUN_OUTSIDE, EXPECTED, NAMED, NO_POOL, OLD_TIMER, OLD_TIMER_UNIT, SCOPE_SHARED, SETTLED,
+    WHEEL, Host, Mapping, NatTable, Session,
 )
 from nfmasq._hot.state.tcpstate cimport tcp_half_open
-from nfmasq._hot.state.timers cimport DNS, wheel_insert, wheel_remove
+from nfmasq._hot.state.timers cimport DNS, set_timer, timer_of, wheel_insert, wheel_remove
 from nfmasq._hot.state.traffic cimport is_answered
 from nfmasq._hot.state.uplinks cimport NO_REALM, NO_UPLINK
 from nfmasq._hot.wire.wire cimport htons
@@ -58,9 +60,12 @@ cdef inline void count_unanswered(NatTable* table, const Session* session, int c
 cdef inline void set_state(NatTable* table, uint32_t number, uint8_t state) noexcept nogil:
     """Let a linked TCP session be in this state."""
     cdef Session* session = &table.sessions[number]
-    count_half_open(table, session, -1)
+    cdef int change = tcp_half_open[state] - tcp_half_open[session.state]
+    if change:
+        count_half_open(table, session, -1)
+        session.state = state
+        count_half_open(table, session, 1)
     session.state = state
-    count_half_open(table, session, 1)
     follow_state(table, number)
 
 cdef inline void count_rate(uint32_t* second, uint32_t* begun, uint32_t now) noexcept nogil:
@@ -69,12 +74,16 @@ cdef inline void count_rate(uint32_t* second, uint32_t* begun, uint32_t now) noe
         begun[0] = 0
     begun[0] += 1
 
-cdef inline void link_session(NatTable* table, uint32_t number, uint32_t mapping) noexcept nogil:
+cdef inline void link_session(
+    NatTable* table, uint32_t number, uint32_t mapping, const Buckets* buckets
+) noexcept nogil:
     """Put a session whose endpoints, times and counters are set into every index and on the wheel."""
     cdef Session* session = &table.sessions[number]
     session.mapping = mapping
-    index_session(table, number)
+    index_session(table, number, buckets)
     wheel_insert(table, number)
+    if table.mappings[mapping].sessions == 0:
+        link_mapping(table, mapping)
     table.mappings[mapping].sessions += 1
     if not session.flags & ANNOUNCED:
         open_mapping(&table.mappings[mapping])
@@ -88,15 +97,22 @@ cdef inline void link_session(NatTable* table, uint32_t number, uint32_t mapping
 
 cdef inline uint32_t begin_session(
     NatTable* table, uint32_t mapping_number, uint32_t remote_address, uint16_t remote_port,
-    uint32_t now, uint32_t expires, uint8_t flags,
+    uint32_t now, uint32_t expires, uint8_t flags, uint32_t bucket,
 ) noexcept nogil:
-    """A session of this mapping with this remote endpoint; 0 when the arena is full."""
+    """A session of this mapping with this remote endpoint; 0 when the arena is full.
+
+    bucket: where it was looked for: of by_external if it is BEGUN_OUTSIDE, else of by_internal.
+    """
     cdef Mapping* mapping = &table.mappings[mapping_number]
     cdef uint32_t number = take_session_record(table)
     cdef Session* session
     cdef Host* host
+    cdef Buckets buckets
     if not number:
         return 0
+    buckets = buckets_for(
+        table, mapping, mapping_number, remote_address, remote_port, (flags & BEGUN_OUTSIDE) != 0, bucket
+    )
     session = &table.sessions[number]
     memset(session, 0, sizeof(Session))
     session.protocol = mapping.protocol
@@ -111,11 +127,11 @@ cdef inline uint32_t begin_session(
     session.uplink = uplink_of_address(&table.rules, mapping.external_address)
     if session.uplink == NO_UPLINK:
         session.uplink = 0
-    session.flags = flags
+    session.flags = flags | SETTLED if number > table.settled else flags
     session.created = now
     session.expires = expires
     write_check(session)
-    link_session(table, number, mapping_number)
+    link_session(table, number, mapping_number, &buckets)
     host = &table.hosts[mapping.host]
     count_rate(&host.second, &host.begun, now)
     count_rate(&table.second, &table.begun, now)
@@ -172,17 +188,47 @@ cdef inline void evict_session(NatTable* table, uint32_t number, uint32_t now) n
     table.counters.evicted[table.sessions[number].transport] += 1
     take_out(table, number, False, now)
 
-cdef inline bint is_lost(const Rules* rules, const Session* session) noexcept nogil:
-    """Has its address gone for good? It may come back to an uplink that hands out none at the moment."""
-    return session.uplink >= rules.uplink_count or rules.uplinks[session.uplink].realm != NO_REALM
+cdef inline bint is_lost(const NatTable* table, const Session* session) noexcept nogil:
+    """Has its address gone for good? It may come back to an uplink that hands out none at the moment.
+
+    Not if another address needed its pool.
+    """
+    cdef const Rules* rules = &table.rules
+    cdef const Mapping* mapping = &table.mappings[session.mapping]
+    return (
+        session.uplink >= rules.uplink_count or rules.uplinks[session.uplink].realm != NO_REALM
+        or mapping.pool != NO_POOL and not keeps_pool(table, mapping)
+    )
+
+cdef inline void age(NatTable* table, uint32_t number) noexcept nogil:
+    """Once: note by which timeouts the timer of a session in a line was set, where they are past ones now.
+
+    Else it would look longer or shorter idle than it is. A timer itself stays until the next packet. Only one
+    that is by timeouts which are not kept any more becomes what it would be by today's.
+    """
+    cdef Session* session = &table.sessions[number]
+    cdef int past = (session.flags & OLD_TIMER) / OLD_TIMER_UNIT
+    if table.outdated and table.lines[number].next and not session.flags & SETTLED:
+        if past == 0:
+            session.flags |= table.outdated * OLD_TIMER_UNIT
+        elif past == table.outdated:
+            set_timer(
+                table, number, session.expires - timer_of(&table.past_timeouts[0], session)
+                + timer_of(&table.rules.timeouts, session)
+            )
+    session.flags |= SETTLED
 
 cdef inline bint settle(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
     """After a change tell a session its uplink. False: its address is lost, and it has ended.
 
-    So has a session of the default host whose packets the router takes itself by now.
+    So has a session of the default host whose packets the router takes itself by now. While there is no
+    external address, the old ones may come back.
     """
     cdef Session* session = &table.sessions[number]
     cdef uint8_t uplink = uplink_of_address(&table.rules, session.external_address)
+    age(table, number)
+    if table.rules.external_count == 0:
+        return True
     if (
         session.transport == CLASS_OTHER and session.scope == SCOPE_SHARED
         and is_own(&table.rules, session.protocol, session.remote_address)
@@ -191,7 +237,7 @@ cdef inline bint settle(NatTable* table, uint32_t number, uint32_t now) noexcept
         return False
     if uplink != NO_UPLINK:
         session.uplink = uplink
-    elif is_lost(&table.rules, session):
+    elif is_lost(table, session):
         end_session(table, number, now)
         table.lost += 1
         return False

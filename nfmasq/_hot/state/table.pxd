@@ -28,13 +28,14 @@ from nfmasq._hot.state.packet cimport DIRECTION_COUNT, TRANSPORT_COUNT
 from nfmasq._hot.state.ports cimport PortPool
 from nfmasq._hot.state.reasons cimport REASON_COUNT
 from nfmasq._hot.state.refusals cimport Refusals
-from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules
+from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules, Timeouts
 
 cdef enum:
     IDENTIFICATIONS = 2048   # a power of two, as the next
     HAIRPINS = 65536
     PEER_SHARE = 4           # sessions to a bucket of by_peer, which is asked for new ones from outside alone
     MAPPING_SHARE = 2        # mappings to a bucket of theirs, which new sessions alone ask for
+    PAST_TIMEOUTS = 3        # that sessions can have: two bits of their flags
     HOST_SHARE = 4           # and to one of host_by_address: few hosts have fewer
     WHEEL = 8192             # seconds the timer wheel looks ahead: more than the longest default timer
 
@@ -55,6 +56,9 @@ cdef enum SessionFlags:
     NAMED = 4                # has a serial
     ANNOUNCED = 8            # an expectation, or begun by one: it lets in no other session
     HELPED_TWICE = 16        # hairpinned, and a helper has read it: the other side's session corrects it too
+    OLD_TIMER_UNIT = 32      # the lower one of the next
+    OLD_TIMER = 96           # two bits: the past timeouts its timer is by; 0: today's, or it is in no line
+    SETTLED = 128            # while a policy is settled: its turn has come already; sessions
 
 cdef enum Scope:             # which sessions of its internal endpoint a mapping is for
     SCOPE_ENDPOINT           # all (endpoint-independent)
@@ -106,18 +110,24 @@ cdef extern from *:
         uint16_t external_port;
         uint8_t protocol;
         uint8_t transport;
-        uint16_t pool;           /* index of its external address; NO_POOL: no port, or the address is lost */
+        uint16_t pool;           /* the one its port is of; NO_POOL: it has no port, or a forward's; pools */
         uint32_t sessions;       /* 0: free, and by_internal_next is the next free one */
         uint32_t created;
         uint32_t host;
-        uint32_t by_internal_next;
-        uint32_t by_external_next;
+        union {
+            uint32_t by_internal_next;
+            uint32_t internal_bucket;    /* until it is linked */
+        };
+        union {
+            uint32_t by_external_next;
+            uint32_t external_bucket;
+        };
         uint32_t remote_address; /* 0 where the scope is wider */
         uint16_t remote_port;
         uint8_t scope : 6;
         uint8_t open : 1;        /* a session without ANNOUNCED began by it */
         uint8_t borrows : 1;     /* 1: its port is another mapping's, and it has one remote endpoint there */
-        uint8_t realm;           /* of its external address: uplinks */
+        uint8_t realm;           /* of one that is looked for: where; others are in their address's: pools */
     } Mapping;
     """
     ctypedef struct Mapping:
@@ -132,7 +142,9 @@ cdef extern from *:
         uint32_t created
         uint32_t host
         uint32_t by_internal_next
+        uint32_t internal_bucket
         uint32_t by_external_next
+        uint32_t external_bucket
         uint32_t remote_address
         uint16_t remote_port
         uint8_t scope
@@ -184,6 +196,7 @@ cdef struct NatTable:
     LockTimes lock_times
     HashKey key
     uint64_t random_counter
+    uint32_t random_half             # drawn and not given out yet; 0: none
     uint32_t capacity
     uint32_t reserved                # sessions that the arena has room for; up to capacity, it grows
     uint32_t bell_at                 # the session number that rings for more room; 0: none
@@ -209,7 +222,11 @@ cdef struct NatTable:
     uint32_t next_line               # the line to look at first when the table is full
     uint32_t* hairpins               # [HAIRPINS] senders' sessions, by both internal endpoints; hairpin
     uint32_t wheel_now               # the second up to which the wheel has advanced
-    PortPool* pools                  # [external address][TCP, UDP, ICMP]
+    PortPool* pools                  # [pool][TCP, UDP, ICMP]
+    uint32_t pool_count              # pools that have, or had, an address: pools
+    uint32_t[MOST_EXTERNAL_ADDRESSES] pool_address   # [pool] whose ports it has, network order
+    uint8_t[MOST_EXTERNAL_ADDRESSES] pool_realm      # [pool] of its address; NO_REALM: it is not handed out
+    uint16_t[MOST_EXTERNAL_ADDRESSES] pool_at        # [external address that is handed out] its pool
     uint32_t[TRANSPORT_COUNT] session_count
     uint32_t[TRANSPORT_COUNT] mapping_count
     uint32_t static_mappings         # of SCOPE_STATIC and SCOPE_SHARED
@@ -218,8 +235,12 @@ cdef struct NatTable:
     uint32_t unanswered              # sessions without a packet from inside
     uint32_t expected                # expectations
     uint32_t settled                 # sessions up to this number have their uplink of this policy: sessions
+    uint32_t timeouts_changed        # how often
+    uint8_t outdated                 # the past timeouts of a session that is settled now; 0: they have stayed
+    Timeouts[PAST_TIMEOUTS + 1] past_timeouts    # [OLD_TIMER]; the first are those given up last
     uint32_t lost                    # sessions that ended with their address since the policy came
     uint32_t beyond                  # mappings at a TCP or UDP port that is not handed out any more
+    uint32_t looked                  # mappings up to this number are counted there: govern
     uint8_t[BITMAP_BYTES] beyond_ports   # their ports, as the policy came, while there are any
     uint32_t serial                  # the last one given
     uint32_t* serials                # of sessions helpers know: [number]
@@ -236,7 +257,8 @@ cdef struct NatTable:
 
 cdef extern from *:
     """
-    #define nfmasq_prefetch(address) __builtin_prefetch((address), 1)
+    /* The empty asm keeps it: GCC drops the call of a function that does nothing else. */
+    #define nfmasq_prefetch(address) do { __builtin_prefetch((address), 1); __asm__ volatile (""); } while (0)
     """
     void ask_for "nfmasq_prefetch" (const void* address) noexcept nogil
 
@@ -255,20 +277,18 @@ cdef inline uint32_t endpoint_bucket(
 ) noexcept nogil:
     return <uint32_t>siphash(&table.key, address, <uint64_t>port << 8 | protocol) & table.mask
 
-cdef inline uint32_t* internal_head(
+cdef inline uint32_t internal_mapping_bucket(
     const NatTable* table, uint8_t protocol,
     uint32_t address, uint16_t port, uint32_t remote_address, uint16_t remote_port,
 ) noexcept nogil:
     """The bucket of a mapping's internal endpoint, and as much of the remote one as its scope reaches."""
-    return &table.mapping_by_internal[
-        tuple_bucket(table, protocol, address, port, remote_address, remote_port) / MAPPING_SHARE
-    ]
+    return tuple_bucket(table, protocol, address, port, remote_address, remote_port) / MAPPING_SHARE
 
-cdef inline uint32_t* external_head(
+cdef inline uint32_t external_mapping_bucket(
     const NatTable* table, uint8_t protocol, uint32_t address, uint16_t port
 ) noexcept nogil:
     """The bucket of a mapping's external endpoint."""
-    return &table.mapping_by_external[endpoint_bucket(table, protocol, address, port) / MAPPING_SHARE]
+    return endpoint_bucket(table, protocol, address, port) / MAPPING_SHARE
 
 cdef inline uint32_t peer_bucket(const NatTable* table, uint32_t mapping, uint32_t remote) noexcept nogil:
     return <uint32_t>siphash(
@@ -278,10 +298,16 @@ cdef inline uint32_t peer_bucket(const NatTable* table, uint32_t mapping, uint32
 cdef inline uint32_t host_bucket(const NatTable* table, uint32_t address) noexcept nogil:
     return endpoint_bucket(table, 0, address, 0) / HOST_SHARE
 
-cdef inline uint64_t random_word(NatTable* table) noexcept nogil:
-    """The next unpredictable 64 bits: a keyed hash of a counter."""
+cdef inline uint32_t random_word(NatTable* table) noexcept nogil:
+    """The next unpredictable 32 bits: half of a keyed hash of a counter, and then its other half."""
+    cdef uint64_t half = table.random_half
+    if half:
+        table.random_half = 0
+        return <uint32_t>half
     table.random_counter += 1
-    return siphash(&table.key, table.random_counter, <uint64_t>2 << 56)
+    half = siphash(&table.key, table.random_counter, <uint64_t>2 << 56)
+    table.random_half = half >> 32
+    return <uint32_t>half
 
-cdef inline PortPool* pool_of(NatTable* table, uint16_t external, uint8_t transport) noexcept nogil:
-    return &table.pools[<size_t>external * 3 + transport]
+cdef inline PortPool* pool_of(NatTable* table, uint16_t pool, uint8_t transport) noexcept nogil:
+    return &table.pools[<size_t>pool * 3 + transport]

@@ -9,7 +9,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_TCP, CLASS_UDP
 from nfmasq._hot.state.rules cimport Timeouts
-from nfmasq._hot.state.table cimport WHEEL, NatTable, Session
+from nfmasq._hot.state.table cimport OLD_TIMER, WHEEL, NatTable, Session
 from nfmasq._hot.state.tcpstate cimport TCP_OPEN, TCP_OVER, tcp_timer
 from nfmasq._hot.wire.wire cimport htons
 
@@ -71,7 +71,9 @@ cdef inline void wheel_remove(NatTable* table, uint32_t number) noexcept nogil:
 cdef inline void set_timer(NatTable* table, uint32_t number, uint32_t expires) noexcept nogil:
     """Let a session of the wheel end at `expires` unless it is refreshed."""
     cdef Session* session = &table.sessions[number]
+    cdef bint shorter = <int>(expires - session.expires) < 0
     session.expires = expires
-    if <int>(expires - due_of(table, session)) < 0:
+    session.flags &= <unsigned char>~OLD_TIMER
+    if shorter and <int>(expires - due_of(table, session)) < 0:
         wheel_remove(table, number)
         wheel_insert(table, number)

@@ -91,7 +91,7 @@ cdef inline bint admit_by_forward(
     wanted.internal_port = target_port(forward, target, packet)
     wanted.external_address = packet.near_address
     wanted.external_port = packet.near_port
-    set_scope(&wanted, SCOPE_STATIC if forward.two_way else SCOPE_SHARED, 0, 0)
+    set_scope(table, &wanted, SCOPE_STATIC if forward.two_way else SCOPE_SHARED, 0, 0)
     if not goes_on_inside(table, packet, forward, &wanted) and not may_begin(packet):
         return False
     if not within_limits(table, packet, host, now):

@@ -3,14 +3,14 @@
 # The session goes by the mapping that the internal endpoint has under the behaviour of its network (RFC 4787
 # REQ-1). The mapping is made if there is none.
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.index cimport find_by_external
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, set_scope
 from nfmasq._hot.state.packet cimport CLASS_OTHER, DROP, Packet, drop
 from nfmasq._hot.state.reasons cimport PORTLESS_REMOTE_TAKEN, SESSION_CLASH
 from nfmasq._hot.state.table cimport NO_POOL, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Mapping, NatTable
-from nfmasq._hot.way.appear cimport leaving_uplink
+from nfmasq._hot.way.appear cimport realm_for
 from nfmasq._hot.way.attach cimport is_for_helper
 from nfmasq._hot.way.begin cimport admit_session, is_of_middle, may_begin
 from nfmasq._hot.way.expect cimport arrive
@@ -59,7 +59,7 @@ cdef inline uint32_t may_go_by(
         if not yields(table, clash, now):
             drop(packet, PORTLESS_REMOTE_TAKEN)
     elif table.mappings[table.sessions[clash].mapping].borrows and wanted.pool != NO_POOL:
-        set_scope(wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
+        set_scope(table, wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
         return 0
     else:
         drop(packet, SESSION_CLASH)
@@ -70,9 +70,13 @@ cdef inline bint goes_on(const NatTable* table, const Packet* packet) noexcept n
 
     Not if a helper read it: by how much it had made messages longer is lost with the session.
     """
-    return is_of_middle(packet) and find_static(
-        &table.rules, packet, leaving_uplink(&table.rules, packet)
-    ) != NULL and not is_for_helper(table, packet, packet.near_address, packet.near_port)
+    cdef uint8_t uplink
+    if not is_of_middle(packet):
+        return False
+    realm_for(&table.rules, packet, &uplink)
+    return find_static(&table.rules, packet, uplink) != NULL and not is_for_helper(
+        table, packet, packet.near_address, packet.near_port
+    )
 
 cdef inline bint admit_outbound(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     cdef uint32_t host

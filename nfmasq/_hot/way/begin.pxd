@@ -36,7 +36,7 @@ cdef inline void admit_session(
     packet.session = begin_session(
         table, mapping, packet.remote_address, packet.remote_port,
         now, now + first_timer(&table.rules, packet.transport, packet.remote_port),
-        0 if packet.direction == OUTBOUND else BEGUN_OUTSIDE,
+        0 if packet.direction == OUTBOUND else BEGUN_OUTSIDE, packet.bucket,
     )
     if is_of_middle(packet):
         pick_up(&table.sessions[packet.session], packet.direction, packet)

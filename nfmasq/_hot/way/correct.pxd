@@ -4,13 +4,13 @@
 # have been acknowledged, one difference a side is exact: a segment of before is old to its receiver whatever
 # its text. That difference is in the session, so that it outlives the helper and the process.
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.sequence cimport is_about_syn
 from nfmasq._hot.state.table cimport Session
-from nfmasq._hot.wire.checksum cimport lane, update_check
+from nfmasq._hot.wire.checksum cimport difference, lane, update_check
 from nfmasq._hot.wire.tcpoptions cimport ANY_LENGTH, TCP_OPTION_SACK, find_option
 from nfmasq._hot.wire.wire cimport ACK, TcpHeader, htonl, ntohl, tcp_header_length
 
@@ -42,12 +42,13 @@ cdef inline void learn_correction(Packet* packet, const Session* session) noexce
 
 cdef inline void shift_number(TcpHeader* tcp, uint8_t* field, uint32_t shift, bint summed) noexcept nogil:
     """Add to a 32-bit field of the header; `summed`: the checksum covers it and is kept right."""
+    cdef uint64_t times = lane(tcp, field)
     cdef uint32_t old, new
     memcpy(&old, field, 4)
     new = htonl(ntohl(old) + shift)
     memcpy(field, &new, 4)
     if summed:
-        tcp.check = update_check(tcp.check, old * lane(tcp, field), new * lane(tcp, field))
+        tcp.check = update_check(tcp.check, difference(old * times, new * times))
 
 cdef inline void correct_sack(TcpHeader* tcp, uint32_t shift, bint summed) noexcept nogil:
     cdef uint8_t* sack = find_option(tcp, TCP_OPTION_SACK, ANY_LENGTH)

@@ -13,7 +13,7 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.evictable cimport join_line
-from nfmasq._hot.state.index cimport find_by_external, index_session, unindex_session
+from nfmasq._hot.state.index cimport Buckets, buckets_of, find_by_external, index_session, unindex_session
 from nfmasq._hot.state.keys cimport is_keyed
 from nfmasq._hot.state.packet cimport CLASS_TCP, OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport Rules
@@ -60,6 +60,7 @@ cdef inline uint32_t find_expected(const NatTable* table, const Packet* packet) 
 cdef inline void arrive(NatTable* table, Packet* packet, uint32_t number, uint32_t now) noexcept nogil:
     """Fulfil the expectation: the packet's remote endpoint is its own from now on."""
     cdef Session* session = &table.sessions[number]
+    cdef Buckets buckets
     unindex_session(table, number)
     session.remote_address, session.remote_port = packet.remote_address, packet.remote_port
     session.flags &= <unsigned char>~EXPECTED
@@ -68,7 +69,8 @@ cdef inline void arrive(NatTable* table, Packet* packet, uint32_t number, uint32
     write_check(session)
     if packet.direction != OUTBOUND:
         session.flags |= BEGUN_OUTSIDE
-    index_session(table, number)
+    buckets = buckets_of(table, session)
+    index_session(table, number, &buckets)
     table.expected -= 1
     count_half_open(table, session, 1)
     if not is_keyed(session):

@@ -25,7 +25,9 @@ from nfmasq._hot.state.reasons cimport (
     HAIRPIN_LOST, ICMP_ERROR_UNMATCHED, ICMP_NO_SESSION, PORTLESS_REMOTE_TAKEN, SOURCE_NOT_INTERNAL,
 )
 from nfmasq._hot.state.rules cimport Forward, Rules, is_internal, uplink_at
-from nfmasq._hot.state.table cimport HAIRPINS, Mapping, NatTable, Session, internal_head, tuple_bucket
+from nfmasq._hot.state.table cimport (
+    HAIRPINS, Mapping, NatTable, Session, internal_mapping_bucket, tuple_bucket,
+)
 from nfmasq._hot.state.uplinks cimport NO_UPLINK
 from nfmasq._hot.way.admit_in cimport admit_inbound
 from nfmasq._hot.way.admit_out cimport admit_outbound
@@ -98,7 +100,9 @@ cdef inline uint32_t find_sender(NatTable* table, const Packet* packet) noexcept
     cdef const Mapping* tried
     if is_sender(table, packet, number):
         return number
-    mapping = internal_head(table, packet.protocol, packet.remote_address, packet.remote_port, 0, 0)[0]
+    mapping = table.mapping_by_internal[
+        internal_mapping_bucket(table, packet.protocol, packet.remote_address, packet.remote_port, 0, 0)
+    ]
     while mapping:
         tried = &table.mappings[mapping]
         number = find_by_internal(

@@ -64,7 +64,7 @@ cdef inline bint evict_own(NatTable* table, uint32_t line, uint32_t host, uint32
 
 cdef inline uint32_t oldest_line(NatTable* table) noexcept nogil:
     """The line whose first session began first, among the next few of those in use."""
-    cdef uint32_t count = table.rules.pooled_count * 3 + 1
+    cdef uint32_t count = table.pool_count * 3 + 1
     cdef uint32_t chosen = LINES - 1
     cdef uint32_t first = oldest_of(table, chosen)
     cdef uint32_t line, number

@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 from nfmasq._hot.state.packet cimport Packet, drop
 from nfmasq._hot.state.reasons cimport IP_OPTIONS_INVALID, SOURCE_ROUTED
 from nfmasq._hot.state.rules cimport Rules, is_internal
-from nfmasq._hot.wire.checksum cimport lane, update_check
+from nfmasq._hot.wire.checksum cimport difference, lane, update_check
 from nfmasq._hot.wire.wire cimport (
     OPTION_END, OPTION_LOOSE_SOURCE_ROUTE, OPTION_NOP, OPTION_RECORD_ROUTE, OPTION_STRICT_SOURCE_ROUTE,
     OPTION_TIMESTAMP, IpHeader, header_length,
@@ -45,7 +45,7 @@ cdef inline void hide_addresses(
     while end - at >= 4:
         memcpy(&address, at, 4)
         if is_internal(rules, address):
-            ip.check = update_check(ip.check, address * times, external * times)
+            ip.check = update_check(ip.check, difference(address * times, external * times))
             memcpy(at, &external, 4)
         at += step
 

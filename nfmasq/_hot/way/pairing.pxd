@@ -19,7 +19,7 @@ from nfmasq._hot.state.reasons cimport HOST_PORTS_FULL, NO_EXTERNAL_ADDRESS, POR
 from nfmasq._hot.state.rules cimport Forward, Target, behaviour_of
 from nfmasq._hot.state.table cimport (
     NO_POOL, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Host, Mapping, NatTable, Scope,
-    ask_for, endpoint_bucket, external_head, peer_bucket, pool_of, random_word, tuple_bucket,
+    endpoint_bucket, pool_of, random_word,
 )
 from nfmasq._hot.state.uplinks cimport NO_REALM, Realm
 from nfmasq._hot.way.appear cimport realm_for
@@ -42,18 +42,18 @@ cdef inline uint32_t paired_external(
 
     A host that has none yet gets one by its hash, or the next that still has a free port.
     """
-    cdef uint32_t first = endpoint_bucket(table, 0, packet.near_address, 0)
-    cdef uint32_t i, at
+    cdef uint32_t first, i, at
     if realm.count == 1:
         return realm.first
     if host:
         for i in range(realm.first, <uint32_t>realm.first + realm.count):
             if is_paired(&table.hosts[host], table.rules.external[i]):
                 return i
+    first = endpoint_bucket(table, 0, packet.near_address, 0)
     if packet.transport != CLASS_OTHER:
         for i in range(realm.count):
             at = realm.first + (first + i) % realm.count
-            if free_ports(pool_of(table, <uint16_t>at, packet.transport)):
+            if free_ports(pool_of(table, table.pool_at[at], packet.transport)):
                 return at
     return realm.first + first % realm.count
 
@@ -79,13 +79,13 @@ cdef inline bint want_outbound(
     wanted.realm = realm
     if forward != NULL:
         target = &table.rules.targets[forward.first_target]
-        set_scope(wanted, SCOPE_STATIC, 0, 0)
+        set_scope(table, wanted, SCOPE_STATIC, 0, 0)
         wanted.external_address = forward.external
         if packet.transport != CLASS_OTHER:
             wanted.external_port = static_port(forward, target, packet)
     else:
         set_scope(
-            wanted,
+            table, wanted,
             <Scope>behaviour_of(&table.rules, packet.near_address).mapping[packet.transport],
             packet.remote_address, packet.remote_port,
         )
@@ -95,7 +95,7 @@ cdef inline bint want_outbound(
         paired = paired_external(table, packet, &table.rules.realms[realm], host)
         wanted.external_address = table.rules.external[paired]
         if forward == NULL and packet.transport != CLASS_OTHER:
-            wanted.pool = <uint16_t>paired
+            wanted.pool = table.pool_at[paired]
     return True
 
 cdef inline bint is_forwards_port(
@@ -117,14 +117,13 @@ cdef inline bint is_forwards_port(
     ) != 0
 
 cdef inline bint take_free_port(
-    NatTable* table, const Packet* packet, Mapping* wanted, uint32_t now
+    NatTable* table, PortPool* pool, const Packet* packet, Mapping* wanted, uint32_t now
 ) noexcept nogil:
     """A free port of the wanted mapping's pool, one that no forward's mapping has if that is soon found.
 
     Else one at which this remote endpoint has no session: a remote host that sends to every port of the
     default host must not use them all up for the others.
     """
-    cdef PortPool* pool = pool_of(table, wanted.pool, packet.transport)
     cdef uint16_t port
     cdef int i
     for i in range(TRIES):
@@ -170,7 +169,7 @@ cdef inline bint borrow_port(NatTable* table, const Packet* packet, Mapping* wan
             packet.remote_address, packet.remote_port,
         ):
             wanted.borrows = True
-            set_scope(wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
+            set_scope(table, wanted, SCOPE_ADDRESS_AND_PORT, packet.remote_address, packet.remote_port)
             return True
     return False
 
@@ -202,25 +201,12 @@ cdef inline bint give_port(
         host = find_host(table, wanted.internal_address)
     if free and has_port_share(table, host, packet.transport, free) and not evict_own(table, line, host, now):
         return borrow_port(table, packet, wanted) or drop(packet, HOST_PORTS_FULL)
-    if take_free_port(table, packet, wanted, now) or borrow_port(table, packet, wanted):
+    if take_free_port(table, pool, packet, wanted, now) or borrow_port(table, packet, wanted):
         return True
-    if evict_from(table, line, LEAST_PATIENCE, now) and take_free_port(table, packet, wanted, now):
+    if evict_from(table, line, LEAST_PATIENCE, now) and take_free_port(table, pool, packet, wanted, now):
         return True
     table.counters.allocation_failures[packet.transport] += 1
     return drop(packet, PORTS_EXHAUSTED)
-
-cdef inline void ask_for_links(
-    const NatTable* table, const Packet* packet, const Mapping* wanted
-) noexcept nogil:
-    """Ask for all buckets that a new session is linked into, so that they come together."""
-    cdef uint32_t number = table.mapping_free or table.mapping_top + 1
-    ask_for(&table.mappings[number])
-    ask_for(&table.by_peer[peer_bucket(table, number, packet.remote_address)])
-    ask_for(external_head(table, wanted.protocol, wanted.external_address, wanted.external_port))
-    ask_for(&table.by_external[tuple_bucket(
-        table, wanted.protocol, wanted.external_address, wanted.external_port,
-        packet.remote_address, packet.remote_port,
-    )])
 
 cdef inline uint32_t admit_mapping(
     NatTable* table, Packet* packet, uint32_t host, Mapping* wanted, uint32_t now
@@ -233,7 +219,6 @@ cdef inline uint32_t admit_mapping(
         table, packet, host, wanted, now
     ):
         return 0
-    ask_for_links(table, packet, wanted)
     if table.hosts_ended != hosts_ended:
         host = find_host(table, wanted.internal_address)
     if not host:

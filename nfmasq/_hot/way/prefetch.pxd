@@ -8,7 +8,7 @@ from libc.stdint cimport uint8_t, uint32_t
 
 from nfmasq._hot.state.packet cimport CONTINUE, INBOUND, Packet
 from nfmasq._hot.state.table cimport (
-    NatTable, Session, ask_for, external_head, host_bucket, internal_head, tuple_bucket,
+    NatTable, Session, ask_for, external_mapping_bucket, internal_mapping_bucket, tuple_bucket,
 )
 
 cdef enum:
@@ -24,16 +24,26 @@ cdef inline void ask_for_session(const Session* session) noexcept nogil:
     ask_for(session)
     ask_for(<const uint8_t*>session + LINE)
 
-cdef inline void ask_for_mapping(const NatTable* table, const Packet* packet) noexcept nogil:
-    """Its bucket is empty: it begins a session, and its endpoint-independent mapping is looked for."""
+cdef inline uint32_t* mappings_for(const NatTable* table, const Packet* packet) noexcept nogil:
+    """The bucket where an endpoint-independent mapping is looked for, by which its session may begin."""
     if packet.direction == INBOUND:
-        ask_for(external_head(table, packet.protocol, packet.near_address, packet.near_port))
-    else:
-        ask_for(&table.host_by_address[host_bucket(table, packet.near_address)])
-        ask_for(internal_head(table, packet.protocol, packet.near_address, packet.near_port, 0, 0))
+        return &table.mapping_by_external[
+            external_mapping_bucket(table, packet.protocol, packet.near_address, packet.near_port)
+        ]
+    return &table.mapping_by_internal[
+        internal_mapping_bucket(table, packet.protocol, packet.near_address, packet.near_port, 0, 0)
+    ]
+
+cdef inline void ask_for_mappings(const NatTable* table, const Packet* packets, int count) noexcept nogil:
+    """Ask for the first mapping in the bucket of each packet that has one."""
+    cdef int i
+    for i in range(count):
+        if packets[i].mappings != NULL and packets[i].mappings[0]:
+            ask_for(&table.mappings[packets[i].mappings[0]])
 
 cdef inline void prefetch(const NatTable* table, Packet* packets, int count) noexcept nogil:
     """Find every packet's bucket, ask for it, and for what a packet with that bucket needs next."""
+    cdef bint begins = False
     cdef uint32_t first
     cdef int i
     for i in range(count):
@@ -48,5 +58,9 @@ cdef inline void prefetch(const NatTable* table, Packet* packets, int count) noe
             first = bucket_of(table, &packets[i])[0]
             if first:
                 ask_for_session(&table.sessions[first])
-            else:
-                ask_for_mapping(table, &packets[i])
+            else:                                    # no session: it begins one
+                packets[i].mappings = mappings_for(table, &packets[i])
+                ask_for(packets[i].mappings)
+                begins = True
+    if begins:
+        ask_for_mappings(table, packets, count)

@@ -9,12 +9,12 @@ from libc.string cimport memcpy
 from nfmasq._hot.wire.wire cimport htons
 
 cdef inline uint16_t fold(uint64_t total) noexcept nogil:
-    """Bring a sum of words down to 16 bits, end-around carries included."""
-    total = <uint64_t><uint32_t>total + (total >> 32)
-    total = <uint64_t><uint32_t>total + (total >> 32)
-    total = (total & 0xFFFF) + (total >> 16)
-    total = (total & 0xFFFF) + (total >> 16)
-    return <uint16_t>((total & 0xFFFF) + (total >> 16))
+    """Bring a sum of words down to 16 bits, end-around carries included.
+
+    A number added to itself with its halves exchanged has the sum of both in its upper half, carry included.
+    """
+    cdef uint32_t half = <uint32_t>((total + (total << 32 | total >> 32)) >> 32)
+    return <uint16_t>((half + (half << 16 | half >> 16)) >> 16)
 
 cdef extern from *:
     """
@@ -82,15 +82,21 @@ cdef inline uint64_t lane(const void* start, const uint8_t* field) noexcept nogi
     """
     return 256 if (field - <const uint8_t*>start) & 1 else 1
 
-cdef inline uint16_t update_check(uint16_t check, uint64_t before, uint64_t after) noexcept nogil:
-    """The checksum field once words summing to `before` have become words summing to `after`.
+cdef inline uint64_t difference(uint64_t before, uint64_t after) noexcept nogil:
+    """What a sum changes by when words summing to `before` become words summing to `after`, each below 2^48.
+
+    Differences add up. In one's complement 2^48 - 1 is a zero, and its exclusive or a negation.
+    """
+    return (before ^ <uint64_t>0xFFFFFFFFFFFF) + after
+
+cdef inline uint16_t update_check(uint16_t check, uint64_t changed) noexcept nogil:
+    """The checksum field once the words under it have changed by this difference.
 
     HC' = ~(~HC + ~m + m'), RFC 1624: never turns a valid check into 0xFFFF by mistake, and keeps a wrong
     one wrong by the same amount, so damage on the way in is still seen at the far end.
     """
-    cdef uint64_t total = <uint64_t>(<uint16_t>~check) + <uint64_t>(<uint16_t>~fold(before)) + fold(after)
-    return <uint16_t>(~fold(total) & 0xFFFF)
+    return whole_check(<uint64_t>(<uint16_t>~check) + changed)
 
-cdef inline uint16_t update_sum(uint16_t partial, uint64_t before, uint64_t after) noexcept nogil:
+cdef inline uint16_t update_sum(uint16_t partial, uint64_t changed) noexcept nogil:
     """As update_check for a pseudo-header sum that a device will complete: not complemented."""
-    return fold(<uint64_t>partial + <uint64_t>(<uint16_t>~fold(before)) + fold(after))
+    return fold(<uint64_t>partial + changed)

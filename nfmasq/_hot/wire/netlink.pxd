@@ -78,6 +78,10 @@ cdef extern from "<linux/netfilter/nfnetlink_conntrack.h>" nogil:
     int IPCTNL_MSG_CT_GET
     int IPCTNL_MSG_CT_NEW
     int CTA_PROTOINFO
+    int CTA_PROTOINFO_SCTP
+    int CTA_PROTOINFO_SCTP_STATE
+    int CTA_PROTOINFO_SCTP_VTAG_ORIGINAL
+    int CTA_PROTOINFO_SCTP_VTAG_REPLY
     int CTA_PROTOINFO_TCP
     int CTA_PROTOINFO_TCP_FLAGS_ORIGINAL
     int CTA_PROTOINFO_TCP_FLAGS_REPLY

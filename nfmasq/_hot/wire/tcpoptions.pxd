@@ -1,9 +1,9 @@
 # TCP options (RFC 9293 section 3.1): found one at a time, in a header whose length parse has checked.
 
-from libc.stdint cimport uint8_t, uint16_t
+from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memcpy
 
-from nfmasq._hot.wire.checksum cimport lane, update_check
+from nfmasq._hot.wire.checksum cimport difference, lane, update_check
 from nfmasq._hot.wire.wire cimport TcpHeader, htons, ntohs, tcp_header_length
 
 cdef enum:
@@ -47,10 +47,11 @@ cdef inline void clamp_mss(TcpHeader* tcp, uint16_t most, bint summed) noexcept 
     """Let the MSS option say no more than `most`; `summed`: the checksum covers it and is kept right."""
     cdef uint8_t* option = find_mss_above(tcp, most)
     cdef uint16_t new = htons(most)
+    cdef uint64_t times = lane(tcp, option)
     cdef uint16_t old
     if option == NULL:
         return
     memcpy(&old, option + 2, 2)
     memcpy(option + 2, &new, 2)
     if summed:
-        tcp.check = update_check(tcp.check, old * lane(tcp, option), new * lane(tcp, option))
+        tcp.check = update_check(tcp.check, difference(old * times, new * times))

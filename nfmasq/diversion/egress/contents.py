@@ -41,6 +41,11 @@ def usual(plan: DiversionPlan) -> bytes:
     return plan.addresses[0].packed if plan.addresses else bytes(4)
 
 
+def mark(plan: DiversionPlan) -> bytes:
+    """The bit of a hairpinned packet between its two passes."""
+    return struct.pack("=I", plan.mark)
+
+
 def interfaces(plan: DiversionPlan, indices: Mapping[str, int], inside: Iterable[int]) -> Entries:
     """On which side each interface lies that is there.
 

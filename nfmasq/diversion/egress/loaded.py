@@ -47,6 +47,7 @@ class Loaded:
         """Make the maps as the plan says. interfaces: which of them lie on which side."""
         bpf.update(self._maps["ports"], contents.ZERO, contents.ports(plan))
         bpf.update(self._maps["usual"], contents.ZERO, contents.usual(plan))
+        bpf.update(self._maps["mark"], contents.ZERO, contents.mark(plan))
         self._interfaces = self._change("interfaces", self._interfaces, interfaces)
         self._claimed = self._change("claimed", self._claimed, contents.claimed(plan))
         self._networks = self._change("networks", self._networks, contents.networks(plan))

@@ -2,15 +2,16 @@
  *
  * By an external interface it drops an IPv4 packet that may never leave: one with an internal source, an ICMP
  * error that quotes an internal address, an answer of the router's own stack for a port of nfmasq, and what came
- * from outside and would go back there. By an internal interface it drops that answer alone: a hairpinned
- * session has one end there. No flush of a ruleset reaches the program, and it is bound to the interface's
+ * from outside and would go back there. By an internal interface it drops that answer, because a hairpinned
+ * session has one end there, and a hairpinned packet whose source no second pass has translated. No flush of a ruleset reaches the program, and it is bound to the interface's
  * index, so a new name changes nothing. A packet with a VLAN tag belongs to another interface, and passes.
  *
  * What is stored: `networks` tells what an address is, `interfaces` on which side an interface lies. `ports` has
  * a bit for each external port at which nfmasq's packets may arrive, for TCP and for UDP. `claimed` has such bits
  * for each external address, and at 0 for all of them: ports that a forward takes before the router's own
  * sockets. `usual` is the first external address, 0 without one, and spares most packets the search in
- * `networks`. nfmasq alone writes these five, and the program reads them. The program alone writes `drops`, a
+ * `networks`. `mark` has the bit of a hairpinned packet between its two passes. nfmasq alone writes these six,
+ * and the program reads them. The program alone writes `drops`, a
  * count for each kind of drop. The tc filter holds program and maps, so they outlive the daemon; deleting the
  * filter ends them.
  *
@@ -59,6 +60,7 @@ struct map_definition SECTION("maps") claimed = {
     BPF_MAP_TYPE_HASH, 4, sizeof(struct port_bits), MOST_CLAIMS, BPF_F_NO_PREALLOC
 };
 struct map_definition SECTION("maps") usual = { BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0 };
+struct map_definition SECTION("maps") mark = { BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0 };
 struct map_definition SECTION("maps") drops = { BPF_MAP_TYPE_ARRAY, 4, 8, DROPS, 0 };
 
 static void *(*look_up)(void *map, const void *key) = (void *)BPF_FUNC_map_lookup_elem;
@@ -291,12 +293,24 @@ SECTION("external") int by_external(struct __sk_buff *skb)
     return source == EXTERNAL && !skb->ingress_ifindex ? judge_own(skb, &ip) : PASS;
 }
 
+/* Is it between its two passes still? The rule of the second one went as the packet was under way. */
+INLINE int is_half_translated(struct __sk_buff *skb, const struct ip_header *ip)
+{
+    __u32 zero = 0, *bit = look_up(&mark, &zero);
+
+    return bit && skb->mark & *bit && kind_of(ip->source) == INTERNAL;
+}
+
 SECTION("internal") int by_internal(struct __sk_buff *skb)
 {
     struct ip_header ip;
 
-    if (skb->ingress_ifindex || !read_header(skb, &ip))
+    if (skb->ingress_ifindex && !skb->mark)
         return PASS;
+    if (!read_header(skb, &ip))
+        return PASS;
+    if (skb->ingress_ifindex)
+        return is_half_translated(skb, &ip) ? drop(SOURCE) : PASS;
     return kind_of_source(ip.source) == EXTERNAL ? judge_own(skb, &ip) : PASS;
 }
 

@@ -14,6 +14,7 @@ Of sessions with a key (GRE) it is the other way round: they may be silent while
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from ipaddress import IPv4Address
 
 from nfmasq.core.rows import Expected
@@ -91,12 +92,15 @@ class Expectations:
             wanted = session.external[1] if is_session_s else found.port
         if found.transport not in KEYED:
             earlier = announced.by_internal.get((found.transport, found.port), (None, 0))[1]
+        expect = partial(
+            self._ports.expect, control, session, found, reader=reader, standing=announced.waiting
+        )
         try:
-            row = self._ports.expect(control, session, found, reader=reader, wanted=wanted or earlier)
+            row = expect(wanted=wanted or earlier)
         except NotActedOn:
             if wanted or not earlier:
                 raise
-            row = self._ports.expect(control, session, found, reader=reader)
+            row = expect()
         self._store(control, announced, found, row)
         return [each.external for each in row]
 

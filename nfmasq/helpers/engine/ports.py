@@ -3,7 +3,7 @@
 Nothing is stored: each expectation lives in the core until its session begins, or it ends before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ MOST_PATIENCE_S = 600
 """The longest time an expectation may wait, whatever its helper asks for."""
 MOST_LIFETIME_S = 7200
 """The longest time for which an expectation is kept at a helper's wish."""
-TRIES = 3
+TRIES = 4
 """Rows that are tried: a packet may take one of the ports meanwhile."""
 
 KEYED = {"gre": INWARD, SENT: OUTWARD}
@@ -29,7 +29,8 @@ KEYED = {"gre": INWARD, SENT: OUTWARD}
 class Wish(NamedTuple):
     """What is asked of the core. reader: the number of the helper that reads the sessions to come; 0: none.
 
-    external_port: the one it must be (of a row, the first); 0: any.
+    external_port: the one it must be (of a row, the first); 0: any. standing: expectations that stand
+    already, and are not withdrawn.
     """
 
     control: Name
@@ -38,6 +39,7 @@ class Wish(NamedTuple):
     remote: IPv4Address | None
     reader: int
     external_port: int
+    standing: Container[Name] = ()
 
 
 class Ports:
@@ -48,17 +50,24 @@ class Ports:
         self._core = core
 
     def expect(
-        self, control: Name, session: Session, found: Found, *, reader: int = 0, wanted: int = 0
+        self,
+        control: Name,
+        session: Session,
+        found: Found,
+        *,
+        reader: int = 0,
+        wanted: int = 0,
+        standing: Container[Name] = (),
     ) -> list[Expected]:
         """An expectation for each port that is meant, in order.
 
-        reader, wanted: as reader and external_port in Wish.
+        reader, wanted, standing: as reader, external_port and standing in Wish.
 
         They are in a row, or each is by itself where none is free and `apart` can say so. Raises NotActedOn:
         the core has no room, or no such ports are free.
         """
         remote = None if found.anyone else session.remote[0]
-        wish = Wish(control, session, found, remote, reader, wanted)
+        wish = Wish(control, session, found, remote, reader, wanted, standing)
         if found.consecutive == 1:
             return [self._ask(wish)]
         for first in [wanted] if wanted else self._first_ports(wish):
@@ -67,7 +76,7 @@ class Ports:
                 for nth in range(found.consecutive):
                     row.append(self._ask(wish._replace(external_port=first + nth), nth))
             except NotActedOn:
-                self._withdraw(row)
+                self._withdraw(row, standing)
             else:
                 return row
         if found.apart is None or wanted:
@@ -81,7 +90,7 @@ class Ports:
             for nth in range(wish.found.consecutive):
                 row.append(self._ask(wish, nth))
         except NotActedOn:
-            self._withdraw(row)
+            self._withdraw(row, wish.standing)
             raise
         return row
 
@@ -91,7 +100,11 @@ class Ports:
         return self._ask(Wish(control, session, found, admitted.remote, 0, external_port))
 
     def _first_ports(self, wish: Wish) -> Iterator[int]:
-        """First ports worth trying, as the core finds them; of two ports the first one is even."""
+        """First ports of rows that are free: one, and another where a port of it has gone meanwhile.
+
+        An endpoint with a mapping keeps its port. Where that is the odd port of a pair, the text names both
+        ports if it can. A receiver may take the even port below for the first one (RFC 3550 section 11).
+        """
         for _ in range(TRIES):
             first = self._core.find_row(
                 *wish.control,
@@ -101,7 +114,8 @@ class Ports:
                 wish.found.from_port,
                 wish.found.consecutive,
             )
-            if first == 0 or (wish.found.consecutive == 2 and first % 2):
+            is_odd = wish.found.consecutive == 2 and first % 2 == 1
+            if first == 0 or (is_odd and wish.found.apart is not None):
                 return
             yield first
 
@@ -122,7 +136,7 @@ class Ports:
         except ExpectationRefused as why:
             raise NotActedOn(str(why)) from None
         if wish.external_port and made.external[1] != wish.external_port:
-            self._withdraw([made])
+            self._withdraw([made], wish.standing)
             raise NotActedOn("no_room")
         return made
 
@@ -130,9 +144,11 @@ class Ports:
         wanted = max(min(found.patience_s, MOST_PATIENCE_S), min(found.lifetime_s, MOST_LIFETIME_S))
         return max(self.seconds, wanted) if wanted else self.seconds
 
-    def _withdraw(self, row: list[Expected]) -> None:
+    def _withdraw(self, row: list[Expected], standing: Container[Name]) -> None:
+        """End expectations of which nobody has heard: their ports are free immediately."""
         for each in row:
-            self._core.withdraw(each.session, each.serial)
+            if (each.session, each.serial) not in standing:
+                self._core.withdraw(each.session, each.serial, told=False)
 
 
 def require_sane(session: Session, found: Found) -> None:

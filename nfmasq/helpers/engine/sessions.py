@@ -77,9 +77,12 @@ class Sessions:
         return None if giving_way is None else self._present.get(giving_way)
 
     def note_open(self, session: AnySession) -> AnySession | None:
-        """Note that a session's handshake is over; the one that gives way for it, which may be itself."""
+        """Note that a session's handshake is over; the one that gives way for it, which may be itself.
+
+        One that no dialogue reads takes no place.
+        """
         self._openings.end(session.name)
-        return self._take_place(session)
+        return None if session.is_over else self._take_place(session)
 
     def _take_place(self, session: AnySession) -> AnySession | None:
         host, caller = session.endpoints.internal[0], caller_of(session.endpoints)
@@ -105,6 +108,12 @@ class Sessions:
         for name, partner in ((one, other), (other, one)):
             if (session := self._present.get(name)) is not None:
                 session.partner = partner
+
+    def give_way(self, session: AnySession) -> None:
+        """Let a session's place be free. The session itself stays until it is retired or removed."""
+        self._openings.end(session.name)
+        self._room.end(session.name)
+        session.give_way()
 
     def remove(self, name: Name) -> AnySession | None:
         """Forget a session and return it; None when it is not known."""

@@ -37,6 +37,7 @@ class TcpSession:
     """
 
     __slots__ = (
+        "_gave_way",
         "_intakes",
         "_offered",
         "_opening",
@@ -57,7 +58,7 @@ class TcpSession:
         self.endpoints = endpoints
         self.partner: Name | None = None
         self.dialogue: Dialogue | None = None
-        self.is_open = self.is_over = False
+        self.is_open = self.is_over = self._gave_way = False
         self._store = store
         self._opening: list[int | None] = [None, None]
         self._offered: tuple[Side, Numbers] | None = None
@@ -85,6 +86,11 @@ class TcpSession:
         self.is_over = True
         for intake in self._intakes or ():
             intake.give_up()
+
+    def give_way(self) -> None:
+        """Leave for good: no dialogue begins here again, whatever the connection does."""
+        self._gave_way = True
+        self.leave()
 
     def pass_on(self, segment: Segment, side: Side, reader: Reader, now: float) -> list[bytearray]:
         """The packets to send in place of this one: its own first, then packets with what did not fit."""
@@ -138,7 +144,7 @@ class TcpSession:
         inside, outside = Stream(Side.INSIDE, numbers[0]), Stream(Side.OUTSIDE, numbers[1])
         most = reader.longest_of(self)
         self._intakes = Intake(inside, self._store, most), Intake(outside, self._store, most)
-        self.dialogue = reader.begin(self)
+        self.dialogue = None if self._gave_way else reader.begin(self)
         self.is_over = self.dialogue is None
 
     def _sendable(self, segment: Segment, own: Intake, reader: Reader, now: float) -> tuple[int, bytes]:

@@ -52,6 +52,10 @@ class UdpSession:
         self.dialogue = None
         self.is_over = True
 
+    def give_way(self) -> None:
+        """As leave: only the first packet begins a dialogue."""
+        self.leave()
+
     def pass_on(self, packet: bytes, at: int, side: Side, reader: Reader) -> bytearray:
         """The packet to send in place of this one, whose UDP header begins at byte `at`.
 

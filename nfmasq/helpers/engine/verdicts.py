@@ -49,12 +49,17 @@ class Verdicts:
         A hairpinned packet goes out by the sender's session, and what that makes of it comes in by the
         receiver's.
         """
-        sender, *receiver = aside.readers
-        made = self._pass_on(sender, aside.packet, Side.INSIDE if aside.outbound else Side.OUTSIDE)
-        for each in receiver:
-            made = [crossed for packet in made for crossed in self._pass_on(each, packet, Side.OUTSIDE)]
-            self._sessions.make_partners(name_of(sender), name_of(each))
-        return made
+        sender, *rest = aside.readers
+        side = Side.INSIDE if aside.outbound else Side.OUTSIDE
+        if not rest:
+            return self._pass_on(sender, aside.packet, side)
+        (receiver,) = rest
+        made = self._pass_on(sender, aside.packet, side, name_of(receiver))
+        return [
+            crossed
+            for packet in made
+            for crossed in self._pass_on(receiver, packet, Side.OUTSIDE, name_of(sender))
+        ]
 
     def settle(self, name: Name, partner: Name | None = None) -> tuple[Name, ...]:
         """Give the core a session's corrections, and its partner's.
@@ -92,8 +97,10 @@ class Verdicts:
                 if session is not None:
                     self._reader.tally(session.number).sessions -= 1
 
-    def _pass_on(self, helped: Helped, packet: bytes | bytearray, side: Side) -> list[bytearray]:
-        """The packets to send in place of one that `side` of a session sent."""
+    def _pass_on(
+        self, helped: Helped, packet: bytes | bytearray, side: Side, partner: Name | None = None
+    ) -> list[bytearray]:
+        """The packets to send in place of one that `side` of a session sent. partner: of a hairpinned one."""
         whole = bytes(packet)
         try:
             protocol, at = tcp.transport_of(whole)
@@ -102,7 +109,7 @@ class Verdicts:
             return [bytearray(whole)]
         name = name_of(helped)
         known = self._sessions.get(name) or self._sessions.retired(name)
-        session = known or self._begin(helped, segment)
+        session = known or self._begin(helped, segment, partner)
         if isinstance(session, TcpSession) and segment is not None:
             was_open = session.is_open
             made = session.pass_on(segment, side, self._reader, self._clock())
@@ -117,8 +124,11 @@ class Verdicts:
             return []
         return [untouched(whole)]
 
-    def _begin(self, helped: Helped, segment: tcp.Segment | None) -> AnySession | None:
-        """A session that begins with this packet; None for a TCP connection whose beginning was not seen."""
+    def _begin(self, helped: Helped, segment: tcp.Segment | None, partner: Name | None) -> AnySession | None:
+        """A session that begins with this packet; None for a TCP connection whose beginning was not seen.
+
+        None too where it has to give way itself, or its partner has.
+        """
         if not self._sessions.has_room(helped.internal[0]) or not self._reader.knows(helped.helper):
             return None
         name = name_of(helped)
@@ -138,29 +148,35 @@ class Verdicts:
         else:
             return None
         self._reader.tally(helped.helper).sessions += 1
-        self._part_with(self._sessions.add(session))
+        giving_way = self._sessions.add(session)
+        if partner is not None:
+            self._sessions.make_partners(name, partner)
+        self._part_with(giving_way)
         if isinstance(session, UdpSession) and not session.is_over:
             session.begin(self._reader)
-        return session
+        return self._sessions.get(name)
 
     def _note_open(self, session: AnySession, was_open: bool) -> None:
         if session.is_open and not was_open and self._sessions.get(session.name) is session:
             self._part_with(self._sessions.note_open(session))
 
     def _part_with(self, session: AnySession | None) -> None:
-        """Read a session no more; it is let go as soon as the core can correct it."""
+        """Read a session no more, nor its partner: they are let go as soon as the core can correct both."""
         if session is None:
             return
-        session.leave()
-        if session.is_open:
+        names = [each for each in (session.name, session.partner) if each is not None]
+        sides = [side for each in names if (side := self._sessions.get(each)) is not None]
+        for side in sides:
+            self._sessions.give_way(side)
+        if any(side.is_open for side in sides):
             for name in self.settle(session.name, session.partner):
                 self._table.let_go(*name)
             return
-        self._sessions.remove(session.name)
-        self._reader.tally(session.number).sessions -= 1
-        for each in (session.name, session.partner):
-            if each is not None:
-                self._table.let_go(*each)
+        for side in sides:
+            self._sessions.remove(side.name)
+            self._reader.tally(side.number).sessions -= 1
+        for each in names:
+            self._table.let_go(*each)
 
 
 def name_of(helped: Helped) -> Name:
