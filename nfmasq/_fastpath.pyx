@@ -8,6 +8,7 @@ from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
 from libc.stdint cimport uint32_t, uint64_t
 
 from nfmasq._hot.base.clock cimport clock_seconds
+from nfmasq._hot.calls.steps cimport let_workers_in
 from nfmasq._hot.state.critical cimport enter, leave
 from nfmasq._hot.state.packet cimport (
     ASIDE, ASK, CONTINUE, DROP, HAIRPIN, INBOUND, PASS, SEGMENT, TRANSLATE, Packet,
@@ -37,7 +38,7 @@ cdef extern from "<sys/eventfd.h>" nogil:
 cdef enum:
     WHEEL_STEP = 256         # sessions a worker looks at on the wheel per batch
     WHEEL_STEP_IDLE = 1024   # and at a time when there was no packet,
-    WHEEL_STEPS = 16         # so many times
+    WHEEL_STEPS = 16         # so many times at most
 
 # The way of a packet ------------------------------------------------------------------------------------
 
@@ -68,12 +69,15 @@ cdef bint decide_all(NatTable* table, Packet* packets, int count, uint32_t now) 
     return refused
 
 cdef void turn_wheel(NatTable* table, uint32_t now) noexcept nogil:
-    """When no packet came: end what is due, in steps, so that no other worker waits long."""
-    cdef int _i
-    for _i in range(WHEEL_STEPS):
-        enter(table)
+    """When no packet came: end what is due, in steps, between which other workers come in."""
+    cdef int steps = 1
+    enter(table)
+    advance_wheel(table, now, WHEEL_STEP_IDLE)
+    while steps < WHEEL_STEPS and <int>(now - table.wheel_now) > 0:
+        let_workers_in(table)
         advance_wheel(table, now, WHEEL_STEP_IDLE)
-        leave(table)
+        steps += 1
+    leave(table)
 
 cdef void translate(
     NatTable* table, Packet* packets, int count, uint32_t now, int conntrack

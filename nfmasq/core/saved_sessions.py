@@ -4,8 +4,9 @@ The state file lies in memory and its times are of one boot. The copy outlasts t
 day at which it was made: by it the successor knows how much older the sessions have become.
 
 What is stored: a page of header, then the live records. Who writes: a daemon at its end. The copy is made as
-`<name>.new` and moved into place. A killed daemon may leave its `<name>.new`, which the next one knows by its
-magic and removes. What ends the copy: the next start, which takes the sessions over.
+`<name>.new` and moved into place. A daemon that is killed may leave its `<name>.new`, which the next one
+removes. It knows the file by its magic, or by zeros in place of the header: an older version left those, and
+a power loss may. What ends the copy: the next start, which takes the sessions over.
 """
 
 import mmap
@@ -87,7 +88,8 @@ def _new(path: Path) -> Path:
 
 def strangers(path: Path) -> list[tuple[Path, str]]:
     """What `save` would find in its way that is no copy of this user's. Raises OSError."""
-    found = [(where, stranger_with(where, MAGIC)) for where in (path, _new(path))]
+    new = _new(path)
+    found = [(path, stranger_with(path, MAGIC)), (new, stranger_with(new, MAGIC, blank=START))]
     return [(where, what) for where, what in found if what]
 
 

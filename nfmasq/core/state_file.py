@@ -88,10 +88,13 @@ def stranger_at(path: str) -> str:
         os.close(fd)
 
 
-def stranger_with(path: Path, magic: bytes) -> str:
-    """What is at `path` that is no file of this user which begins with `magic`, or ""; no file is none."""
+def stranger_with(path: Path, magic: bytes, blank: int = 0) -> str:
+    """What is at `path` that is no file of this user which begins with `magic`, or ""; no file is none.
+
+    blank: it may also begin with so many zeros, or have fewer bytes, all of them zeros. 0: it may not.
+    """
     try:
-        os.close(opened_to_read(path, magic))
+        os.close(opened_to_read(path, magic, blank))
     except FileNotFoundError:
         return ""
     except NotOurs as error:
@@ -99,8 +102,10 @@ def stranger_with(path: Path, magic: bytes) -> str:
     return ""
 
 
-def opened_to_read(path: Path, magic: bytes) -> int:
+def opened_to_read(path: Path, magic: bytes, blank: int = 0) -> int:
     """The descriptor of a file of this user that begins with `magic`, never through a link.
+
+    blank: as for `stranger_with`.
 
     Raises NotOurs for anything else that is there, and OSError.
     """
@@ -113,7 +118,8 @@ def opened_to_read(path: Path, magic: bytes) -> int:
             raise _not_ours(str(path), what)
         if status.st_uid != os.geteuid():
             raise _not_ours(str(path), f"a file of user {status.st_uid}")
-        if status.st_size and not os.pread(fd, len(magic), 0).startswith(magic):
+        begins = os.pread(fd, max(len(magic), blank), 0)
+        if begins and not begins.startswith(magic) and (not blank or begins.strip(b"\0")):
             raise _not_ours(str(path), "another program's file")
     except BaseException:
         os.close(fd)

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from support.behind import filled
 from support.packets import udp
-from support.router import CLIENT, SERVER, policy
+from support.router import CLIENT, OTHER_CLIENT, SERVER, policy
 
 from nfmasq._fastpath import Queue, Table
 from nfmasq.core.worker import Worker
@@ -57,17 +58,58 @@ def test_a_worker_that_ends_by_itself_has_failed(worker: Worker) -> None:
     assert worker.failure == f"queue {NUMBER} ended by itself"
 
 
-def test_a_worker_without_packets_ends_what_is_due_in_steps(router: Namespace) -> None:
-    """In between it lets the lock go."""
-    table = Table(None, MANY)
-    table.configure(policy(sessions=MANY))
+def table_of_due_sessions() -> Table:
+    """MANY sessions whose timers have run out, and room for more."""
+    table = Table(None, 2 * MANY)
+    table.configure(policy(sessions=2 * MANY, ports=((1024, 65_535),)))
     for number in range(MANY):
         table.translate(udp(CLIENT, 10_000 + number, SERVER, 80), now=int(time.monotonic()) - LONG_AGO_S)
-    table.watch_lock()
+    assert sum(table.gauges().sessions) == MANY
+    return table
+
+
+@contextmanager
+def idle_worker(router: Namespace, table: Table) -> Iterator[Worker]:
+    """A worker that gets no packets, while it works."""
     worker: Worker = router.call(Worker, NUMBER, table)
     worker.start()
     try:
-        wait_until(lambda: sum(table.gauges().sessions) == 0, "all to end", pause=0.001)
-        assert table.lock_times().batches >= MANY // STEP
+        yield worker
     finally:
         worker.stop()
+
+
+def test_a_worker_without_packets_ends_what_is_due_in_steps(router: Namespace) -> None:
+    """In between it lets the lock go."""
+    table = table_of_due_sessions()
+    table.watch_lock()
+    with idle_worker(router, table):
+        wait_until(lambda: sum(table.gauges().sessions) == 0, "all to end", pause=0.001)
+        assert table.lock_times().batches >= MANY // STEP
+
+
+def test_a_worker_without_packets_takes_the_lock_once_a_turn_where_nothing_is_due(router: Namespace) -> None:
+    table = Table(None, 64)
+    table.configure(policy())
+    table.watch_lock()
+    with idle_worker(router, table) as worker:
+        wait_until(lambda: worker.counters().beats > 3, "some turns")
+    assert table.lock_times().batches <= worker.counters().beats
+
+
+def test_packets_are_translated_between_the_steps_of_a_worker_without_packets(router: Namespace) -> None:
+    """Another worker's, and not by luck: a lock that is taken again immediately leaves it next to none."""
+
+    def steps_with_packets() -> int:
+        table = table_of_due_sessions()
+        seen = set()
+        with idle_worker(router, table):
+            for number in range(MANY):
+                table.translate(udp(OTHER_CLIENT, 1 + number % 500, SERVER, 80))
+                left = sum(table.gauges().sessions)
+                seen.add(left // STEP)
+                if left <= 500:
+                    break
+        return len(seen)
+
+    wait_until(lambda: steps_with_packets() > MANY // STEP // 2, "packets between most steps")

@@ -23,6 +23,7 @@ from nfmasq.diversion.backend import DEFAULT_MARK
 from nfmasq.diversion.egress import DROPS, EgressGuard, remove_all, unavailable
 from nfmasq.diversion.egress.build import COMPILER, OBJECT, build
 from nfmasq.diversion.egress.object import BadObject, read
+from nfmasq.lab.namespace import join
 from nfmasq.lab.wire import Wire as CableTap
 
 pytestmark = pytest.mark.root
@@ -120,6 +121,24 @@ def test_a_hairpinned_packet_reaches_no_host_with_its_internal_source(
             assert eventually(lambda: _dropped(guard) == {"external": 1})
             assert not [seen for seen in tap.seen() if seen[8] == 63]
     assert (_dropped(guard) == {}) == passes
+
+
+@pytest.mark.parametrize("packet", [DEFAULT_MARK, DEFAULT_MARK | OTHER_BITS])
+def test_the_bit_of_a_packet_from_another_interface_is_another_program_s(
+    path: Path, guard: EgressGuard, plan: DiversionPlan, packet: int
+) -> None:
+    """As of a tunnel to a second house, whose hosts have addresses of the internal network."""
+    path.router.call(guard.install, replace(plan, hairpinning=True))
+    join(path.client, "t0", path.router, "tun0")
+    path.router.ip("address add 10.9.9.1/30 dev tun0", f"route add {BEHIND}/32 via {CLIENT}")
+    path.client.ip("address add 10.9.9.2/30 dev t0", f"route add {BEHIND}/32 via 10.9.9.1 src {CLIENT}")
+    for interface in ("all", "tun0"):
+        path.router.sysctl(f"ipv4/conf/{interface}/rp_filter", 0)
+    path.iptables(f"-t mangle -A PREROUTING -i tun0 -j MARK --set-mark {packet}")
+    with CableTap(path.client, "c0") as tap:
+        udp(path.client, BEHIND, PORT)
+        assert tap.expect(lambda seen: seen[8] == 63 and seen[12:16] == IPv4Address(CLIENT).packed)
+    assert _dropped(guard) == {}
 
 
 @pytest.mark.parametrize(("port", "answered"), [(25000, False), (19999, True), (30000, True)])

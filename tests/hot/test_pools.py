@@ -54,6 +54,21 @@ def test_hold_downs_of_an_address_that_came_back_go_on() -> None:
     assert router.out(udp(CLIENT, 40_001, SERVER, 80))
 
 
+@pytest.mark.parametrize("others", [1, 2, 5, MOST - 1])
+def test_hold_downs_go_on_however_many_other_addresses_came_meanwhile(others: int) -> None:
+    rules = {"ports": ((2000, 2000),), "filtering": Filtering.ENDPOINT_INDEPENDENT}
+    router = Router(policy(**rules, external=(FIRST,)))
+    router.out(udp(CLIENT, 40_000, SERVER, 80))
+    router.wait(300)
+    for other in range(1, others + 1):
+        router.table.configure(policy(**rules, external=(FIRST + other,)))
+        router.out(udp(CLIENT, 40_000, SERVER, 80))
+    router.table.configure(policy(**rules, external=(FIRST,)))
+    assert router.try_out(udp(CLIENT, 40_001, SERVER, 80))[0] == "ports_exhausted"
+    router.now += 120
+    assert router.out(udp(CLIENT, 40_001, SERVER, 80))
+
+
 def test_an_address_that_comes_for_another_has_all_its_ports() -> None:
     rules = {"ports": ((2000, 2001),), "filtering": Filtering.ENDPOINT_INDEPENDENT}
     router = Router(policy(**rules))

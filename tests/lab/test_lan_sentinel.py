@@ -57,6 +57,13 @@ HARMLESS = {
     "an error about its own packet": _about(IP(src=str(CLIENT1), dst=str(SERVER1)) / UDP()),
     "the router's own": _to_client1(ROUTER_INTERNAL) / UDP(),
     "a later fragment": IP(src=str(SERVER1), dst=str(CLIENT1), frag=9, proto=6) / bytes([0, 80, *[255] * 40]),
+    "a later fragment of the router's ICMP": IP(src=str(ROUTER_INTERNAL), dst=str(CLIENT1), frag=9, proto=1)
+    / bytes([3, 4, *[7] * 40]),
+    "a later fragment of the router's TCP": IP(src=str(ROUTER_INTERNAL), dst=str(CLIENT1), frag=9, proto=6)
+    / bytes([255] * 40),
+    "an error cut short": IP(src=str(ROUTER_INTERNAL), dst=str(CLIENT1), proto=1) / bytes([3, 4, *[0] * 25]),
+    "an empty ICMP message": IP(src=str(ROUTER_INTERNAL), dst=str(CLIENT1), proto=1),
+    "a segment cut short": IP(src=str(ROUTER_INTERNAL), dst=str(CLIENT1), proto=6) / bytes([255] * 13),
     "a report of a multicast group": IP(src=str(ROUTER_INTERNAL), dst="224.0.0.22", proto=2),
 }
 

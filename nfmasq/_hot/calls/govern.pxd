@@ -5,15 +5,15 @@
 # host gets what a tunnel of the router takes by now end as well.
 #
 # The policy holds from the moment `govern` has taken it over. A pool of ports stays with its address (pools),
-# so nothing is told to the mappings. Three things need a look at every record: which ports are in use beyond
-# the range, which sessions have lost their address, and which timers were set by other timeouts. The caller
-# has that done in steps. A packet whose session has not had its turn settles it (appear). Meanwhile no
+# so nothing is told to the mappings. Four things need a look at every record: which ports are in use beyond
+# the range, which ports count for their hosts, which sessions have lost their address, and which timers were
+# set by other timeouts. The caller has that done in steps. A packet whose session has not had its turn settles it (appear). Meanwhile no
 # policy has a single uplink, so that every packet with a session looks.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memset
 
-from nfmasq._hot.state.mappings cimport is_beyond
+from nfmasq._hot.state.mappings cimport count_where_handed_out, is_beyond
 from nfmasq._hot.state.pools cimport give_pools
 from nfmasq._hot.state.rules cimport BITMAP_BYTES, Rules, Timeouts
 from nfmasq._hot.state.sessions cimport settle
@@ -47,14 +47,17 @@ cdef inline void keep_timeouts(NatTable* table, const Timeouts* new) noexcept no
         table.timeouts_changed += 1
 
 cdef inline void renew_ports(NatTable* table) noexcept nogil:
-    """Let every pool be filled anew from the range that has come. look_at finds the ports beyond it."""
+    """Let every pool be filled anew from the range that has come."""
     cdef uint32_t number
     for number in range(table.pool_count * 3):
         table.pools[number].filled = False
+
+cdef inline void look_anew(NatTable* table) noexcept nogil:
+    """Let look_at find the ports beyond the range, and those that count, from the first mapping on."""
     table.beyond = table.looked = 0
     memset(table.beyond_ports, 0, BITMAP_BYTES)
 
-cdef inline void govern(NatTable* table, const Rules* rules) noexcept nogil:
+cdef inline void govern(NatTable* table, const Rules* rules, uint32_t now) noexcept nogil:
     """Let `rules` hold from the next packet on. What must be looked at is left to settle_some."""
     cdef bint addresses_stay = same_addresses(&table.rules, rules)
     cdef bint ports_stay = memcmp(table.rules.ports, rules.ports, sizeof(rules.ports)) == 0
@@ -64,18 +67,23 @@ cdef inline void govern(NatTable* table, const Rules* rules) noexcept nogil:
     table.lost = 0
     table.settled = table.looked = ALL
     if not addresses_stay:
-        give_pools(table)
+        give_pools(table, now)
     if not ports_stay:
         renew_ports(table)
+    if not (addresses_stay and ports_stay):
+        look_anew(table)
     if table.outdated or rules.external_count and not (addresses_stay and own_stay):
         table.settled = 0
         table.rules.single = False
 
 cdef inline void look_at(NatTable* table, uint32_t number) noexcept nogil:
-    """Count the mapping if its port is not handed out any more."""
-    cdef const Mapping* mapping = &table.mappings[number]
+    """Count the mapping's port for its host, or not, and among those that are not handed out any more."""
+    cdef Mapping* mapping = &table.mappings[number]
     cdef uint16_t port = ntohs(mapping.external_port)
-    if mapping.sessions and is_beyond(&table.rules, mapping):
+    if mapping.sessions == 0:
+        return
+    count_where_handed_out(table, mapping)
+    if is_beyond(&table.rules, mapping):
         table.beyond += 1
         table.beyond_ports[port >> 3] |= <uint8_t>(1 << (port & 7))
 

@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external
 from nfmasq._hot.state.packet cimport OUTBOUND, Packet
-from nfmasq._hot.state.ports cimport PRIVILEGED, PortPool, end_hold_downs, fill_pool, has_bit, read_busy
+from nfmasq._hot.state.ports cimport PRIVILEGED, PortPool, end_hold_downs, has_bit, read_busy
 from nfmasq._hot.state.rules cimport BITMAP_BYTES, is_assignable
 from nfmasq._hot.state.table cimport NO_POOL, Mapping, NatTable, pool_of, random_word
 from nfmasq._hot.way.pairing cimport want_outbound
@@ -42,7 +42,6 @@ cdef inline uint16_t search_row(
     cdef uint8_t[BITMAP_BYTES] busy
     cdef uint32_t start = <uint32_t>random_word(table)
     cdef uint32_t i, first
-    fill_pool(pool)
     end_hold_downs(pool, now)
     read_busy(pool, busy)
     for i in range(PORTS):

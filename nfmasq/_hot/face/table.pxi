@@ -64,7 +64,7 @@ cdef class Table(TableMemory):
             with nogil:
                 single = rules.single
                 enter(&self.table)
-                govern(&self.table, rules)
+                govern(&self.table, rules, now)
                 while settle_some(&self.table, STEP, now, single):
                     let_workers_in(&self.table)
                 leave(&self.table)

@@ -15,6 +15,7 @@ from nfmasq._hot.state.table cimport (
     NO_POOL, SCOPE_ADDRESS, SCOPE_ADDRESS_AND_PORT, SCOPE_STATIC, Host, Mapping, NatTable, Scope,
     ask_for, external_mapping_bucket, host_bucket, internal_mapping_bucket, pool_of,
 )
+from nfmasq._hot.state.uplinks cimport NO_REALM
 from nfmasq._hot.wire.wire cimport ntohs
 
 # Hosts --------------------------------------------------------------------------------------------------
@@ -138,9 +139,20 @@ cdef inline uint32_t find_mapping_by_external(
     return 0
 
 cdef inline void count_port(NatTable* table, const Mapping* mapping, int change) noexcept nogil:
-    """Add `change` to the ports of the mapping's host if the mapping has one of a pool for itself."""
-    if mapping.pool != NO_POOL and not mapping.borrows:
+    """Add `change` to the ports of the mapping's host if the mapping has one of a pool for itself.
+
+    A port at an uplink that is away does not count: the host could not use it, and its share is of the others.
+    """
+    if mapping.pool != NO_POOL and not mapping.borrows and not mapping.waits:
         table.hosts[mapping.host].ports[mapping.transport] += change
+
+cdef inline void count_where_handed_out(NatTable* table, Mapping* mapping) noexcept nogil:
+    """After a change of addresses: let the mapping's port count as long as its address is handed out."""
+    cdef bint waits = not keeps_pool(table, mapping) or table.pool_realm[mapping.pool] == NO_REALM
+    if mapping.waits != waits:
+        count_port(table, mapping, -1)
+        mapping.waits = waits
+        count_port(table, mapping, 1)
 
 cdef inline uint32_t begin_mapping(
     NatTable* table, const Mapping* wanted, uint32_t host, uint32_t now
@@ -160,7 +172,7 @@ cdef inline uint32_t begin_mapping(
     mapping[0] = wanted[0]
     mapping.sessions = 0
     mapping.created = now
-    mapping.open = False
+    mapping.open = mapping.waits = False
     mapping.host = host
     mapping.external_bucket = external_bucket(table, mapping)
     ask_for(&table.mapping_by_external[mapping.external_bucket])

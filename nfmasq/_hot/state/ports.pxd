@@ -11,7 +11,7 @@
 # `taken` has the ports that mappings have, those beyond the range too. After a change of the range the bags
 # are made anew without a look at the mappings.
 #
-# A pool is filled when it is first asked for a port. A range of external addresses is many pools, and few of
+# A pool is filled when it is first asked for a port, and not when one comes back. A range of external addresses is many pools, and few of
 # them are used at a time; to fill them all would stop every worker.
 #
 # Taking any random element of a bag is taking an array's element and moving the last one into its place, so
@@ -142,6 +142,7 @@ cdef inline uint32_t free_ports(PortPool* pool) noexcept nogil:
 
 cdef inline void end_hold_downs(PortPool* pool, uint32_t now) noexcept nogil:
     """Free every port whose hold-down is over, each once."""
+    fill_pool(pool)
     while (
         pool.hold_down_head != pool.hold_down_tail
         and <int>(now - pool.hold_down_since[pool.hold_down_head % RING]) >= HOLD_DOWN
@@ -217,14 +218,16 @@ cdef inline void give_back(PortPool* pool, uint16_t port) noexcept nogil:
     put_free(pool, port)
 
 cdef inline void release_port(PortPool* pool, uint16_t port, bint rests, uint32_t now) noexcept nogil:
-    """Give a mapping's port back. rests: it goes into hold-down first."""
-    fill_pool(pool)
+    """Give a mapping's port back. rests: it goes into hold-down first.
+
+    A pool that is not filled stays so: sessions that end together may lie in hundreds of pools.
+    """
     note_returned(pool, port)
     if not in_range(pool, port):
         return
     if rests:
         hold_down(pool, port, now)
-    else:
+    elif pool.filled:
         put_free(pool, port)
 
 cdef inline uint32_t free_for(PortPool* pool, bint low) noexcept nogil:
@@ -233,6 +236,12 @@ cdef inline uint32_t free_for(PortPool* pool, bint low) noexcept nogil:
     if low or pool.all_privileged:
         return free_ports(pool)
     return pool.free_count[2] + pool.free_count[3]
+
+cdef inline bint has_hold_downs(const PortPool* pool, uint32_t now) noexcept nogil:
+    """Is any port's hold-down not over yet?"""
+    return pool.hold_down_head != pool.hold_down_tail and (
+        <int>(now - pool.hold_down_since[(pool.hold_down_tail - 1) % RING]) < HOLD_DOWN
+    )
 
 cdef inline bint is_short(const PortPool* pool, uint32_t free) noexcept nogil:
     """Is less than a sixteenth of the ports free that are handed out?"""

@@ -124,8 +124,9 @@ cdef extern from *:
         };
         uint32_t remote_address; /* 0 where the scope is wider */
         uint16_t remote_port;
-        uint8_t scope : 6;
+        uint8_t scope : 5;
         uint8_t open : 1;        /* a session without ANNOUNCED began by it */
+        uint8_t waits : 1;       /* its address is not handed out, so its host's ports leave it out: govern */
         uint8_t borrows : 1;     /* 1: its port is another mapping's, and it has one remote endpoint there */
         uint8_t realm;           /* of one that is looked for: where; others are in their address's: pools */
     } Mapping;
@@ -149,6 +150,7 @@ cdef extern from *:
         uint16_t remote_port
         uint8_t scope
         uint8_t open
+        uint8_t waits
         uint8_t borrows
         uint8_t realm
 
@@ -163,7 +165,7 @@ cdef struct Host:            # 52 bytes
     uint32_t second          # the last second in which it began a session
     uint32_t begun           # how many it began then
     uint32_t unanswered      # its sessions in which it has sent nothing
-    uint32_t[3] ports        # [transport] its mappings with a port of a pool that is their own
+    uint32_t[3] ports        # [transport] its mappings with a port of their own, of a pool that is handed out
 
 cdef struct Place:           # of a session in a line
     uint32_t next            # 0: it is in none

@@ -1,19 +1,24 @@
 /* The egress program: the second line of the guard, at the tc egress of external and of internal interfaces.
  *
- * By an external interface it drops an IPv4 packet that may never leave: one with an internal source, an ICMP
- * error that quotes an internal address, an answer of the router's own stack for a port of nfmasq, and what came
- * from outside and would go back there. By an internal interface it drops that answer, because a hairpinned
- * session has one end there, and a hairpinned packet whose source no second pass has translated. No flush of a ruleset reaches the program, and it is bound to the interface's
- * index, so a new name changes nothing. A packet with a VLAN tag belongs to another interface, and passes.
+ * By an external interface it drops an IPv4 packet that may never leave. There are four kinds: a packet with an
+ * internal source, an ICMP error that quotes an internal address, an answer of the router's own stack for a port
+ * of nfmasq, and a packet that came from outside and would go back there.
+ *
+ * By an internal interface it drops two kinds. One is that answer, because a hairpinned session has one end there.
+ * The other is a hairpinned packet whose source no second pass has translated.
+ *
+ * No flush of a ruleset reaches the program. It is bound to the interface's index, so a new name changes nothing.
+ * A packet with a VLAN tag belongs to another interface, and passes.
  *
  * What is stored: `networks` tells what an address is, `interfaces` on which side an interface lies. `ports` has
  * a bit for each external port at which nfmasq's packets may arrive, for TCP and for UDP. `claimed` has such bits
  * for each external address, and at 0 for all of them: ports that a forward takes before the router's own
  * sockets. `usual` is the first external address, 0 without one, and spares most packets the search in
- * `networks`. `mark` has the bit of a hairpinned packet between its two passes. nfmasq alone writes these six,
- * and the program reads them. The program alone writes `drops`, a
- * count for each kind of drop. The tc filter holds program and maps, so they outlive the daemon; deleting the
- * filter ends them.
+ * `networks`. `mark` has the bit of a hairpinned packet between its two passes.
+ *
+ * Who writes: nfmasq alone writes these six, and the program reads them. The program alone writes `drops`, a count
+ * for each kind of drop. What ends them: the deletion of the tc filter, which holds program and maps. So they
+ * outlive the daemon.
  *
  * Own answers. A packet the router's own stack makes has no ingress interface. The stack sends the RST about a
  * segment without a socket by its control socket, which is raw with protocol TCP, and ICMP errors by a raw
@@ -293,12 +298,13 @@ SECTION("external") int by_external(struct __sk_buff *skb)
     return source == EXTERNAL && !skb->ingress_ifindex ? judge_own(skb, &ip) : PASS;
 }
 
-/* Is it between its two passes still? The rule of the second one went as the packet was under way. */
+/* Is it between its two passes still? The rule of the second one went as the packet was under way. By an interface
+ * that is not internal comes no hairpinned packet: the bit is another program's there, as in a tunnel's packets. */
 INLINE int is_half_translated(struct __sk_buff *skb, const struct ip_header *ip)
 {
     __u32 zero = 0, *bit = look_up(&mark, &zero);
 
-    return bit && skb->mark & *bit && kind_of(ip->source) == INTERNAL;
+    return bit && skb->mark & *bit && kind_of(ip->source) == INTERNAL && side_of(skb->ingress_ifindex) == INSIDE;
 }
 
 SECTION("internal") int by_internal(struct __sk_buff *skb)

@@ -36,6 +36,11 @@ class Patient(Way):
         return None
 
 
+def enabled(ground: Ground) -> dict[str, bool]:
+    """Which helpers are enabled, by name."""
+    return {row["name"]: row["enabled"] for row in ground.daemon.api("/v1/helpers")["helpers"]}
+
+
 def heard_of(ground: Ground) -> Endpoint:
     """The endpoint that an FTP server hears of when CLIENT says that it will listen on its port DATA."""
     control = Stream(Patient(ground), (CLIENT, port()), (SERVER, FTP))
