@@ -12,6 +12,7 @@ from support.packets import (
     put,
     read,
     tcp,
+    udp,
 )
 from support.router import (
     CLIENT,
@@ -306,6 +307,18 @@ def test_a_restart_keeps_calls_and_what_is_expected(tmp_path: object) -> None:
     for _ in range(3):
         again.wait(200)
         assert two.into(again) == (OTHER_CLIENT, 5)
+
+
+def test_after_a_restart_a_call_still_gives_way_to_none(tmp_path: object) -> None:
+    path = f"{tmp_path}/state"
+    router = answering(path=path)
+    one = begin(router, control(router), 5, 100)
+    assert (one.into(router), one.out(router)) == ((CLIENT, 5), (EXTERNAL, 100))
+    again = restarted(router, path)  # type: ignore[arg-type]
+    for port in range(1024, 1200):
+        again.wait(3)
+        again.try_out(udp(OTHER_CLIENT, port, SERVER, 80))
+        assert one.into(again) == (CLIENT, 5)
 
 
 # Where it lives -----------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 cdef extern from *:
     """
-    /* The code of a rare case stays out of the way of all others. */
-    #define nfmasq_seldom(question) __builtin_expect(!!(question), 0)
+    /* A probability of 1: the code of a rare case is not inlined, and takes no register of all others. */
+    #define nfmasq_seldom(question) __builtin_expect_with_probability(!!(question), 0, 1.0)
     """
     bint seldom "nfmasq_seldom" (bint question) noexcept nogil

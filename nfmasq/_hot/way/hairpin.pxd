@@ -197,7 +197,7 @@ cdef inline void start_hairpin(NatTable* table, Packet* packet, uint32_t now) no
             packet.mark |= table.rules.hairpin_mark
             packet.marked = True
             share_helper(table, sender, packet.session)
-            if table.sessions[packet.session].helper:
+            if seldom(table.sessions[packet.session].helper != 0):
                 set_aside_for(table, packet, sender, packet.session, True)
     packet.direction = HAIRPIN
 
