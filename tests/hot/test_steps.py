@@ -52,12 +52,18 @@ def many_sessions() -> Router:
     return router
 
 
+ROUNDS = {"its address is lost": 2, "one address more": 2}
+"""Of calls that go through all records more than once, how often: mappings, and then sessions."""
+
+
 @pytest.mark.parametrize("call", [*ENDING, *KEEPING])
 def test_the_lock_is_let_go_after_every_step(call: str) -> None:
+    """As many holdings as there are steps: fewer would show that one of them is longer."""
     router = many_sessions()
     router.table.watch_lock()
     (ENDING | KEEPING)[call](router)
-    assert router.table.lock_times().batches >= MANY // STEP
+    steps = ROUNDS.get(call, 1) * -(-MANY // STEP)
+    assert steps <= router.table.lock_times().batches <= steps + 1
     assert sum(router.table.gauges().sessions) == (0 if call in ENDING else MANY)
     assert_whole(router.table)
 
@@ -68,7 +74,7 @@ def test_nothing_to_do_takes_the_lock_once(call: str) -> None:
     router.table.watch_lock()
     calls: dict[str, Call] = ENDING | {"same policy": lambda router: router.table.configure(policy())}
     calls[call](router)
-    assert router.table.lock_times().batches <= 2
+    assert router.table.lock_times().batches == 1
 
 
 @contextmanager
@@ -115,7 +121,7 @@ def test_packets_are_translated_between_the_steps(call: str) -> None:
 
 
 def test_a_session_that_begins_between_the_steps_of_a_flush_may_stay() -> None:
-    """Who begins after the flush has begun is not meant by it, and no record is left half ended."""
+    """The flush is not for a session that begins after it, and no record is left half ended."""
     router = many_sessions()
     with sending(router):
         router.table.flush()

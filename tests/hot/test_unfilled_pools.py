@@ -56,7 +56,7 @@ def handed_out(router: Router, make: Make) -> list[int]:
 
 def with_sessions(make: Make, path: Path | None = None) -> Router:
     """A router whose ports are all in use, of the narrow range."""
-    router = Router(rules(NARROW), path=path and str(path))
+    router = Router(rules(NARROW), path=str(path) if path else None)
     assert handed_out(router, make) == [2000, 2001, 2002, 2003]
     return router
 
@@ -85,6 +85,7 @@ def test_sessions_whose_address_is_lost_fill_no_pool() -> None:
     router = Router(having((0, 100)), capacity=20_000)
     begin(router)
     assert router.table.configure(having((100, 100), ports=((2000, 60_000),))) == len(HOSTS)
+    router.table.configure(having((0, 100), ports=((2000, 60_000),)))
     assert filled(router) == 0
 
 

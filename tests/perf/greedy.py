@@ -1,4 +1,4 @@
-"""What one host's attacks leave to another: `python -m perf.greedy`, nfmasq beside the kernel's MASQUERADE.
+"""What one host's attacks leave to another, by nfmasq and by MASQUERADE: `python -m perf.greedy`.
 
 The router has its default configuration. The attacker's packets come by a packet socket, a group at a time.
 Another host begins twenty sessions in the midst of the attack, and twenty after it. Each attack meets an

@@ -7,8 +7,8 @@
 # The policy holds from the moment `govern` has taken it over. A pool of ports stays with its address (pools),
 # so nothing is told to the mappings. Four things need a look at every record: which ports are in use beyond
 # the range, which ports count for their hosts, which sessions have lost their address, and which timers were
-# set by other timeouts. The caller has that done in steps. A packet whose session has not had its turn settles it (appear). Meanwhile no
-# policy has a single uplink, so that every packet with a session looks.
+# set by other timeouts. The caller has that done in steps. A packet whose session has not had its turn
+# settles it (appear). Meanwhile no policy has a single uplink, so that every packet with a session looks.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memset

@@ -141,7 +141,7 @@ cdef inline uint32_t find_mapping_by_external(
 cdef inline void count_port(NatTable* table, const Mapping* mapping, int change) noexcept nogil:
     """Add `change` to the ports of the mapping's host if the mapping has one of a pool for itself.
 
-    A port at an uplink that is away does not count: the host could not use it, and its share is of the others.
+    A port at an uplink that is away does not count: a share is of the ports that can be used.
     """
     if mapping.pool != NO_POOL and not mapping.borrows and not mapping.waits:
         table.hosts[mapping.host].ports[mapping.transport] += change

@@ -11,8 +11,8 @@
 # `taken` has the ports that mappings have, those beyond the range too. After a change of the range the bags
 # are made anew without a look at the mappings.
 #
-# A pool is filled when it is first asked for a port, and not when one comes back. A range of external addresses is many pools, and few of
-# them are used at a time; to fill them all would stop every worker.
+# A pool is filled when it is first asked for a port, and not when one comes back. A range of external
+# addresses is many pools, and few of them are used at a time; to fill them all would stop every worker.
 #
 # Taking any random element of a bag is taking an array's element and moving the last one into its place, so
 # both calls cost the same with one port left as with all of them. ICMP query identifiers are ports here.
