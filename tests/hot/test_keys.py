@@ -1,5 +1,7 @@
 """Sessions with a key (GRE's call id): told apart where a helper has announced them, and nowhere else."""
 
+from pathlib import Path
+
 import pytest
 from support.packets import (
     ACK,
@@ -27,6 +29,7 @@ from support.router import (
 
 from hot.calling import PPTP, announce, answering, begin, control
 from hot.restarting import restarted
+from nfmasq._fastpath import Table
 from nfmasq.core.policy import Uplink
 from nfmasq.core.protocols import INWARD, OUTWARD
 from nfmasq.core.rows import ExpectationRefused
@@ -292,15 +295,15 @@ def test_more_calls_than_a_host_may_have_are_refused() -> None:
         announce(router, by, 3, INWARD)
 
 
-def test_a_restart_keeps_calls_and_what_is_expected(tmp_path: object) -> None:
-    path = f"{tmp_path}/state"
-    router = answering(path=path)
+def test_a_restart_keeps_calls_and_what_is_expected(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    router = answering(path=str(path))
     begin(router, control(router), 5, 100)
     two = begin(router, control(router, OTHER_CLIENT), 5, 101)
     assert two.into(router) == (OTHER_CLIENT, 5)
     two.out(router)
     before = [row[1:6] for row in router.rows()]
-    again = restarted(router, path)  # type: ignore[arg-type]
+    again = restarted(router, path)
     assert [row[1:6] for row in again.rows()] == before
     assert two.into(again) == (OTHER_CLIENT, 5)
     assert two.out(again) == (EXTERNAL, 101)
@@ -309,12 +312,32 @@ def test_a_restart_keeps_calls_and_what_is_expected(tmp_path: object) -> None:
         assert two.into(again) == (OTHER_CLIENT, 5)
 
 
-def test_after_a_restart_a_call_still_gives_way_to_none(tmp_path: object) -> None:
-    path = f"{tmp_path}/state"
-    router = answering(path=path)
+def test_a_call_goes_on_from_a_copy_in_which_its_control_session_has_another_number(tmp_path: Path) -> None:
+    state, saved = tmp_path / "state", tmp_path / "saved"
+    router = answering(path=str(state))
+    for port in range(5):
+        router.out(udp(OTHER_CLIENT, 40000 + port, SERVER, 53))
     one = begin(router, control(router), 5, 100)
     assert (one.into(router), one.out(router)) == ((CLIENT, 5), (EXTERNAL, 100))
-    again = restarted(router, path)  # type: ignore[arg-type]
+    router.table.flush(OTHER_CLIENT)
+    router.table.save(str(saved))
+    router.table.close()
+    state.unlink()
+    again = answering()
+    again.table = Table(str(state), 64, None, str(saved))
+    again.table.configure(policy())
+    for _ in range(4):
+        assert one.into(again) == (CLIENT, 5)
+        again.wait(200)
+        assert one.out(again) == (EXTERNAL, 100)
+
+
+def test_after_a_restart_a_call_still_gives_way_to_none(tmp_path: Path) -> None:
+    path = tmp_path / "state"
+    router = answering(path=str(path))
+    one = begin(router, control(router), 5, 100)
+    assert (one.into(router), one.out(router)) == ((CLIENT, 5), (EXTERNAL, 100))
+    again = restarted(router, path)
     for port in range(1024, 1200):
         again.wait(3)
         again.try_out(udp(OTHER_CLIENT, port, SERVER, 80))

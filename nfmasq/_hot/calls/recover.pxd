@@ -167,12 +167,12 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
         pair(&table.hosts[host], session.external_address)
     return begin_mapping(table, &wanted, host, session.created)
 
-cdef inline void move_times(Session* session, uint32_t shift) noexcept nogil:
-    """From the seconds of an earlier boot to those of this one."""
+cdef inline void adapt(Session* session, uint32_t shift) noexcept nogil:
+    """From a copy to the table: numbers are others here, and after a reboot so are the seconds."""
     session.created += shift
     session.expires += shift
     if is_keyed(session):
-        session.reopening = 0                        # the number of its control session is another now
+        session.reopening = 0                        # which was the number of its control session
     write_check(session)
 
 cdef inline bint recover_session(
@@ -199,12 +199,12 @@ cdef inline bint recover_session(
     return mapping != 0
 
 cdef inline uint32_t recover(
-    NatTable* table, uint32_t stored, uint32_t shift, uint32_t now, uint32_t* damaged
+    NatTable* table, uint32_t stored, bint copied, uint32_t shift, uint32_t now, uint32_t* damaged
 ) noexcept nogil:
     """Link what the first `stored` records hold; return how many sessions live on. All others are free.
 
-    shift: seconds to add to their times. damaged: counts the records in use that are not as they were
-    written, or contradict others.
+    copied: they come from a copy. shift: seconds to add to their times then. damaged: counts the records in
+    use that are not as they were written, or contradict others.
 
     The lowest numbers first: they are the oldest as a rule, and a mapping is for what its first session was.
     """
@@ -221,8 +221,8 @@ cdef inline uint32_t recover(
         if not session.live:
             continue
         undamaged = is_undamaged(session)
-        if undamaged and shift:
-            move_times(session, shift)
+        if undamaged and copied:
+            adapt(session, shift)
         if undamaged and recover_session(table, number, &window[number % WINDOW].buckets, now):
             recovered += 1
             table.top[0] = number
