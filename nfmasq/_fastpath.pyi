@@ -130,8 +130,10 @@ class Table:
 
         It stands for so many seconds, for one arrival. external_port: the one it must have, 0: any. It may
         be one that the same internal endpoint has already. helper: the number of the helper that reads the
-        session, 0: none.
-        Raises ExpectationRefused when the parent has ended, or for want of room or of that port.
+        session, 0: none. Of GRE the internal port is a key. remote_port is INWARD for packets that come in
+        with it, or OUTWARD for packets that go out with it.
+        Raises ExpectationRefused when the parent has ended, or for want of room or of that port,
+        ValueError for a key without a remote host or a direction.
         """
     def find_row(
         self,

@@ -8,6 +8,7 @@ from libc.errno cimport EAGAIN, EINTR, ENOBUFS, errno
 from libc.stdint cimport uint32_t, uint64_t
 
 from nfmasq._hot.base.clock cimport clock_seconds
+from nfmasq._hot.base.likelihood cimport seldom
 from nfmasq._hot.calls.steps cimport let_workers_in
 from nfmasq._hot.state.critical cimport enter, leave
 from nfmasq._hot.state.packet cimport (
@@ -45,14 +46,14 @@ cdef enum:
 cdef inline bint decide(NatTable* table, Packet* packet, uint32_t now) noexcept nogil:
     """The stages of one packet under the lock. True: it is refused, and its sender's answer is due."""
     if packet.verdict == CONTINUE:
-        if packet.second_look:
+        if seldom(packet.second_look):
             look_again(table, packet)
-        elif packet.direction == HAIRPIN:
+        elif seldom(packet.direction == HAIRPIN):
             start_hairpin(table, packet, now)
-        elif is_second_pass(&table.rules, packet):
+        elif seldom(is_second_pass(&table.rules, packet)):
             finish_hairpin(table, packet)
         elif screen_error(packet) and (find(table, packet, now) or admit(table, packet, now)):
-            if track(table, packet, now) and table.sessions[packet.session].helper:
+            if track(table, packet, now) and seldom(table.sessions[packet.session].helper != 0):
                 set_aside(table, packet)
     account(table, packet)
     return packet.verdict == DROP and refuse(table, packet, now)

@@ -7,6 +7,7 @@
 #   prefetch      the batch's records are asked for, before the table's lock is taken
 #   look_again    a packet that was let by, and is still for the router
 #   lookup        the session that the packet belongs to
+#   keyed         a packet has a key, if a helper has announced it; else its addresses alone count
 #   hairpin       a packet from inside to an external address: out and in again, in two passes
 #   admit         a packet of no session begins one
 #     screen        which addresses may come in, or go out
@@ -43,15 +44,16 @@
 #   pools         which external address has which pool of ports
 #   evictable     the sessions that may end early, oldest first
 #   index         how sessions are found
+#   keys          what tells sessions of a protocol without ports apart
 #   check         the sum by which a damaged record is recognized
 #   sequence tcpstate traffic         what a session knows of its packets
 #   changes       what packets were before they were changed, for errors that quote them
 #   refusals aside                    queues to the control path and to the helpers
 #   critical      the table's lock around a batch
 #
-# Formats on the wire (wire/)                wire icmp tcpoptions checksum netlink conntrack
-# What the control path asks for (calls/)    govern announce row dump finish recover ahead steps
-# Foundations (base/)                        clock locks siphash
+# Formats on the wire (wire/)                wire icmp gre tcpoptions checksum netlink conntrack
+# What the control path asks for (calls/)    govern announce announce_key row dump finish recover ahead steps
+# Foundations (base/)                        clock locks siphash likelihood
 # What Python sees (face/)                   policy uplinks rows lists expectations stand memory table
 #                                            queue functions
 #

@@ -1,7 +1,7 @@
 """The shapes of the control API's answers that belong to no list.
 
 Every top-level object carries "schema": 1. An endpoint is a string "address:port", for ICMP queries
-"address:id". Durations are seconds, times RFC 3339 UTC, counters integers.
+"address:id", for calls of PPTP "address:key". Durations are seconds, times RFC 3339 UTC, counters integers.
 """
 
 from typing import NotRequired, TypedDict

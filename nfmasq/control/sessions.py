@@ -13,7 +13,8 @@ from nfmasq.control.running import Running
 class Session(TypedDict):
     """One session: the internal host's two endpoints, and the remote endpoint.
 
-    Each endpoint is "address:port", for ICMP queries "address:id".
+    Each endpoint is "address:port", for ICMP queries "address:id", for calls of PPTP
+    "address:key".
     """
 
     protocol: str

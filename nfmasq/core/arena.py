@@ -62,6 +62,7 @@ class Arena:
     memory: bytes this process may still take; sessions that do not fit in it are given up. None: any number.
     stored: records of an existing file that were taken over; those that are free are among them.
     saved: the copy to fill an empty file from, or one of another boot.
+    copied: whether they are of that copy: their numbers are others than before.
     shift: seconds to add to the times of the records that were taken over; 0 but after a reboot.
     warning: which sessions of an existing file were given up and why, or "".
     shortage: why the last `reserve` got less than it should, or "".
@@ -73,6 +74,7 @@ class Arena:
     ) -> None:
         self.warning = self.shortage = ""
         self.stored = self.shift = 0
+        self.copied = False
         self._saved = None if saved is None else Path(saved)
         self._boot = boot_id()
         self._capacity = capacity
@@ -166,7 +168,7 @@ class Arena:
         if not taken.records:
             os.ftruncate(self._fd, HEADER.size)
             return False
-        self.shift, self._boot = taken.shift, NO_BOOT
+        self.copied, self.shift, self._boot = True, taken.shift, NO_BOOT
         os.pwrite(self._fd, self._header(taken.records), 0)
         return True
 

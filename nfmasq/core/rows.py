@@ -4,7 +4,7 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 Endpoint = tuple[IPv4Address, int]
-"""An address and a port, or the identifier of an ICMP query, or 0 where a protocol has neither."""
+"""An address and a port, the identifier of an ICMP query, or a key; 0 where a protocol has none."""
 
 
 class SessionRow(NamedTuple):

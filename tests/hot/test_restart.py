@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from support.packets import ACK, GRE, SYN, portless, read, tcp, udp
+from support.packets import ACK, ESP, GRE, SYN, portless, read, tcp, udp
 from support.records import seal
 from support.router import (
     CLIENT,
@@ -26,9 +26,10 @@ from hot.restarting import LEFT, busy_router, child, restarted
 from nfmasq._fastpath import Table
 from nfmasq.core.arena import RECORD
 from nfmasq.core.policy import Filtering, Mapping
+from nfmasq.core.protocols import INWARD, OUTWARD
 
 PAGE = os.sysconf("SC_PAGESIZE")
-STATE, SCALE, CREATED, MORE_PACKETS_OUT = 6, 26, 56, 80
+STATE, SCOPE, REMOTE_PORT, SCALE, CREATED, MORE_PACKETS_OUT = 6, 7, 24, 26, 56, 80
 """Where in its record a session says these."""
 
 
@@ -236,6 +237,26 @@ def test_a_state_is_tcp_s_alone(path: Path) -> None:
     router = Router(policy(), 64, str(path))
     router.out(udp(CLIENT, 40000, SERVER, 53))
     assert spoilt(router, path, (STATE, b"\x03")).table.recovered == 0
+
+
+@pytest.mark.parametrize(
+    ("protocol", "way", "scope", "recovered"),
+    [
+        (GRE, INWARD, 2, 1),
+        (GRE, OUTWARD, 2, 1),
+        (GRE, 0x0303, 2, 0),
+        (GRE, 1, 2, 0),
+        (GRE, INWARD, 0, 0),
+        (ESP, INWARD, 2, 0),
+    ],
+)
+def test_a_key_is_gre_s_goes_one_of_two_ways_and_is_for_one_remote_host(
+    path: Path, protocol: int, way: int, scope: int, recovered: int
+) -> None:
+    router = Router(policy(), 64, str(path))
+    router.out(portless(CLIENT, SERVER, protocol))
+    changes = (REMOTE_PORT, struct.pack("!H", way)), (SCOPE, bytes([scope]))
+    assert spoilt(router, path, *changes).table.recovered == recovered
 
 
 KILLED = """

@@ -38,7 +38,7 @@ def frames(path: Path) -> list[Frame]:
 
 def _pcap(data: bytes) -> Iterator[tuple[int, bytes]]:
     order = "<" if data[:4] in {b"\xd4\xc3\xb2\xa1", b"\x4d\x3c\xb2\xa1"} else ">"
-    link = struct.unpack_from(order + "I", data, 20)[0]
+    link = struct.unpack_from(order + "I", data, 20)[0] & 0xFFFF  # the upper half speaks of checksums
     at = 24
     while at + 16 <= len(data):
         size = struct.unpack_from(order + "I", data, at + 8)[0]

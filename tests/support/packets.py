@@ -3,6 +3,7 @@
 Every function returns a whole IPv4 packet, its lengths and checksums right.
 """
 
+import struct
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -69,10 +70,12 @@ __all__ = [
     "UNREACHABLE",
     "URG",
     "Seen",
+    "call",
     "checksum",
     "error",
     "ip",
     "ip_sum_is_right",
+    "key_of",
     "l4_at",
     "portless",
     "pseudo_header",
@@ -203,6 +206,19 @@ def portless(
 ) -> bytes:
     """A packet of a protocol without ports."""
     return ip(source, destination, protocol, payload)
+
+
+def call(
+    source: IPv4Address, destination: IPv4Address, key: int, payload: bytes = b"\xff\x03\xc0\x21"
+) -> bytes:
+    """A packet of a call: GRE of version 1 that carries PPP and its receiver's call id (RFC 2637)."""
+    header = struct.pack("!BBHHHI", 0x30, 0x81, 0x880B, len(payload), key, START) + bytes(4)
+    return ip(source, destination, GRE, header + payload)
+
+
+def key_of(packet: bytes) -> int:
+    """The call id that a packet of a call carries."""
+    return int.from_bytes(packet[l4_at(packet) :][6:8])
 
 
 class Seen(NamedTuple):

@@ -10,6 +10,7 @@ from nfmasq._hot.calls.ahead cimport WINDOW, Needed, look_ahead, look_ahead_firs
 from nfmasq._hot.state.capacity cimport MOST_UPLINKS
 from nfmasq._hot.state.check cimport is_undamaged, write_check
 from nfmasq._hot.state.index cimport Buckets, find_by_external_at, find_by_internal_at, peer_bucket_of
+from nfmasq._hot.state.keys cimport is_keyed, is_way
 from nfmasq._hot.state.mappings cimport (
     begin_host, begin_mapping, count_port, find_host, find_mapping_by_external, pair, set_scope,
 )
@@ -23,13 +24,18 @@ from nfmasq._hot.state.table cimport (
     Mapping, NatTable, Scope, Session, external_mapping_bucket, pool_of,
 )
 from nfmasq._hot.state.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
-from nfmasq._hot.wire.wire cimport ICMP, TCP, UDP, ntohs
+from nfmasq._hot.wire.wire cimport GRE, ICMP, TCP, UDP, ntohs
 
 cdef enum:
     LONGEST_TIMER = 30 * 86400
 
 cdef inline bint has_sound_port(const Session* session) noexcept nogil:
-    """Portless protocols have none, and queries that came by a forward."""
+    """Portless protocols have a key or nothing; queries that came by a forward have none either."""
+    if is_keyed(session):
+        return (
+            session.protocol == GRE and is_way(session.remote_port)
+            and session.scope == SCOPE_ADDRESS_AND_PORT
+        )
     if session.transport == CLASS_OTHER:
         return session.external_port == 0
     return session.external_port != 0 or session.transport == CLASS_ICMP and session.scope >= SCOPE_STATIC
@@ -157,14 +163,16 @@ cdef inline uint32_t recover_mapping(NatTable* table, const Session* session) no
         return 0
     if not host:
         host = begin_host(table, session.internal_address)
-    if session.scope < SCOPE_STATIC:
+    if session.scope < SCOPE_STATIC and not is_keyed(session):
         pair(&table.hosts[host], session.external_address)
     return begin_mapping(table, &wanted, host, session.created)
 
-cdef inline void move_times(Session* session, uint32_t shift) noexcept nogil:
-    """From the seconds of an earlier boot to those of this one."""
+cdef inline void adapt(Session* session, uint32_t shift) noexcept nogil:
+    """From a copy to the table: numbers are others here, and after a reboot so are the seconds."""
     session.created += shift
     session.expires += shift
+    if is_keyed(session):
+        session.reopening = 0                        # which was the number of its control session
     write_check(session)
 
 cdef inline bint recover_session(
@@ -191,12 +199,12 @@ cdef inline bint recover_session(
     return mapping != 0
 
 cdef inline uint32_t recover(
-    NatTable* table, uint32_t stored, uint32_t shift, uint32_t now, uint32_t* damaged
+    NatTable* table, uint32_t stored, bint copied, uint32_t shift, uint32_t now, uint32_t* damaged
 ) noexcept nogil:
     """Link what the first `stored` records hold; return how many sessions live on. All others are free.
 
-    shift: seconds to add to their times. damaged: counts the records in use that are not as they were
-    written, or contradict others.
+    copied: they come from a copy. shift: seconds to add to their times then. damaged: counts the records in
+    use that are not as they were written, or contradict others.
 
     The lowest numbers first: they are the oldest as a rule, and a mapping is for what its first session was.
     """
@@ -213,8 +221,8 @@ cdef inline uint32_t recover(
         if not session.live:
             continue
         undamaged = is_undamaged(session)
-        if undamaged and shift:
-            move_times(session, shift)
+        if undamaged and copied:
+            adapt(session, shift)
         if undamaged and recover_session(table, number, &window[number % WINDOW].buckets, now):
             recovered += 1
             table.top[0] = number

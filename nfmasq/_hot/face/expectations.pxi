@@ -9,12 +9,14 @@ from nfmasq.core.rows import Expected, ExpectationRefused
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport await_post, pthread_mutex_lock, pthread_mutex_unlock
 from nfmasq._hot.calls.announce cimport announce, named
+from nfmasq._hot.calls.announce_key cimport announce_key
 from nfmasq._hot.calls.row cimport find_row
 from nfmasq._hot.state.aside cimport Aside, take_aside
-from nfmasq._hot.state.packet cimport CLASS_TCP, CLASS_UDP, Packet
+from nfmasq._hot.state.keys cimport is_way
+from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, CLASS_UDP, Packet
 from nfmasq._hot.state.sessions cimport name_session
 from nfmasq._hot.state.table cimport NatTable, Session
-from nfmasq._hot.wire.wire cimport SYN, TCP, htons
+from nfmasq._hot.wire.wire cimport GRE, SYN, TCP, htons
 
 cdef object next_of(NatTable* table, uint64_t nanoseconds):
     """The oldest packet that is set aside, or None when none came within this time."""
@@ -40,10 +42,15 @@ cdef object seen_in(NatTable* table, uint32_t number, uint32_t serial):
     return None if found == NULL else session_row(number, &copy, clock_seconds())
 
 cdef int read_wish(Packet* wish, object protocol, object internal, object remote, object port) except -1:
-    """The packet that would arrive, as far as a helper knows it."""
+    """The packet that would arrive, as far as a helper knows it. Raises ValueError.
+
+    One with a key has its direction in place of the remote port.
+    """
+    if protocol == GRE and (remote is None or not is_way(htons(port))):
+        raise ValueError("a key needs a remote host, and INWARD or OUTWARD in place of its port")
     memset(wish, 0, sizeof(Packet))
     wish.protocol = protocol
-    wish.transport = CLASS_TCP if protocol == TCP else CLASS_UDP
+    wish.transport = CLASS_TCP if protocol == TCP else CLASS_OTHER if protocol == GRE else CLASS_UDP
     wish.near_address, wish.near_port = word_of(internal[0]), htons(internal[1])
     wish.remote_address = 0 if remote is None else word_of(remote)
     wish.remote_port = htons(port)
@@ -72,7 +79,10 @@ cdef object expect_in(
     pthread_mutex_lock(&table.lock)
     if named(table, parent, serial) != NULL:
         wish.as_address = table.sessions[parent].external_address
-        number = announce(table, parent, wish, port, helper, now, until)
+        if wish.transport == CLASS_OTHER:
+            number = announce_key(table, parent, wish, now, until)
+        else:
+            number = announce(table, parent, wish, port, helper, now, until)
     if number:
         name = name_session(table, number)
         copy = table.sessions[number]

@@ -61,10 +61,11 @@ cdef class TableMemory:
         cdef uint32_t now = clock_seconds()
         cdef uint32_t damaged = 0
         cdef uint32_t stored, shift
+        cdef bint copied
         if not 1 <= capacity <= MOST_SESSIONS:
             raise ValueError(f"a table of {capacity} sessions: 1 to {MOST_SESSIONS} can be had")
         self.arena = Arena(path, capacity, memory, saved)
-        stored, shift = self.arena.stored, self.arena.shift & 0xFFFFFFFF
+        stored, copied, shift = self.arena.stored, self.arena.copied, self.arena.shift & 0xFFFFFFFF
         try:
             self._lay_out(capacity)
         except BaseException:
@@ -81,7 +82,7 @@ cdef class TableMemory:
         table.refusal_fd = self.refusal_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         table.room_fd = self.room_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         with nogil:
-            self.recovered = recover(table, stored, shift, now, &damaged)
+            self.recovered = recover(table, stored, copied, shift, now, &damaged)
         self.arena.settle()
         told = f"{damaged} of its records are damaged and given up" if damaged else ""
         self.warning = "; ".join(filter(None, (self.arena.warning, told)))

@@ -11,7 +11,10 @@ from nfmasq.core.rows import Counters, Gauges, Helped, MappingRow, Refusal, Sess
 
 from nfmasq._hot.state.aside cimport Aside
 from nfmasq._hot.state.aside cimport Helped as HelpedRecord
-from nfmasq._hot.state.packet cimport DIRECTION_COUNT, DROP, INBOUND, OUTBOUND, TRANSPORT_COUNT, Packet
+from nfmasq._hot.state.keys cimport OUTWARD, is_keyed
+from nfmasq._hot.state.packet cimport (
+    CLASS_OTHER, DIRECTION_COUNT, DROP, INBOUND, OUTBOUND, TRANSPORT_COUNT, Packet,
+)
 from nfmasq._hot.state.reasons cimport REASON_COUNT
 from nfmasq._hot.state.refusals cimport Refusal as RefusalRecord
 from nfmasq._hot.state.rules cimport BITMAP_BYTES
@@ -31,11 +34,22 @@ if len(REASONS) != REASON_COUNT - 1 or len(TCP_STATES) != TCP_STATE_COUNT:
 cdef object endpoint(uint32_t address, uint16_t port):
     return (IPv4Address(ntohl(address)), ntohs(port))
 
+cdef tuple endpoints_of(const Session* session):
+    """Internal, external and remote; a key stands with whose it is."""
+    cdef bint outward = is_keyed(session) and session.remote_port == OUTWARD
+    cdef uint16_t remote = session.remote_port
+    if is_keyed(session):
+        remote = session.external_port if outward else 0
+    return (
+        endpoint(session.internal_address, 0 if outward else session.internal_port),
+        endpoint(session.external_address, 0 if outward else session.external_port),
+        endpoint(session.remote_address, remote),
+    )
+
 cdef object session_row(uint32_t number, const Session* session, uint32_t now):
+    internal, external, remote = endpoints_of(session)
     return SessionRow(
-        number, session.protocol, endpoint(session.internal_address, session.internal_port),
-        endpoint(session.external_address, session.external_port),
-        endpoint(session.remote_address, session.remote_port),
+        number, session.protocol, internal, external, remote,
         "expected" if session.flags & EXPECTED else TCP_STATES[session.state],
         packets_of(&session.traffic, OUTBOUND), packets_of(&session.traffic, INBOUND),
         bytes_of(&session.traffic, OUTBOUND), bytes_of(&session.traffic, INBOUND),
@@ -43,9 +57,11 @@ cdef object session_row(uint32_t number, const Session* session, uint32_t now):
     )
 
 cdef object mapping_row(uint32_t number, const Mapping* mapping, uint32_t now):
+    cdef bint outward = mapping.transport == CLASS_OTHER and mapping.remote_port == OUTWARD
     return MappingRow(
-        number, mapping.protocol, endpoint(mapping.internal_address, mapping.internal_port),
-        endpoint(mapping.external_address, mapping.external_port), mapping.sessions,
+        number, mapping.protocol,
+        endpoint(mapping.internal_address, 0 if outward else mapping.internal_port),
+        endpoint(mapping.external_address, 0 if outward else mapping.external_port), mapping.sessions,
         now - mapping.created,
     )
 

@@ -10,6 +10,7 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from nfmasq._hot.state.keys cimport is_keyed
 from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, INBOUND, OUTBOUND
 from nfmasq._hot.state.rules cimport Timeouts
 from nfmasq._hot.state.table cimport (
@@ -66,8 +67,11 @@ cdef inline void follow_state(NatTable* table, uint32_t number) noexcept nogil:
         leave_line(table, number)
 
 cdef inline bint is_evictable(const Session* session) noexcept nogil:
-    """Of a session that is linked: does it belong in a line? A reset one only if its SYN was refused."""
-    if session.flags & EXPECTED:
+    """Of a session that is linked: does it belong in a line? A reset one only if its SYN was refused.
+
+    Of a keyed session one side alone sends packets; its control session answers for it.
+    """
+    if session.flags & EXPECTED or is_keyed(session):
         return False
     if session.transport != CLASS_TCP:
         return not packets_of(&session.traffic, OUTBOUND) or not packets_of(&session.traffic, INBOUND)

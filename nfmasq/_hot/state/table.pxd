@@ -92,7 +92,7 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t wheel_previous
     uint32_t mapping
     uint32_t created         # seconds, as expires: CLOCK_MONOTONIC
-    uint32_t reopening       # TCP: what must be acknowledged to begin anew; expectation: its control session
+    uint32_t reopening       # TCP: what must be acknowledged to begin anew; else a control session
     # second line: what a packet of the session writes
     Traffic traffic
     int32_t[2] correction    # TCP: [side] by how much its helper has made longer what that side sent; correct

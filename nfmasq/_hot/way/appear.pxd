@@ -8,6 +8,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.state.keys cimport has_key
 from nfmasq._hot.state.networks cimport lies_in
 from nfmasq._hot.state.packet cimport (
     CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, Packet, drop, is_from_router,
@@ -54,8 +55,8 @@ cdef inline uint8_t realm_for(const Rules* rules, const Packet* packet, uint8_t*
     return routed_realm(rules, &rules.uplinks[uplink[0]], packet.remote_address)
 
 cdef inline bint may_move(const Session* session, const Packet* packet) noexcept nogil:
-    """Can what the session is for begin anew by another address?"""
-    return (
+    """Can what the session is for begin anew by another address? No call can without its control session."""
+    return not has_key(packet) and (
         packet.transport != CLASS_TCP or packets_of(&session.traffic, INBOUND) == 0
         or is_over(session.state) and packet.tcp_flags & (SYN | ACK) == SYN
     )

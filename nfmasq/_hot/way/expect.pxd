@@ -4,6 +4,9 @@
 # and is recovered after a restart. Of its remote endpoint the port, or address and port, may be open (0).
 # The first packet that fits takes its place in it, and the next one finds nothing: single use.
 #
+# A session with a key (keys) goes on knowing its control session. Its packets come from one side alone, and
+# keep it alive while that session goes on.
+#
 # What ends it: its first packet, its timer, or the end of its control session, whose number it has. The
 # helpers' thread withdraws it then, a moment later; until that moment is_meant keeps it shut.
 
@@ -11,6 +14,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
 from nfmasq._hot.state.evictable cimport join_line
 from nfmasq._hot.state.index cimport Buckets, buckets_of, find_by_external, index_session, unindex_session
+from nfmasq._hot.state.keys cimport is_keyed
 from nfmasq._hot.state.packet cimport CLASS_TCP, OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport Rules
 from nfmasq._hot.state.check cimport write_check
@@ -28,7 +32,7 @@ cdef inline uint32_t first_timer(
     return timeout_of(&rules.timeouts, transport, remote_port)
 
 cdef inline bint is_meant(const NatTable* table, uint32_t number) noexcept nogil:
-    """Does the expectation's control session go on? Its record may be another's, which began later."""
+    """Does its control session go on? That record may be another's, which began later."""
     cdef const Session* session = &table.sessions[number]
     cdef const Session* control = &table.sessions[session.reopening]
     return session.reopening != 0 and session.reopening <= table.top[0] and (
@@ -60,7 +64,8 @@ cdef inline void arrive(NatTable* table, Packet* packet, uint32_t number, uint32
     unindex_session(table, number)
     session.remote_address, session.remote_port = packet.remote_address, packet.remote_port
     session.flags &= <unsigned char>~EXPECTED
-    session.reopening = 0
+    if not is_keyed(session):
+        session.reopening = 0
     write_check(session)
     if packet.direction != OUTBOUND:
         session.flags |= BEGUN_OUTSIDE
@@ -68,6 +73,7 @@ cdef inline void arrive(NatTable* table, Packet* packet, uint32_t number, uint32
     index_session(table, number, &buckets)
     table.expected -= 1
     count_half_open(table, session, 1)
-    join_line(table, number)
+    if not is_keyed(session):
+        join_line(table, number)
     set_timer(table, number, now + first_timer(&table.rules, session.transport, session.remote_port))
     packet.session = number

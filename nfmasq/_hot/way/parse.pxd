@@ -6,6 +6,8 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 
+from nfmasq._hot.base.likelihood cimport seldom
+from nfmasq._hot.state.keys cimport INWARD, OUTWARD
 from nfmasq._hot.state.packet cimport (
     CLASS_ICMP, CLASS_OTHER, CLASS_TCP, CLASS_UDP, DATA, HAIRPIN, ICMP_ERROR, ICMP_QUERY, ICMP_REPLY,
     INBOUND, OUTBOUND, Packet, drop, segment_first,
@@ -20,9 +22,10 @@ from nfmasq._hot.state.tcpstate cimport flags_make_sense
 from nfmasq._hot.state.uplinks cimport NO_UPLINK
 from nfmasq._hot.way.options cimport check_options
 from nfmasq._hot.wire.checksum cimport fold, sum_words
+from nfmasq._hot.wire.gre cimport GreHeader, is_of_call
 from nfmasq._hot.wire.icmp cimport REDIRECT, is_error, is_reply, is_request
 from nfmasq._hot.wire.wire cimport (
-    AH, DCCP, FRAGMENT_OFFSET, ICMP, MORE_FRAGMENTS_OR_OFFSET, SCTP, TCP, UDP, UDPLITE,
+    AH, DCCP, FRAGMENT_OFFSET, GRE, ICMP, MORE_FRAGMENTS_OR_OFFSET, SCTP, TCP, UDP, UDPLITE,
     IcmpHeader, IpHeader, TcpHeader, UdpHeader, header_length, ntohs, tcp_header_length,
 )
 
@@ -70,6 +73,21 @@ cdef inline bint parse_udp(Packet* packet, IpHeader* ip) noexcept nogil:
     set_endpoints(packet, ip.source, udp.source, ip.destination, udp.destination)
     return True
 
+cdef inline void parse_key(
+    const uint8_t* l4, uint32_t length, bint inward, uint16_t* source, uint16_t* destination
+) noexcept nogil:
+    """GRE: the key of a packet of a call, as the near end's port, and its way, as the remote one's.
+
+    Of any other GRE both stay. A key counts only if a helper has announced it (keyed).
+    """
+    cdef const GreHeader* gre = <const GreHeader*>l4
+    if length < sizeof(GreHeader) or not is_of_call(gre):
+        return
+    if inward:
+        source[0], destination[0] = INWARD, gre.call_id
+    else:
+        source[0], destination[0] = gre.call_id, OUTWARD
+
 cdef inline bint parse_portless(Packet* packet, IpHeader* ip) noexcept nogil:
     """Any other protocol, known by its addresses alone.
 
@@ -83,6 +101,15 @@ cdef inline bint parse_portless(Packet* packet, IpHeader* ip) noexcept nogil:
     ) and packet.l4_length < sizeof(UdpHeader):
         return drop(packet, TRUNCATED)
     set_endpoints(packet, ip.source, 0, ip.destination, 0)
+    return True
+
+cdef inline bint parse_gre(Packet* packet, IpHeader* ip) noexcept nogil:
+    """Known by its key, or by its addresses alone."""
+    cdef uint16_t source = 0
+    cdef uint16_t destination = 0
+    packet.transport = CLASS_OTHER
+    parse_key(packet.l4, packet.l4_length, packet.direction == INBOUND, &source, &destination)
+    set_endpoints(packet, ip.source, source, ip.destination, destination)
     return True
 
 cdef inline bint parse_quoted_ports(Packet* packet, uint16_t* source, uint16_t* destination) noexcept nogil:
@@ -109,6 +136,10 @@ cdef inline bint parse_quoted_ports(Packet* packet, uint16_t* source, uint16_t* 
             return drop(packet, ICMP_QUOTE_INVALID)
     else:
         packet.transport = CLASS_OTHER
+        if seldom(packet.protocol == GRE):
+            parse_key(             # the quoted packet went the other way
+                packet.quoted_l4, packet.quoted_l4_length, packet.direction != INBOUND, source, destination
+            )
     return True
 
 cdef inline bint parse_quote(Packet* packet, IpHeader* ip) noexcept nogil:
@@ -206,4 +237,6 @@ cdef inline bint parse(Packet* packet) noexcept nogil:
         return parse_udp(packet, ip)
     if ip.protocol == ICMP:
         return parse_icmp(packet, ip)
+    if seldom(ip.protocol == GRE):
+        return parse_gre(packet, ip)
     return parse_portless(packet, ip)

@@ -12,14 +12,16 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from nfmasq._hot.state.changes cimport Change
+from nfmasq._hot.state.keys cimport has_key
 from nfmasq._hot.state.packet cimport ICMP_ERROR, OUTBOUND, Packet
 from nfmasq._hot.way.correct cimport correct_quoted, correct_segment
 from nfmasq._hot.wire.checksum cimport (
     difference, lane, never_zero, pseudo_header, sum_words, update_check, update_sum, whole_check,
 )
+from nfmasq._hot.wire.gre cimport GreHeader
 from nfmasq._hot.wire.tcpoptions cimport clamp_mss
 from nfmasq._hot.wire.wire cimport (
-    DCCP, ICMP, SYN, TCP, UDP, UDPLITE, IcmpHeader, IpHeader, TcpHeader, UdpHeader,
+    DCCP, GRE, ICMP, SYN, TCP, UDP, UDPLITE, IcmpHeader, IpHeader, TcpHeader, UdpHeader,
 )
 
 cdef inline uint64_t set_address(IpHeader* ip, bint source, uint32_t address) noexcept nogil:
@@ -88,6 +90,10 @@ cdef inline void rewrite_portless(UdpHeader* like_udp, const Packet* packet, uin
     if packet.protocol == UDPLITE:
         like_udp.check = never_zero(like_udp.check)
 
+cdef inline void rewrite_key(uint8_t* l4, const Packet* packet) noexcept nogil:
+    if has_key(packet):
+        (<GreHeader*>l4).call_id = packet.new_port
+
 cdef inline void rewrite_query(uint8_t* l4, uint16_t identifier) noexcept nogil:
     cdef IcmpHeader* icmp = <IcmpHeader*>l4
     set_port(&icmp.identifier, &icmp.check, 0, identifier)
@@ -128,6 +134,8 @@ cdef inline void rewrite_quoted_ports(Packet* packet, uint64_t moved) noexcept n
     elif packet.protocol == UDPLITE or packet.protocol == DCCP:
         if packet.quoted_l4_length >= sizeof(UdpHeader):
             rewrite_portless(udp, packet, moved)
+    elif packet.protocol == GRE:
+        rewrite_key(packet.quoted_l4, packet)
 
 cdef inline void rewrite_error(Packet* packet) noexcept nogil:
     """The quoted packet back to what its sender sent; the ICMP checksum over it all is made anew."""
@@ -158,5 +166,7 @@ cdef inline void rewrite(Packet* packet) noexcept nogil:
     elif ip.protocol == ICMP:
         if packet.near_identifier:
             rewrite_query(packet.l4, packet.new_port)
+    elif ip.protocol == GRE:
+        rewrite_key(packet.l4, packet)
     else:
         rewrite_portless(<UdpHeader*>packet.l4, packet, moved)

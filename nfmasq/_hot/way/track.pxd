@@ -2,7 +2,9 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 
+from nfmasq._hot.base.likelihood cimport seldom
 from nfmasq._hot.state.evictable cimport follow_state, leave_line
+from nfmasq._hot.state.keys cimport is_keyed
 from nfmasq._hot.state.packet cimport CLASS_TCP, ICMP_ERROR, INBOUND, OUTBOUND, TRANSLATE, Packet, drop
 from nfmasq._hot.state.reasons cimport ICMP_QUOTE_OUT_OF_WINDOW, TCP_OUT_OF_WINDOW
 from nfmasq._hot.state.sequence cimport COUNTING, OUTSIDE, Fit, confirms, follow, is_under_way
@@ -13,6 +15,7 @@ from nfmasq._hot.state.timers cimport set_timer, tcp_timeout, timeout_of
 from nfmasq._hot.state.traffic cimport count_packet, is_answered, packets_of
 from nfmasq._hot.way.attach cimport attach_anew
 from nfmasq._hot.way.correct cimport learn_correction
+from nfmasq._hot.way.expect cimport is_meant
 from nfmasq._hot.way.identify cimport identify
 from nfmasq._hot.way.options cimport hide_in_options
 from nfmasq._hot.way.revert cimport hide_options, learn_original, note_change, revert_options
@@ -67,8 +70,13 @@ cdef inline bint track_error(Packet* packet, const Session* session) noexcept no
 cdef inline void refresh(
     NatTable* table, const Packet* packet, const Session* session, uint32_t now
 ) noexcept nogil:
-    """A packet from outside refreshes only a session that has one from inside (RFC 7857 section 7)."""
-    if packet.direction == OUTBOUND or is_answered(session):
+    """A packet from outside refreshes only a session that has one from inside (RFC 7857 section 7).
+
+    A keyed one has packets of one direction alone; its control session answers for it, where it is known.
+    """
+    if packet.direction == OUTBOUND or is_answered(session) or (
+        seldom(is_keyed(session)) and (session.reopening == 0 or is_meant(table, packet.session))
+    ):
         set_timer(table, packet.session, now + timeout_of(
             &table.rules.timeouts, packet.transport, session.remote_port
         ))

@@ -16,6 +16,7 @@ cdef enum:
     ICMP = 1
     TCP = 6
     UDP = 17
+    GRE = 47
     DCCP = 33
     AH = 51
     SCTP = 132

@@ -11,7 +11,8 @@ endpoint is open to anyone, and nothing tells any more whether the offer still s
 
 A control session is kept alive while one of its data sessions lives: FTP says nothing during a transfer. A
 data session that ends with its control session is kept alive by it: nothing is played in a pause (RTSP). Such
-a one keeps its control session only while packets come, or both would live for ever.
+a one keeps its control session only while packets come, or both would live for ever. Calls of PPTP (GRE) are
+kept alive by their control session, too: they may be silent.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +22,9 @@ from ipaddress import IPv4Address
 from nfmasq.core.rows import Expected
 from nfmasq.helpers.engine.announced import Announced, Expectation
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
-from nfmasq.helpers.engine.ports import Ports, require_sane
+from nfmasq.helpers.engine.ports import KEYED, Ports, require_sane
 from nfmasq.helpers.engine.standing import Standing
-from nfmasq.helpers.kit.base import Admitted, Endpoint, Found, Mentioned, NotActedOn, Session
+from nfmasq.helpers.kit.base import SENT, Admitted, Endpoint, Found, Mentioned, NotActedOn, Session
 
 MOST_HOLD_S = 7200
 """The longest time for which a session is held at a dialogue's wish."""
@@ -87,11 +88,12 @@ class Expectations:
         announced = announced or Announced(session, helper)
         self._standing.require_room(announced, found.consecutive)
         reader = self._number_of(found.reader, internal) if found.reader else 0
-        wanted = 0
+        wanted = earlier = 0
         if found.write is None:
             is_session_s = (found.transport, found.port) == (session.transport, session.internal[1])
             wanted = session.external[1] if is_session_s else found.port
-        earlier = announced.by_internal.get((found.transport, found.port), (None, 0))[1]
+        if found.transport not in KEYED:
+            earlier = announced.by_internal.get((found.transport, found.port), (None, 0))[1]
         expect = partial(
             self._ports.expect, control, session, found, reader=reader, standing=announced.waiting
         )
@@ -104,12 +106,28 @@ class Expectations:
         self._store(control, announced, found, row)
         return [each.external for each in row]
 
+    def announce_sent(self, control: Name, session: Session, helper: int, found: Found) -> None:
+        """Expect what the internal side is going to send with a key that the other side wrote.
+
+        Raises NotActedOn.
+        """
+        require_sane(session, found)
+        announced = self._standing.announced.get(control) or Announced(session, helper)
+        self._standing.require_room(announced, 1)
+        (made,) = self._ports.expect(control, session, found._replace(transport=SENT))
+        self._standing.note(
+            control,
+            announced,
+            made,
+            Expectation(SENT, (announced.host, found.port), made.external, found.ends_with_control, 0, None),
+        )
+
     def admit(self, control: Name, session: Session, admitted: Admitted) -> None:
         """Let another remote host open what this session announced. Raises NotActedOn."""
         announced = self._standing.announced.get(control)
         external = _announced_before(announced, admitted.transport, admitted.port)
         known = announced.newest(admitted.transport, admitted.port) if announced else None
-        if announced is None or known is None:
+        if announced is None or known is None or admitted.transport in KEYED:
             raise NotActedOn("not_allowed")
         self._standing.require_free_room(announced, 1)
         self._standing.note(
@@ -153,7 +171,7 @@ class Expectations:
         external = mentioned.address or session.external[0], mentioned.port
         announced = self._standing.announced.get(control)
         own = announced.original(mentioned.transport, *external) if announced else None
-        if own is not None:
+        if own is not None or mentioned.transport in KEYED:
             return own
         for transport in (mentioned.transport,) if mentioned.transport else ("tcp", "udp", "gre"):
             _, internal = self._owners.get((transport, external), (None, None))
@@ -181,20 +199,14 @@ class Expectations:
         if row is None or row.state in _OVER:
             self._end(control, announced)
             return
-        kept = max(KEPT_S if self._keeps_control(announced) else 0, announced.until - self._standing.ticks)
+        is_needed = _keeps_control(self._core, announced)
+        kept = max(KEPT_S if is_needed else 0, announced.until - self._standing.ticks)
         if kept > 0:
             self._core.keep(*control, kept)
         for name, each in announced.data.items() if is_due else ():
-            kept = max(KEPT_S if each.ends_with_control else 0, each.until - self._standing.ticks)
+            kept = max(KEPT_S if _lives_by_control(each) else 0, each.until - self._standing.ticks)
             if kept > 0:
                 self._core.keep(*name, kept)
-
-    def _keeps_control(self, announced: Announced) -> bool:
-        """Does a data session live by its own packets, and not because its control session lives?"""
-        if any(not each.ends_with_control for each in announced.data.values()):
-            return True
-        rows = (self._core.seen(*name) for name in announced.data)
-        return any(row is not None and row.expires_s > KEPT_S for row in rows)
 
     def _end(self, control: Name, announced: Announced) -> None:
         """The control session has ended: what it announced ends too."""
@@ -229,3 +241,16 @@ def _announced_before(announced: Announced | None, transport: str, port: int) ->
     if external is None:
         raise NotActedOn("not_allowed")
     return external
+
+
+def _keeps_control(core: ExpectingCore, announced: Announced) -> bool:
+    """Does a data session live by its own packets, and not because its control session lives?"""
+    if any(not _lives_by_control(each) for each in announced.data.values()):
+        return True
+    rows = (core.seen(*name) for name in announced.data)
+    return any(row is not None and row.expires_s > KEPT_S for row in rows)
+
+
+def _lives_by_control(data: Expectation) -> bool:
+    """Is the data session kept alive by its control session, because it may be silent?"""
+    return data.ends_with_control or data.transport in KEYED

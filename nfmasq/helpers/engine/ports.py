@@ -7,10 +7,10 @@ from collections.abc import Container, Iterator
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from nfmasq.core.protocols import TRANSPORT_NUMBERS
+from nfmasq.core.protocols import GRE, INWARD, OUTWARD, TRANSPORT_NUMBERS
 from nfmasq.core.rows import ExpectationRefused, Expected
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
-from nfmasq.helpers.kit.base import Admitted, Found, NotActedOn, Session
+from nfmasq.helpers.kit.base import SENT, Admitted, Found, NotActedOn, Session
 from nfmasq.helpers.kit.numbers import LARGEST_PORT
 
 LEAST_PORT = 1024
@@ -21,6 +21,9 @@ MOST_LIFETIME_S = 7200
 """The longest time for which an expectation is kept at a helper's wish."""
 TRIES = 4
 """Rows that are tried: a packet may take one of the ports meanwhile."""
+
+KEYED = {"gre": INWARD, SENT: OUTWARD}
+"""Transports whose sessions have a key in place of a port, and what the core has in place of a remote one."""
 
 
 class Wish(NamedTuple):
@@ -123,10 +126,10 @@ class Ports:
         try:
             made = self._core.expect(
                 *wish.control,
-                TRANSPORT_NUMBERS[found.transport],
+                GRE if found.transport in KEYED else TRANSPORT_NUMBERS[found.transport],
                 (wish.session.internal[0], found.port + nth),
                 wish.remote,
-                found.from_port,
+                KEYED.get(found.transport, found.from_port),
                 self._patience(found),
                 wanted,
                 wish.reader,
@@ -152,13 +155,16 @@ class Ports:
 def require_sane(session: Session, found: Found) -> None:
     """Raise NotActedOn where no expectation may have the found port.
 
-    A port below 1024 may be a service's. The session's own port is open to the other end already.
+    A port below 1024 may be a service's. The session's own port is open to the other end already. A key is
+    for the remote host of this session, alone and by itself.
     """
     if not 1 <= found.consecutive <= MOST_IN_A_ROW:
         raise NotActedOn("not_allowed")
     if found.port + found.consecutive - 1 > LARGEST_PORT:
         raise NotActedOn("malformed")
     if found.transport not in TRANSPORT_NUMBERS:
+        raise NotActedOn("not_allowed")
+    if found.transport in KEYED and (found.anyone or found.consecutive != 1):
         raise NotActedOn("not_allowed")
     is_own = found.write is None and found.port == session.internal[1] and not found.anyone
     if found.transport in {"tcp", "udp"} and found.port < LEAST_PORT and not is_own:

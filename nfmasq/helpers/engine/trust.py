@@ -2,8 +2,9 @@
 
 An endpoint that the inside wrote is announced to the core, and the external endpoint takes its place. An
 endpoint that the outside wrote is only read: it needs no translation. If it is one of ours, the internal one
-takes its place. A text is written only when all checks passed; otherwise the old text stays, and the reason
-is counted. An address that is to be hidden is replaced all the same.
+takes its place. If it is a key, what the inside is going to send with it is announced. A text is written only
+when all checks passed; otherwise the old text stays, and the reason is counted. An address that is to be
+hidden is replaced all the same.
 
 Sizes are written last. If one of them cannot be written, the whole reading goes untouched: a size that
 contradicts its part would spoil every message behind it. A part that must be `whole` goes untouched, too,
@@ -155,6 +156,8 @@ class _Writer:
             return row[0]
         if each.address is not None and each.address != session.remote[0]:
             raise NotActedOn("forged")
+        if each.transport == "gre" and not each.reuse:
+            self._expectations.announce_sent(self._speaker.control, session, self._speaker.helper, each)
         return None
 
     def _apart(self, apart: Apart, at: int) -> Iterator[Edit]:

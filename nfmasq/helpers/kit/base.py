@@ -71,7 +71,9 @@ class Found(NamedTuple):
     writes none. port: the written one, 0 to 65535; of "gre" the key of 16 bits. write: makes the text for the
     endpoint that takes its place; `read` must find that text, too, with that endpoint. None: no text is
     written, and the span is empty (TFTP). The external port is then the session's own where the endpoint is
-    the session's, else the same port. transport: "tcp", "udp" or "gre", of the session to come.
+    the session's, else the same port. transport: "tcp", "udp" or "gre", of the session to come. Packets of
+    "gre" carry their receiver's key alone. So the key that the outside writes is announced too: for what the
+    inside is going to send. It stays as it is, and in `Reading.ended` its transport is SENT.
 
     anyone: any host may open it (IRC DCC); else only the other end of this session may. from_port: the port
     the session comes from, 0 for any. consecutive: how many ports in a row are meant; of two the first one is
@@ -172,6 +174,9 @@ class Admitted(NamedTuple):
     remote: IPv4Address
     from_port: int = 0
 
+
+SENT = "gre-sent"
+"""In `Reading.ended`: the transport of a key that the outside has written."""
 
 Place = Found | Named | Mentioned | Size
 """What a dialogue finds."""
