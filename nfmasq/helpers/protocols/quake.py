@@ -1,0 +1,93 @@
+"""Quake: a server answers a request to connect by the port at which the game goes on.
+
+A control message is a datagram: 0x8000, its whole length, 16 bits each in network order, a code, and text or
+numbers. Code 0x01 asks to connect, 0x81 accepts and names a port, 32 bits in little-endian order. The game
+goes on between that port and the one that asked. Code 0x83 describes the server, and begins with its endpoint
+as text, "192.168.1.10:26000", to which old clients connect.
+
+Outwards nothing is written. The game may come from any port of the server to the port that asked, under
+every mapping and filtering. Inwards the port in 0x81 and the server's own endpoint in 0x83 are rewritten. A
+host name there stays, and so do the players' endpoints in 0x84, which are only shown. QuakeWorld, Quake II
+and III go on at the port that was asked: they need no helper.
+
+Source: Quake's own net_dgrm (id Software), and Linux 2.2.
+"""
+
+import re
+from functools import partial
+from ipaddress import IPv4Address
+
+from nfmasq.helpers.kit.base import Dialogue, Found, Named, NotActedOn, Place, Reading, Session, Side, Size
+from nfmasq.helpers.kit.numbers import dotted, port_number
+
+LONGEST = 1024
+"""Bytes of a control message; the game itself sends 1400 at most."""
+_CONNECT = re.compile(rb"\x80\0\0.\x01QUAKE\0.*", re.DOTALL)
+"""Behind the name: the protocol's version, and more of newer clients."""
+_ACCEPT = re.compile(rb"\x80\0..\x81(..)\0\0.*", re.DOTALL)
+_SERVER = re.compile(rb"\x80\0..\x83((\d+\.\d+\.\d+\.\d+):(\d+))\0.*", re.DOTALL)
+
+
+class Quake:
+    """The helper. It has no options."""
+
+    name = "quake"
+    transport = "udp"
+    ports: tuple[int, ...] = (26000,)
+    enabled_by_default = False
+    about = "Quake: the port at which a game goes on"
+
+    examples = ((Side.INSIDE, b"\x80\0\0\x0c\x01QUAKE\0\3"), (Side.OUTSIDE, b"\x80\0\0\x09\x81\xb5\x99\0\0"))
+    examples_from_outside = (
+        (Side.OUTSIDE, b"\x80\0\0\x0c\x02QUAKE\0\3"),
+        (Side.INSIDE, b"\x80\0\0\x22\x83" b"192.168.1.10:26000" b"\0" b"pc\0start\0" b"\1"),
+        (Side.OUTSIDE, b"\x80\0\0\x0c\x01QUAKE\0\3"),
+        (Side.INSIDE, b"\x80\0\0\x09\x81\xb5\x99\0\0"),
+    )  # fmt: skip
+
+    def begin(self, session: Session) -> Dialogue:
+        """A dialogue for a player, or for somebody who looks for servers."""
+        return QuakeDialogue(session)
+
+
+class QuakeDialogue:
+    """One port of a client, and a server. Stored: who is inside, and the client's port."""
+
+    def __init__(self, session: Session) -> None:
+        self._client_port = session.internal[1] if session.inside_began else None
+
+    def read(self, side: Side, data: bytes) -> Reading:
+        """What a client or a server inside says."""
+        if side is Side.OUTSIDE or len(data) > LONGEST or int.from_bytes(data[2:4]) != len(data):
+            return Reading(len(data))
+        if self._client_port is None:
+            return _of_server(data)
+        if not _CONNECT.fullmatch(data):
+            return Reading(len(data))
+        return Reading(len(data), [Found(0, 0, None, self._client_port, None, "udp")])
+
+
+def _of_server(data: bytes) -> Reading:
+    places: list[Place] = []
+    if accept := _ACCEPT.fullmatch(data):
+        port = int.from_bytes(accept[1], "little")
+        places.append(Found(accept.start(1), accept.end(1), None, port, _write_port, "udp"))
+    elif server := _SERVER.fullmatch(data):
+        try:
+            own, port = dotted(server[2]), port_number(server[3])
+        except NotActedOn as why:
+            return Reading(len(data), not_acted_on=[str(why)])
+        whole = Size(2, 4, 0, len(data), partial(int.to_bytes, length=2))
+        places += [whole, Named(server.start(1), server.end(1), own, _write_text, port=port)]
+    return Reading(len(data), places)
+
+
+def _write_port(_address: IPv4Address, port: int) -> bytes:
+    return port.to_bytes(2, "little")
+
+
+def _write_text(own: IPv4Address, port: int) -> bytes:
+    return b"%s:%d" % (str(own).encode(), port)
+
+
+HELPER = Quake
