@@ -1,10 +1,11 @@
 """Protocols whose programs are gone: what a player says first, and where a server reads the port in it."""
 
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from ipaddress import IPv4Address
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from nfmasq.lab.namespace import Namespace
 
@@ -14,29 +15,39 @@ PATIENCE_S = 20
 class Player(NamedTuple):
     """A protocol over TCP whose client waits for UDP. port: the server's.
 
-    say: what a client says that waits at this port. at: where the port stands there. order: of its bytes.
+    say: what a client says that waits at this endpoint. at: where the port stands there. order: of its bytes.
+    anyone: whoever may send to the port, and to the next one.
     """
 
     helper: str
     port: int
-    say: Callable[[int], bytes]
+    say: Callable[[IPv4Address, int], bytes]
     at: slice
-    order: str = "big"
+    order: Literal["little", "big"] = "big"
+    anyone: bool = False
 
     def port_in(self, text: bytes) -> int:
         """The port that a server reads."""
-        return int.from_bytes(text[self.at], self.order)  # type: ignore[arg-type]
+        return int.from_bytes(text[self.at], self.order)
 
 
-def _pna(port: int) -> bytes:
+def _pna(_own: IPv4Address, port: int) -> bytes:
     return b"PNA\0\x0a\0\x14\0\2\0\1\0\1\0\2" + port.to_bytes(2) + b"\0\0/a.ra"
 
 
-def _vdolive(port: int) -> bytes:
+def _vdolive(_own: IPv4Address, port: int) -> bytes:
     return b"\0\0\0\x38\0\0\0\6" + bytes(16) + b"VDO Live" + port.to_bytes(4) + bytes(20)
 
 
-PLAYERS = (Player("pna", 7070, _pna, slice(15, 17)), Player("vdolive", 7000, _vdolive, slice(32, 36)))
+def _skinny(own: IPv4Address, port: int) -> bytes:
+    return struct.pack("<IIII4sII", 20, 0, 0x22, 0, own.packed, port, 7)
+
+
+PLAYERS = (
+    Player("pna", 7070, _pna, slice(15, 17)),
+    Player("vdolive", 7000, _vdolive, slice(32, 36)),
+    Player("skinny", 2000, _skinny, slice(20, 24), "little", anyone=True),
+)
 
 
 def datagrams(host: Namespace, port: int) -> socket.socket:

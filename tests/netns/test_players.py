@@ -1,4 +1,4 @@
-"""Players of sound and video end to end, by scripts at both ends: no program of these protocols is left."""
+"""Players and telephones whose programs are gone, end to end, by scripts at both ends."""
 
 import socket
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from netns.scripted import PLAYERS, Player, connected, datagrams, whole
 from nfmasq.lab.router import DaemonUnderLab
-from nfmasq.lab.topology import CLIENT2, EXTERNAL, SERVER1, Topology
+from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, SERVER1, SERVER2, Topology
 
 LAB = {
     "config": {
@@ -52,18 +52,18 @@ def rewritten(daemon: DaemonUnderLab, player: Player) -> float:
 def test_two_clients_with_equal_ports_hear_each_their_own(
     net: Topology, player: Player, listening: socket.socket
 ) -> None:
-    said = player.say(MEDIA)
     with ExitStack() as stack:
         told = {}
-        for host in (net.client1, net.client2):
+        for host, own in ((net.client1, CLIENT1), (net.client2, CLIENT2)):
             waiting = stack.enter_context(closing(datagrams(host, MEDIA)))
             near, far = stack.enter_context(connected(host, OWN, (SERVER1, player.port), listening))
+            said = player.say(own, MEDIA)
             near.sendall(said)
             text = whole(far, len(said))
             told[player.port_in(text)] = waiting
-            assert text.replace(text[player.at], said[player.at]) == said
+            assert text == player.say(EXTERNAL, player.port_in(text))
         assert len(told) == 2
-        media = stack.enter_context(closing(datagrams(net.server1, 6000)))
+        media = stack.enter_context(closing(datagrams(net.server2 if player.anyone else net.server1, 6000)))
         for nth, (port, waiting) in enumerate(told.items()):
             media.sendto(b"sound %d" % nth, (str(EXTERNAL), port))
             assert waiting.recv(100) == b"sound %d" % nth
@@ -72,7 +72,8 @@ def test_two_clients_with_equal_ports_hear_each_their_own(
 def test_a_restart_between_the_request_and_its_answer_harms_nothing(
     net: Topology, daemon: DaemonUnderLab, player: Player, listening: socket.socket
 ) -> None:
-    said = player.say(MEDIA)
+    daemon.cli("flush", "--all")
+    said = player.say(CLIENT1, MEDIA)
     with (
         connected(net.client1, OWN, (SERVER1, player.port), listening) as (near, far),
         closing(datagrams(net.client1, MEDIA)) as waiting,
@@ -92,7 +93,7 @@ def test_a_page_in_a_browser_opens_nothing(
     net: Topology, daemon: DaemonUnderLab, player: Player, listening: socket.socket
 ) -> None:
     """NAT slipstreaming: what it posts reaches a segment of its own, which begins like the protocol."""
-    said = player.say(MEDIA)
+    said = player.say(CLIENT1, MEDIA)
     before = rewritten(daemon, player)
     with connected(net.client1, OWN, (SERVER1, player.port), listening) as (near, far):
         post = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(said)
@@ -101,6 +102,25 @@ def test_a_page_in_a_browser_opens_nothing(
         near.sendall(said)
         assert whole(far, len(said)) == said
     assert rewritten(daemon, player) == before
+
+
+def test_a_telephone_hears_rtp_and_rtcp_of_another_one(net: Topology) -> None:
+    player = next(each for each in PLAYERS if each.anyone)
+    with (
+        closing(net.server1.call(socket.create_server, ("", player.port))) as listening,
+        connected(net.client1, OWN, (SERVER1, player.port), listening) as (near, far),
+        closing(datagrams(net.client1, 5025)) as rtp,
+        closing(datagrams(net.client1, 5026)) as rtcp,
+        closing(datagrams(net.server2, 6200)) as other,
+    ):
+        near.sendall(player.say(CLIENT1, 5025))
+        port = player.port_in(whole(far, len(player.say(CLIENT1, 5025))))
+        assert port % 2 == 0
+        other.sendto(b"sound", (str(EXTERNAL), port))
+        other.sendto(b"report", (str(EXTERNAL), port + 1))
+        assert (rtp.recv(100), rtcp.recv(100)) == (b"sound", b"report")
+        rtp.sendto(b"answer", (str(SERVER2), 6200))
+        assert other.recvfrom(100) == (b"answer", (str(EXTERNAL), port))
 
 
 def test_the_port_of_a_server_inside_for_what_is_sent_again(net: Topology) -> None:

@@ -4,10 +4,10 @@ A datagram begins with 26 bytes in network order: family, port and address of it
 sender, a sequence number, and more. In one of type 101 (OpenContinue) entries of 12 bytes follow from byte 56
 on, one for each participant that is named, with the address first. A reflector passes all of it on.
 
-Rewritten: what the inside writes of itself, as sender and in the list; and what the outside writes of us, as
-receiver and in the list. Each port only if it is the session's own. A zero address stays. Nothing is expected:
-everything goes by the session that carries it. The number of entries is not used: sources differ in its byte
-order. Neither is a receiver's address that the inside writes, nor any other participant's.
+Rewritten: what the inside writes of itself, as sender and in the list; and what the outside writes of us,
+as receiver and in the list. A port is rewritten only if it is the session's own. A zero address stays, and so
+does any other participant's. Nothing is expected: everything goes by the session that carries it. The number
+of entries is not used: sources differ in its byte order.
 
 Source: the structures of Linux 2.2 and of FreeBSD's libalias; the latter lets its compiler pad them.
 """

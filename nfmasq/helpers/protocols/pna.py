@@ -1,4 +1,4 @@
-"""PNA, RealAudio before RTSP: a player asks for sound by UDP, at ports that it names when the connection begins.
+"""PNA, RealAudio before RTSP: a player asks for sound by UDP, at ports that it names first of all.
 
 Each side's stream begins with "PNA" and a version of two bytes. Options follow, numbers in network order: an
 id, a length, a value. The id 0 ends them, and has neither length nor value. Option 1 is the port to which the
@@ -35,12 +35,12 @@ class Pna:
     about = "RealAudio (PNA): sound over UDP, before RTSP"
 
     examples = (
-        (Side.INSIDE, b"PNA\0\x0a" b"\0\x14\0\2\0\1" b"\0\1\0\2\x1b\x3a" b"\0\2\0\5Win16" b"\0\7\0\2\x1b\x3c"),
-        (Side.OUTSIDE, b"PNA\0\x0a" b"\0\7\0\2\x1b\x3e" b"\0\0"),
+        (Side.INSIDE, b"PNA\0\x0a\0\x14\0\2\0\1\0\1\0\2\x1b\x3a\0\2\0\5Win16\0\7\0\2\x1b\x3c"),
+        (Side.OUTSIDE, b"PNA\0\x0a\0\7\0\2\x1b\x3e\0\0"),
     )
     examples_from_outside = (
-        (Side.OUTSIDE, b"PNA\0\x0a" b"\0\1\0\2\x1b\x3a" b"\0\7\0\2\x1b\x3c" b"\0\0"),
-        (Side.INSIDE, b"PNA\0\x0a" b"\0\7\0\2\x1b\x3e"),
+        (Side.OUTSIDE, b"PNA\0\x0a\0\1\0\2\x1b\x3a\0\7\0\2\x1b\x3c\0\0"),
+        (Side.INSIDE, b"PNA\0\x0a\0\7\0\2\x1b\x3e"),
     )
 
     def begin(self, session: Session) -> Dialogue:

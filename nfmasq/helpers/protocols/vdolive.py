@@ -8,8 +8,9 @@ Rewritten: the port, in both messages alike. The server's messages are not read,
 later ones. Lengths are not used, because no source says what they count. A player whose first message has
 another tag is left alone.
 
-Source: VDOnet's description, as Linux 2.2 reads it. A player outside needs no helper: the video of a forwarded
-server begins sessions of its own.
+A player outside needs no helper: the video of a forwarded server begins sessions of its own.
+
+Source: VDOnet's description, as Linux 2.2 reads it.
 """
 
 import re
@@ -37,9 +38,9 @@ class Vdolive:
     about = "VDOlive: video over UDP"
 
     examples = (
-        (Side.INSIDE, b"\0\0\0\x38" + FIRST_TAG + bytes(16) + b"VDO Live" b"\0\0\x1b\x59" + bytes(20)),
+        (Side.INSIDE, b"\0\0\0\x38" + FIRST_TAG + bytes(16) + b"VDO Live\0\0\x1b\x59" + bytes(20)),
         (Side.OUTSIDE, b"\0\0\0\x0c\0\0\0\2okok"),
-        (Side.INSIDE, b"\0\0\0\x20" b"\0\0\0\1" b"VDO Live" b"\0\0\x1b\x59" + bytes(12)),
+        (Side.INSIDE, b"\0\0\0\x20\0\0\0\1VDO Live\0\0\x1b\x59" + bytes(12)),
     )
 
     def begin(self, session: Session) -> Dialogue:

@@ -22,9 +22,7 @@ def to_port(port: int) -> Callable[[Frame], bool]:
 def play(
     path: Path, kind: Callable[[], Helper], is_inside: Callable[[Frame], bool]
 ) -> tuple[Found, list[Listener]]:
-    """What a helper finds in each frame, and the listeners of all sessions.
-
-    """
+    """What a helper finds in each frame, and the listeners of all sessions."""
     ears: dict[frozenset[tuple[IPv4Address, int]], Listener] = {}
     seen, found = set(), dict[int, list[Place]]()
     helper = kind()

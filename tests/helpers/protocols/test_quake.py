@@ -95,7 +95,7 @@ def test_a_server_outside_is_only_read() -> None:
 def test_the_server_s_own_endpoint_is_rewritten_and_the_length_with_it() -> None:
     said = [(INSIDE, described(b"192.168.1.10:26000"))]
     listener = heard(*said, inside_began=False)
-    size, named = (place.what for place in listener.places)
+    _, named = (place.what for place in listener.places)
     assert isinstance(named, Named)
     assert (named.address, named.port) == (INTERNAL, 26000)
     ((_, text),) = rewritten(said, listener, (EXTERNAL, 1))
