@@ -5,10 +5,10 @@ numbers. Code 0x01 asks to connect, 0x81 accepts and names a port, 32 bits in li
 goes on between that port and the one that asked. Code 0x83 describes the server, and begins with its endpoint
 as text, "192.168.1.10:26000", to which old clients connect.
 
-Outwards nothing is written. The game may come from any port of the server to the port that asked, under
-every mapping and filtering. Inwards the port in 0x81 and the server's own endpoint in 0x83 are rewritten. A
-host name there stays, and so do the players' endpoints in 0x84, which are only shown. QuakeWorld, Quake II
-and III go on at the port that was asked: they need no helper.
+Outwards nothing is written. Any port of the server may send to the port that asked, and with the port in 0x81
+either end may speak first, under every mapping and filtering. Inwards the port in 0x81 and the server's own
+endpoint in 0x83 are rewritten. A host name there stays, and so do the players' endpoints in 0x84, which are
+only shown. QuakeWorld, Quake II and III go on at the port that was asked: they need no helper.
 
 Source: Quake's own net_dgrm (id Software), and Linux 2.2.
 """
@@ -17,7 +17,18 @@ import re
 from functools import partial
 from ipaddress import IPv4Address
 
-from nfmasq.helpers.kit.base import Dialogue, Found, Named, NotActedOn, Place, Reading, Session, Side, Size
+from nfmasq.helpers.kit.base import (
+    Admitted,
+    Dialogue,
+    Found,
+    Named,
+    NotActedOn,
+    Place,
+    Reading,
+    Session,
+    Side,
+    Size,
+)
 from nfmasq.helpers.kit.numbers import dotted, port_number
 
 LONGEST = 1024
@@ -51,20 +62,24 @@ class Quake:
 
 
 class QuakeDialogue:
-    """One port of a client, and a server. Stored: who is inside, and the client's port."""
+    """One port of a client, and a server. Stored: the client's port, if it is inside, and the server."""
 
     def __init__(self, session: Session) -> None:
         self._client_port = session.internal[1] if session.inside_began else None
+        self._server = session.remote[0]
 
     def read(self, side: Side, data: bytes) -> Reading:
-        """What a client or a server inside says."""
-        if side is Side.OUTSIDE or len(data) > LONGEST or int.from_bytes(data[2:4]) != len(data):
+        """What a client or a server inside says, and the port that a server outside accepts at."""
+        if len(data) > LONGEST or int.from_bytes(data[2:4]) != len(data):
             return Reading(len(data))
         if self._client_port is None:
-            return _of_server(data)
-        if not _CONNECT.fullmatch(data):
-            return Reading(len(data))
-        return Reading(len(data), [Found(0, 0, None, self._client_port, None, "udp")])
+            return _of_server(data) if side is Side.INSIDE else Reading(len(data))
+        if side is Side.INSIDE and _CONNECT.fullmatch(data):
+            return Reading(len(data), [Found(0, 0, None, self._client_port, None, "udp")])
+        if side is Side.OUTSIDE and (accept := _ACCEPT.fullmatch(data)):
+            game = Admitted("udp", self._client_port, self._server, int.from_bytes(accept[1], "little"))
+            return Reading(len(data), admitted=[game])
+        return Reading(len(data))
 
 
 def _of_server(data: bytes) -> Reading:

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from helpers.protocols.played import play, to_port
-from nfmasq.helpers.kit.base import Found, Named, Side
-from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, Listener
+from nfmasq.helpers.kit.base import Admitted, Found, Named, Side
+from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE, Listener
 from nfmasq.helpers.kit.rewriting import rewritten
 from nfmasq.helpers.protocols.quake import LONGEST, Quake
 
@@ -67,6 +67,15 @@ def test_a_client_inside_that_asks_to_connect_hears_from_any_port_of_the_server(
 def test_nothing_else_of_a_client_opens_anything(data: bytes) -> None:
     assert not of_client(data)
     assert not of_client(CONNECT, OUTSIDE)
+
+
+def test_the_game_of_a_client_inside_goes_on_at_the_port_that_is_accepted() -> None:
+    """From the inside, too, by the endpoint that asked."""
+    listener = heard((INSIDE, CONNECT), (OUTSIDE, ACCEPT), inside_began=True)
+    assert listener.admitted == [Admitted("udp", listener.session.internal[1], REMOTE, 39349)]
+    for data in (ACCEPT[:-1], ACCEPT + b"\0", control(0x82, b"\xb5\x99\0\0")):
+        assert heard((INSIDE, CONNECT), (OUTSIDE, data), inside_began=True).admitted == []
+    assert heard((INSIDE, ACCEPT), inside_began=True).admitted == []
 
 
 def test_the_port_that_a_server_inside_accepts_at_is_rewritten() -> None:
