@@ -5,7 +5,7 @@ writes: `read` alone. What ends it: `measure` or `hear` raises Leave. So does a 
 or places.
 
 A protocol says how long a frame is, by its first `head` bytes, and what a whole one means. A frame that is
-not wanted passes as it comes, however long it is; of a wanted one all bytes wait until the last has come.
+not wanted passes as it comes, however long it is. Of a wanted one all bytes wait until the last has come.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from typing import ClassVar
 from nfmasq.helpers.kit.base import MOST_FOUND, NotActedOn, Place, Reading, Side
 from nfmasq.helpers.kit.dialogue import Leave
 
-MOST_FRAMES = 256
+MOST_FRAMES_READ = 256
 """In one reading: a host that says more means harm."""
 
 
@@ -47,7 +47,7 @@ class FrameDialogue:
         left_alone: list[str] = []
         at = self._pass(side, 0, self._passing[side], len(data))
         try:
-            for _ in range(MOST_FRAMES):
+            for _ in range(MOST_FRAMES_READ):
                 taken = self._take_in(side, at, data, found, left_alone)
                 if len(found) > MOST_FOUND:
                     raise Leave

@@ -1,13 +1,13 @@
 """CU-SeeMe: video conferences, whose every datagram begins with the addresses of both ends.
 
-A datagram begins with 26 bytes in network order: family, port and address of its receiver, the same of its
-sender, a sequence number, and more. In one of type 101 (OpenContinue) entries of 12 bytes follow from byte 56
-on, one for each participant that is named, with the address first. A reflector passes all of it on.
+A datagram begins with 26 bytes in network order. They are family, port and address of its receiver, the same
+of its sender, and more. One of type 101 (OpenContinue) has a list from byte 56 on. Its entries of 12 bytes
+each begin with the address of a participant. A reflector passes all of it on.
 
-Rewritten: what the inside writes of itself, as sender and in the list; and what the outside writes of us,
-as receiver and in the list. A port is rewritten only if it is the session's own. A zero address stays, and so
-does any other participant's. Nothing is expected: everything goes by the session that carries it. The number
-of entries is not used: sources differ in its byte order.
+Rewritten: what the inside writes of itself, as sender and in the list. From outside it is what is written of
+us, as receiver and in the list. A port is rewritten only if it is the session's own. A zero address stays,
+and so does any other participant's. Nothing is expected: everything goes by the session that carries it. The
+number of entries is not used: sources differ in its byte order.
 
 Source: the structures of Linux 2.2 and of FreeBSD's libalias; the latter lets its compiler pad them.
 """
@@ -23,7 +23,7 @@ RECEIVER, SENDER = 2, 10
 """Where an end's port stands; its address is behind it."""
 TYPE_AT, OPEN_CONTINUE = 22, 101
 ENTRIES, ENTRY = 56, 12
-MOST_ENTRIES = 100
+MOST_PARTICIPANTS = 100
 """Of one datagram; a conference has eight participants in sight."""
 
 
@@ -71,7 +71,7 @@ def _places(side: Side, data: bytes) -> Iterator[Place]:
         yield Mentioned(at, at + 2, port, _write_port, own)
     yield _alone(side, at + 2, own)
     if int.from_bytes(data[TYPE_AT : TYPE_AT + 2]) == OPEN_CONTINUE:
-        last = min(len(data) - ENTRY, ENTRIES + (MOST_ENTRIES - 1) * ENTRY)
+        last = min(len(data) - ENTRY, ENTRIES + (MOST_PARTICIPANTS - 1) * ENTRY)
         for entry in range(ENTRIES, last + 1, ENTRY):
             yield _alone(side, entry, address(data[entry : entry + 4]))
 

@@ -5,10 +5,10 @@ numbers. Code 0x01 asks to connect, 0x81 accepts and names a port, 32 bits in li
 goes on between that port and the one that asked. Code 0x83 describes the server, and begins with its endpoint
 as text, "192.168.1.10:26000", to which old clients connect.
 
-Outwards nothing is written. Any port of the server may send to the port that asked, and with the port in 0x81
-either end may speak first, under every mapping and filtering. Inwards the port in 0x81 and the server's own
-endpoint in 0x83 are rewritten. A host name there stays, and so do the players' endpoints in 0x84, which are
-only shown. QuakeWorld, Quake II and III go on at the port that was asked: they need no helper.
+Outwards nothing is written. Any port of the server may send to the port that asked. Between that and the port
+in 0x81 either end may speak first. Both hold under every mapping and filtering. Inwards the port in 0x81 and
+the server's own endpoint in 0x83 are rewritten. A host name there stays, and so do the players' endpoints in
+0x84, which are only shown. QuakeWorld, Quake II and III go on at the port that was asked: they need no helper.
 
 Source: Quake's own net_dgrm (id Software), and Linux 2.2.
 """

@@ -1,8 +1,8 @@
 """Skinny (SCCP, Cisco): a phone tells its call manager by TCP where it hears and sends sound and pictures.
 
-A frame has three numbers of 32 bits, in little-endian order: a length that counts from the third one on, the
-version of the header, and the message's id. Ports are 32 bits, little-endian; addresses are in network order.
-From version 17 on an address has a word in front, 0 for IPv4, and 16 bytes.
+A frame begins with three numbers of 32 bits in little-endian order. They are a length that counts from the
+third one on, the version of the header, and the message's id. Ports are 32 bits, little-endian. Addresses are
+in network order. From version 17 on an address has a word in front, 0 for IPv4, and 16 bytes.
 
 Rewritten: what a phone inside says of itself. That is its address in Register and RegisterTokenReq, the port
 in IpPort, and the endpoint in OpenReceiveChannelAck, StartMediaTransmissionAck, both of them for multimedia,

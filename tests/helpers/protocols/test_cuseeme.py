@@ -10,7 +10,7 @@ from helpers.protocols.played import play
 from nfmasq.helpers.kit.base import Mentioned, Named, Place, Side
 from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE, Listener
 from nfmasq.helpers.kit.rewriting import rewritten
-from nfmasq.helpers.protocols.cuseeme import MOST_ENTRIES, OPEN_CONTINUE, Cuseeme
+from nfmasq.helpers.protocols.cuseeme import MOST_PARTICIPANTS, OPEN_CONTINUE, Cuseeme
 
 INSIDE, OUTSIDE = Side.INSIDE, Side.OUTSIDE
 CAPTURE = Path(__file__).parent / "cuseeme" / "captures" / "made-opencontinue.pcap"
@@ -86,7 +86,7 @@ def test_a_datagram_that_is_too_short_has_no_addresses() -> None:
 
 def test_a_list_without_end_is_read_to_a_bound() -> None:
     said = datagram((REMOTE, 7648), (INTERNAL, 7648), OPEN_CONTINUE, *[INTERNAL] * 5000)
-    assert len(places(INSIDE, said)) == 2 + MOST_ENTRIES
+    assert len(places(INSIDE, said)) == 2 + MOST_PARTICIPANTS
 
 
 def test_the_addresses_of_a_capture_are_found_in_their_frames() -> None:
