@@ -8,7 +8,7 @@ as text, "192.168.1.10:26000", to which old clients connect.
 Outwards nothing is written. Any port of the server may send to the port that asked. Between that and the port
 in 0x81 either end may speak first. Both hold under every mapping and filtering. Inwards the port in 0x81 and
 the server's own endpoint in 0x83 are rewritten. A host name there stays, and so do the players' endpoints in
-0x84, which are only shown. QuakeWorld, Quake II and III go on at the port that was asked: they need no helper.
+0x84, which are only shown. QuakeWorld, Quake II and III go on at the port that was asked and need no helper.
 
 Source: Quake's own net_dgrm (id Software), and Linux 2.2.
 """

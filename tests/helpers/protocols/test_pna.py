@@ -83,9 +83,8 @@ def test_port_0_names_none_and_a_port_has_two_bytes() -> None:
 
 
 def test_of_a_server_inside_the_port_of_its_own_is_found_and_nothing_of_the_player() -> None:
-    begun = {"inside_began": False}
-    assert found(heard(BEGIN + port(1, 5000) + port(7, 5002), **begun)) == [5002]
-    assert found(heard(ASKED, side=OUTSIDE, **begun)) == []
+    assert found(heard(BEGIN + port(1, 5000) + port(7, 5002), inside_began=False)) == [5002]
+    assert found(heard(ASKED, side=OUTSIDE, inside_began=False)) == []
 
 
 def test_nothing_of_a_server_outside_is_read() -> None:
