@@ -141,6 +141,11 @@ class Expectations:
         announced.until = self._standing.ticks + seconds
         self._core.keep(*control, seconds)
 
+    def remember(self, control: Name, session: Session, number: int) -> None:
+        """Keep a dialogue's number with its session, over a restart too; a connection is not read again."""
+        if session.transport == "udp":
+            self._core.remember(*control, number)
+
     def end_announced(self, control: Name, ended: Sequence[tuple[str, int]]) -> None:
         """End what was announced with these transports and internal ports, and what began by it."""
         announced = self._standing.announced.get(control)

@@ -75,6 +75,8 @@ def edits(
             tally.count_not_acted_on([str(why)])
     if reading.hold_s > 0:
         expectations.hold(speaker.control, speaker.session, speaker.helper, reading.hold_s)
+    if reading.remember:
+        expectations.remember(speaker.control, speaker.session, reading.remember)
 
 
 class _Writer:
