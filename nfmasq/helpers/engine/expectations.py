@@ -28,6 +28,9 @@ from nfmasq.helpers.kit.base import SENT, Admitted, Endpoint, Found, Mentioned, 
 
 MOST_HOLD_S = 7200
 """The longest time for which a session is held at a dialogue's wish."""
+SpeaksFor = tuple[int, IPv4Address]
+"""A helper's number and an internal host: all sessions of both. Where a helper keeps something of the host
+(Helper.meet), one session ends what another announced: a BYE of SIP takes a way of its own."""
 KEPT_S = 60
 LOOK_AT_DATA_S = 15
 _OVER = frozenset({"closing", "reset"})
@@ -122,21 +125,27 @@ class Expectations:
             Expectation(SENT, (announced.host, found.port), made.external, found.ends_with_control, 0, None),
         )
 
-    def admit(self, control: Name, session: Session, admitted: Admitted) -> None:
-        """Let another remote host open what this session announced. Raises NotActedOn."""
-        announced = self._standing.announced.get(control)
-        external = _announced_before(announced, admitted.transport, admitted.port)
-        known = announced.newest(admitted.transport, admitted.port) if announced else None
+    def admit(
+        self, control: Name, session: Session, admitted: Admitted, speaks_for: SpeaksFor | None = None
+    ) -> None:
+        """Let another remote host open what was announced. Raises NotActedOn."""
+        endpoint = admitted.transport, admitted.port
+        heard_of = self._heard_of(control, speaks_for).items()
+        owner, announced = next(
+            (each for each in heard_of if endpoint in each[1].by_internal), (control, None)
+        )
+        known = announced.newest(*endpoint) if announced else None
         if announced is None or known is None or admitted.transport in KEYED:
             raise NotActedOn("not_allowed")
+        external = announced.by_internal[endpoint]
         self._standing.require_free_room(announced, 1)
-        self._standing.note(
-            control, announced, self._ports.admit(control, session, admitted, external[1]), known
-        )
+        made = self._ports.admit(owner, session, admitted, external[1])
+        self._standing.note(owner, announced, made, known)
 
     def hold(self, control: Name, session: Session, helper: int, seconds: int) -> None:
         """Keep a control session for so many seconds from now on."""
-        announced = self._standing.announced.setdefault(control, Announced(session, helper))
+        announced = self._standing.announced.get(control) or Announced(session, helper)
+        self._standing.begin(control, announced)
         seconds = min(seconds, MOST_HOLD_S)
         announced.until = self._standing.ticks + seconds
         self._core.keep(*control, seconds)
@@ -146,17 +155,25 @@ class Expectations:
         if session.transport == "udp":
             self._core.remember(*control, number)
 
-    def end_announced(self, control: Name, ended: Sequence[tuple[str, int]]) -> None:
+    def end_announced(
+        self, control: Name, ended: Sequence[tuple[str, int]], speaks_for: SpeaksFor | None = None
+    ) -> None:
         """End what was announced with these transports and internal ports, and what began by it."""
-        announced = self._standing.announced.get(control)
-        if announced is None or not ended:
-            return
         over = set(ended)
-        for name, each in [*announced.waiting.items(), *announced.data.items()]:
-            if (each.transport, each.internal[1]) in over:
-                self._standing.forget(announced, name)
-                if not self._core.withdraw(*name) and each.ends_with_control:
-                    self._core.end(*name)
+        for owner, announced in self._heard_of(control, speaks_for).items() if over else ():
+            if owner != control and over.isdisjoint(announced.by_internal):
+                continue
+            for name, each in [*announced.waiting.items(), *announced.data.items()]:
+                if (each.transport, each.internal[1]) in over:
+                    self._standing.forget(announced, name)
+                    if not self._core.withdraw(*name) and each.ends_with_control:
+                        self._core.end(*name)
+
+    def _heard_of(self, control: Name, speaks_for: SpeaksFor | None) -> dict[Name, Announced]:
+        """Of what a session may speak: its own announcements first, then of those it speaks for."""
+        own = self._standing.announced.get(control)
+        others = self._standing.of_host.get(speaks_for, {}) if speaks_for else {}
+        return others if own is None else {control: own, **others}
 
     def take_back(self, control: Name, external: Endpoint) -> None:
         """Withdraw expectations whose endpoint could not be written, so that no session will come."""
@@ -223,7 +240,7 @@ class Expectations:
         for owned in announced.by_external:
             if self._owners.get(owned, (None,))[0] == control:
                 del self._owners[owned]
-        del self._standing.announced[control]
+        self._standing.end(control)
 
     def _store(self, control: Name, announced: Announced, found: Found, row: Sequence[Expected]) -> None:
         lifetime = min(found.lifetime_s, MOST_HOLD_S)

@@ -30,3 +30,8 @@ class Hosts:
         if known is None:
             known = self._known[entry.number, host] = call(meet, host)
         return known
+
+
+def speaks_for(entry: Entry, host: IPv4Address) -> tuple[int, IPv4Address] | None:
+    """All sessions of this host, if the helper keeps something of it; None: each speaks of itself alone."""
+    return (entry.number, host) if hasattr(entry.helper, "meet") else None

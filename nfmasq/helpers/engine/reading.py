@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from nfmasq.helpers.engine import trust
 from nfmasq.helpers.engine.enabled import EnabledHelpers
 from nfmasq.helpers.engine.expectations import Expectations
-from nfmasq.helpers.engine.hosts import Hosts
+from nfmasq.helpers.engine.hosts import Hosts, speaks_for
 from nfmasq.helpers.engine.interfaces import Edit, Entry, HelpedSession, Name, Registry
 from nfmasq.helpers.engine.leash import Leash, TookTooLong
 from nfmasq.helpers.engine.tally import HelperCounters, Tally
@@ -64,7 +64,13 @@ class DialogueReader:
             if _asks_for_more(reading):
                 acts = trust.edits(
                     reading,
-                    speaker=trust.Speaker(side, session.name, session.endpoints, session.number),
+                    speaker=trust.Speaker(
+                        side,
+                        session.name,
+                        session.endpoints,
+                        session.number,
+                        speaks_for(entry, session.endpoints.internal[0]),
+                    ),
                     expectations=self._expectations,
                     tally=tally,
                     write=self.leash.call,
