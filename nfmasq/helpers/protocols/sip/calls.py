@@ -1,7 +1,7 @@
 """The calls of one session, as far as their media need it (RFC 3261 sections 12 and 13, RFC 3264).
 
-What is stored: for each Call-ID the requests whose answers may bring SDP, and the dialogs that were answered.
-With them: the ports that were announced, and the hosts that the other side named for its media. Who writes:
+What is stored: for each Call-ID the requests whose answers may bring SDP, the dialogs that were answered, and
+the call's media (`call_media`). Who writes:
 each message that was read, of either side. What ends a call: BYE of its last dialog, or a final answer of
 300 or more before any 200. The oldest call is forgotten when there are more than MOST_CALLS. Its media end by
 their timers.
@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.kit.base import Admitted, Found
+from nfmasq.helpers.protocols.sip.call_media import CallMedia, Port
 from nfmasq.helpers.protocols.sip.message import Message
 
 MOST_CALLS = 64
 MOST_DIALOGS = 8
-MOST_HOSTS = 4
 MOST_REQUESTS = 8
 OFFERING = frozenset({b"INVITE", b"UPDATE", b"PRACK", b"ACK"})
 """Methods whose requests and answers carry offers and answers."""
@@ -25,19 +25,16 @@ RETRIED = frozenset({401, 407, 422, 491})
 
 _TAG = re.compile(rb";[ \t]*tag[ \t]*=[ \t]*([^;,\s]+)", re.I)
 
-Port = tuple[str, int]
-
 
 class Call:
-    """A call. asked: CSeqs of the outside's requests. dialogs: pairs of tags. ports, hosts: of its media."""
+    """A call. asked: CSeqs of the outside's requests. dialogs: pairs of tags."""
 
-    __slots__ = ("asked", "dialogs", "hosts", "ports")
+    __slots__ = ("asked", "dialogs", "media")
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
         self.dialogs: set[frozenset[bytes]] = set()
-        self.ports: dict[Port, None] = {}
-        self.hosts: list[IPv4Address] = []
+        self.media = CallMedia()
 
 
 class Calls:
@@ -70,28 +67,19 @@ class Calls:
             return False
         return message.status == 0 or message.first(b"cseq") in call.asked
 
-    def note_media(self, message: Message, found: Sequence[Found]) -> None:
-        """Note what the inside announced."""
-        call = self._calls[message.first(b"call-id")]
-        for each in found:
-            for nth in range(each.consecutive):
-                call.ports[each.transport, each.port + nth] = None
-
-    def note_hosts(self, message: Message, hosts: Sequence[IPv4Address]) -> list[Admitted]:
-        """Note where the outside wants its media; who may come whom it did not name before.
-
-        Before the answer anyone may begin (early media), and takes no place from those who are named.
-        """
+    def is_answered(self, message: Message) -> bool:
+        """Has the other side named a host for the media of this message's call?"""
         call = self._calls.get(message.first(b"call-id"))
-        admitted: list[Admitted] = []
-        if call is None:
-            return admitted
-        for host in hosts:
-            if host in call.hosts or len(call.hosts) == MOST_HOSTS:
-                continue
-            admitted += [Admitted(transport, port, host) for transport, port in call.ports]
-            call.hosts.append(host)
-        return admitted
+        return call is not None and call.media.is_answered
+
+    def note_media(self, message: Message, found: Sequence[Found], peer: IPv4Address) -> list[Admitted]:
+        """Note what the inside announced; who may come there besides the session's other end."""
+        return self._calls[message.first(b"call-id")].media.note_ports(found, peer)
+
+    def note_hosts(self, message: Message, hosts: Sequence[IPv4Address], peer: IPv4Address) -> list[Admitted]:
+        """Note where the outside wants its media; who may come to what was announced. peer: as in note_media."""
+        call = self._calls.get(message.first(b"call-id"))
+        return call.media.note_hosts(hosts, peer) if call is not None else []
 
     def ended(self, message: Message) -> list[Port]:
         """The ports whose media end by this message; those that another call has go on."""
@@ -100,8 +88,8 @@ class Calls:
         if call is None or not self._ends(call, message):
             return []
         del self._calls[name]
-        shared = {port for other in self._calls.values() for port in other.ports}
-        return [port for port in call.ports if port not in shared]
+        shared = {port for other in self._calls.values() for port in other.media.ports}
+        return [port for port in call.media.ports if port not in shared]
 
     @staticmethod
     def _ends(call: Call, message: Message) -> bool:

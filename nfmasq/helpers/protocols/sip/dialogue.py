@@ -27,7 +27,8 @@ from nfmasq.helpers.kit.base import (
 )
 from nfmasq.helpers.protocols.sip import bodies, media, sdp, signalling
 from nfmasq.helpers.protocols.sip.addresses import Entry
-from nfmasq.helpers.protocols.sip.calls import OFFERING, Calls, Port
+from nfmasq.helpers.protocols.sip.call_media import Port
+from nfmasq.helpers.protocols.sip.calls import OFFERING, Calls
 from nfmasq.helpers.protocols.sip.framing import Framing
 from nfmasq.helpers.protocols.sip.message import (
     METHODS,
@@ -48,7 +49,6 @@ class _Read(NamedTuple):
     found: list[Place]
     left_alone: list[str]
     admitted: list[Admitted]
-    ended: list[Port]
     whole: list[tuple[int, int]]
 
 
@@ -56,7 +56,8 @@ class SipDialogue:
     """One session. full: the phone's signalling endpoint is translated, too."""
 
     __slots__ = (
-        "_bare", "_calls", "_decided", "_framings", "_full", "_hold_s", "_last", "_registering", "_session",
+        "_bare", "_calls", "_decided", "_ended", "_framings", "_full", "_hold_s", "_last", "_registering",
+        "_session",
     )  # fmt: skip
 
     def __init__(self, session: Session, *, full: bool) -> None:
@@ -69,10 +70,11 @@ class SipDialogue:
         self._last = full
         self._registering = b""
         self._hold_s = 0
+        self._ended: list[Port] = []
 
     def read(self, side: Side, data: bytes) -> Reading:
         """Read a datagram, or what a side says next (Dialogue)."""
-        read = _Read([], [], [], [], [])
+        read = _Read([], [], [], [])
         self._hold_s = 0
         if self._framings is None:
             self._read_datagram(side, data, read)
@@ -83,14 +85,15 @@ class SipDialogue:
                 self._take_in(side, data, message, read)
             except NotActedOn as why:
                 read.left_alone.append(str(why))
-        if len(read.found) > MOST_FOUND:
+        if max(len(read.found), len(read.admitted)) > MOST_FOUND:
             return Reading(len(data), leave=True, not_acted_on=["not_allowed"])
         return self._reading(len(data) if cut.is_over else cut.taken, read, leaves=cut.is_over)
 
     def _reading(self, taken: int, read: _Read, *, leaves: bool = False) -> Reading:
+        ended, self._ended = self._ended[:MOST_FOUND], self._ended[MOST_FOUND:]  # the others end next time
         return Reading(
-            taken, read.found, leaves, read.left_alone[:MOST_FOUND], read.admitted[:MOST_FOUND],
-            read.ended[:MOST_FOUND], self._hold_s, read.whole,
+            taken, read.found, leaves, read.left_alone[:MOST_FOUND], read.admitted, ended, self._hold_s,
+            read.whole,
         )  # fmt: skip
 
     def _read_datagram(self, side: Side, data: bytes, read: _Read) -> None:
@@ -108,14 +111,21 @@ class SipDialogue:
             read.left_alone.append(str(why))
 
     def _take_in(self, side: Side, data: bytes, message: Message, read: _Read) -> None:
-        """Read one whole message. Raises NotActedOn where it is left alone as a whole."""
+        """Read one whole message. Raises NotActedOn where it is left alone as a whole.
+
+        What it says of the call counts all the same.
+        """
         require_headers(message)
-        places = self._in_headers(side, data, message)
+        if not message.status:
+            self._note_request(side, message)
         try:
-            places += self._in_body(side, data, message, read)
-        except NotActedOn as why:
-            read.left_alone.append(str(why))
-        self._follow(side, message, read)
+            places = self._in_headers(side, data, message)
+            if message.method in OFFERING and message.body < message.end and bodies.has_sdp(message):
+                places += self._in_body(side, data, message, read, MOST_FOUND - len(places))
+        finally:
+            self._follow(side, message)
+        if len(places) > MOST_FOUND:
+            raise NotActedOn("not_allowed")
         places.sort(key=attrgetter("start"))
         read.found.extend(places)
 
@@ -146,35 +156,48 @@ class SipDialogue:
         self._decided[name] = self._last
         return self._last
 
-    def _in_body(self, side: Side, data: bytes, message: Message, read: _Read) -> list[Place]:
-        """The places in the SDP, and the lengths around it. Raises NotActedOn."""
-        if not message.status:
-            self._note_request(side, message)
-        if message.method not in OFFERING or message.body == message.end or not bodies.has_sdp(message):
-            return []
-        parts = bodies.descriptions(data, message)
-        if side is Side.OUTSIDE:
-            hosts = [host for each in parts for host in sdp.addresses(data, each.start, each.end)]
-            read.admitted.extend(self._calls.note_hosts(message, hosts) if self._calls else ())
-            return []
-        places = self._described(data, message, parts)
-        read.whole.extend([(message.body, message.end)] if places else ())
-        return places
+    def _in_body(
+        self, side: Side, data: bytes, message: Message, read: _Read, room: int
+    ) -> list[Place]:
+        """The places in the SDP, and the lengths around it. room: how many places may be found.
 
-    def _described(self, data: bytes, message: Message, parts: list[bodies.Part]) -> list[Place]:
+        Raises NotActedOn: what the inside describes stays as it is, and the headers with it. A server that
+        sees a public phone does nothing for one behind a NAT.
+        """
+        if side is Side.INSIDE:
+            places = self._described(data, message, read, room)
+            read.whole.extend([(message.start, message.end)] if places else ())
+            return places
+        try:
+            parts = bodies.descriptions(data, message)
+            hosts = [host for each in parts for host in sdp.addresses(data, each.start, each.end)]
+        except NotActedOn as why:
+            read.left_alone.append(str(why))
+        else:
+            peer = self._session.remote[0]
+            read.admitted.extend(self._calls.note_hosts(message, hosts, peer) if self._calls else ())
+        return []
+
+    def _described(self, data: bytes, message: Message, read: _Read, room: int) -> list[Place]:
         """What the inside describes. Raises NotActedOn."""
         made: list[Place] = []
+        left_alone: list[str] = []
         sizes: dict[int, Size] = {}
-        for part in parts:
-            found = media.places(data, sdp.read(data, part.start, part.end), self._session)
-            for start, end, begin, until in part.lengths if found else ():
+        anyone = self._calls is None or not self._calls.is_answered(message)
+        for part in bodies.descriptions(data, message):
+            description = sdp.read(data, part.start, part.end)
+            places, left = media.described(data, description, self._session, anyone=anyone)
+            for start, end, begin, until in part.lengths if places else ():
                 sizes[start] = Size(start, end, begin, until, bodies.write_length)
-            made += found
+            made += places
+            left_alone += left
         if not made:
             return []
-        if self._calls is None or not self._calls.may_describe(message):
+        if self._calls is None or not self._calls.may_describe(message) or len(made) + len(sizes) >= room:
             raise NotActedOn("not_allowed")
-        self._calls.note_media(message, [each for each in made if isinstance(each, Found)])
+        found = [each for each in made if isinstance(each, Found)]
+        read.admitted.extend(self._calls.note_media(message, found, self._session.remote[0]))
+        read.left_alone.extend(left_alone)
         if message.sized is not None:
             sized = message.sized
             sizes[sized.start] = Size(sized.start, sized.end, message.body, message.end, bodies.write_length)
@@ -186,10 +209,10 @@ class SipDialogue:
         if self._calls is not None:
             self._calls.note_request(message, from_outside=side is Side.OUTSIDE)
 
-    def _follow(self, side: Side, message: Message, read: _Read) -> None:
+    def _follow(self, side: Side, message: Message) -> None:
         """Calls that end, and registrations that begin or end."""
         if self._calls is not None:
-            read.ended.extend(self._calls.ended(message))
+            self._ended += self._calls.ended(message)
         if message.method != b"REGISTER":
             return
         transaction = message.first(b"call-id") + b" " + message.first(b"cseq")
