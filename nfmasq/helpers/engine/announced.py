@@ -11,14 +11,15 @@ from nfmasq.helpers.engine.interfaces import Name
 from nfmasq.helpers.engine.shares import caller_of
 from nfmasq.helpers.kit.base import Endpoint, Session
 
-MOST_REMEMBERED = 128
+MOST_REMEMBERED = 256
 """Announcements of one control session that a later message may refer to."""
 
 
 class Expectation(NamedTuple):
     """A session that was announced, before it begins and after. until: the tick to which it is kept; 0: none.
 
-    note: what the dialogue that reads it is told.
+    note: what the dialogue that reads it is told. remote: who may open it, or did; None: anyone may. media,
+    patience_s: as in Found.
     """
 
     transport: str
@@ -27,10 +28,19 @@ class Expectation(NamedTuple):
     ends_with_control: bool
     until: int
     note: object
+    remote: IPv4Address | None = None
+    media: bool = False
+    patience_s: int = 0
+
+    def is_of(self, transport: str, port: int) -> bool:
+        """Is it for this internal endpoint of its host?"""
+        return self.internal[1] == port and self.transport == transport
 
 
 class Announced:
-    """What one control session announced. host: the internal one. caller: the one that began the session.
+    """What one control session announced. host: the internal one. remote: the host at its other end.
+
+    caller: the one of both that began the session.
 
     helper: the number of its helper.
     """
@@ -43,12 +53,14 @@ class Announced:
         "full_at",
         "helper",
         "host",
+        "remote",
         "until",
         "waiting",
     )
 
     def __init__(self, session: Session, helper: int) -> None:
         self.host = session.internal[0]
+        self.remote = session.remote[0]
         self.caller = caller_of(session)
         self.helper = helper
         self.waiting: dict[Name, Expectation] = {}
@@ -92,7 +104,7 @@ class Announced:
         """The last expectation of this transport and internal port, whether its session has begun or not."""
         for known in (self.waiting, self.data):
             for each in reversed(known.values()):
-                if each.internal[1] == port and each.transport == transport:
+                if each.is_of(transport, port):
                     return each
         return None
 

@@ -89,7 +89,9 @@ class Expectations:
             return [_announced_before(announced, found.transport, found.port)]
         require_sane(session, found)
         announced = announced or Announced(session, helper)
-        self._standing.require_room(announced, found.consecutive)
+        if found.media and (begun := self._begun(control, announced, session, found)):
+            return begun
+        self._standing.require_room(announced, found.consecutive, media=found.media)
         reader = self._number_of(found.reader, internal) if found.reader else 0
         wanted = earlier = 0
         if found.write is None:
@@ -137,10 +139,14 @@ class Expectations:
         known = announced.newest(*endpoint) if announced else None
         if announced is None or known is None or admitted.transport in KEYED:
             raise NotActedOn("not_allowed")
+        if known.media and self._standing.has_come(announced, *endpoint, admitted.remote):
+            return
         external = announced.by_internal[endpoint]
-        self._standing.require_free_room(announced, 1)
-        made = self._ports.admit(owner, session, admitted, external[1])
-        self._standing.note(owner, announced, made, known)
+        self._standing.require_free_room(announced, 1, media=known.media)
+        made = self._ports.admit(owner, session, admitted, external[1], known.patience_s)
+        self._standing.note(owner, announced, made, known._replace(remote=admitted.remote))
+        if known.media:
+            self._standing.close(announced, *endpoint)
 
     def hold(self, control: Name, session: Session, helper: int, seconds: int) -> None:
         """Keep a control session for so many seconds from now on."""
@@ -166,7 +172,7 @@ class Expectations:
             for name, each in [*announced.waiting.items(), *announced.data.items()]:
                 if (each.transport, each.internal[1]) in over:
                     self._standing.forget(announced, name)
-                    if not self._core.withdraw(*name) and each.ends_with_control:
+                    if not self._core.withdraw(*name):
                         self._core.end(*name)
 
     def _heard_of(self, control: Name, speaks_for: SpeaksFor | None) -> dict[Name, Announced]:
@@ -242,14 +248,38 @@ class Expectations:
                 del self._owners[owned]
         self._standing.end(control)
 
+    def _begun(self, control: Name, announced: Announced, session: Session, found: Found) -> list[Endpoint]:
+        """The external endpoints of media of which a part has begun; [] where none has.
+
+        A port whose session lives keeps it, and expects no other one. A message that is sent again would open
+        the port to one more host otherwise.
+        """
+        ports = range(found.port, found.port + found.consecutive)
+        if all((found.transport, port) not in announced.by_internal for port in ports):
+            return []
+        remote = None if found.anyone else session.remote[0]
+        begun = [self._standing.has_come(announced, found.transport, port, remote) for port in ports]
+        if not any(begun):
+            return []
+        for port, has_come in zip(ports, begun, strict=True):
+            if not has_come:
+                one = found._replace(port=port, consecutive=1)
+                self._standing.require_room(announced, 1, media=True)
+                wanted = announced.by_internal.get((found.transport, port), (None, 0))[1]
+                row = self._ports.expect(control, session, one, wanted=wanted, standing=announced.waiting)
+                self._store(control, announced, one, row)
+        return [announced.by_internal[found.transport, port] for port in ports]
+
     def _store(self, control: Name, announced: Announced, found: Found, row: Sequence[Expected]) -> None:
         lifetime = min(found.lifetime_s, MOST_HOLD_S)
         until = self._standing.ticks + lifetime if lifetime > 0 else 0
+        remote = None if found.anyone else announced.remote
         for nth, each in enumerate(row):
             internal = announced.host, found.port + nth
             expectation = Expectation(
-                found.transport, internal, each.external, found.ends_with_control, until, found.note
-            )
+                found.transport, internal, each.external, found.ends_with_control, until, found.note, remote,
+                found.media, found.patience_s,
+            )  # fmt: skip
             self._standing.note(control, announced, each, expectation)
             for forgotten in announced.remember(found.transport, internal, each.external):
                 if self._owners.get(forgotten, (None,))[0] == control:

@@ -3,19 +3,25 @@
 What is stored: `Announced` of each control session, the control session of each expectation, and how many
 each host and each of its callers has. Who writes: `Expectations`. What ends an entry: its session ends, in
 the core or by a wish; or a newer expectation needs its place. Then the oldest of its control session gives
-way, or the newest of the greediest (`shares`).
+way, or the newest of the greediest (`shares`). Media give way to no newer ones of their control session: the
+other side of another call has been told of them. So the newer ones are refused.
+
+Media that anyone may open are open to the first host alone. When a host has come, or one is admitted, the
+expectation that is open to anyone ends. The former is found out once a second.
 """
 
 from ipaddress import IPv4Address
 
-from nfmasq.core.rows import Expected
+from nfmasq.core.rows import Expected, SessionRow
 from nfmasq.helpers.engine.announced import Announced, Expectation
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.shares import Shares
 from nfmasq.helpers.kit.base import NotActedOn
 
 MOST_EXPECTATIONS = 64
-"""Expectations of one control session: an exchange has all its calls on one (SIP)."""
+"""Expectations of one control session."""
+MOST_MEDIA = 512
+"""Expectations of one control session for media: an exchange has all its calls on one (SIP)."""
 MOST_EXPECTATIONS_IN_ALL = 4096
 
 
@@ -64,55 +70,85 @@ class Standing:
 
     def sort(self, announced: Announced) -> None:
         """Find out which expectations ended, and which data sessions still live."""
+        self._sort(announced, list(announced.waiting.items()), list(announced.data))
+
+    def has_come(self, announced: Announced, transport: str, port: int, remote: IPv4Address | None) -> bool:
+        """Does a session of this internal endpoint live that this host began? remote: None is any host."""
+        self._sort(
+            announced,
+            [(name, each) for name, each in announced.waiting.items() if each.is_of(transport, port)],
+            [name for name, each in announced.data.items() if each.is_of(transport, port)],
+        )
+        return any(
+            each.is_of(transport, port) and remote in {None, each.remote} for each in announced.data.values()
+        )
+
+    def close(self, announced: Announced, transport: str, port: int) -> None:
+        """End the expectation of media at this internal endpoint that is open to anyone."""
         for name, each in list(announced.waiting.items()):
+            is_open = each.media and each.remote is None and each.is_of(transport, port)
+            if is_open and self._core.withdraw(*name):
+                self.forget(announced, name)
+
+    def _sort(self, announced: Announced, waiting: list[tuple[Name, Expectation]], data: list[Name]) -> None:
+        for name, each in waiting:
             row = self._core.seen(*name)
             if row is None:
                 self.forget(announced, name)
             elif row.state != "expected":
-                self._begin(announced, name, each)
-        for name in list(announced.data):
+                self._begin(announced, name, each, row)
+        for name in data:
             if self._core.seen(*name) is None:
                 self.forget(announced, name)
 
-    def _begin(self, announced: Announced, name: Name, each: Expectation) -> None:
+    def _begin(self, announced: Announced, name: Name, each: Expectation, row: SessionRow) -> None:
         """An expectation's session has begun: it is no expectation any more."""
         del announced.waiting[name]
-        announced.data[name] = each
+        announced.data[name] = each._replace(remote=row.remote[0])
         self._shares.end(name)
+        if each.media:
+            self.close(announced, each.transport, each.internal[1])
 
-    def require_room(self, announced: Announced, count: int) -> None:
+    def require_room(self, announced: Announced, count: int, *, media: bool = False) -> None:
         """Make room for `count` expectations: the oldest of the session give way, or those of the greediest.
 
-        A client that announces again has given up its older ones (FTP). An expectation whose session has
-        begun takes no room. Looking up all of them is dear, so that is done once a tick.
+        A client that announces again has given up its older ones (FTP). Media give no way to each other:
+        raises NotActedOn. An expectation whose session has begun takes no room. Looking up all of them is
+        dear, so that is done once a tick.
         """
-        self._sort_where_full(announced, count)
-        while len(announced.waiting) + count > MOST_EXPECTATIONS:
-            self._give_way(announced, next(iter(announced.waiting)))
+        most = MOST_MEDIA if media else MOST_EXPECTATIONS
+        self._sort_where_full(announced, count, most)
+        while len(announced.waiting) + count > most:
+            giving_way = (name for name, each in announced.waiting.items() if not each.media)
+            oldest = None if media else next(giving_way, None)
+            if oldest is None:
+                raise NotActedOn("no_room")
+            self._give_way(announced, oldest)
         while len(self._shares) and not self._shares.has_room(count):
             name = self._shares.end_one()
             self._give_way(self.announced[self.control_of[name]], name)
         if not self._shares.has_room(count):
             raise NotActedOn("no_room")
 
-    def require_free_room(self, announced: Announced, count: int) -> None:
+    def require_free_room(self, announced: Announced, count: int, *, media: bool = False) -> None:
         """Raise NotActedOn where an expectation would have to give way: it may be the one that is widened."""
-        self._sort_where_full(announced, count)
-        if len(announced.waiting) + count > MOST_EXPECTATIONS or not self._shares.has_room(count):
+        most = MOST_MEDIA if media else MOST_EXPECTATIONS
+        self._sort_where_full(announced, count, most)
+        if len(announced.waiting) + count > most or not self._shares.has_room(count):
             raise NotActedOn("no_room")
 
-    def _sort_where_full(self, announced: Announced, count: int) -> None:
-        if len(announced.waiting) + count > MOST_EXPECTATIONS and announced.full_at != self.ticks:
+    def _sort_where_full(self, announced: Announced, count: int, most: int) -> None:
+        if len(announced.waiting) + count > most and announced.full_at != self.ticks:
             announced.full_at = self.ticks
             self.sort(announced)
 
     def _give_way(self, announced: Announced, name: Name) -> None:
         """Withdraw an expectation; a session that began by it lives on."""
         each = announced.waiting[name]
-        if self._core.withdraw(*name) or self._core.seen(*name) is None:
+        if self._core.withdraw(*name) or (row := self._core.seen(*name)) is None:
             self.forget(announced, name)
         else:
-            self._begin(announced, name, each)
+            self._begin(announced, name, each, row)
 
     def withdraw_all(self, announced: Announced) -> None:
         """Withdraw the expectations of a control session; sessions that began by one live on."""

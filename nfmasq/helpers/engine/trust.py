@@ -167,9 +167,9 @@ class _Writer:
         return None
 
     def _apart(self, apart: Apart, at: int) -> Iterator[Edit]:
-        """What is written for ports of the Found that begins there, if they are no row."""
+        """What is written for ports of the Found that begins there, if they are no row, or in any case."""
         ports = [external[1] for start, external in self.announced if start == at]
-        if ports and not _is_row(ports):
+        if ports and (apart.always or not _is_row(ports)):
             address = self._speaker.session.external[0]
             self._count(apart.start)
             yield apart.start, apart.end, self._text(apart.write, address, ports)

@@ -53,7 +53,8 @@ REFUSALS = NOT_ACTED_ON
 class Apart(NamedTuple):
     """What is written, too, where no ports in a row are free, and each has one by itself (SDP a=rtcp).
 
-    Also where the first of two is odd: the endpoint has that port already.
+    Also where the first of two is odd: the endpoint has that port already. always: it is written wherever
+    the ports lie, because the text names all of them.
 
     start, end: a span behind the Found's own, in the same part of `Reading.whole`. write: makes its text for
     the external address and all ports, in order.
@@ -62,6 +63,7 @@ class Apart(NamedTuple):
     start: int
     end: int
     write: Callable[[IPv4Address, Sequence[int]], bytes]
+    always: bool = False
 
 
 class Found(NamedTuple):
@@ -88,7 +90,10 @@ class Found(NamedTuple):
     reader: the name of the helper that reads the session to come (H.245); "": nobody reads it. note: what
     that helper's dialogue is told, as Session.note. ends_with_control: the session to come ends with this
     one, and with `Reading.ended`; until then it lives, though nothing comes (RTP in a pause). Otherwise it
-    lives on by itself (FTP). lifetime_s: the session to come, or its
+    lives on by itself (FTP). media: it is of a call that `Reading.ended` ends, and does not give way to newer
+    ones of this session: those are not acted on where there is no room. If anyone may open it, the first host
+    alone may: as soon as one has come, or is admitted, no other is let in. Announced again, a port whose
+    session lives keeps it, and expects nothing new. lifetime_s: the session to come, or its
     expectation, lives so many seconds at least (SIP REGISTER); announcing it again begins them anew. apart:
     the ports need not be in a row, if the text can say so. A host that has begun to send from them has
     mappings already, and those stay.
@@ -112,6 +117,7 @@ class Found(NamedTuple):
     ends_with_control: bool = False
     lifetime_s: int = 0
     apart: Apart | None = None
+    media: bool = False
 
 
 class Named(NamedTuple):

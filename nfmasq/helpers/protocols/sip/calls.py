@@ -3,9 +3,9 @@
 A call goes on in any session of its host. Without Record-Route, or through another proxy of a cluster, ACK,
 UPDATE and BYE take a way of their own. A connection may be opened again in the middle of a call, too.
 
-What is stored: for each Call-ID the requests whose answers may bring SDP, and the dialogs that were answered.
-With them: the ports that were announced, and the hosts that the other side named for its media. Identifiers
-are stored as `brief` makes them. Who writes: each message that was read, of either side.
+What is stored: for each Call-ID the requests whose answers may bring SDP, the dialogs that were answered, and
+the call's media (`call_media`). Identifiers are stored as `brief` makes them. Who writes: each message that
+was read, of either side.
 
 What ends a call: BYE of its last dialog, or a final answer of 300 or more before any 200. Past MOST_CALLS one
 is forgotten: of the calls that nobody has taken up the oldest, else the oldest of all. Its media end by their
@@ -16,33 +16,28 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.kit.base import Admitted, Found
+from nfmasq.helpers.protocols.sip.call_media import CallMedia, Port
 from nfmasq.helpers.protocols.sip.message import Message
 
 MOST_CALLS = 512
 """Calls of a host: an exchange has all of its trunk's."""
 MOST_DIALOGS = 8
-MOST_HOSTS = 4
-MOST_CALL_PORTS = 32
-"""Ports of a call: those of its newest descriptions."""
 MOST_REQUESTS = 8
 OFFERING = frozenset({b"INVITE", b"UPDATE", b"PRACK", b"ACK"})
 """Methods whose requests and answers carry offers and answers."""
 RETRIED = frozenset({401, 407, 422, 491})
 """Answers after which the same call is asked for again."""
 
-Port = tuple[str, int]
-
 
 class Call:
-    """A call. asked: CSeqs of the outside's requests. dialogs: pairs of tags. ports, hosts: of its media."""
+    """A call. asked: CSeqs of the outside's requests. dialogs: pairs of tags."""
 
-    __slots__ = ("asked", "dialogs", "hosts", "ports")
+    __slots__ = ("asked", "dialogs", "media")
 
     def __init__(self) -> None:
         self.asked: list[int] = []
         self.dialogs: set[frozenset[int]] = set()
-        self.ports: dict[Port, None] = {}
-        self.hosts: list[IPv4Address] = []
+        self.media = CallMedia()
 
 
 class Calls:
@@ -80,31 +75,19 @@ class Calls:
             return False
         return message.status == 0 or message.sequence in call.asked
 
-    def note_media(self, message: Message, found: Sequence[Found]) -> None:
-        """Note what the inside announced; past MOST_CALL_PORTS what it announced longest ago is forgotten."""
-        ports = self._calls[message.call].ports
-        for each in found:
-            for nth in range(each.consecutive):
-                ports.pop((each.transport, each.port + nth), None)
-                ports[each.transport, each.port + nth] = None
-        for port in list(ports)[:-MOST_CALL_PORTS]:
-            del ports[port]
-
-    def note_hosts(self, message: Message, hosts: Sequence[IPv4Address]) -> list[Admitted]:
-        """Note where the outside wants its media; who may come whom it did not name before.
-
-        Before the answer anyone may begin (early media), and takes no place from those who are named.
-        """
+    def is_answered(self, message: Message) -> bool:
+        """Has the other side named a host for the media of this message's call?"""
         call = self._calls.get(message.call)
-        admitted: list[Admitted] = []
-        if call is None:
-            return admitted
-        for host in hosts:
-            if host in call.hosts or len(call.hosts) == MOST_HOSTS:
-                continue
-            admitted += [Admitted(transport, port, host) for transport, port in call.ports]
-            call.hosts.append(host)
-        return admitted
+        return call is not None and call.media.is_answered
+
+    def note_media(self, message: Message, found: Sequence[Found], peer: IPv4Address) -> list[Admitted]:
+        """Note what the inside announced; who may come there besides the session's other end."""
+        return self._calls[message.call].media.note_ports(found, peer)
+
+    def note_hosts(self, message: Message, hosts: Sequence[IPv4Address], peer: IPv4Address) -> list[Admitted]:
+        """Note where the outside wants its media; who may come there, too. peer: as in note_media."""
+        call = self._calls.get(message.call)
+        return call.media.note_hosts(hosts, peer) if call is not None else []
 
     def ended(self, message: Message) -> list[Port]:
         """The ports whose media end by this message; those that another call has go on."""
@@ -113,7 +96,8 @@ class Calls:
         if call is None or not self._ends(call, message):
             return []
         del self._calls[name]
-        return [port for port in call.ports if not any(port in each.ports for each in self._calls.values())]
+        others = [each.media.ports for each in self._calls.values()]
+        return [port for port in call.media.ports if not any(port in each for each in others)]
 
     def _make_room(self) -> None:
         """Forget a call where there are too many: one that does not talk; of those, one without media."""
@@ -122,7 +106,7 @@ class Calls:
 
     def _worth(self, name: int) -> tuple[bool, bool]:
         call = self._calls[name]
-        return bool(call.dialogs), bool(call.ports)
+        return bool(call.dialogs), bool(call.media.ports)
 
     @staticmethod
     def _ends(call: Call, message: Message) -> bool:

@@ -1,10 +1,9 @@
 """What is known of the calls of a session, and how much of it is kept."""
 
-from ipaddress import IPv4Address
-
 from helpers.protocols.sip.sayings import BOB, invite, request, response
 from nfmasq.helpers.kit.base import Found
-from nfmasq.helpers.protocols.sip.calls import MOST_CALLS, MOST_HOSTS, MOST_REQUESTS, Calls
+from nfmasq.helpers.kit.listener import REMOTE
+from nfmasq.helpers.protocols.sip.calls import MOST_CALLS, MOST_REQUESTS, Calls
 from nfmasq.helpers.protocols.sip.message import Message, read_message
 
 
@@ -45,19 +44,9 @@ def test_the_oldest_question_of_a_call_is_forgotten() -> None:
     assert known == [False, True, True]
 
 
-def test_few_hosts_are_let_in() -> None:
-    calls = begun()
-    message = read(invite(call="0@here"))
-    calls.note_media(message, [Found(0, 4, None, 6000, lambda *_: b"", "udp")])
-    hosts = [IPv4Address("198.51.100.1") + nth for nth in range(9)]
-    assert len(calls.note_hosts(message, hosts)) == MOST_HOSTS
-    assert calls.note_hosts(message, hosts) == []
-    assert calls.note_hosts(read(invite(call="other")), hosts) == []
-
-
 def test_a_call_is_forgotten_when_it_ends() -> None:
     calls = begun()
-    calls.note_media(read(invite(call="0@here")), [Found(0, 4, None, 6000, lambda *_: b"", "tcp")])
+    calls.note_media(read(invite(call="0@here")), [Found(0, 4, None, 6000, lambda *_: b"", "tcp")], REMOTE)
     calls.ended(read(response(200, "INVITE", call="0@here", to=f"{BOB};tag=1")))
     bye = read(request("BYE", number=2, call="0@here", to=f"{BOB};tag=1"))
     assert calls.ended(bye) == [("tcp", 6000)]
