@@ -94,7 +94,7 @@ class Ports:
             raise
         return row
 
-    def admit(  # noqa: PLR0917  the order of Wish
+    def admit(
         self, control: Name, session: Session, admitted: Admitted, external_port: int, patience_s: int = 0
     ) -> Expected:
         """An expectation at an external port of this session's own, for one more remote host."""

@@ -75,9 +75,7 @@ class Standing:
             if is_open and self._core.withdraw(*name):
                 self.forget(announced, name)
 
-    def _sort(
-        self, announced: Announced, waiting: list[tuple[Name, Expectation]], data: list[Name]
-    ) -> None:
+    def _sort(self, announced: Announced, waiting: list[tuple[Name, Expectation]], data: list[Name]) -> None:
         for name, each in waiting:
             row = self._core.seen(*name)
             if row is None:

@@ -73,11 +73,11 @@ class Calls:
         return call is not None and call.media.is_answered
 
     def note_media(self, message: Message, found: Sequence[Found], peer: IPv4Address) -> list[Admitted]:
-        """Note what the inside announced; who may come there besides the session's other end."""
+        """Note what the inside announced; who may come there besides the peer, the session's other end."""
         return self._calls[message.first(b"call-id")].media.note_ports(found, peer)
 
     def note_hosts(self, message: Message, hosts: Sequence[IPv4Address], peer: IPv4Address) -> list[Admitted]:
-        """Note where the outside wants its media; who may come to what was announced. peer: as in note_media."""
+        """Note where the outside wants its media; who may come to what was announced."""
         call = self._calls.get(message.first(b"call-id"))
         return call.media.note_hosts(hosts, peer) if call is not None else []
 

@@ -156,9 +156,7 @@ class SipDialogue:
         self._decided[name] = self._last
         return self._last
 
-    def _in_body(
-        self, side: Side, data: bytes, message: Message, read: _Read, room: int
-    ) -> list[Place]:
+    def _in_body(self, side: Side, data: bytes, message: Message, read: _Read, room: int) -> list[Place]:
         """The places in the SDP, and the lengths around it. room: how many places may be found.
 
         Raises NotActedOn: what the inside describes stays as it is, and the headers with it. A server that

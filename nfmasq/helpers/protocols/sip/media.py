@@ -89,9 +89,7 @@ def _is_own(media: Media, session: Session) -> bool:
     return False
 
 
-def _found(
-    data: bytes, media: Media, session: Session, transport: str, *, anyone: bool
-) -> Iterator[Found]:
+def _found(data: bytes, media: Media, session: Session, transport: str, *, anyone: bool) -> Iterator[Found]:
     """The endpoints of a media description. Raises NotActedOn."""
     if not transport:
         return
