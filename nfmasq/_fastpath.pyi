@@ -166,6 +166,10 @@ class Table:
         Kept with the session, over a restart too. Sequence windows and ICMP errors are checked by it.
         Once the session is let go, its segments are corrected by it, and they alone.
         """
+    def remember(self, session: int, serial: int, number: int) -> None:
+        """Keep a number (1 to 2**31 - 1) with a UDP session, over a restart too: a helper's."""
+    def remembered(self, session: int, serial: int) -> int:
+        """The number kept with a UDP session; 0: there is none, or the session has ended."""
     def keep(self, session: int, serial: int, seconds: int, now: int | None = None) -> bool:
         """Let a session live for so many seconds at least; False when it has ended."""
     def sessions(

@@ -95,7 +95,8 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t reopening       # TCP: what must be acknowledged to begin anew; else a control session
     # second line: what a packet of the session writes
     Traffic traffic
-    int32_t[2] correction    # TCP: [side] by how much its helper has made longer what that side sent; correct
+    int32_t[2] correction    # TCP: [side] by how much its helper has made longer what that side sent; correct.
+                             # UDP: [OUTBOUND] what its helper remembers; announce
     uint32_t by_peer_next
     uint32_t by_peer_previous
     Stream[2] streams        # TCP: [side] what is known of its sequence numbers

@@ -28,6 +28,9 @@ from nfmasq.helpers.kit.base import SENT, Admitted, Endpoint, Found, Mentioned, 
 
 MOST_HOLD_S = 7200
 """The longest time for which a session is held at a dialogue's wish."""
+SpeaksFor = tuple[int, IPv4Address]
+"""A helper's number and an internal host: all sessions of both. Where a helper keeps something of the host
+(Helper.meet), one session ends what another announced: a BYE of SIP takes a way of its own."""
 KEPT_S = 60
 LOOK_AT_DATA_S = 15
 _OVER = frozenset({"closing", "reset"})
@@ -124,40 +127,59 @@ class Expectations:
             Expectation(SENT, (announced.host, found.port), made.external, found.ends_with_control, 0, None),
         )
 
-    def admit(self, control: Name, session: Session, admitted: Admitted) -> None:
-        """Let another remote host open what this session announced. Raises NotActedOn."""
-        announced = self._standing.announced.get(control)
-        external = _announced_before(announced, admitted.transport, admitted.port)
-        known = announced.newest(admitted.transport, admitted.port) if announced else None
+    def admit(
+        self, control: Name, session: Session, admitted: Admitted, speaks_for: SpeaksFor | None = None
+    ) -> None:
+        """Let another remote host open what was announced. Raises NotActedOn."""
+        endpoint = admitted.transport, admitted.port
+        heard_of = self._heard_of(control, speaks_for).items()
+        owner, announced = next(
+            (each for each in heard_of if endpoint in each[1].by_internal), (control, None)
+        )
+        known = announced.newest(*endpoint) if announced else None
         if announced is None or known is None or admitted.transport in KEYED:
             raise NotActedOn("not_allowed")
-        endpoint = admitted.transport, admitted.port
+        external = announced.by_internal[endpoint]
         if known.media and self._standing.has_come(announced, *endpoint, admitted.remote):
             return
         self._standing.require_free_room(announced, 1, media=known.media)
-        made = self._ports.admit(control, session, admitted, external[1], known.patience_s)
-        self._standing.note(control, announced, made, known._replace(remote=admitted.remote))
+        made = self._ports.admit(owner, session, admitted, external[1], known.patience_s)
+        self._standing.note(owner, announced, made, known._replace(remote=admitted.remote))
         if known.media:
             self._standing.close(announced, *endpoint)
 
     def hold(self, control: Name, session: Session, helper: int, seconds: int) -> None:
         """Keep a control session for so many seconds from now on."""
-        announced = self._standing.announced.setdefault(control, Announced(session, helper))
+        announced = self._standing.announced.get(control) or Announced(session, helper)
+        self._standing.begin(control, announced)
         seconds = min(seconds, MOST_HOLD_S)
         announced.until = self._standing.ticks + seconds
         self._core.keep(*control, seconds)
 
-    def end_announced(self, control: Name, ended: Sequence[tuple[str, int]]) -> None:
+    def remember(self, control: Name, session: Session, number: int) -> None:
+        """Keep a dialogue's number with its session, over a restart too; a connection is not read again."""
+        if session.transport == "udp":
+            self._core.remember(*control, number)
+
+    def end_announced(
+        self, control: Name, ended: Sequence[tuple[str, int]], speaks_for: SpeaksFor | None = None
+    ) -> None:
         """End what was announced with these transports and internal ports, and what began by it."""
-        announced = self._standing.announced.get(control)
-        if announced is None or not ended:
-            return
         over = set(ended)
-        for name, each in [*announced.waiting.items(), *announced.data.items()]:
-            if (each.transport, each.internal[1]) in over:
-                self._standing.forget(announced, name)
-                if not self._core.withdraw(*name):
-                    self._core.end(*name)
+        for owner, announced in self._heard_of(control, speaks_for).items() if over else ():
+            if owner != control and over.isdisjoint(announced.by_internal):
+                continue
+            for name, each in [*announced.waiting.items(), *announced.data.items()]:
+                if (each.transport, each.internal[1]) in over:
+                    self._standing.forget(announced, name)
+                    if not self._core.withdraw(*name):
+                        self._core.end(*name)
+
+    def _heard_of(self, control: Name, speaks_for: SpeaksFor | None) -> dict[Name, Announced]:
+        """Of what a session may speak: its own announcements first, then of those it speaks for."""
+        own = self._standing.announced.get(control)
+        others = self._standing.of_host.get(speaks_for, {}) if speaks_for else {}
+        return others if own is None else {control: own, **others}
 
     def take_back(self, control: Name, external: Endpoint) -> None:
         """Withdraw expectations whose endpoint could not be written, so that no session will come."""
@@ -224,7 +246,7 @@ class Expectations:
         for owned in announced.by_external:
             if self._owners.get(owned, (None,))[0] == control:
                 del self._owners[owned]
-        del self._standing.announced[control]
+        self._standing.end(control)
 
     def _begun(self, control: Name, announced: Announced, session: Session, found: Found) -> list[Endpoint]:
         """The external endpoints of media of which a part has begun; [] where none has.

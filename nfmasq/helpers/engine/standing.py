@@ -28,12 +28,13 @@ MOST_EXPECTATIONS_IN_ALL = 4096
 class Standing:
     """All of them. announced: what each control session announced. control_of: by expectation.
 
-    ticks: seconds since the start.
+    of_host: the same as announced, by helper and internal host. ticks: seconds since the start.
     """
 
     def __init__(self, core: ExpectingCore) -> None:
         self.announced: dict[Name, Announced] = {}
         self.control_of: dict[Name, Name] = {}
+        self.of_host: dict[tuple[int, IPv4Address], dict[Name, Announced]] = {}
         self.ticks = 0
         self._core = core
         self._shares = Shares(MOST_EXPECTATIONS_IN_ALL)
@@ -43,12 +44,26 @@ class Standing:
         """How many expectations still wait for their session."""
         return len(self._shares)
 
+    def begin(self, control: Name, announced: Announced) -> None:
+        """Store what a control session announces from now on. Harmless when it is stored already."""
+        if control not in self.announced:
+            self.announced[control] = announced
+            self.of_host.setdefault((announced.helper, announced.host), {})[control] = announced
+
+    def end(self, control: Name) -> None:
+        """Forget a control session."""
+        announced = self.announced.pop(control)
+        own = self.of_host[announced.helper, announced.host]
+        del own[control]
+        if not own:
+            del self.of_host[announced.helper, announced.host]
+
     def note(self, control: Name, announced: Announced, each: Expected, expectation: Expectation) -> None:
         """Store an expectation that the core has made, or renewed, for a control session."""
         name = each.session, each.serial
-        self.announced[control] = announced
+        self.begin(control, announced)
         if name in self.control_of:
-            self.forget(announced, name)
+            self.forget(self.announced[self.control_of[name]], name)
         announced.waiting[name] = expectation
         self.control_of[name] = control
         self._shares.begin(name, announced.host, announced.caller)

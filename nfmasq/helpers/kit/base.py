@@ -191,6 +191,7 @@ MOST_UNTAKEN = 4096
 """Bytes of one side that a dialogue may leave untaken. With more the helper ends on this session."""
 LONGEST_MESSAGE = 65536
 """Bytes: as many may wait for a helper that asks for them by `longest_message`, where sizes are written."""
+LARGEST_REMEMBERED = (1 << 31) - 1
 MOST_FOUND = 256
 """Places in one reading: more of them are an error. A dialogue that finds more should leave."""
 
@@ -214,6 +215,10 @@ class _Reading(NamedTuple):
     """A list or tuple of spans: the places in one are all written, or none (SDP).
 
     None is where one of them is not acted on. Then not even an address to hide is written."""
+    remember: int = 0
+    """A number from 1 to LARGEST_REMEMBERED that the core keeps with a UDP session, over a restart too.
+
+    A dialogue that begins again in the middle of its session knows it as Session.remembered."""
 
 
 class Reading(_Reading):
@@ -235,18 +240,21 @@ class Reading(_Reading):
         ended: Sequence[tuple[str, int]] = (),
         hold_s: int = 0,
         whole: Sequence[tuple[int, int]] = (),
+        remember: int = 0,
         *,
         refused: Sequence[str] = (),
     ) -> Self:
         """refused: the older name of not_acted_on."""
         left_alone = not_acted_on or refused
-        return super().__new__(cls, taken, found, leave, left_alone, admitted, ended, hold_s, whole)
+        return super().__new__(cls, taken, found, leave, left_alone, admitted, ended, hold_s, whole, remember)
 
 
 class Session(NamedTuple):
     """What a dialogue may know of its session. inside_began: the internal host opened it.
 
     transport: "tcp" or "udp". note: what the dialogue that announced this session gave as Found.note.
+    host: what the helper keeps of the internal host (Helper.meet). remembered: the last Reading.remember; 0:
+    there was none.
     """
 
     internal: Endpoint
@@ -255,6 +263,8 @@ class Session(NamedTuple):
     inside_began: bool
     transport: str = "tcp"
     note: object = None
+    host: object = None
+    remembered: int = 0
 
 
 class Dialogue(Protocol):
@@ -265,7 +275,13 @@ class Dialogue(Protocol):
 
 
 class Helper(Protocol):
-    """A helper. One object serves all sessions; its options are its only state."""
+    """A helper. One object serves all sessions; its options are its only state.
+
+    It may have `longest_message` (LONGEST_MESSAGE), and `meet(host)`. That makes what the helper keeps of an
+    internal host, for a protocol that goes on in another session of the host (SIP: its calls). All dialogues
+    of the host have the same object as Session.host. It ends with the last of them, and must allow weak
+    references.
+    """
 
     name: str
     """Lower-case word: its key in [helpers] and its label in metrics."""
@@ -277,7 +293,7 @@ class Helper(Protocol):
 
     @property
     def transport(self) -> str | tuple[str, ...]:
-        """tcp, udp, or a tuple of both. A helper may have `longest_message`, too (LONGEST_MESSAGE)."""
+        """tcp, udp, or a tuple of both."""
 
     def begin(self, session: Session) -> Dialogue:
         """A dialogue for a session that begins."""

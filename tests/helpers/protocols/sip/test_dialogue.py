@@ -20,6 +20,7 @@ from helpers.protocols.sip.sayings import (
 from nfmasq.helpers.kit.base import Admitted
 from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE, Listener
 from nfmasq.helpers.protocols.sip import Sip
+from nfmasq.helpers.protocols.sip.calls import MOST_CALLS
 
 OWN = str(INTERNAL)
 PAIR = [("udp", 6000), ("udp", 6001)]
@@ -353,8 +354,8 @@ def test_a_refused_description_is_counted(line: str) -> None:
     assert len(of_media(*AUDIO, line).left_alone) == 1
 
 
-def test_the_calls_of_a_session_are_bounded() -> None:
-    """The oldest is forgotten: a request in it describes nothing any more."""
-    calls = [(IN, invite(call=f"{nth}@here")) for nth in range(65)]
+def test_the_calls_of_a_host_are_bounded() -> None:
+    """The oldest is forgotten: a request before its dialog describes nothing any more."""
+    calls = [(IN, invite(call=f"{nth}@here")) for nth in range(MOST_CALLS + 1)]
     again = request("UPDATE", number=2, body=sdp(*AUDIO), call="0@here")
     assert Heard(*calls, (IN, again)).left_alone == ["not_allowed"]
