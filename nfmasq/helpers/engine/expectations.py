@@ -139,9 +139,9 @@ class Expectations:
         known = announced.newest(*endpoint) if announced else None
         if announced is None or known is None or admitted.transport in KEYED:
             raise NotActedOn("not_allowed")
-        external = announced.by_internal[endpoint]
         if known.media and self._standing.has_come(announced, *endpoint, admitted.remote):
             return
+        external = announced.by_internal[endpoint]
         self._standing.require_free_room(announced, 1, media=known.media)
         made = self._ports.admit(owner, session, admitted, external[1], known.patience_s)
         self._standing.note(owner, announced, made, known._replace(remote=admitted.remote))

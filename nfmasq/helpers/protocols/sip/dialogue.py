@@ -165,8 +165,7 @@ class SipDialogue:
         made: list[Place] = []
         left_alone: list[str] = []
         sizes: dict[int, Size] = {}
-        calls = self._phone.calls
-        anyone = calls is None or not calls.is_answered(message)
+        anyone = self._phone.calls is None or not self._phone.calls.is_answered(message)
         for part in bodies.descriptions(data, message):
             description = sdp.read(data, part.start, part.end)
             places, left = media.described(data, description, self._session, anyone=anyone)
@@ -176,6 +175,7 @@ class SipDialogue:
             left_alone += left
         if not made:
             return []
+        calls = self._phone.calls
         if calls is None or not calls.may_describe(message) or len(made) + len(sizes) >= room:
             raise NotActedOn("not_allowed")
         found = [each for each in made if isinstance(each, Found)]

@@ -6,7 +6,6 @@ What ends a registration: its time, or an answer without it. Past MOST_REGISTRAT
 is forgotten, and past MOST_PENDING the oldest question.
 """
 
-import math
 import time
 
 from nfmasq.helpers.kit.base import Session, Side
@@ -29,7 +28,8 @@ class Registrations:
     def __init__(self) -> None:
         self._pending: dict[tuple[int, int], bool | None] = {}
         """By Call-ID and CSeq: does it ask for a binding (True), or for its end? None: for neither."""
-        self._until: dict[int, float] = {}
+        self._until: dict[int, int] = {}
+        """By Call-ID: the second of the clock at which it ends."""
 
     def hold_s(self, side: Side, message: Message, session: Session) -> int:
         """Seconds for which the session lives from now on; 0: this message changes nothing; 1: none is left.
@@ -43,7 +43,7 @@ class Registrations:
             return 0
         asks = self._pending.pop(transaction)
         granted = _granted_s(message, session, asks) if message.status == 200 else None
-        return 0 if granted is None else self._grant(message.call, granted, time.monotonic())
+        return 0 if granted is None else self._grant(message.call, granted, int(time.monotonic()))
 
     def _ask(self, transaction: tuple[int, int], asks: bool | None) -> None:
         self._pending.pop(transaction, None)
@@ -51,13 +51,13 @@ class Registrations:
             del self._pending[next(iter(self._pending))]
         self._pending[transaction] = asks
 
-    def _grant(self, name: int, seconds: int, now: float) -> int:
+    def _grant(self, name: int, seconds: int, now: int) -> int:
         self._until = {each: until for each, until in self._until.items() if until > now and each != name}
         if seconds:
             self._until[name] = now + seconds
         if len(self._until) > MOST_REGISTRATIONS:
             del self._until[min(self._until, key=self._until.__getitem__)]
-        return math.ceil(max(self._until.values(), default=now + 1) - now)
+        return max(self._until.values(), default=now + 1) - now
 
 
 def _asks(message: Message) -> bool | None:
