@@ -2,15 +2,13 @@
 
 import itertools
 import time
-from collections.abc import Iterator
-from ipaddress import IPv4Address
 
 import pytest
 from support.packets import ACK, RST, SYN, read, tcp, udp
 from support.router import CLIENT, OTHER_SERVER, SERVER
 
 from helpers.engine.bed import NEAR_PORT, Bed, Connection
-from helpers.engine.scripted import Scripted, always, bed_of, expected, say, spanless
+from helpers.engine.scripted import Scripted, always, bed_of, expected, meet, once, outside_of, say, spanless
 from nfmasq.core.policy import Filtering, Mapping, Timeouts
 from nfmasq.core.rows import SessionRow
 from nfmasq.helpers.engine import expectations, standing
@@ -85,16 +83,6 @@ class TestAnEndpointThatIsWrittenNowhere:
         assert bed.engine.expectations() == 1
         say(bed)
         assert bed.engine.counters()["scripted"].not_acted_on["privileged"] == 1
-
-
-def meet(bed: Bed, port: int = 5000, remote: IPv4Address = SERVER, from_port: int = 6000) -> list[bytes]:
-    """What comes in to the external endpoint that stands for an internal port."""
-    return bed.send(udp(remote, from_port, *outside_of(bed, port), b"hello"), inbound=True)
-
-
-def outside_of(bed: Bed, port: int) -> Endpoint:
-    """The external endpoint of an internal port."""
-    return next(row.external for row in bed.table.sessions() if row.internal[1] == port)
 
 
 class TestAReader:
@@ -196,12 +184,6 @@ class TestAdmitted:
         assert bed.engine.expectations() == 2
         assert meet(bed, remote=OTHER_SERVER)
         assert meet(bed, remote=SERVER)
-
-
-def once(first: Reading, then: Reading) -> Scripted:
-    """A helper that says one thing of the first message, and another of all others."""
-    said: Iterator[Reading] = itertools.chain([first], itertools.repeat(then))
-    return Scripted(lambda _, side, data: next(said)._replace(taken=len(data)))
 
 
 class TestTheEnd:
