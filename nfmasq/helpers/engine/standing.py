@@ -63,7 +63,7 @@ class Standing:
         name = each.session, each.serial
         self.begin(control, announced)
         if name in self.control_of:
-            self.forget(self.announced[self.control_of[name]], name)
+            self.forget(announced, name)
         announced.waiting[name] = expectation
         self.control_of[name] = control
         self._shares.begin(name, announced.host, announced.caller)

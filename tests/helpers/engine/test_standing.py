@@ -206,6 +206,18 @@ class TestTheEnd:
         is_over = bound or how == "a word"
         assert (5000 in [row.internal[1] for row in bed.table.sessions()]) != is_over
 
+    def test_what_another_control_session_announced_too_goes_on(self) -> None:
+        """SIP goes on in another session of the phone, and announces the call's port there again."""
+        found = spanless(5000, anyone=True)
+        bed = bed_of(always(found))
+        control = Connection(bed).open()
+        control.say(0, b"x")
+        say(bed)
+        control.send(0, b"", at=1, flags=RST | ACK)
+        bed.engine.tick()
+        assert 5000 in expected(bed)
+        assert bed.engine.expectations() == 1
+
     def test_an_expectation_ends_by_word(self) -> None:
         bed = bed_of(once(Reading(0, [spanless(5000), spanless(5002)]), Reading(0, ended=[("udp", 5000)])))
         say(bed)

@@ -168,6 +168,13 @@ class TestARegistrationInModeFull:
         expected = HERE if headers == PLAIN else bed.abroad
         assert called_as(bed, f"sip:+4912345@{bed.abroad}") == f"sip:+4912345@{expected}"
 
+    def test_a_flow_or_a_gruu_of_another_line_is_never_changed(self) -> None:
+        bed = Phoning("full")
+        registered(bed, PLAIN)
+        for own in (";ob", ";gr", ";transport=udp;ob;x=y"):
+            uri = f"sip:bea@{bed.abroad}{own}"
+            assert called_as(bed, uri, call=own) == uri
+
     def test_a_flood_of_requests_makes_no_phone_forgotten(self) -> None:
         bed = Phoning("full")
         uri = registered(bed, PLAIN)
