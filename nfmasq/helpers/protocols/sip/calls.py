@@ -81,11 +81,11 @@ class Calls:
         return call is not None and call.media.is_answered
 
     def note_media(self, message: Message, found: Sequence[Found], peer: IPv4Address) -> list[Admitted]:
-        """Note what the inside announced; who may come there besides the session's other end."""
+        """Note what the inside announced; who may come there besides the peer, the session's other end."""
         return self._calls[message.call].media.note_ports(found, peer)
 
     def note_hosts(self, message: Message, hosts: Sequence[IPv4Address], peer: IPv4Address) -> list[Admitted]:
-        """Note where the outside wants its media; who may come there, too. peer: as in note_media."""
+        """Note where the outside wants its media; who may come to what was announced."""
         call = self._calls.get(message.call)
         return call.media.note_hosts(hosts, peer) if call is not None else []
 
@@ -96,8 +96,8 @@ class Calls:
         if call is None or not self._ends(call, message):
             return []
         del self._calls[name]
-        others = [each.media.ports for each in self._calls.values()]
-        return [port for port in call.media.ports if not any(port in each for each in others)]
+        others = self._calls.values()
+        return [port for port in call.media.ports if not any(port in each.media.ports for each in others)]
 
     def _make_room(self) -> None:
         """Forget a call where there are too many: one that does not talk; of those, one without media."""

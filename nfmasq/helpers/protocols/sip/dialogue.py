@@ -165,7 +165,8 @@ class SipDialogue:
         made: list[Place] = []
         left_alone: list[str] = []
         sizes: dict[int, Size] = {}
-        anyone = self._phone.calls is None or not self._phone.calls.is_answered(message)
+        calls = self._phone.calls
+        anyone = calls is None or not calls.is_answered(message)
         for part in bodies.descriptions(data, message):
             description = sdp.read(data, part.start, part.end)
             places, left = media.described(data, description, self._session, anyone=anyone)
@@ -175,7 +176,6 @@ class SipDialogue:
             left_alone += left
         if not made:
             return []
-        calls = self._phone.calls
         if calls is None or not calls.may_describe(message) or len(made) + len(sizes) >= room:
             raise NotActedOn("not_allowed")
         found = [each for each in made if isinstance(each, Found)]

@@ -252,48 +252,6 @@ def test_media_of_many_calls_that_end_in_one_segment_end_all() -> None:
     assert sorted(port for _, port in Heard(*said, transport="tcp").ended) == list(range(6000, 6320))
 
 
-class TestRegistration:
-    """A session is held as long as the registrar says, not as long as the phone asks for."""
-
-    ASKED = IN, request("REGISTER", f"Contact: <sip:ann@{PHONE}>;expires=7000")
-
-    def held(self, status: int, *headers: str, number: int = 1) -> int:
-        answered = response(status, "REGISTER", *headers, number=number)
-        return Heard(self.ASKED, (OUT, answered)).listener.hold_s
-
-    @pytest.mark.parametrize(
-        ("headers", "seconds"),
-        [
-            ([f"Contact: <sip:ann@{PHONE}>;expires=60"], 60),
-            ([f"Contact: <sip:ann@{EXTERNAL}:40000>;expires=60"], 60),
-            ([f"m: <sip:ann@{PHONE}>", "Expires: 120"], 120),
-            ([f"Contact: <sip:ann@10.0.0.1>;expires=9, <sip:ann@{PHONE}>;expires=60"], 60),
-            (["Contact: <sip:ann@10.0.0.1>;expires=9", f"Contact: <sip:ann@{PHONE}>;expires=60"], 60),
-            (["Contact: <sip:ann@10.0.0.1>;expires=9"], 9),
-            ([f"Contact: <sip:ann@{PHONE}>;expires=999999"], 7200),
-        ],
-    )
-    def test_it_is_held(self, headers: list[str], seconds: int) -> None:
-        assert self.held(200, *headers) == seconds + 32
-
-    @pytest.mark.parametrize(
-        "headers",
-        [[], [f"Contact: <sip:ann@{PHONE}>;expires=0"], [f"Contact: <sip:ann@{PHONE}>", "Expires: 0"]],
-    )
-    def test_it_is_over(self, headers: list[str]) -> None:
-        assert self.held(200, *headers) == 1
-
-    @pytest.mark.parametrize("status", [100, 401, 403, 423, 500])
-    def test_what_is_not_granted_is_not_held(self, status: int) -> None:
-        assert self.held(status, f"Contact: <sip:ann@{PHONE}>;expires=60") == 0
-
-    def test_an_answer_to_nothing_is_not_heard(self) -> None:
-        assert self.held(200, f"Contact: <sip:ann@{PHONE}>;expires=60", number=2) == 0
-        answered = response(200, "REGISTER", f"Contact: <sip:ann@{PHONE}>;expires=60")
-        assert Heard((OUT, answered)).listener.hold_s == 0
-        assert Heard(self.ASKED, (IN, answered)).listener.hold_s == 0
-
-
 @pytest.mark.parametrize(
     "datagram",
     [
