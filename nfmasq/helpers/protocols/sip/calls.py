@@ -14,6 +14,7 @@ timers. A request of its dialog makes it known again, as after a restart.
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address
+from itertools import chain
 
 from nfmasq.helpers.kit.base import Admitted, Found
 from nfmasq.helpers.protocols.sip.call_media import CallMedia, Port
@@ -102,11 +103,9 @@ class Calls:
     def _make_room(self) -> None:
         """Forget a call where there are too many: one that does not talk; of those, one without media."""
         while len(self._calls) >= MOST_CALLS:
-            del self._calls[min(self._calls, key=self._worth)]
-
-    def _worth(self, name: int) -> tuple[bool, bool]:
-        call = self._calls[name]
-        return bool(call.dialogs), bool(call.media.ports)
+            silent = (name for name, call in self._calls.items() if not (call.dialogs or call.media.ports))
+            ringing = (name for name, call in self._calls.items() if not call.dialogs)
+            del self._calls[next(chain(silent, ringing, self._calls))]
 
     @staticmethod
     def _ends(call: Call, message: Message) -> bool:
