@@ -158,6 +158,8 @@ class Table:
         """
     def end(self, session: int, serial: int, now: int | None = None) -> bool:
         """End an expectation, or a session that began by one; False when there is none of this name."""
+    def is_expected(self, session: int, serial: int) -> bool:
+        """Is it an expectation that waits for its session? False when it has begun, or ended."""
     def seen(self, session: int, serial: int) -> SessionRow | None:
         """The session as it stands, None when it has ended."""
     def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None:

@@ -207,7 +207,7 @@ def _taken(kind: Any, what: Any, flags: int) -> frozenset[int]:
     elif kind is ops.CATEGORY:
         taken = _CLASSES[what] if what in _CLASSES else _EVERY - _CLASSES[_OPPOSITES[what]]
     elif kind is ops.IN:
-        parts = [_taken(*each, flags) for each in what if each[0] is not ops.NEGATE]
+        parts = [_taken(each[0], each[1], flags) for each in what if each[0] is not ops.NEGATE]
         taken = _cases(frozenset().union(*parts), flags)
         return _EVERY - taken if what[0][0] is ops.NEGATE else taken
     else:

@@ -78,6 +78,11 @@ cdef inline bint keep(
     ), now + seconds)
     return True
 
+cdef inline bint is_expected(NatTable* table, uint32_t number, uint32_t serial) noexcept nogil:
+    """Is it an expectation that no packet has fulfilled yet?"""
+    cdef const Session* session = named(table, number, serial)
+    return session != NULL and session.flags & EXPECTED != 0
+
 cdef inline bint withdraw(
     NatTable* table, uint32_t number, uint32_t serial, bint told, uint32_t now
 ) noexcept nogil:

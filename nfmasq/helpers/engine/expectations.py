@@ -20,7 +20,7 @@ from functools import partial
 from ipaddress import IPv4Address
 
 from nfmasq.core.rows import Expected
-from nfmasq.helpers.engine.announced import Announced, Expectation
+from nfmasq.helpers.engine.announced import Announced, Expectation, Owned, owned
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.ports import KEYED, Ports, require_sane
 from nfmasq.helpers.engine.standing import Standing
@@ -52,7 +52,7 @@ class Expectations:
         self._ports = Ports(core, seconds)
         self._number_of = number_of
         self._standing = Standing(core)
-        self._owners: dict[tuple[str, Endpoint], tuple[Name, Endpoint]] = {}
+        self._owners: dict[Owned, tuple[Name, Endpoint]] = {}
         """By transport and external endpoint: the session that announced it last, and the internal one."""
 
     @property
@@ -202,7 +202,7 @@ class Expectations:
         if own is not None or mentioned.transport in KEYED:
             return own
         for transport in (mentioned.transport,) if mentioned.transport else ("tcp", "udp", "gre"):
-            _, internal = self._owners.get((transport, external), (None, None))
+            _, internal = self._owners.get(owned(transport, external), (None, None))
             if internal is not None and internal[0] == session.internal[0]:
                 return internal
         return None
@@ -243,9 +243,9 @@ class Expectations:
             self._standing.forget(announced, name)
             if each.ends_with_control:
                 self._core.end(*name)
-        for owned in announced.by_external:
-            if self._owners.get(owned, (None,))[0] == control:
-                del self._owners[owned]
+        for external in announced.by_external:
+            if self._owners.get(external, (None,))[0] == control:
+                del self._owners[external]
         self._standing.end(control)
 
     def _begun(self, control: Name, announced: Announced, session: Session, found: Found) -> list[Endpoint]:
@@ -284,7 +284,7 @@ class Expectations:
             for forgotten in announced.remember(found.transport, internal, each.external):
                 if self._owners.get(forgotten, (None,))[0] == control:
                     del self._owners[forgotten]
-            self._owners[found.transport, each.external] = control, internal
+            self._owners[owned(found.transport, each.external)] = control, internal
 
 
 def _announced_before(announced: Announced | None, transport: str, port: int) -> Endpoint:

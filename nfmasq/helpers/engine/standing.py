@@ -64,42 +64,41 @@ class Standing:
         self.begin(control, announced)
         if name in self.control_of:
             self.forget(announced, name)
-        announced.waiting[name] = expectation
+        announced.note(name, expectation)
         self.control_of[name] = control
         self._shares.begin(name, announced.host, announced.caller)
 
     def sort(self, announced: Announced) -> None:
         """Find out which expectations ended, and which data sessions still live."""
-        self._sort(announced, list(announced.waiting.items()), list(announced.data))
+        for name in [*announced.waiting, *announced.data]:
+            self._look_up(announced, name)
 
     def has_come(self, announced: Announced, transport: str, port: int, remote: IPv4Address | None) -> bool:
         """Does a session of this internal endpoint live that this host began? remote: None is any host."""
-        self._sort(
-            announced,
-            [(name, each) for name, each in announced.waiting.items() if each.is_of(transport, port)],
-            [name for name, each in announced.data.items() if each.is_of(transport, port)],
-        )
-        return any(
-            each.is_of(transport, port) and remote in {None, each.remote} for each in announced.data.values()
-        )
+        for name in list(announced.names.get((transport, port), ())):
+            self._look_up(announced, name)
+            each = announced.data.get(name)
+            if each is not None and remote in {None, each.remote}:
+                return True
+        return False
 
     def close(self, announced: Announced, transport: str, port: int) -> None:
         """End the expectation of media at this internal endpoint that is open to anyone."""
-        for name, each in list(announced.waiting.items()):
-            is_open = each.media and each.remote is None and each.is_of(transport, port)
-            if is_open and self._core.withdraw(*name):
+        for name in list(announced.names.get((transport, port), ())):
+            each = announced.waiting.get(name)
+            if each is not None and each.media and each.remote is None and self._core.withdraw(*name):
                 self.forget(announced, name)
 
-    def _sort(self, announced: Announced, waiting: list[tuple[Name, Expectation]], data: list[Name]) -> None:
-        for name, each in waiting:
-            row = self._core.seen(*name)
-            if row is None:
-                self.forget(announced, name)
-            elif row.state != "expected":
-                self._begin(announced, name, each, row)
-        for name in data:
-            if self._core.seen(*name) is None:
-                self.forget(announced, name)
+    def _look_up(self, announced: Announced, name: Name) -> None:
+        """Find out whether an expectation still waits, or its session still lives."""
+        each = announced.waiting.get(name)
+        if each is not None and self._core.is_expected(*name):
+            return
+        row = self._core.seen(*name)
+        if row is None:
+            self.forget(announced, name)
+        elif each is not None:
+            self._begin(announced, name, each, row)
 
     def _begin(self, announced: Announced, name: Name, each: Expectation, row: SessionRow) -> None:
         """An expectation's session has begun: it is no expectation any more."""
@@ -158,7 +157,6 @@ class Standing:
 
     def forget(self, announced: Announced, name: Name) -> None:
         """Forget an expectation that is over, or a session that began by one. Harmless when it is unknown."""
-        announced.waiting.pop(name, None)
-        announced.data.pop(name, None)
+        announced.forget(name)
         self.control_of.pop(name, None)
         self._shares.end(name)
