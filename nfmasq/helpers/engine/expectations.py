@@ -20,7 +20,7 @@ from functools import partial
 from ipaddress import IPv4Address
 
 from nfmasq.core.rows import Expected
-from nfmasq.helpers.engine.announced import Announced, Expectation
+from nfmasq.helpers.engine.announced import Announced, Expectation, Owned, owned
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.ports import KEYED, Ports, require_sane
 from nfmasq.helpers.engine.standing import Standing
@@ -28,6 +28,9 @@ from nfmasq.helpers.kit.base import SENT, Admitted, Endpoint, Found, Mentioned, 
 
 MOST_HOLD_S = 7200
 """The longest time for which a session is held at a dialogue's wish."""
+SpeaksFor = tuple[int, IPv4Address]
+"""A helper's number and an internal host: all sessions of both. Where a helper keeps something of the host
+(Helper.meet), one session ends what another announced: a BYE of SIP takes a way of its own."""
 KEPT_S = 60
 LOOK_AT_DATA_S = 15
 _OVER = frozenset({"closing", "reset"})
@@ -49,7 +52,7 @@ class Expectations:
         self._ports = Ports(core, seconds)
         self._number_of = number_of
         self._standing = Standing(core)
-        self._owners: dict[tuple[str, Endpoint], tuple[Name, Endpoint]] = {}
+        self._owners: dict[Owned, tuple[Name, Endpoint]] = {}
         """By transport and external endpoint: the session that announced it last, and the internal one."""
 
     @property
@@ -86,7 +89,9 @@ class Expectations:
             return [_announced_before(announced, found.transport, found.port)]
         require_sane(session, found)
         announced = announced or Announced(session, helper)
-        self._standing.require_room(announced, found.consecutive)
+        if found.media and (begun := self._begun(control, announced, session, found)):
+            return begun
+        self._standing.require_room(announced, found.consecutive, media=found.media)
         reader = self._number_of(found.reader, internal) if found.reader else 0
         wanted = earlier = 0
         if found.write is None:
@@ -122,36 +127,59 @@ class Expectations:
             Expectation(SENT, (announced.host, found.port), made.external, found.ends_with_control, 0, None),
         )
 
-    def admit(self, control: Name, session: Session, admitted: Admitted) -> None:
-        """Let another remote host open what this session announced. Raises NotActedOn."""
-        announced = self._standing.announced.get(control)
-        external = _announced_before(announced, admitted.transport, admitted.port)
-        known = announced.newest(admitted.transport, admitted.port) if announced else None
+    def admit(
+        self, control: Name, session: Session, admitted: Admitted, speaks_for: SpeaksFor | None = None
+    ) -> None:
+        """Let another remote host open what was announced. Raises NotActedOn."""
+        endpoint = admitted.transport, admitted.port
+        heard_of = self._heard_of(control, speaks_for).items()
+        owner, announced = next(
+            (each for each in heard_of if endpoint in each[1].by_internal), (control, None)
+        )
+        known = announced.newest(*endpoint) if announced else None
         if announced is None or known is None or admitted.transport in KEYED:
             raise NotActedOn("not_allowed")
-        self._standing.require_free_room(announced, 1)
-        self._standing.note(
-            control, announced, self._ports.admit(control, session, admitted, external[1]), known
-        )
+        if known.media and self._standing.has_come(announced, *endpoint, admitted.remote):
+            return
+        external = announced.by_internal[endpoint]
+        self._standing.require_free_room(announced, 1, media=known.media)
+        made = self._ports.admit(owner, session, admitted, external[1], known.patience_s)
+        self._standing.note(owner, announced, made, known._replace(remote=admitted.remote))
+        if known.media:
+            self._standing.close(announced, *endpoint)
 
     def hold(self, control: Name, session: Session, helper: int, seconds: int) -> None:
         """Keep a control session for so many seconds from now on."""
-        announced = self._standing.announced.setdefault(control, Announced(session, helper))
+        announced = self._standing.announced.get(control) or Announced(session, helper)
+        self._standing.begin(control, announced)
         seconds = min(seconds, MOST_HOLD_S)
         announced.until = self._standing.ticks + seconds
         self._core.keep(*control, seconds)
 
-    def end_announced(self, control: Name, ended: Sequence[tuple[str, int]]) -> None:
+    def remember(self, control: Name, session: Session, number: int) -> None:
+        """Keep a dialogue's number with its session, over a restart too; a connection is not read again."""
+        if session.transport == "udp":
+            self._core.remember(*control, number)
+
+    def end_announced(
+        self, control: Name, ended: Sequence[tuple[str, int]], speaks_for: SpeaksFor | None = None
+    ) -> None:
         """End what was announced with these transports and internal ports, and what began by it."""
-        announced = self._standing.announced.get(control)
-        if announced is None or not ended:
-            return
         over = set(ended)
-        for name, each in [*announced.waiting.items(), *announced.data.items()]:
-            if (each.transport, each.internal[1]) in over:
-                self._standing.forget(announced, name)
-                if not self._core.withdraw(*name) and each.ends_with_control:
-                    self._core.end(*name)
+        for owner, announced in self._heard_of(control, speaks_for).items() if over else ():
+            if owner != control and over.isdisjoint(announced.by_internal):
+                continue
+            for name, each in [*announced.waiting.items(), *announced.data.items()]:
+                if (each.transport, each.internal[1]) in over:
+                    self._standing.forget(announced, name)
+                    if not self._core.withdraw(*name):
+                        self._core.end(*name)
+
+    def _heard_of(self, control: Name, speaks_for: SpeaksFor | None) -> dict[Name, Announced]:
+        """Of what a session may speak: its own announcements first, then of those it speaks for."""
+        own = self._standing.announced.get(control)
+        others = self._standing.of_host.get(speaks_for, {}) if speaks_for else {}
+        return others if own is None else {control: own, **others}
 
     def take_back(self, control: Name, external: Endpoint) -> None:
         """Withdraw expectations whose endpoint could not be written, so that no session will come."""
@@ -174,7 +202,7 @@ class Expectations:
         if own is not None or mentioned.transport in KEYED:
             return own
         for transport in (mentioned.transport,) if mentioned.transport else ("tcp", "udp", "gre"):
-            _, internal = self._owners.get((transport, external), (None, None))
+            _, internal = self._owners.get(owned(transport, external), (None, None))
             if internal is not None and internal[0] == session.internal[0]:
                 return internal
         return None
@@ -215,24 +243,48 @@ class Expectations:
             self._standing.forget(announced, name)
             if each.ends_with_control:
                 self._core.end(*name)
-        for owned in announced.by_external:
-            if self._owners.get(owned, (None,))[0] == control:
-                del self._owners[owned]
-        del self._standing.announced[control]
+        for external in announced.by_external:
+            if self._owners.get(external, (None,))[0] == control:
+                del self._owners[external]
+        self._standing.end(control)
+
+    def _begun(self, control: Name, announced: Announced, session: Session, found: Found) -> list[Endpoint]:
+        """The external endpoints of media of which a part has begun; [] where none has.
+
+        A port whose session lives keeps it, and expects no other one. A message that is sent again would open
+        the port to one more host otherwise.
+        """
+        ports = range(found.port, found.port + found.consecutive)
+        if all((found.transport, port) not in announced.by_internal for port in ports):
+            return []
+        remote = None if found.anyone else session.remote[0]
+        begun = [self._standing.has_come(announced, found.transport, port, remote) for port in ports]
+        if not any(begun):
+            return []
+        for port, has_come in zip(ports, begun, strict=True):
+            if not has_come:
+                one = found._replace(port=port, consecutive=1)
+                self._standing.require_room(announced, 1, media=True)
+                wanted = announced.by_internal.get((found.transport, port), (None, 0))[1]
+                row = self._ports.expect(control, session, one, wanted=wanted, standing=announced.waiting)
+                self._store(control, announced, one, row)
+        return [announced.by_internal[found.transport, port] for port in ports]
 
     def _store(self, control: Name, announced: Announced, found: Found, row: Sequence[Expected]) -> None:
         lifetime = min(found.lifetime_s, MOST_HOLD_S)
         until = self._standing.ticks + lifetime if lifetime > 0 else 0
+        remote = None if found.anyone else announced.remote
         for nth, each in enumerate(row):
             internal = announced.host, found.port + nth
             expectation = Expectation(
-                found.transport, internal, each.external, found.ends_with_control, until, found.note
-            )
+                found.transport, internal, each.external, found.ends_with_control, until, found.note, remote,
+                found.media, found.patience_s,
+            )  # fmt: skip
             self._standing.note(control, announced, each, expectation)
             for forgotten in announced.remember(found.transport, internal, each.external):
                 if self._owners.get(forgotten, (None,))[0] == control:
                     del self._owners[forgotten]
-            self._owners[found.transport, each.external] = control, internal
+            self._owners[owned(found.transport, each.external)] = control, internal
 
 
 def _announced_before(announced: Announced | None, transport: str, port: int) -> Endpoint:

@@ -2,15 +2,13 @@
 
 import itertools
 import time
-from collections.abc import Iterator
-from ipaddress import IPv4Address
 
 import pytest
 from support.packets import ACK, RST, SYN, read, tcp, udp
 from support.router import CLIENT, OTHER_SERVER, SERVER
 
 from helpers.engine.bed import NEAR_PORT, Bed, Connection
-from helpers.engine.scripted import Scripted, always, bed_of, expected, say, spanless
+from helpers.engine.scripted import Scripted, always, bed_of, expected, meet, once, outside_of, say, spanless
 from nfmasq.core.policy import Filtering, Mapping, Timeouts
 from nfmasq.core.rows import SessionRow
 from nfmasq.helpers.engine import expectations, standing
@@ -85,16 +83,6 @@ class TestAnEndpointThatIsWrittenNowhere:
         assert bed.engine.expectations() == 1
         say(bed)
         assert bed.engine.counters()["scripted"].not_acted_on["privileged"] == 1
-
-
-def meet(bed: Bed, port: int = 5000, remote: IPv4Address = SERVER, from_port: int = 6000) -> list[bytes]:
-    """What comes in to the external endpoint that stands for an internal port."""
-    return bed.send(udp(remote, from_port, *outside_of(bed, port), b"hello"), inbound=True)
-
-
-def outside_of(bed: Bed, port: int) -> Endpoint:
-    """The external endpoint of an internal port."""
-    return next(row.external for row in bed.table.sessions() if row.internal[1] == port)
 
 
 class TestAReader:
@@ -198,12 +186,6 @@ class TestAdmitted:
         assert meet(bed, remote=SERVER)
 
 
-def once(first: Reading, then: Reading) -> Scripted:
-    """A helper that says one thing of the first message, and another of all others."""
-    said: Iterator[Reading] = itertools.chain([first], itertools.repeat(then))
-    return Scripted(lambda _, side, data: next(said)._replace(taken=len(data)))
-
-
 class TestTheEnd:
     """What ends with its control session, and what does not."""
 
@@ -212,6 +194,7 @@ class TestTheEnd:
     def test_a_session_ends_with_its_control_session_where_the_protocol_means_so(
         self, how: str, bound: bool
     ) -> None:
+        """A word of the protocol ends it in any case."""
         found = spanless(5000, ends_with_control=bound)
         bed = bed_of(once(Reading(0, [found]), Reading(0, ended=[("udp", 5000)])))
         control = Connection(bed).open()
@@ -220,7 +203,20 @@ class TestTheEnd:
         bed.engine.tick()
         control.send(0, b"x" if how == "a word" else b"", at=1, flags=ACK if how == "a word" else RST | ACK)
         bed.engine.tick()
-        assert (5000 in [row.internal[1] for row in bed.table.sessions()]) != bound
+        is_over = bound or how == "a word"
+        assert (5000 in [row.internal[1] for row in bed.table.sessions()]) != is_over
+
+    def test_what_another_control_session_announced_too_goes_on(self) -> None:
+        """SIP goes on in another session of the phone, and announces the call's port there again."""
+        found = spanless(5000, anyone=True)
+        bed = bed_of(always(found))
+        control = Connection(bed).open()
+        control.say(0, b"x")
+        say(bed)
+        control.send(0, b"", at=1, flags=RST | ACK)
+        bed.engine.tick()
+        assert 5000 in expected(bed)
+        assert bed.engine.expectations() == 1
 
     def test_an_expectation_ends_by_word(self) -> None:
         bed = bed_of(once(Reading(0, [spanless(5000), spanless(5002)]), Reading(0, ended=[("udp", 5000)])))
