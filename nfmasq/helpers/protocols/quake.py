@@ -23,7 +23,6 @@ from nfmasq.helpers.kit.base import (
     Found,
     Named,
     NotActedOn,
-    Place,
     Reading,
     Session,
     Side,
@@ -53,7 +52,7 @@ class Quake:
         (Side.OUTSIDE, b"\x80\0\0\x0c\x02QUAKE\0\3"),
         (Side.INSIDE, b"\x80\0\0\x22\x83" b"192.168.1.10:26000" b"\0" b"pc\0start\0" b"\1"),
         (Side.OUTSIDE, b"\x80\0\0\x0c\x01QUAKE\0\3"),
-        (Side.INSIDE, b"\x80\0\0\x09\x81\xb5\x99\0\0"),
+        (Side.INSIDE, b"\x80\0\0\x09\x81\x90\x65\0\0"),
     )  # fmt: skip
 
     def begin(self, session: Session) -> Dialogue:
@@ -62,39 +61,48 @@ class Quake:
 
 
 class QuakeDialogue:
-    """One port of a client, and a server. Stored: the client's port, if it is inside, and the server."""
+    """One port of a client, and a server. Stored: the session."""
 
     def __init__(self, session: Session) -> None:
-        self._client_port = session.internal[1] if session.inside_began else None
-        self._server = session.remote[0]
+        self._session = session
 
     def read(self, side: Side, data: bytes) -> Reading:
         """What a client or a server inside says, and the port that a server outside accepts at."""
         if len(data) > LONGEST or int.from_bytes(data[2:4]) != len(data):
             return Reading(len(data))
-        if self._client_port is None:
-            return _of_server(data) if side is Side.INSIDE else Reading(len(data))
-        if side is Side.INSIDE and _CONNECT.fullmatch(data):
-            return Reading(len(data), [Found(0, 0, None, self._client_port, None, "udp")])
-        if side is Side.OUTSIDE and (accept := _ACCEPT.fullmatch(data)):
-            game = Admitted("udp", self._client_port, self._server, int.from_bytes(accept[1], "little"))
-            return Reading(len(data), admitted=[game])
-        return Reading(len(data))
+        if self._session.inside_began:
+            return self._of_client(data) if side is Side.INSIDE else self._to_client(data)
+        return self._of_server(data) if side is Side.INSIDE else Reading(len(data))
 
+    def _of_client(self, data: bytes) -> Reading:
+        asks = _CONNECT.fullmatch(data)
+        own = Found(0, 0, None, self._session.internal[1], None, "udp")
+        return Reading(len(data), [own] if asks else ())
 
-def _of_server(data: bytes) -> Reading:
-    places: list[Place] = []
-    if accept := _ACCEPT.fullmatch(data):
-        port = int.from_bytes(accept[1], "little")
-        places.append(Found(accept.start(1), accept.end(1), None, port, _write_port, "udp"))
-    elif server := _SERVER.fullmatch(data):
+    def _to_client(self, data: bytes) -> Reading:
+        accept = _ACCEPT.fullmatch(data)
+        if accept is None:
+            return Reading(len(data))
+        port, server = int.from_bytes(accept[1], "little"), self._session.remote[0]
+        return Reading(len(data), admitted=[Admitted("udp", self._session.internal[1], server, port)])
+
+    def _of_server(self, data: bytes) -> Reading:
+        """Its answer. Where the game goes on at the port that was asked, it does so in this session."""
+        own, own_port = self._session.internal
+        if accept := _ACCEPT.fullmatch(data):
+            port = int.from_bytes(accept[1], "little")
+            start, end = accept.span(1)
+            if port == own_port:
+                return Reading(len(data), [Named(start, end, own, _write_port, port=port)])
+            return Reading(len(data), [Found(start, end, None, port, _write_port, "udp")])
+        server = _SERVER.fullmatch(data)
+        if server is None:
+            return Reading(len(data))
         try:
-            own, port = dotted(server[2]), port_number(server[3])
+            named = Named(*server.span(1), dotted(server[2]), _write_text, port=port_number(server[3]))
         except NotActedOn as why:
             return Reading(len(data), not_acted_on=[str(why)])
-        whole = Size(2, 4, 0, len(data), partial(int.to_bytes, length=2))
-        places += [whole, Named(server.start(1), server.end(1), own, _write_text, port=port)]
-    return Reading(len(data), places)
+        return Reading(len(data), [Size(2, 4, 0, len(data), partial(int.to_bytes, length=2)), named])
 
 
 def _write_port(_address: IPv4Address, port: int) -> bytes:

@@ -87,6 +87,16 @@ def test_the_port_that_a_server_inside_accepts_at_is_rewritten() -> None:
     assert text == control(0x81, b"\x34\x12\0\0")
 
 
+def test_where_the_game_goes_on_at_the_port_that_was_asked_nothing_is_expected() -> None:
+    """An expectation there would take the next player from the helper."""
+    said = [(INSIDE, control(0x81, (26000).to_bytes(4, "little")))]
+    listener = heard(*said, inside_began=False)
+    (place,) = listener.places
+    assert isinstance(place.what, Named)
+    ((_, text),) = rewritten(said, listener, (EXTERNAL, 0x1234))
+    assert text == control(0x81, b"\x34\x12\0\0")
+
+
 @pytest.mark.parametrize(
     "data",
     [ACCEPT[:-1], ACCEPT + b"\0", control(0x81, b"\xb5\x99\1\0"), control(0x81, b"\xb5\x99"), CONNECT],
