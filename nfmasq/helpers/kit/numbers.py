@@ -55,6 +55,12 @@ def dotted(text: bytes) -> IPv4Address:
 
 
 @lru_cache
+def written(address: IPv4Address) -> bytes:
+    """An address as `dotted` reads it."""
+    return str(address).encode()
+
+
+@lru_cache
 def address(packed: bytes) -> IPv4Address:
     """The address of four bytes, in network order; cached, for a client names its own again and again."""
     return IPv4Address(packed)

@@ -175,11 +175,5 @@ def _address_of(text: bytes) -> IPv4Address | None:
     return dotted(text) if _DOTTED.fullmatch(text) else None
 
 
-@lru_cache
-def written(address: IPv4Address) -> bytes:
-    """An address as it is written."""
-    return str(address).encode()
-
-
 def _parameters(text: bytes) -> dict[bytes, bytes]:
     return {each[1].lower(): each[2] or b"" for each in _NAME.finditer(text)} if text else {}

@@ -14,6 +14,7 @@ SIP in its own request, or in TURN's, opens nothing.
 from operator import attrgetter
 from typing import NamedTuple
 
+from nfmasq.helpers.kit import media, sdp
 from nfmasq.helpers.kit.base import (
     MOST_FOUND,
     Admitted,
@@ -25,7 +26,7 @@ from nfmasq.helpers.kit.base import (
     Side,
     Size,
 )
-from nfmasq.helpers.protocols.sip import bodies, media, sdp, signalling
+from nfmasq.helpers.protocols.sip import bodies, signalling
 from nfmasq.helpers.protocols.sip.call_media import Port
 from nfmasq.helpers.protocols.sip.calls import OFFERING, Calls
 from nfmasq.helpers.protocols.sip.decisions import Decisions

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from nfmasq.helpers.kit.base import Mentioned, Named, Place, Session
+from nfmasq.helpers.kit.numbers import written
 from nfmasq.helpers.protocols.sip.addresses import (
     SIP_PORT,
     Entry,
@@ -22,7 +23,6 @@ from nfmasq.helpers.protocols.sip.addresses import (
     entries,
     read_uri,
     topmost,
-    written,
 )
 from nfmasq.helpers.protocols.sip.message import Message
 

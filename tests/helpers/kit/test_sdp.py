@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from helpers.protocols.sip.sayings import sdp
-from nfmasq.helpers.protocols.sip import sdp as reader
+from nfmasq.helpers.kit import sdp as reader
 
 HOST, OTHER = IPv4Address("192.168.1.10"), IPv4Address("192.168.1.11")
 

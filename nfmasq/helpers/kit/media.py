@@ -17,8 +17,8 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from nfmasq.helpers.kit.base import Apart, Found, Named, NotActedOn, Session
-from nfmasq.helpers.protocols.sip.addresses import written
-from nfmasq.helpers.protocols.sip.sdp import NOWHERE, Description, Line, Media, Rtcp
+from nfmasq.helpers.kit.numbers import written
+from nfmasq.helpers.kit.sdp import NOWHERE, Description, Line, Media, Rtcp
 
 MOST_PORTS = 16
 """Ports of one body; one with more is left alone."""
