@@ -17,7 +17,7 @@ from ipaddress import IPv4Address
 from itertools import chain
 
 from nfmasq.helpers.kit.base import Admitted, Found
-from nfmasq.helpers.protocols.sip.call_media import CallMedia, Port
+from nfmasq.helpers.kit.call_media import CallMedia, Port
 from nfmasq.helpers.protocols.sip.message import Message
 
 MOST_CALLS = 512

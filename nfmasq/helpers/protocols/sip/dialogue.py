@@ -26,8 +26,8 @@ from nfmasq.helpers.kit.base import (
     Side,
     Size,
 )
+from nfmasq.helpers.kit.call_media import Port
 from nfmasq.helpers.protocols.sip import bodies, signalling
-from nfmasq.helpers.protocols.sip.call_media import Port
 from nfmasq.helpers.protocols.sip.calls import OFFERING, Calls
 from nfmasq.helpers.protocols.sip.decisions import Decisions
 from nfmasq.helpers.protocols.sip.framing import Framing

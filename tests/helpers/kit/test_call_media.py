@@ -3,8 +3,8 @@
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.kit.base import Admitted, Found
+from nfmasq.helpers.kit.call_media import MOST_CALL_PORTS, MOST_HOSTS, CallMedia
 from nfmasq.helpers.kit.listener import REMOTE as PEER
-from nfmasq.helpers.protocols.sip.call_media import MOST_CALL_PORTS, MOST_HOSTS, CallMedia
 
 RELAY, OTHER = IPv4Address("198.51.100.1"), IPv4Address("198.51.100.2")
 
