@@ -1,7 +1,7 @@
 """A dialogue of frames on a TCP session: binary messages that say how long they are.
 
-What is stored: of each side, how many bytes of a frame are still to pass that nobody wants to hear. Who
-writes: `read` alone. What ends it: `measure` or `hear` raises Leave. So does a reading with too many frames
+What is stored: of each side, how many bytes of a frame are still to pass that nobody wants to hear; and how
+many frames this reading has heard. Who writes: `read` alone. What ends it: `measure` or `hear` raises Leave. So does a reading with too many frames
 or places.
 
 A protocol says how long a frame is, by its first `head` bytes, and what a whole one means. A frame that is
@@ -14,8 +14,8 @@ from typing import ClassVar
 from nfmasq.helpers.kit.base import MOST_FOUND, NotActedOn, Place, Reading, Side
 from nfmasq.helpers.kit.dialogue import Leave
 
-MOST_FRAMES_READ = 256
-"""In one reading: a host that says more means harm."""
+MOST_FRAMES_READ, MOST_FRAMES_HEARD = 256, 32
+"""In one reading, all and those that are wanted: a host that says more means harm."""
 
 
 class FrameDialogue:
@@ -25,6 +25,7 @@ class FrameDialogue:
 
     def __init__(self) -> None:
         self._passing = dict.fromkeys(Side, 0)
+        self._heard = 0
 
     def measure(self, side: Side, head: bytes) -> tuple[int, bool]:
         """The whole frame's length, at least `head`, and whether it is to be heard. Raises Leave."""
@@ -46,10 +47,11 @@ class FrameDialogue:
         found: list[Place] = []
         left_alone: list[str] = []
         at = self._pass(side, 0, self._passing[side], len(data))
+        self._heard = 0
         try:
             for _ in range(MOST_FRAMES_READ):
                 taken = self._take_in(side, at, data, found, left_alone)
-                if len(found) > MOST_FOUND:
+                if len(found) > MOST_FOUND or self._heard > MOST_FRAMES_HEARD:
                     raise Leave
                 if taken == at:
                     return Reading(at, found, not_acted_on=left_alone)
@@ -69,6 +71,7 @@ class FrameDialogue:
         if is_wanted:
             if at + length > len(data):
                 return at
+            self._heard += 1
             try:
                 for each in self.hear(side, at, data[at : at + length]):
                     if isinstance(each, NotActedOn):

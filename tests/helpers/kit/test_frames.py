@@ -7,7 +7,7 @@ import pytest
 
 from nfmasq.helpers.kit.base import MOST_FOUND, Named, NotActedOn, Place, Side
 from nfmasq.helpers.kit.dialogue import Leave
-from nfmasq.helpers.kit.frames import MOST_FRAMES_READ, FrameDialogue
+from nfmasq.helpers.kit.frames import MOST_FRAMES_HEARD, MOST_FRAMES_READ, FrameDialogue
 
 HOST = IPv4Address("192.168.1.10")
 WANTED, OTHER, BAD = b"W", b"O", b"B"
@@ -96,5 +96,7 @@ def test_where_it_leaves_what_was_found_before_stands(last: bytes) -> None:
 def test_more_frames_or_places_than_anybody_says_end_the_helper() -> None:
     assert not Spoken().read(Side.INSIDE, frame(OTHER) * (MOST_FRAMES_READ - 1)).leave
     assert Spoken().read(Side.INSIDE, frame(OTHER) * (MOST_FRAMES_READ + 1)).leave
+    assert not Spoken().read(Side.INSIDE, frame(WANTED) * MOST_FRAMES_HEARD).leave
+    assert Spoken().read(Side.INSIDE, frame(WANTED) * (MOST_FRAMES_HEARD + 1)).leave
     reading = Spoken().read(Side.INSIDE, frame(WANTED, b"a" * (MOST_FOUND + 1)))
     assert (reading.leave, len(reading.found)) == (True, MOST_FOUND)
