@@ -1,8 +1,8 @@
 """A dialogue of frames on a TCP session: binary messages that say how long they are.
 
-What is stored: of each side, how many bytes of a frame are still to pass that nobody wants to hear; and how
-many frames this reading has heard. Who writes: `read` alone. What ends it: `measure` or `hear` raises Leave. So does a reading with too many frames
-or places.
+What is stored: of each side, how many bytes are still to pass of a frame that nobody wants to hear. Also how
+many frames a reading has heard. Who writes: `read` alone. What ends it: `measure` or `hear` raises Leave. So
+does a reading with too many frames or places.
 
 A protocol says how long a frame is, by its first `head` bytes, and what a whole one means. A frame that is
 not wanted passes as it comes, however long it is. Of a wanted one all bytes wait until the last has come.

@@ -35,7 +35,7 @@ from nfmasq.helpers.kit.pairing import ByNumber
 
 AGENT_PORT = 2727
 HOLD_S = 7200
-MOST_MESSAGES = 8
+MOST_PIGGYBACKED = 8
 """Of one datagram; the others stay as they are."""
 MOST_LINKS = 64
 """Connections of one session that are remembered, and commands that wait for their answers."""
@@ -189,7 +189,7 @@ class MgcpDialogue:
 
 def _messages(data: bytes) -> Iterator[Message]:
     start = 0
-    for _ in range(MOST_MESSAGES):
+    for _ in range(MOST_PIGGYBACKED):
         head = _HEAD.match(data, start)
         if head is None:
             return

@@ -10,7 +10,7 @@ from helpers.protocols.played import play
 from nfmasq.helpers.kit.base import Admitted, Found, Named, Side
 from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE, Listener
 from nfmasq.helpers.kit.rewriting import rewritten
-from nfmasq.helpers.protocols.mgcp import HOLD_S, MOST_LINKS, MOST_MESSAGES, Mgcp
+from nfmasq.helpers.protocols.mgcp import HOLD_S, MOST_LINKS, MOST_PIGGYBACKED, Mgcp
 
 INSIDE, OUTSIDE = Side.INSIDE, Side.OUTSIDE
 CAPTURES = Path(__file__).parent / "mgcp" / "captures"
@@ -162,7 +162,7 @@ def test_what_is_remembered_and_read_is_bounded() -> None:
         listener.hear(INSIDE, answer(number, f"I: i{number}", body=sdp(INTERNAL, 5000 + 2 * number)))
     assert len(listener._dialogue._links) == MOST_LINKS
     many = b".\n".join(answer(number, body=sdp(INTERNAL, 5000)) for number in range(100))
-    assert len(announced(heard((INSIDE, many)))) == MOST_MESSAGES
+    assert len(announced(heard((INSIDE, many)))) == MOST_PIGGYBACKED
 
 
 OWN, AGENT = IPv4Address("192.168.77.10"), IPv4Address("203.0.113.20")
