@@ -67,9 +67,8 @@ class Expectations:
     def announce_all(self, control: Name, session: Session, helper: int, found: Found) -> list[Endpoint]:
         """Expect sessions to an endpoint that the internal side wrote; the external one of each port.
 
-        helper: the number of the helper that found it.
-
-        Raises NotActedOn, with the reason why the endpoint must stay as it is.
+        helper: the number of the helper that found it. Raises NotActedOn, with the reason why the endpoint
+        must stay as it is.
         """
         internal = session.internal[0]
         is_own = found.address is None or found.address == internal
@@ -103,20 +102,14 @@ class Expectations:
         return [each.external for each in row]
 
     def announce_sent(self, control: Name, session: Session, helper: int, found: Found) -> None:
-        """Expect what the internal side is going to send with a key that the other side wrote.
-
-        Raises NotActedOn.
-        """
+        """Expect what the internal side is going to send with a key of the other side's. Raises NotActedOn."""
         require_sane(session, found)
         announced = self._standing.announced.get(control) or Announced(session, helper)
         self._standing.require_room(announced, 1)
         (made,) = self._ports.expect(control, session, found._replace(transport=SENT))
-        self._standing.note(
-            control,
-            announced,
-            made,
-            Expectation(SENT, (announced.host, found.port), made.external, found.ends_with_control, 0, None),
-        )
+        internal = announced.host, found.port
+        sent = Expectation(SENT, internal, made.external, found.ends_with_control, 0, None)
+        self._standing.note(control, announced, made, sent)
 
     def admit(
         self, control: Name, session: Session, admitted: Admitted, speaks_for: SpeaksFor | None = None
@@ -178,9 +171,7 @@ class Expectations:
 
     def end_where(self, is_disabled: Callable[[int, IPv4Address], bool]) -> None:
         """Withdraw all expectations of helpers (by number) that are disabled for the internal host."""
-        for announced in self._standing.announced.values():
-            if announced.waiting and is_disabled(announced.helper, announced.host):
-                self._standing.withdraw_all(announced)
+        self._standing.withdraw_where(is_disabled)
 
     def original(self, control: Name, session: Session, mentioned: Mentioned) -> Endpoint | None:
         """The internal endpoint of the host that was announced as the mentioned external one, or None."""
@@ -194,9 +185,7 @@ class Expectations:
 
     def note_of(self, name: Name) -> object:
         """What the dialogue of a session that was announced is told; None for any other session."""
-        announced = self._standing.announced.get(self._standing.control_of.get(name, name))
-        known = (announced.waiting.get(name) or announced.data.get(name)) if announced else None
-        return known.note if known else None
+        return self._standing.note_of(name)
 
     def tick(self) -> None:
         """Once a second: note sessions that began; follow the end of control sessions, or keep them alive."""
@@ -208,21 +197,19 @@ class Expectations:
         A port whose session lives keeps it, and expects no other one. A message that is sent again would open
         the port to one more host otherwise.
         """
-        ports = range(found.port, found.port + found.consecutive)
-        if all((found.transport, port) not in announced.by_internal for port in ports):
-            return []
         remote = None if found.anyone else session.remote[0]
-        begun = [self._standing.has_come(announced, found.transport, port, remote) for port in ports]
-        if not any(begun):
-            return []
-        for port, has_come in zip(ports, begun, strict=True):
+        begun = {
+            port: self._standing.has_come(announced, found.transport, port, remote)
+            for port in range(found.port, found.port + found.consecutive)
+        }
+        for port, has_come in begun.items() if any(begun.values()) else ():
             if not has_come:
                 one = found._replace(port=port, consecutive=1)
                 self._standing.require_room(announced, 1, media=True)
                 wanted = announced.by_internal.get((found.transport, port), (None, 0))[1]
                 row = self._ports.expect(control, session, one, wanted=wanted, standing=announced.waiting)
                 self._store(control, announced, one, row)
-        return [announced.by_internal[found.transport, port] for port in ports]
+        return [announced.by_internal[found.transport, port] for port in begun] if any(begun.values()) else []
 
     def _store(self, control: Name, announced: Announced, found: Found, row: Sequence[Expected]) -> None:
         lifetime = min(found.lifetime_s, MOST_HOLD_S)
