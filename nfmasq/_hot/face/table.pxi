@@ -15,7 +15,7 @@ from nfmasq.core.rows import TableLock
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
 from nfmasq._hot.calls.announce cimport (
-    end_announced, is_expected, keep, let_go, note_correction, remember, remembered, withdraw,
+    end_announced, keep, let_go, note_correction, remember, remembered, withdraw,
 )
 from nfmasq._hot.calls.dump cimport Filter
 from nfmasq._hot.calls.govern cimport govern, settle_some
@@ -190,11 +190,8 @@ cdef class Table(TableMemory):
         pthread_mutex_unlock(&self.table.lock)
         return was_there
 
-    def is_expected(self, uint32_t session, uint32_t serial) -> bool:
-        pthread_mutex_lock(&self.table.lock)
-        waits = is_expected(&self.table, session, serial)
-        pthread_mutex_unlock(&self.table.lock)
-        return waits
+    def is_expected(self, session, serial) -> bool:
+        return is_expected_in(&self.table, session, serial)
 
     def seen(self, session, serial) -> object:
         return seen_in(&self.table, session, serial)

@@ -10,6 +10,7 @@ Media that anyone may open are open to the first host alone. When a host has com
 expectation that is open to anyone ends. The former is found out once a second.
 """
 
+from collections.abc import Callable
 from ipaddress import IPv4Address
 
 from nfmasq.core.rows import Expected, SessionRow
@@ -20,7 +21,7 @@ from nfmasq.helpers.kit.base import NotActedOn
 
 MOST_EXPECTATIONS = 64
 """Expectations of one control session."""
-MOST_MEDIA = 512
+MOST_EXPECTED_MEDIA = 512
 """Expectations of one control session for media: an exchange has all its calls on one (SIP)."""
 MOST_EXPECTATIONS_IN_ALL = 4096
 
@@ -115,7 +116,7 @@ class Standing:
         raises NotActedOn. An expectation whose session has begun takes no room. Looking up all of them is
         dear, so that is done once a tick.
         """
-        most = MOST_MEDIA if media else MOST_EXPECTATIONS
+        most = MOST_EXPECTED_MEDIA if media else MOST_EXPECTATIONS
         self._sort_where_full(announced, count, most)
         while len(announced.waiting) + count > most:
             giving_way = (name for name, each in announced.waiting.items() if not each.media)
@@ -131,7 +132,7 @@ class Standing:
 
     def require_free_room(self, announced: Announced, count: int, *, media: bool = False) -> None:
         """Raise NotActedOn where an expectation would have to give way: it may be the one that is widened."""
-        most = MOST_MEDIA if media else MOST_EXPECTATIONS
+        most = MOST_EXPECTED_MEDIA if media else MOST_EXPECTATIONS
         self._sort_where_full(announced, count, most)
         if len(announced.waiting) + count > most or not self._shares.has_room(count):
             raise NotActedOn("no_room")
@@ -154,6 +155,18 @@ class Standing:
         for name in list(announced.waiting):
             self._core.withdraw(*name)
             self.forget(announced, name)
+
+    def withdraw_where(self, is_disabled: Callable[[int, IPv4Address], bool]) -> None:
+        """Withdraw the expectations of helpers (by number) that are disabled for the internal host."""
+        for announced in self.announced.values():
+            if announced.waiting and is_disabled(announced.helper, announced.host):
+                self.withdraw_all(announced)
+
+    def note_of(self, name: Name) -> object:
+        """What the dialogue of a session that was announced is told; None for any other session."""
+        announced = self.announced.get(self.control_of.get(name, name))
+        known = (announced.waiting.get(name) or announced.data.get(name)) if announced else None
+        return known.note if known else None
 
     def forget(self, announced: Announced, name: Name) -> None:
         """Forget an expectation that is over, or a session that began by one. Harmless when it is unknown."""

@@ -14,7 +14,7 @@ from nfmasq.helpers.kit.numbers import dotted, port_number
 NOWHERE = IPv4Address(0)
 MOST_MEDIA = 16
 """Media of one body; one with more is left alone."""
-MOST_CONNECTIONS = 8
+MOST_LINES_OF_ADDRESSES = 8
 """Addresses of one media description, or of all in common."""
 MOST_SDP_LINES = 512
 """Lines of one body; one with more is left alone."""
@@ -149,7 +149,7 @@ def _take_in_connection(lines: list[Line], at: int, text: bytes) -> None:
     match = _CONNECTION.fullmatch(text.rstrip(b" "))
     if match is None:
         return
-    if len(lines) == MOST_CONNECTIONS:
+    if len(lines) == MOST_LINES_OF_ADDRESSES:
         raise NotActedOn("malformed")
     lines.append(Line(at + match.start(1), at + match.end(1), dotted(match[1])))
 

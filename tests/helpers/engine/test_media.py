@@ -70,7 +70,7 @@ class TestMedia:
         assert meet(bed, from_port=6001)
 
     def test_none_gives_way_to_newer_ones(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(standing, "MOST_MEDIA", 3)
+        monkeypatch.setattr(standing, "MOST_EXPECTED_MEDIA", 3)
         bed = bed_of(always(*(self.media(port) for port in range(5000, 5005))))
         say(bed)
         assert sorted(expected(bed)) == [5000, 5001, 5002]

@@ -101,7 +101,7 @@ class Calls:
         return [port for port in call.media.ports if not any(port in each.media.ports for each in others)]
 
     def _make_room(self) -> None:
-        """Forget a call where there are too many: one that does not talk; of those, one without media."""
+        """Forget a call where there are too many: one that was not taken up; of those, one without media."""
         while len(self._calls) >= MOST_CALLS:
             silent = (name for name, call in self._calls.items() if not (call.dialogs or call.media.ports))
             ringing = (name for name, call in self._calls.items() if not call.dialogs)

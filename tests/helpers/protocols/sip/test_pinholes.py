@@ -127,7 +127,7 @@ def test_an_exchange_rings_in_many_calls_and_none_takes_another_s_media() -> Non
 
 
 def test_a_call_too_many_is_refused_and_the_others_keep_their_media(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(standing, "MOST_MEDIA", 4)
+    monkeypatch.setattr(standing, "MOST_EXPECTED_MEDIA", 4)
     line = Line("full")
     for nth in range(3):
         body = sdp(f"m=audio {10000 + 4 * nth} RTP/AVP 0")
