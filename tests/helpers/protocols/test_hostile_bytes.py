@@ -66,7 +66,7 @@ def steps(listener: Listener, side: Side, text: bytes) -> int:
     return count
 
 
-@pytest.mark.parametrize(("name", "transport", "inside_began", "nth"), cases())
+@pytest.mark.parametrize(("name", "transport", "inside_began", "nth"), list(cases()))
 def test_a_helper_s_own_words_again_and_again(
     name: str, transport: str, inside_began: bool, nth: int
 ) -> None:

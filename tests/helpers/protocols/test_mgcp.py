@@ -90,6 +90,12 @@ def test_a_deleted_connection_ends_what_it_announced(last: tuple[Side, bytes], e
     assert heard(CREATE, CREATED, last).ended == [("udp", port) for port in ended]
 
 
+def test_a_connection_without_a_call_ends_by_its_own_id_alone() -> None:
+    create = (OUTSIDE, command("CRCX", 2, "M: recvonly"))
+    assert heard(create, CREATED, (OUTSIDE, command("DLCX", 9))).ended == []
+    assert heard(create, CREATED, (OUTSIDE, command("DLCX", 9, "I: F1"))).ended
+
+
 def test_messages_of_one_datagram_are_read_each_by_itself() -> None:
     both = command("CRCX", 2, "C: A1") + b".\r\n" + command("CRCX", 3, "C: A1", body=sdp(FAR, 6000))
     answers = (

@@ -79,7 +79,7 @@ def test_however_it_is_cut_only_a_port_waits(cut: int) -> None:
 
 def test_port_0_names_none_and_a_port_has_two_bytes() -> None:
     assert found(heard(BEGIN + port(1, 0) + port(7, 5000))) == [5000]
-    assert found(heard(BEGIN + option(1, b"\x1b") + option(7, b"\0\0\x1b\x3a") + port(1, 5000))) == [5000]
+    assert found(heard(BEGIN + option(1, b"\x1b") + option(7, b"\x1b\x3a\0\0") + port(1, 5000))) == [5000]
 
 
 def test_of_a_server_inside_the_port_of_its_own_is_found_and_nothing_of_the_player() -> None:

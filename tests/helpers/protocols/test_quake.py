@@ -121,6 +121,13 @@ def test_the_server_s_own_endpoint_is_rewritten_and_the_length_with_it() -> None
     assert text == described(b"203.0.113.2:1")
 
 
+def test_a_message_is_no_longer_than_servers_make_it() -> None:
+    longest = LONGEST - len(described(b"192.168.1.10:26000"))
+    for more, found in ((longest, 2), (longest + 1, 0)):
+        data = described(b"192.168.1.10:26000\0" + b"x" * (more - 1))
+        assert len(heard((INSIDE, data), inside_began=False).places) == found
+
+
 @pytest.mark.parametrize("endpoint", [b"local", b"pc.example:26000", b"192.168.1.10", b"", b"1.2.3.4:x"])
 def test_a_name_in_its_place_stays(endpoint: bytes) -> None:
     assert heard((INSIDE, described(endpoint)), inside_began=False).places == []
