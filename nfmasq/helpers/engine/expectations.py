@@ -13,18 +13,15 @@ A control session is kept alive while one of its data sessions lives: FTP says n
 data session that ends with its control session is kept alive by it: nothing is played in a pause (RTSP). Such
 a one keeps its control session only while packets come, or both would live for ever. Calls of PPTP (GRE) are
 kept alive by their control session, too: they may be silent.
-
-Only MOST_DATA sessions that began are followed: to look them up takes time from all helpers. Of more, the
-newest of the host that has most live by their own timers alone.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from heapq import heapify, heapreplace
 from ipaddress import IPv4Address
 
 from nfmasq.core.rows import Expected
 from nfmasq.helpers.engine.announced import Announced, Expectation
+from nfmasq.helpers.engine.followed import leave_others_alone
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.ports import KEYED, Ports, require_sane
 from nfmasq.helpers.engine.standing import Standing
@@ -34,8 +31,6 @@ MOST_HOLD_S = 7200
 """The longest time for which a session is held at a dialogue's wish."""
 KEPT_S = 60
 LOOK_AT_DATA_S = 15
-MOST_DATA = 4096
-"""Data sessions that are followed, of all control sessions."""
 _OVER = frozenset({"closing", "reset"})
 
 
@@ -198,22 +193,7 @@ class Expectations:
             is_due = (self._standing.ticks + control[0]) % LOOK_AT_DATA_S == 0
             if is_due or announced.waiting or announced.ends_data:
                 self._look_after(control, announced, is_due)
-        self._follow_no_more(len(self._standing.control_of) - self.waiting - MOST_DATA)
-
-    def _follow_no_more(self, count: int) -> None:
-        """Leave so many data sessions to their own timers: the newest ones of the host that has most."""
-        if count <= 0:
-            return
-        of_host: dict[IPv4Address, list[tuple[Name, Announced]]] = {}
-        for announced in self._standing.announced.values():
-            of_host.setdefault(announced.host, []).extend((name, announced) for name in announced.data)
-        hosts = [(-len(data), host) for host, data in of_host.items()]
-        heapify(hosts)
-        for _ in range(count):
-            most, host = hosts[0]
-            name, announced = of_host[host].pop()
-            self._standing.forget(announced, name)
-            heapreplace(hosts, (most + 1, host))
+        leave_others_alone(self._standing)
 
     def _look_after(self, control: Name, announced: Announced, is_due: bool) -> None:
         row = self._core.seen(*control)
@@ -224,13 +204,10 @@ class Expectations:
             self._end(control, announced)
             return
         is_needed = is_looked_at and _keeps_control(self._core, announced)
-        kept = max(KEPT_S if is_needed else 0, announced.until - self._standing.ticks)
-        if kept > 0:
-            self._core.keep(*control, kept)
+        ticks = self._standing.ticks
+        _keep(self._core, control, max(KEPT_S if is_needed else 0, announced.until - ticks))
         for name, each in announced.data.items() if is_due else ():
-            kept = max(KEPT_S if _lives_by_control(each) else 0, each.until - self._standing.ticks)
-            if kept > 0:
-                self._core.keep(*name, kept)
+            _keep(self._core, name, max(KEPT_S if _lives_by_control(each) else 0, each.until - ticks))
 
     def _end(self, control: Name, announced: Announced) -> None:
         """The control session has ended: what it announced ends too."""
@@ -265,6 +242,12 @@ def _announced_before(announced: Announced | None, transport: str, port: int) ->
     if external is None:
         raise NotActedOn("not_allowed")
     return external
+
+
+def _keep(core: ExpectingCore, name: Name, seconds: int) -> None:
+    """Keep a session for so many seconds from now on; of 0 or less its own timer alone counts."""
+    if seconds > 0:
+        core.keep(*name, seconds)
 
 
 def _keeps_control(core: ExpectingCore, announced: Announced) -> bool:

@@ -5,8 +5,8 @@ writes: the dialogue, at the end of each message's headers. What ends a stream: 
 session, a newer stream with its ports, or MOST_STREAMS newer ones. The end of the connection ends all: what
 was announced ends with its control session.
 
-A host may open thousands of connections, so each stores little, whatever is said: some requests, MOST_PORTS
-ports, and of long texts a digest.
+A host may open thousands of connections, so each stores little, whatever is said: MOST_UNANSWERED requests,
+MOST_STREAM_PORTS ports, and of long texts a digest.
 """
 
 from dataclasses import dataclass, field
@@ -16,9 +16,9 @@ from ipaddress import IPv4Address
 from nfmasq.helpers.kit.pairing import ByNumber
 
 MOST_STREAMS = 64
-MOST_REQUESTS = 16
+MOST_UNANSWERED = 16
 """That wait for their reply."""
-MOST_PORTS = 256
+MOST_STREAM_PORTS = 256
 """Of all streams, and of all requests that wait."""
 LONGEST_KEPT = 64
 """Bytes of a text that is stored as it is."""
@@ -67,7 +67,7 @@ class Setups:
     """Those of one connection."""
 
     def __init__(self) -> None:
-        self._requests: ByNumber[Message] = ByNumber(MOST_REQUESTS)
+        self._requests: ByNumber[Message] = ByNumber(MOST_UNANSWERED)
         self._streams: list[Stream] = []
 
     def asked(self, request: Message) -> None:
@@ -77,7 +77,7 @@ class Setups:
 
     def has_room(self, ports: int) -> bool:
         """Can a message announce so many ports more than are in use?"""
-        return len(self._in_use()) + ports <= MOST_PORTS
+        return len(self._in_use()) + ports <= MOST_STREAM_PORTS
 
     def awaits_setup(self, number: bytes) -> bool:
         """May a reply that has begun, with this CSeq or none yet, answer SETUP?"""

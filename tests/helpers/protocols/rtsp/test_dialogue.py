@@ -9,7 +9,7 @@ from support.dialogues import IN, OUT
 
 from helpers.protocols.rtsp.sayings import UDP, Heard, client, reply, request, setup
 from nfmasq.helpers.kit.base import MOST_FOUND, Found, Mentioned, Side
-from nfmasq.helpers.protocols.rtsp.setups import MOST_PORTS, MOST_REQUESTS, MOST_STREAMS
+from nfmasq.helpers.protocols.rtsp.setups import MOST_STREAM_PORTS, MOST_STREAMS, MOST_UNANSWERED
 
 PAIR = UDP + b"client_port=5000-5001"
 SOURCES = b"".join(b";source=198.51.100.%d" % host for host in range(1, 200))[:2000]
@@ -188,7 +188,7 @@ def test_many_requests_take_bounded_room(has_replies: bool) -> None:
             heard.hear(OUT, reply(number, b"Transport: " + UDP))
     setups = heard._dialogue._setups
     waiting, streams = len(list(setups._requests)), len(setups._streams)
-    assert (waiting, streams) == ((1, MOST_STREAMS) if has_replies else (MOST_REQUESTS, 0))
+    assert (waiting, streams) == ((1, MOST_STREAMS) if has_replies else (MOST_UNANSWERED, 0))
 
 
 def rows_of_eight(first: int, count: int) -> bytes:
@@ -200,10 +200,13 @@ def test_only_so_many_ports_are_announced_until_others_end() -> None:
     heard = Heard()
     for number in range(1, 9):
         heard.hear(IN, setup(number, rows_of_eight(4000 + 200 * number, 8)))
-    assert sum(each.what.consecutive for each in heard.places if isinstance(each.what, Found)) == MOST_PORTS
+    assert (
+        sum(each.what.consecutive for each in heard.places if isinstance(each.what, Found))
+        == MOST_STREAM_PORTS
+    )
     assert heard.not_acted_on == ["no_room"] * 32
     heard.hear(OUT, b"".join(reply(number, code=461) for number in range(1, 9)))
-    assert (len(heard.ended), heard.left) == (MOST_PORTS, False)
+    assert (len(heard.ended), heard.left) == (MOST_STREAM_PORTS, False)
     heard.hear(IN, setup(9, rows_of_eight(8000, 4)))
     assert heard.not_acted_on == ["no_room"] * 32
 
@@ -224,7 +227,7 @@ def test_more_ports_end_than_a_reading_has_room_for() -> None:
     assert (len(heard.ended), heard.left) == (MOST_FOUND, False)
     heard.hear(OUT, request(7, method=b"OPTIONS"))
     heard.hear(IN, reply(7))
-    assert len(set(heard.ended)) == 2 * MOST_PORTS
+    assert len(set(heard.ended)) == 2 * MOST_STREAM_PORTS
 
 
 @pytest.mark.parametrize("text", [b"u", b"u" * 7000], ids=["short", "long"])
