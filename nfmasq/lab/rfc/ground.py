@@ -88,8 +88,8 @@ class Ground(Way):
     def answered(self, packet: bytes, what: str, **fields: Any) -> Seen:
         """An internal host sends this packet; the ICMP message with these fields that it gets in answer.
 
-        Sent up to three times: the kernel sends a host no more than one "unreachable" a second. An error about
-        an earlier packet may come late.
+        Sent up to three times: the kernel sends a host no more than one "unreachable" a second. One about an
+        earlier packet may come late.
         """
         inside = self._hosts[read(packet).source[0]]
         inside.ignore()
