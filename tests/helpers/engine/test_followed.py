@@ -9,7 +9,7 @@ from support.router import OTHER_CLIENT
 from helpers.engine.bed import CLIENT, NEAR_PORT, SERVER, Bed, Connection
 from helpers.engine.scripted import Scripted, bed_of, spanless
 from nfmasq.core.rows import SessionRow
-from nfmasq.helpers.engine import expectations, followed
+from nfmasq.helpers.engine import followed, lifetimes
 from nfmasq.helpers.kit.base import Reading, Session, Side
 
 
@@ -49,7 +49,7 @@ def test_of_the_host_with_most_sessions_the_newest_are_left_to_their_timers(
     bed.engine.tick()
     for control, said_so_far in made:
         control.send(0, flags=RST | ACK, at=4 * said_so_far)
-    for _ in range(expectations.LOOK_AT_DATA_S):
+    for _ in range(lifetimes.LOOK_AT_DATA_S):
         bed.engine.tick()
     assert data_of(bed, OTHER_CLIENT) == []
     assert len(data_of(bed, CLIENT)) == 12 - 5
