@@ -102,7 +102,7 @@ class Expectations:
         return [each.external for each in row]
 
     def announce_sent(self, control: Name, session: Session, helper: int, found: Found) -> None:
-        """Expect what the internal side will send with a key of the other side. Raises NotActedOn."""
+        """Expect what the internal side is going to send with a key of the other side. Raises NotActedOn."""
         require_sane(session, found)
         announced = self._standing.announced.get(control) or Announced(session, helper)
         self._standing.require_room(announced, 1)
