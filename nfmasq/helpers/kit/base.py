@@ -91,7 +91,7 @@ class Found(NamedTuple):
     that helper's dialogue is told, as Session.note. ends_with_control: the session to come ends with this
     one, and with `Reading.ended`; until then it lives, though nothing comes (RTP in a pause). Otherwise it
     lives on by itself (FTP). media: it is of a call that `Reading.ended` ends, and does not give way to newer
-    ones of this session: those are not acted on where there is no room. If anyone may open it, the first host
+    ones of this session. Those are not acted on where there is no room. If anyone may open it, the first host
     alone may: as soon as one has come, or is admitted, no other is let in. Announced again, a port whose
     session lives keeps it, and expects nothing new. lifetime_s: the session to come, or its
     expectation, lives so many seconds at least (SIP REGISTER); announcing it again begins them anew. apart:

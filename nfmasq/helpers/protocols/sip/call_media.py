@@ -4,7 +4,7 @@ What is stored: both, the newest last. Who writes: each description of the call.
 ones, where there are more than MOST_CALL_PORTS or MOST_HOSTS; the others end with the call.
 
 Until the other side names a host, media may come from anyone once. From then on they come from the hosts that
-it named, and from the other end of the session: a peer behind a NAT of its own names an address that nobody
+it named, and from the other end of the session. A peer behind a NAT of its own names an address that nobody
 can reach. Either may be known first, ports or hosts. So each new one is admitted with all of the other kind.
 """
 

@@ -3,12 +3,10 @@
 What is stored: the phone (`phone`), and what the core keeps of the session. Who writes: messages of the
 inside. What ends it: the session.
 
-- REGISTER with a contact decides anew: a phone that has learned its address registers that one instead.
-- Another message goes as its Call-ID went before.
-- A request from outside, and the answer to it, go as the contact that is called. A URI that leads through
-  NATs by itself is never changed.
-- The inside's first request of a dialog decides by its own contact.
-- What has not shown yet how it traverses NATs is left alone.
+REGISTER with a contact decides anew: a phone that has learned its address registers that one instead. Another
+message goes as its Call-ID went before. A request from outside, and the answer to it, go as the contact that
+is called. A URI that leads through NATs by itself is never changed. The inside's first request of a dialog
+decides by its own contact. What has not shown yet how it traverses NATs is left alone.
 """
 
 from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 Nothing is stored. A description is acted on as a whole or not at all. An address or a port that cannot be
 translated raises NotActedOn, and the description stays as it is. Where others are translated, media of a kind
-that is not known (MSRP) stay as they are: they keep the internal address by a c= line of their own.
+that is not known (MSRP) stay as they are. They keep the internal address by a c= line of their own.
 
 Other descriptions are left alone, and nothing is counted. One has ICE (RFC 8839): the phone traverses the NAT
 by itself. A changed default candidate would end that (ice-mismatch, RFC 8445 section 5.4). Another names an

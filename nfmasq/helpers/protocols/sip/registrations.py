@@ -71,7 +71,7 @@ def _granted_s(message: Message, session: Session, asks: bool | None) -> int | N
     """Seconds for which a registrar's answer keeps the phone's contact; 0: it is gone; None: nothing is said.
 
     asks: as `_asks` of the question. A binding at another endpoint counts only for a phone that asked for
-    one: the phone has learned another address, or the registrar writes a name. Otherwise the binding is
+    one. The phone has learned another address, or the registrar writes a name. Otherwise the binding is
     another phone's.
     """
     ends = {session.internal, session.external}
