@@ -18,7 +18,6 @@ from support.searching import Counted, Endless
 
 import nfmasq.helpers
 from nfmasq.helpers.kit import hiding
-from nfmasq.helpers.protocols.ftp import endpoints
 
 LENGTH, LONGER = 24, 240
 TAILS = (b"", b"\0", b"\r", b"\n")
@@ -31,7 +30,7 @@ MODULES = sorted(each.name for each in pkgutil.walk_packages(nfmasq.helpers.__pa
 OWN = IPv4Address("203.0.113.2")
 MADE_IN_FUNCTIONS: dict[tuple[str, str], Callable[[IPv4Address], re.Pattern[bytes]]] = {
     ("nfmasq.helpers.kit.hiding", "_internal"): hiding._internal,
-    ("nfmasq.helpers.protocols.ftp.endpoints", "_numbers_of"): endpoints._numbers_of,
+    ("nfmasq.helpers.kit.hiding", "six_numbers_of"): hiding.six_numbers_of,
 }
 """By module and function."""
 

@@ -7,6 +7,7 @@ from libc.string cimport memset
 from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.evictable cimport follow_state, is_evictable, join_line, leave_line
 from nfmasq._hot.state.index cimport Buckets, buckets_for, index_session, unindex_session
+from nfmasq._hot.state.keys cimport is_keyed
 from nfmasq._hot.state.mappings cimport end_mapping, link_mapping, open_mapping
 from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, CLASS_UDP
 from nfmasq._hot.state.pools cimport keeps_pool
@@ -54,8 +55,11 @@ cdef inline void count_half_open(NatTable* table, const Session* session, int ch
         table.hosts[table.mappings[session.mapping].host].half_open += change
 
 cdef inline void count_unanswered(NatTable* table, const Session* session, int change) noexcept nogil:
-    """Add `change` to the unanswered sessions if no packet from inside has been in this one."""
-    if not is_answered(session):
+    """Add `change` to the unanswered sessions if no packet from inside has been in this one.
+
+    A keyed one never has any, or has nothing but those. No stranger can begin it.
+    """
+    if not is_answered(session) and not is_keyed(session):
         table.unanswered += change
         table.hosts[table.mappings[session.mapping].host].unanswered += change
 

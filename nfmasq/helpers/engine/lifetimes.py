@@ -9,6 +9,7 @@ kept alive by their control session, too: they may be silent.
 """
 
 from nfmasq.helpers.engine.announced import Announced, Expectation
+from nfmasq.helpers.engine.followed import leave_others_alone
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.owners import Owners
 from nfmasq.helpers.engine.ports import KEYED
@@ -43,21 +44,21 @@ class Lifetimes:
             is_due = (self._standing.ticks + control[0]) % LOOK_AT_DATA_S == 0
             if is_due or announced.waiting or announced.ends_data:
                 self._look_after(control, announced, is_due)
+        leave_others_alone(self._standing)
 
     def _look_after(self, control: Name, announced: Announced, is_due: bool) -> None:
         row = self._core.seen(*control)
-        self._standing.sort(announced)
+        is_looked_at = is_due or bool(announced.waiting)
+        if is_looked_at:
+            self._standing.sort(announced)
         if row is None or row.state in _OVER:
             self._end(control, announced)
             return
-        is_needed = _keeps_control(self._core, announced)
-        kept = max(KEPT_S if is_needed else 0, announced.until - self._standing.ticks)
-        if kept > 0:
-            self._core.keep(*control, kept)
+        is_needed = is_looked_at and _keeps_control(self._core, announced)
+        ticks = self._standing.ticks
+        _keep(self._core, control, max(KEPT_S if is_needed else 0, announced.until - ticks))
         for name, each in announced.data.items() if is_due else ():
-            kept = max(KEPT_S if _lives_by_control(each) else 0, each.until - self._standing.ticks)
-            if kept > 0:
-                self._core.keep(*name, kept)
+            _keep(self._core, name, max(KEPT_S if _lives_by_control(each) else 0, each.until - ticks))
 
     def _end(self, control: Name, announced: Announced) -> None:
         """The control session has ended: what it announced ends too."""
@@ -68,6 +69,12 @@ class Lifetimes:
                 self._core.end(*name)
         self._owners.forget(control, announced.by_external)
         self._standing.end(control)
+
+
+def _keep(core: ExpectingCore, name: Name, seconds: int) -> None:
+    """Keep a session for so many seconds from now on; of 0 or less its own timer alone counts."""
+    if seconds > 0:
+        core.keep(*name, seconds)
 
 
 def _keeps_control(core: ExpectingCore, announced: Announced) -> bool:

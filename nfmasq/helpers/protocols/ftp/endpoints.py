@@ -8,12 +8,10 @@ All raise NotActedOn("malformed") where a number is out of range. at: where the 
 """
 
 import re
-from functools import lru_cache
-from ipaddress import IPv4Address
 
 from nfmasq.helpers.kit.base import Found, NotActedOn, Session
 from nfmasq.helpers.kit.endpoints import DOTTED, address_and_port, in_numbers, port_alone
-from nfmasq.helpers.kit.hiding import AND, is_internal, separators, shape_of
+from nfmasq.helpers.kit.hiding import AND, is_internal, separators, six_numbers_of
 
 CODES = frozenset((b"227", b"228", b"229"))
 """Of 228 only the internal addresses count: it is nothing that clients for IPv4 ask for."""
@@ -47,18 +45,12 @@ def of_reply(code: bytes, line: bytes, begin: int, at: int, session: Session) ->
     return found._replace(as_seen=True, hide=is_internal(found.address, session))
 
 
-@lru_cache
-def _numbers_of(address: IPv4Address) -> re.Pattern[bytes]:
-    """An expression for six numbers that begin with this address."""
-    return re.compile(rb"(?<!\d)" + AND.join([shape_of(address), _N, _N]))
-
-
 def _six_numbers(line: bytes, begin: int, at: int, session: Session) -> Found | None:
     """The first six numbers that begin with an address of the server's; else those that stand alone."""
     if separators(line, begin) < 5:
         return None
     for address in (session.internal[0], session.external[0]):
-        if match := _numbers_of(address).search(line, begin):
+        if match := six_numbers_of(address).search(line, begin):
             return in_numbers(match, at)
     match = _SIX.search(line, begin)
     return in_numbers(match, at) if match else None
