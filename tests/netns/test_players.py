@@ -1,6 +1,7 @@
 """Players and telephones whose programs are gone, end to end, by scripts at both ends."""
 
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 
@@ -121,6 +122,24 @@ def test_a_telephone_hears_rtp_and_rtcp_of_another_one(net: Topology) -> None:
         assert (rtp.recv(100), rtcp.recv(100)) == (b"sound", b"report")
         rtp.sendto(b"answer", (str(SERVER2), 6200))
         assert other.recvfrom(100) == (b"answer", (str(EXTERNAL), port))
+
+
+def test_a_telephone_hears_the_host_that_the_call_manager_names_and_no_stranger(net: Topology) -> None:
+    player = next(each for each in PLAYERS if each.anyone)
+    with (
+        closing(net.server1.call(socket.create_server, ("", player.port))) as listening,
+        connected(net.client1, OWN, (SERVER1, player.port), listening) as (near, far),
+        closing(datagrams(net.client1, 5034)) as rtp,
+        closing(datagrams(net.isp, 6300)) as stranger,
+        closing(datagrams(net.server2, 6300)) as other,
+    ):
+        far.sendall(struct.pack("<IIIII4sI", 20, 0, 0x8A, 1, 7, SERVER2.packed, 6300))
+        assert whole(near, 28)
+        near.sendall(player.say(CLIENT1, 5034))
+        port = player.port_in(whole(far, len(player.say(CLIENT1, 5034))))
+        stranger.sendto(b"noise", (str(EXTERNAL), port))
+        other.sendto(b"sound", (str(EXTERNAL), port))
+        assert rtp.recv(100) == b"sound"
 
 
 def test_the_port_of_a_server_inside_for_what_is_sent_again(net: Topology) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from helpers.protocols.played import play, to_port
-from nfmasq.helpers.kit.base import Found, Named, Place, Side
-from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, Listener
+from nfmasq.helpers.kit.base import Admitted, Found, Named, Place, Side
+from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE, Listener
 from nfmasq.helpers.kit.rewriting import rewritten
-from nfmasq.helpers.protocols.skinny import LONGEST_READ, Skinny
+from nfmasq.helpers.protocols.skinny import LONGEST_READ, MOST_STREAMS_OF_A_PHONE, Skinny
 
 INSIDE, OUTSIDE = Side.INSIDE, Side.OUTSIDE
 CAPTURES = Path(__file__).parent / "skinny" / "captures"
@@ -43,8 +43,7 @@ def facts(places: list[Place]) -> list[Facts]:
     """What was found, each as it has to be."""
     for each in places:
         if isinstance(each, Found):
-            kind = (each.transport, each.anyone, each.consecutive, each.ends_with_control)
-            assert kind == ("udp", True, 2, False)
+            assert (each.transport, each.consecutive, each.ends_with_control) == ("udp", 2, False)
     return [(each.address, each.port) for each in places if isinstance(each, Found | Named)]
 
 
@@ -83,6 +82,82 @@ def test_a_phone_registers(message: int) -> None:
         assert found(text) == [(INTERNAL, 0)]
         ((_, new),) = rewritten([(INSIDE, text)], heard(text), (EXTERNAL, 1))
         assert new == said(message, bytes(24) + EXTERNAL.packed + bytes(20), version)
+
+
+FAR = IPv4Address("198.51.100.20")
+
+
+def started(party: int, host: IPv4Address, version: int) -> bytes:
+    """The call manager names the far end of a stream."""
+    return said(0x8A, numbers(1, party) + written(host, version) + numbers(30000), version)
+
+
+def closed(party: int) -> bytes:
+    """The call manager closes a stream."""
+    return said(0x106, numbers(1, party, 9))
+
+
+def of(party: int, version: int, port: int = 20480) -> bytes:
+    """A phone says where it hears a stream."""
+    return said(0x22, numbers(0) + written(INTERNAL, version) + numbers(port, party), version)
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+def test_whom_the_call_manager_names_for_a_stream_may_come_to_its_ports(version: int) -> None:
+    listener = heard(of(7, version))
+    (place,) = listener.places
+    assert isinstance(place.what, Found)
+    assert place.what.anyone
+    listener.hear(OUTSIDE, started(8, REMOTE, version) + started(7, FAR, version))
+    assert {(each.port, each.remote) for each in listener.admitted} >= {(20480, FAR), (20481, FAR)}
+    assert all(each.port in {20480, 20481} for each in listener.admitted)
+
+
+@pytest.mark.parametrize("version", [OLD, NEW])
+@pytest.mark.parametrize("message", [0x22, 0x31, 0x154, 0x155, 0x45])
+def test_a_host_that_is_named_before_comes_alone(message: int, version: int) -> None:
+    before = {0x22: (0,), 0x31: (0,), 0x45: (1, 2, 7)}.get(message, (1, 7, 3))
+    behind = 7 if message in {0x22, 0x31} else 99
+    text = said(message, numbers(*before) + written(INTERNAL, version) + numbers(20480, behind), version)
+    listener = Listener(Skinny(), True).hear_all([(OUTSIDE, started(7, FAR, version)), (INSIDE, text)])
+    (place,) = listener.places
+    assert isinstance(place.what, Found)
+    assert not place.what.anyone
+    assert listener.admitted == [Admitted("udp", 20480, FAR), Admitted("udp", 20481, FAR)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        started(7, IPv4Address("0.0.0.0"), OLD),
+        said(0x8A, numbers(1, 7, 1) + bytes(16) + numbers(30000), NEW),
+        started(7, FAR, OLD)[:23],
+        started(7, FAR, NEW)[:27],
+        said(0x8A, b""),
+        said(0x105, numbers(1, 7) + FAR.packed),
+    ],
+)
+def test_what_names_no_host_lets_nobody_in(text: bytes) -> None:
+    text = struct.pack("<I", len(text) - 8) + text[4:]
+    listener = heard(of(7, OLD))
+    listener.hear(OUTSIDE, text + started(8, FAR, OLD))
+    assert (listener.admitted, listener.left) == ([], False)
+
+
+def test_a_stream_that_is_closed_ends_what_it_announced() -> None:
+    listener = heard(of(7, OLD), of(8, NEW, 20490))
+    listener.hear(OUTSIDE, closed(7) + closed(9) + closed(7))
+    assert listener.ended == [("udp", 20480), ("udp", 20481)]
+    listener.hear(OUTSIDE, started(7, FAR, OLD))
+    assert listener.admitted == []
+
+
+def test_the_streams_that_are_remembered_are_bounded() -> None:
+    listener = heard()
+    for party in range(3 * MOST_STREAMS_OF_A_PHONE):
+        listener.hear(INSIDE, of(party, OLD, 20480 + 2 * party))
+        listener.hear(OUTSIDE, started(party + 1000, FAR, OLD))
+    assert len(listener._dialogue._streams) == MOST_STREAMS_OF_A_PHONE
 
 
 def test_a_port_alone() -> None:
