@@ -217,7 +217,9 @@ def _named(each: Named, session: Session) -> Endpoint | None:
 
 
 def _own(each: Mentioned, session: Session) -> Endpoint | None:
-    """The session's internal endpoint, if its external one is mentioned."""
+    """The session's internal endpoint, or its address alone, if the external one is mentioned."""
+    if each.address is not None and each.port == 0:
+        return (session.internal[0], 0) if each.address == session.external[0] else None
     is_own = (
         each.port == session.external[1]
         and (each.address is None or each.address == session.external[0])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
 from typing import Any
 
-from nfmasq.helpers.kit.base import Found, Named, NotActedOn, Side, Size
+from nfmasq.helpers.kit.base import Found, Mentioned, Named, NotActedOn, Side, Size
 from nfmasq.helpers.kit.listener import Broken, Example, Listener, Place, shown
 from nfmasq.helpers.kit.sizes import Edit, sized
 
@@ -28,7 +28,7 @@ def rewritten(example: Example, heard: Listener, other: Written) -> list[tuple[S
 def written_for(what: object, other: Written) -> Written:
     """The endpoint that a place is given: a row of ports begins where it has room, of a pair evenly."""
     address, port = other
-    if isinstance(what, Named):
+    if isinstance(what, Named) or (isinstance(what, Mentioned) and what.address is not None):
         return address, port if what.port else 0
     if isinstance(what, Found) and what.write is None:
         return address, what.port

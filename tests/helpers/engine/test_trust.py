@@ -138,6 +138,14 @@ class TestMentioned:
         )
         assert heard == text_of(CLIENT, 5001)
 
+    def test_the_external_address_alone(self) -> None:
+        """An entry of a list has no port, and neither has what is written."""
+        heard, _ = self.mention(lambda own: Mentioned(0, 4, 0, text_of, own[0]))
+        assert heard == text_of(CLIENT, 0)
+        for other in (SERVER, CLIENT, OTHER_CLIENT):
+            heard, _ = self.mention(lambda own, other=other: Mentioned(0, 4, 0, text_of, other))  # type: ignore[misc]
+            assert heard == b"name"
+
     def test_not_what_another_host_announced(self) -> None:
         """Nor what no host did: the text stays, and tells the outside nothing."""
         helper = always(spanless(5001))
