@@ -91,7 +91,8 @@ class Found(NamedTuple):
     lives on by itself (FTP). lifetime_s: the session to come, or its
     expectation, lives so many seconds at least (SIP REGISTER); announcing it again begins them anew. apart:
     the ports need not be in a row, if the text can say so. A host that has begun to send from them has
-    mappings already, and those stay.
+    mappings already, and those stay. privileged: the port must be one of 512 to 1023 (rsh). The session's
+    internal port must be below 1024, too: so its program may use such ports. The external one is below 1024.
     """
 
     start: int
@@ -112,6 +113,7 @@ class Found(NamedTuple):
     ends_with_control: bool = False
     lifetime_s: int = 0
     apart: Apart | None = None
+    privileged: bool = False
 
 
 class Named(NamedTuple):
@@ -273,7 +275,10 @@ class Helper(Protocol):
 
     @property
     def transport(self) -> str | tuple[str, ...]:
-        """tcp, udp, or a tuple of both. A helper may have `longest_message`, too (LONGEST_MESSAGE)."""
+        """tcp, udp, or a tuple of both. A helper may have `longest_message`, too (LONGEST_MESSAGE).
+
+        Of both, it may have `framed`, by which its examples are written on TCP (`trial`).
+        """
 
     def begin(self, session: Session) -> Dialogue:
         """A dialogue for a session that begins."""
