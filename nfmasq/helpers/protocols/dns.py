@@ -6,8 +6,8 @@ SVCB and HTTPS (RFC 9460), in any section, of answers and of zone transfers. 53/
 Rewritten, where a forward leads to the server: every private address (RFC 1918) and the server's own, to the
 external address of the session. Where the client is inside, its own address in an update (RFC 2136). Never
 touched: a message with a signature (RRSIG, SIG, TSIG) or with another record of DNSSEC, and messages of the
-same transfer behind it. Not rewritten: names, so no PTR record; IPv6; the time to live. The outside must not
-keep answers longer than the external address lasts.
+same transfer behind it. Not rewritten: names, so no PTR record; IPv6; a message with more than 256 addresses;
+the time to live. The outside must not keep answers longer than the external address lasts.
 """
 
 import struct
@@ -88,8 +88,8 @@ class DnsDialogue:
         left_alone: list[str] = []
         while (end := _end(data, at)) <= len(data):
             found, reasons, leave = self._heard(data, at + _LENGTH, end)
-            if places and len(places) + len(found) > MOST_FOUND:
-                break
+            if len(places) + len(found) > MOST_FOUND:
+                found, reasons = [], ["too_long"]
             places += found
             left_alone += reasons
             at, messages = end, messages + 1
