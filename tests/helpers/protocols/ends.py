@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address
 from typing import Any
 
-from support.packets import udp
+from support.packets import ACK, FIN, udp
 from support.router import CLIENT, EXTERNAL, SERVER
 
 from helpers.engine.bed import NEAR_PORT, PORT, Bed, Connection
@@ -38,6 +38,7 @@ class Ends:
         far: IPv4Address = SERVER,
         port: int = NEAR_PORT,
         service: int = PORT,
+        numbers: tuple[int, int] = (7, 1007),
     ) -> None:
         self.bed = bed
         forwarded = bool(bed.rules.forwards)
@@ -46,7 +47,7 @@ class Ends:
         self._at, self._heard = [0, 0], [0, 0]
         self._connection: Connection | None = None
         if transport == "tcp":
-            self._connection = Connection(bed, port=service, near=port)
+            self._connection = Connection(bed, numbers, port=service, near=port)
             self._connection.near, self._connection.far = self.near, self.far
             self._connection.open()
             self.external = self._connection.external
@@ -64,6 +65,15 @@ class Ends:
         self._heard[1 - me] += len(heard)
         self._connection.send(1 - me, at=self._at[1 - me], acked=self._heard[1 - me])
         return heard
+
+    def close(self) -> None:
+        """Both ends send a FIN, and acknowledge the other's."""
+        assert self._connection is not None
+        for me in (0, 1):
+            self._connection.send(me, at=self._at[me], acked=self._heard[me], flags=ACK | FIN)
+            self._at[me] += 1
+            self._heard[1 - me] += 1
+            self._connection.send(1 - me, at=self._at[1 - me], acked=self._heard[1 - me])
 
     def _datagram(self, side: Side, payload: bytes) -> bytes:
         is_inbound = side is Side.OUTSIDE

@@ -22,7 +22,9 @@ CASES = [
 
 def restarted(bed: Bed) -> None:
     """Let another engine work on the same table: it knows no session."""
-    bed.engine = Engine(bed.table, bed.registry, remainder=bed.remainder, clock=lambda: bed.now, takes_over=True)
+    bed.engine = Engine(
+        bed.table, bed.registry, remainder=bed.remainder, clock=lambda: bed.now, takes_over=True
+    )
 
 
 def announced(bed: Bed) -> set[tuple[int, Endpoint, Endpoint]]:

@@ -24,9 +24,11 @@ def hear(*said: bytes, inside_began: bool = True) -> Listener:
     return Listener(Rsh(), inside_began).hear_all([(IN, text) for text in said])
 
 
-def shell(bed: Bed, *, near: IPv4Address = CLIENT, port: int = 1023) -> Ends:
+def shell(
+    bed: Bed, *, near: IPv4Address = CLIENT, port: int = 1023, numbers: tuple[int, int] = (7, 1007)
+) -> Ends:
     """A client with a port below 1024, as rsh has."""
-    return Ends(bed, "tcp", near=near, port=port, service=514)
+    return Ends(bed, "tcp", near=near, port=port, service=514, numbers=numbers)
 
 
 def test_a_real_session_has_one_port() -> None:
@@ -115,3 +117,14 @@ def test_without_ports_below_1024_the_port_stays_and_is_counted() -> None:
     bed = bed_of(Rsh(), server_inside=False, low_ports=())
     assert shell(bed).say(IN, b"1022\0") == b"1022\0"
     assert (expected(bed), not_acted_on(bed, "rsh")) == ({}, {"no_room": 1})
+
+
+def test_a_command_from_the_same_port_as_the_one_before() -> None:
+    """rsh takes the highest free port below 1024 again and again; the sessions before still close."""
+    bed = bed_of(Rsh(), server_inside=False)
+    for number in range(3):
+        client = shell(bed, numbers=(7 + number * 100_000, 1007 + number * 100_000))
+        told = client.say(IN, b"1022\0")
+        assert int(told[:-1]) == expected(bed)[1022][1]
+        client.say(IN, b"ann\0ann\0id\0")
+        client.close()
