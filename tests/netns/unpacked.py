@@ -1,7 +1,7 @@
 """Debian's programs as if they were installed: each runs in a mount namespace with their files in place.
 
-The packages are unpacked below .servers by tests/run. In the namespace /usr, /etc and /var show them on top of
-the machine's own; /etc and /var can be written, and /run is empty. All of it ends with the program.
+The packages are unpacked below .servers by tests/run. In the namespace /usr, /etc and /var show them on top
+of the machine's own; /etc and /var can be written, and /run is empty. All of it ends with the program.
 
 What is stored outside: a directory of the program's own, gone at the end.
 """

@@ -271,7 +271,7 @@ class Helper(Protocol):
     """The server's ports, where the configuration says nothing else."""
     enabled_by_default: bool
     about: str
-    """One line for people."""
+    """One line for people. A helper may have `warning`, too: what to know where it is enabled."""
 
     @property
     def transport(self) -> str | tuple[str, ...]:

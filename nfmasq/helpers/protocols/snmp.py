@@ -7,7 +7,7 @@ A message is BER: a sequence of the version, the community and one PDU. Values o
 Rewritten: each such value that is the speaker's own address; and back where the outside names the external
 one. This is the basic helper of RFC 2962. Not rewritten: addresses that are part of an object identifier
 (ipAdEntAddr.192.168.1.10), so a value then contradicts its index; addresses in octet strings; other hosts'
-addresses. Version 3 is authenticated, and is left alone. `nfmasq check` warns where this helper is enabled.
+addresses. Version 3 is authenticated, and is left alone. `nfmasq check` warns of an enabled one.
 """
 
 from collections.abc import Iterator
@@ -40,6 +40,10 @@ class Snmp:
     ports: tuple[int, ...] = (161, 162)
     enabled_by_default = False
     about = "SNMP v1 and v2c: the speaker's own address among the values"
+    warning = (
+        "values are rewritten, object identifiers are not: a row may contradict its index (RFC 2962), "
+        "and communities go in clear text; SNMP v3 needs no helper"
+    )
 
     examples = (
         (
