@@ -108,9 +108,7 @@ class Verdicts:
         except ValueError:
             return [bytearray(whole)]
         name = name_of(helped)
-        known = self._sessions.get(name)
-        if known is None and not _is_first_syn(segment):
-            known = self._sessions.retired(name)
+        known = self._sessions.get(name) or self._sessions.retired(name)
         session = known or self._begin(helped, segment, partner)
         if isinstance(session, TcpSession) and segment is not None:
             was_open = session.is_open
@@ -145,7 +143,7 @@ class Verdicts:
         session: AnySession
         if segment is None:
             session = UdpSession(name, helped.helper, endpoints)
-        elif _is_first_syn(segment):
+        elif segment.flags & (SYN | ACK) == SYN:
             session = TcpSession(name, helped.helper, endpoints, self.store)
         else:
             return None
@@ -179,11 +177,6 @@ class Verdicts:
             self._reader.tally(side.number).sessions -= 1
         for each in names:
             self._table.let_go(*each)
-
-
-def _is_first_syn(segment: tcp.Segment | None) -> bool:
-    """Does a connection begin with it? The core gives one of a retired session a helper anew."""
-    return segment is not None and segment.flags & (SYN | ACK) == SYN
 
 
 def name_of(helped: Helped) -> Name:

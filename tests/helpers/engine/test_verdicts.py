@@ -7,10 +7,8 @@ from support.packets import ACK, FIN, SYN, sums_are_right
 
 from helpers.engine.bed import CLIENT, LONG, SHORT, Bed, Connection, payload_of
 from helpers.engine.here import HERE, HI, text_of
-from helpers.engine.scripted import Scripted, bed_of
 from nfmasq.helpers.engine.stream import KEPT
 from nfmasq.helpers.engine.thread import Engine
-from nfmasq.helpers.kit.base import Reading
 
 
 @pytest.fixture(params=[SHORT, LONG], ids=["shorter", "longer"])
@@ -141,17 +139,3 @@ def test_an_engine_that_takes_over_sends_nothing_it_cannot_correct(bed: Bed, con
     assert connection.heard(0, connection.send(0, at=at)[0]) == len(sent)
     other = Connection(bed, near=connection.near[1] + 1).open()
     assert other.say(0, HI + HERE) != HI + HERE
-
-
-def test_a_connection_that_begins_anew_just_after_its_helper_was_let_go_is_read_again() -> None:
-    """rsh takes the same ports again and again."""
-    helper = Scripted(lambda session, side, data: Reading(len(data), leave=True))
-    bed = bed_of(helper)
-    for nth in range(3):
-        connection = Connection(bed, (7 + nth * 100_000, 1007 + nth * 100_000)).open()
-        connection.say(0, b"once")
-        connection.send(1, acked=4)
-        assert len(helper.sessions) == len(bed.table.let) == nth + 1
-        connection.send(0, at=4, flags=ACK | FIN)
-        connection.send(1, acked=5, flags=ACK | FIN)
-        connection.send(0, at=5, acked=1)
