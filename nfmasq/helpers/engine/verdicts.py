@@ -108,8 +108,7 @@ class Verdicts:
         except ValueError:
             return [bytearray(whole)]
         name = name_of(helped)
-        known = self._sessions.get(name) or self._sessions.retired(name)
-        session = known or self._begin(helped, segment, partner)
+        session = self._known(name, segment) or self._begin(helped, segment, partner)
         if isinstance(session, TcpSession) and segment is not None:
             was_open = session.is_open
             made = session.pass_on(segment, side, self._reader, self._clock())
@@ -123,6 +122,11 @@ class Verdicts:
         if session is None and segment is not None and self._takes_over and not segment.flags & SYN:
             return []
         return [untouched(whole)]
+
+    def _known(self, name: Name, segment: tcp.Segment | None) -> AnySession | None:
+        """The session of a packet. A retired one is no more where a SYN begins a connection anew."""
+        is_new = segment is not None and segment.flags & (SYN | ACK) == SYN
+        return self._sessions.get(name) or (None if is_new else self._sessions.retired(name))
 
     def _begin(self, helped: Helped, segment: tcp.Segment | None, partner: Name | None) -> AnySession | None:
         """A session that begins with this packet; None for a TCP connection whose beginning was not seen.

@@ -139,3 +139,16 @@ def test_an_engine_that_takes_over_sends_nothing_it_cannot_correct(bed: Bed, con
     assert connection.heard(0, connection.send(0, at=at)[0]) == len(sent)
     other = Connection(bed, near=connection.near[1] + 1).open()
     assert other.say(0, HI + HERE) != HI + HERE
+
+
+def test_the_next_connection_between_the_same_endpoints_is_read(bed: Bed, connection: Connection) -> None:
+    """A client that calls from a port of its own closes, and calls again at once."""
+    sent = connection.say(0, HI + HERE)
+    at = len(HI + HERE)
+    connection.send(0, b"BYE\r\n", at=at)
+    connection.send(1, acked=len(sent) + 5, flags=ACK | FIN)
+    assert bed.table.let == [(1, 1)]
+    connection.send(0, at=at + 5, acked=1, flags=ACK | FIN)
+    again = Connection(bed, numbers=(100_007, 200_007)).open()
+    assert again.say(0, HI + HERE) == sent
+    assert bed.table.let == [(1, 1)]
