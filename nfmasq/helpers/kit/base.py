@@ -138,7 +138,7 @@ class Mentioned(NamedTuple):
 
     It is this session's own external endpoint, or one of an earlier Found (DCC RESUME, SIP Contact). address:
     the written one, which must be an external address of the same host; None where the protocol writes none.
-    With port 0 the address stands alone (an entry of a CU-SeeMe list): it must be this session's external
+    With port 0 the address stands alone (an entry of a CU-SeeMe list). It must be this session's external
     one, and the internal one is written, with port 0. write: makes the text for the internal endpoint.
     transport: of the endpoint; "": any.
     """

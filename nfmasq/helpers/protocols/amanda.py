@@ -14,7 +14,7 @@ import re
 from nfmasq.helpers.kit import endpoints
 from nfmasq.helpers.kit.base import Dialogue, Found, NotActedOn, Reading, Session, Side
 
-MOST_STREAMS = 8
+MOST_OF_A_BACKUP = 8
 """Streams of one reply; Amanda 3.5 has four."""
 
 _REPLY = re.compile(
@@ -60,7 +60,7 @@ class AmandaDialogue:
         if reply is None:
             return Reading(len(data))
         streams = list(_STREAM.finditer(data, reply.start(1), reply.end(1)))
-        if len(streams) > MOST_STREAMS:
+        if len(streams) > MOST_OF_A_BACKUP:
             return Reading(len(data), not_acted_on=["not_allowed"])
         found: list[Found] = []
         left_alone: list[str] = []

@@ -1,13 +1,15 @@
 """DNS (RFC 1035, RFC 2694): addresses that a name server inside gives to the outside.
 
 Over TCP each message has its length before it. An address stands in records A and WKS, and as ipv4hint in
-SVCB and HTTPS (RFC 9460), in any section, of answers and of zone transfers. 53/udp and tcp.
+SVCB and HTTPS (RFC 9460). Such records stand in any section, of answers and of zone transfers. 53/udp and
+tcp.
 
-Rewritten, where a forward leads to the server: every private address (RFC 1918) and the server's own, to the
-external address of the session. Where the client is inside, its own address in an update (RFC 2136). Never
-touched: a message with a signature (RRSIG, SIG, TSIG) or with another record of DNSSEC, and messages of the
-same transfer behind it. Not rewritten: names, so no PTR record; IPv6; a message with more than 256 addresses;
-the time to live. The outside must not keep answers longer than the external address lasts.
+Rewritten, where a forward leads to the server: every private address (RFC 1918) and the server's own. Both
+become the external address of the session. Where the client is inside, its own address in an update (RFC
+2136). Never touched: a message with a signature (RRSIG, SIG, TSIG) or with another record of DNSSEC, and
+messages of the same transfer behind it. Not rewritten: names, so no PTR record; IPv6; a message with more
+than 256 addresses; the time to live. The outside must not keep answers longer than the external address
+lasts.
 """
 
 import struct
@@ -27,7 +29,7 @@ GROUPS = {1, 254}
 """The Internet's class, and that of records to be deleted by an update."""
 IPV4_HINT = 4
 PRIVATE = [IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
-MOST_MESSAGES = 64
+MOST_AT_ONCE = 64
 """On TCP, in one reading."""
 MOST_TRANSFERS = 64
 """Signed transfers of one session that are remembered."""
@@ -93,7 +95,7 @@ class DnsDialogue:
             places += found
             left_alone += reasons
             at, messages = end, messages + 1
-            if leave or messages > MOST_MESSAGES:
+            if leave or messages > MOST_AT_ONCE:
                 return Reading(len(data), places, True, left_alone)
         return Reading(at, places, not_acted_on=left_alone)
 

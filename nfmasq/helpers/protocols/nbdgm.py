@@ -3,11 +3,11 @@
 The header has a type, flags, an id, the source's address at byte 4 and its port at byte 8. Fragments of a
 long datagram have it too. The length never changes. 138/udp.
 
-Rewritten: address and port of a sender inside, to the external endpoint of the session; the address alone,
-where the port is not the one that the datagram comes from. Nothing is expected: the session is there already.
-Not rewritten: what a datagram carries; browsers announce hosts by name there. Windows and Samba answer to
-port 138, whatever the header says. So answers come in only where a forward leads 138/udp to the host, and to
-one host for each external address.
+Rewritten: address and port of a sender inside, to the external endpoint of the session. The address alone is
+rewritten where the datagram comes from another port. Nothing is expected: the session is there already. Not
+rewritten: what a datagram carries; browsers announce hosts by name there. Windows and Samba answer to port
+138, whatever the header says. So answers come in only where a forward leads 138/udp to the host, and to one
+host for each external address.
 """
 
 from ipaddress import IPv4Address

@@ -4,10 +4,10 @@ The format is that of DNS. A record NB has, for each address of the name, two by
 address. A record A has an address alone. Hosts send them in registrations, refreshes and releases to a WINS
 server, and in answers to queries. 137/udp.
 
-Rewritten: the speaker's own address, to the external one; and back where the outside names the external one,
-as a server's reply to a registration does. Not rewritten: addresses of other hosts, and node statistics. A
-host outside that is given the external address finds the host there where a forward leads 137/udp, 138/udp
-and 139/tcp to it.
+Rewritten: the speaker's own address, to the external one. Where the outside names the external one, it
+becomes the internal one again: a server's reply to a registration does so. Not rewritten: addresses of other
+hosts, and node statistics. A host outside that is given the external address finds the host there where a
+forward leads 137/udp, 138/udp and 139/tcp to it.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from nfmasq.helpers.kit.records import Record
 A, NB, INTERNET = 1, 0x20, 1
 OPERATIONS = {0, 5, 6, 8, 9, 15}
 """Query, registration, release, refresh in its two values, and registration of several addresses."""
-MOST_RECORDS = 4
+MOST_OF_A_NAME = 4
 """Of one message, each with any number of addresses; messages of the service have one or two."""
 
 _ENTRY = 6
@@ -62,7 +62,7 @@ class NbnsDialogue:
             message = records.message(data, 0, len(data))
         except records.Malformed:
             return Reading(len(data))
-        if message.operation not in OPERATIONS or len(message.records) > MOST_RECORDS:
+        if message.operation not in OPERATIONS or len(message.records) > MOST_OF_A_NAME:
             return Reading(len(data))
         begins = [begin for record in message.records for begin in _addresses(record)]
         if len(begins) > MOST_FOUND:

@@ -5,8 +5,8 @@ or 0, mean no second connection. The server connects to the port from one of its
 that the client's ports are 512 to 1023, both of them. So a client that has such a port gets such an external
 one (`nat.low_ports`), and so does the port that it announces.
 
-Rewritten: that port, where the client is inside. A server inside needs no helper: its own connection to the
-client is translated like any other, and from a port below 1024 to such a port.
+Rewritten: that port, where the client is inside. A server inside needs no helper. Its own connection to the
+client is translated like any other, and its port below 1024 becomes such a port again.
 """
 
 import re
@@ -15,7 +15,7 @@ from ipaddress import IPv4Address
 from nfmasq.helpers.kit.base import Dialogue, Found, NotActedOn, Reading, Session, Side
 from nfmasq.helpers.kit.numbers import port_number
 
-_MOST_DIGITS = 5
+_DIGITS = 5
 _BEGUN = re.compile(rb"[0-9]{0,5}")
 
 
@@ -45,8 +45,8 @@ class RshDialogue:
         """The port that the client begins with."""
         if self._is_done or side is Side.OUTSIDE:
             return Reading(len(data), leave=self._is_done)
-        end = data.find(b"\0", 0, _MOST_DIGITS + 1)
-        if end < 0 and len(data) <= _MOST_DIGITS and _BEGUN.fullmatch(data):
+        end = data.find(b"\0", 0, _DIGITS + 1)
+        if end < 0 and len(data) <= _DIGITS and _BEGUN.fullmatch(data):
             return Reading(0)
         if end < 0 or not _BEGUN.fullmatch(data, 0, end):
             return Reading(len(data), leave=True)

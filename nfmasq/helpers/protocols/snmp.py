@@ -4,10 +4,11 @@ A message is BER: a sequence of the version, the community and one PDU. Values o
 0x40) stand in variable bindings, and the agent's address in a trap of version 1. Both have four bytes.
 161/udp, traps 162/udp.
 
-Rewritten: each such value that is the speaker's own address; and back where the outside names the external
-one. This is the basic helper of RFC 2962. Not rewritten: addresses that are part of an object identifier
-(ipAdEntAddr.192.168.1.10), so a value then contradicts its index; addresses in octet strings; other hosts'
-addresses. Version 3 is authenticated, and is left alone. `nfmasq check` warns of an enabled one.
+Rewritten: each such value that is the speaker's own address. Where the outside names the external one, it
+becomes the internal one again. This is the basic helper of RFC 2962. Not rewritten: addresses that are part
+of an object identifier (ipAdEntAddr.192.168.1.10), so a value then contradicts its index. Addresses in octet
+strings and of other hosts stay, too. Version 3 is authenticated, and is left alone. `nfmasq check` warns of
+an enabled one.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from nfmasq.helpers.kit.endpoints import packed_alone
 SEQUENCE, INTEGER, OCTETS, IP_ADDRESS = 0x30, 0x02, 0x04, 0x40
 VERSIONS = (b"\0", b"\1")
 """1 and 2c."""
-MOST_VALUES = 4096
+MOST_TAGS = 4096
 """Tags in one message: a datagram has hardly more of them."""
 
 _PDUS = range(0xA0, 0xA9)
@@ -85,7 +86,7 @@ def _values(data: bytes) -> Iterator[Value]:
     if data[version[1] : version[2]] not in VERSIONS or end != len(data) or pdu[2] != end:
         raise Malformed
     ends, here = [end], pdu[1]
-    for _ in range(MOST_VALUES):
+    for _ in range(MOST_TAGS):
         while ends and here == ends[-1]:
             ends.pop()
         if not ends:

@@ -10,7 +10,7 @@ from support.router import OTHER_SERVER
 from helpers.protocols.ends import Ends, bed_of, expected
 from nfmasq.helpers.kit.base import Found, Side
 from nfmasq.helpers.kit.listener import Listener
-from nfmasq.helpers.protocols.amanda import MOST_STREAMS, Amanda
+from nfmasq.helpers.protocols.amanda import MOST_OF_A_BACKUP, Amanda
 
 IN, OUT = Side.INSIDE, Side.OUTSIDE
 CAPTURE = Path(__file__).parent / "amanda" / "captures" / "rec-bsd-udp-dump.pcap"
@@ -76,7 +76,7 @@ def test_numbers_do_not_wrap() -> None:
 
 
 def test_a_reply_with_too_many_streams_stays() -> None:
-    said = REPLY.replace(b"INDEX", b"A 5000 " * MOST_STREAMS + b"INDEX")
+    said = REPLY.replace(b"INDEX", b"A 5000 " * MOST_OF_A_BACKUP + b"INDEX")
     listener = Listener(Amanda(), False).hear_all([(IN, said)])
     assert (listener.places, listener.not_acted_on) == ([], ["not_allowed"])
 

@@ -10,7 +10,7 @@ from support.router import CLIENT, OTHER_CLIENT, SERVER
 from helpers.protocols.ends import Ends, bed_of
 from nfmasq.helpers.kit.base import Side
 from nfmasq.helpers.kit.listener import Listener
-from nfmasq.helpers.protocols.nbns import MOST_RECORDS, Nbns
+from nfmasq.helpers.protocols.nbns import MOST_OF_A_NAME, Nbns
 
 IN, OUT = Side.INSIDE, Side.OUTSIDE
 CAPTURES = Path(__file__).parent / "nbns" / "captures"
@@ -114,10 +114,10 @@ def test_anything_else_stays(said: bytes) -> None:
 
 def test_a_message_with_more_records_than_the_service_knows_stays() -> None:
     record = b"\xc0\x0c\0 \0\1\0\3\xf4\x80" + entries(CLIENT)
-    for count in (MOST_RECORDS, MOST_RECORDS + 1):
+    for count in (MOST_OF_A_NAME, MOST_OF_A_NAME + 1):
         said = b"\0\1\x79\0\0\1\0\0\0\0" + count.to_bytes(2) + QUESTION + record * count
         found = Listener(Nbns(), True).hear_all([(IN, said)]).places
-        assert len(found) == (count if count == MOST_RECORDS else 0)
+        assert len(found) == (count if count == MOST_OF_A_NAME else 0)
 
 
 def test_a_record_with_more_addresses_than_are_written_at_once_stays() -> None:

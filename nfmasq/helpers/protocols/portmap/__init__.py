@@ -5,10 +5,10 @@ write a universal address as text: "192.168.1.10.127.253", the last two numbers 
 bytes before each record say how long it is. 111/udp and tcp.
 
 Rewritten, where a forward leads to the server: the endpoint in replies to GETPORT, GETADDR, GETVERSADDR,
-GETADDRLIST, DUMP, CALLIT and INDIRECT; and the server's own address in calls, which then is the internal one.
-The caller's host may open each endpoint once. A server outside needs no helper. Not rewritten: programs at
-ports below 1024 (give mountd and statd fixed ports from 1024 on), IPv6, records in several fragments, and
-what other programs say.
+GETADDRLIST, DUMP, CALLIT and INDIRECT. The server's external address in a call becomes the internal one. The
+caller's host may open each endpoint once. A server outside needs no helper. Not rewritten: programs at ports
+below 1024 (give mountd and statd fixed ports from 1024 on), IPv6, and records in several fragments. What
+other programs say stays, too.
 """
 
 from nfmasq.helpers.kit.base import Dialogue, Session, Side

@@ -34,7 +34,7 @@ GETADDR = GETPORT
 TRANSPORTS = {6: "tcp", 17: "udp"}
 LONGEST = 65000
 """Bytes of a record that is read; one that is longer passes."""
-MOST_RECORDS = 64
+MOST_RPC_RECORDS = 64
 """Of one side, in one reading."""
 LARGEST_PORT = 65535
 
@@ -77,7 +77,7 @@ class PortmapDialogue:
         left_alone: list[str] = []
         at = min(self._passing[side], len(data))
         self._passing[side] -= at
-        for nth in range(MOST_RECORDS + 1):
+        for nth in range(MOST_RPC_RECORDS + 1):
             if len(data) - at < _MARK:
                 break
             head = int.from_bytes(data[at : at + _MARK])
@@ -91,7 +91,7 @@ class PortmapDialogue:
                 break
             try:
                 places = list(self._heard(side, data, begin, end))
-                if len(found) + len(places) >= MOST_FOUND or nth == MOST_RECORDS:
+                if len(found) + len(places) >= MOST_FOUND or nth == MOST_RPC_RECORDS:
                     raise Malformed
             except Malformed:
                 return Reading(len(data), found, True, left_alone)

@@ -10,7 +10,7 @@ from nfmasq.helpers.kit.base import Side
 from nfmasq.helpers.kit.listener import Listener
 from nfmasq.helpers.kit.pairing import MOST_WAITING
 from nfmasq.helpers.protocols.portmap import Portmap
-from nfmasq.helpers.protocols.portmap.dialogue import LONGEST, MOST_RECORDS, PortmapDialogue
+from nfmasq.helpers.protocols.portmap.dialogue import LONGEST, MOST_RPC_RECORDS, PortmapDialogue
 
 CAPTURES = Path(__file__).parent / "captures"
 FOUND = {
@@ -98,5 +98,5 @@ def test_records_in_several_fragments_and_longer_ones_pass(mark: int) -> None:
 
 def test_too_many_records_at_once_end_the_helper() -> None:
     asked = Portmap.framed(getport(TCP))
-    assert not hear((OUT, asked * MOST_RECORDS)).left
-    assert hear((OUT, asked * (MOST_RECORDS + 1))).left
+    assert not hear((OUT, asked * MOST_RPC_RECORDS)).left
+    assert hear((OUT, asked * (MOST_RPC_RECORDS + 1))).left
