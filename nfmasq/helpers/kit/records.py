@@ -5,6 +5,7 @@ passed over and never followed: a pointer ends a name. So no message makes the w
 """
 
 import struct
+from collections.abc import Container
 from typing import NamedTuple
 
 HEADER = struct.Struct("!6H")
@@ -12,10 +13,14 @@ HEADER = struct.Struct("!6H")
 LONGEST_NAME = 255
 """Bytes of a name as it stands in a message."""
 IS_RESPONSE = 0x8000
+MOST_QUESTIONS = 64
+"""Of one message; nearly all have one."""
 
 _RECORD = struct.Struct("!HHIH")
 """Type, class, time to live and length of the data, behind the name."""
 _POINTER, _LABEL = 0xC0, 0x3F
+_POINTERS, _ROOT = bytes([_POINTER]), b"\0"
+"""Most names of records are a pointer alone."""
 
 
 class Malformed(Exception):
@@ -32,7 +37,7 @@ class Record(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message. questions: the type of each. records: of the three sections, in order."""
+    """A message. questions: the type of each. records: of the wanted types, of all sections, in order."""
 
     number: int
     flags: int
@@ -45,11 +50,16 @@ class Message(NamedTuple):
         return self.flags >> 11 & 0xF
 
 
-def message(data: bytes, at: int, end: int) -> Message:
-    """The message that `data` has from byte `at` to byte `end`. Raises Malformed."""
+def message(data: bytes, at: int, end: int, kinds: Container[int]) -> Message:
+    """The message that `data` has from byte `at` to byte `end`, with records of these types.
+
+    Raises Malformed.
+    """
     if end - at < HEADER.size:
         raise Malformed
     number, flags, asked, *counts = HEADER.unpack_from(data, at)
+    if asked > MOST_QUESTIONS:
+        raise Malformed
     here = at + HEADER.size
     questions: list[int] = []
     records: list[Record] = []
@@ -59,7 +69,11 @@ def message(data: bytes, at: int, end: int) -> Message:
             raise Malformed
         questions.append(int.from_bytes(data[here - 4 : here - 2]))
     for _ in range(sum(counts)):
-        here = behind_name(data, here, end)
+        first = data[here : here + 1]
+        if first >= _POINTERS:
+            here += 2
+        else:
+            here = here + 1 if first == _ROOT else behind_name(data, here, end)
         begin = here + _RECORD.size
         if begin > end:
             raise Malformed
@@ -67,7 +81,8 @@ def message(data: bytes, at: int, end: int) -> Message:
         here = begin + length
         if here > end:
             raise Malformed
-        records.append(Record(kind, group, begin, here))
+        if kind in kinds:
+            records.append(Record(kind, group, begin, here))
     return Message(number, flags, questions, records)
 
 

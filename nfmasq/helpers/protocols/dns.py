@@ -15,6 +15,7 @@ lasts.
 import struct
 from collections.abc import Iterator
 from ipaddress import IPv4Network
+from itertools import islice
 
 from nfmasq.helpers.kit import records
 from nfmasq.helpers.kit.base import MOST_FOUND, Dialogue, Named, Place, Reading, Session, Side
@@ -24,6 +25,7 @@ from nfmasq.helpers.kit.records import Message, Record
 A, SOA, WKS, SVCB, HTTPS = 1, 6, 11, 64, 65
 SIGNED = {24, 25, 43, 46, 47, 48, 50, 51, 250}
 """SIG, KEY, DS, RRSIG, NSEC, DNSKEY, NSEC3, NSEC3PARAM, TSIG."""
+KINDS = {A, WKS, SVCB, HTTPS} | SIGNED
 UPDATE = 5
 GROUPS = {1, 254}
 """The Internet's class, and that of records to be deleted by an update."""
@@ -102,8 +104,9 @@ class DnsDialogue:
     def _heard(self, data: bytes, at: int, end: int) -> tuple[list[Place], list[str], bool]:
         """The places in a message, reasons why it is left alone, and whether the dialogue leaves."""
         try:
-            message = records.message(data, at, end)
-            places = [place for each in message.records for place in self._places(data, each)]
+            message = records.message(data, at, end, KINDS)
+            written = (place for each in message.records for place in self._places(data, each))
+            places = list(islice(written, MOST_FOUND + 1))
         except records.Malformed:
             return [], [], not self._is_server_inside
         is_answer = bool(message.flags & records.IS_RESPONSE)

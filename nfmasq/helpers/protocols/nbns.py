@@ -59,7 +59,7 @@ class NbnsDialogue:
     def read(self, side: Side, data: bytes) -> Reading:
         """The addresses in a message."""
         try:
-            message = records.message(data, 0, len(data))
+            message = records.message(data, 0, len(data), {A, NB})
         except records.Malformed:
             return Reading(len(data))
         if message.operation not in OPERATIONS or len(message.records) > MOST_OF_A_NAME:

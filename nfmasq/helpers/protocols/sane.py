@@ -150,25 +150,23 @@ class SaneDialogue:
         if code == START:
             yield PORT
             yield _WORD
-            yield from _text()
+            yield from _texts(1)
         elif code == OPTIONS:
-            for _ in _items(word):
-                yield from _option()
+            yield from _options(word)
         elif code == DEVICES:
             count = yield _WORD
             for _ in _items(count):
                 if not (yield _WORD):
-                    for _ in range(4):
-                        yield from _text()
+                    yield from _texts(4)
         elif code == CONTROL:
             yield _WORD
             yield from self._value()
-            yield from _text()
+            yield from _texts(1)
         else:
             for _ in _ANSWERS[code][1:]:
                 yield _WORD
             if code == OPEN:
-                yield from _text()
+                yield from _texts(1)
         return 0
 
     def _value(self) -> Parser:
@@ -181,33 +179,35 @@ class SaneDialogue:
         return 0
 
 
-def _text() -> Parser:
-    length = yield _WORD
-    if length:
-        yield -length
-    return length
+def _texts(count: int) -> Parser:
+    for _ in range(count):
+        length = yield _WORD
+        if length:
+            yield -length
+    return 0
 
 
-def _option() -> Parser:
-    """The description of an option, or none: name, title, description, five words and what limits it."""
-    if (yield _WORD):
-        return 0
-    for _ in range(3):
-        yield from _text()
-    for _ in range(4):
-        yield _WORD
-    limit = yield _WORD
-    if limit == _RANGE:
-        if not (yield _WORD):
-            yield -3 * _WORD
-    elif limit == _WORDS:
-        count = yield _WORD
-        if count:
-            yield -_WORD * count
-    elif limit == _TEXTS:
-        count = yield _WORD
-        for _ in _items(count):
-            yield from _text()
+def _options(count: int) -> Parser:
+    """Descriptions of options: name, title, description, five words and what limits it; or none."""
+    for _ in _items(count):
+        if (yield _WORD):
+            continue
+        for _ in range(3):
+            length = yield _WORD
+            if length:
+                yield -length
+        yield -4 * _WORD
+        limit = yield _WORD
+        if limit == _RANGE:
+            if not (yield _WORD):
+                yield -3 * _WORD
+        elif limit == _WORDS:
+            length = yield _WORD
+            if length:
+                yield -_WORD * length
+        elif limit == _TEXTS:
+            length = yield _WORD
+            yield from _texts(len(_items(length)))
     return 0
 
 

@@ -12,15 +12,20 @@ ANSWER = b"\xc0\x0c\0\1\0\1\0\0\0\1\0\4\xc0\xa8\1\x0a"
 def test_a_message_has_questions_and_records_of_three_sections() -> None:
     counts = b"\0\1\0\1\0\1\0\1"
     data = b"??" + HEAD + counts + QUESTION + ANSWER * 3
-    read = message(data, 2, len(data))
+    read = message(data, 2, len(data), {1})
     assert (read.number, read.flags, read.operation, read.questions) == (0x1234, 0x8500, 0, [1])
     first = 2 + 12 + len(QUESTION) + 12
     assert read.records == [Record(1, 1, first + 16 * nth, first + 16 * nth + 4) for nth in range(3)]
 
 
+def test_records_of_other_types_are_passed_over() -> None:
+    data = HEAD + b"\0\0\0\2\0\0\0\0" + ANSWER.replace(b"\0\1\0\1", b"\0\2\0\1") + ANSWER
+    assert [record.kind for record in message(data, 0, len(data), {1}).records] == [1]
+
+
 def test_what_is_behind_the_records_is_not_read() -> None:
     data = HEAD + b"\0\0\0\1\0\0\0\0" + ANSWER + b"more"
-    assert len(message(data, 0, len(data)).records) == 1
+    assert len(message(data, 0, len(data), {1}).records) == 1
 
 
 @pytest.mark.parametrize(
@@ -36,12 +41,13 @@ def test_what_is_behind_the_records_is_not_read() -> None:
         HEAD + b"\0\0\0\1\0\0\0\0" + ANSWER.replace(b"\0\4", b"\xff\xff"),
         HEAD + b"\0\1\0\0\0\0\0\0" + b"\x40" + QUESTION,
         HEAD + b"\0\1\0\0\0\0\0\0" + b"\x3f" * 1000,
+        HEAD + b"\0\x41\0\0\0\0\0\0" + QUESTION * 65,
     ],
     ids=repr,
 )
 def test_a_message_that_contradicts_itself(data: bytes) -> None:
     with pytest.raises(Malformed):
-        message(data, 0, len(data))
+        message(data, 0, len(data), {1})
 
 
 @pytest.mark.parametrize(("name", "end"), [(b"\0", 1), (b"\1a\0", 3), (b"\xc0\x0c", 2), (b"\1a\xff\xff", 4)])

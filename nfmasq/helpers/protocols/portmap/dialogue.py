@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from ipaddress import IPv4Address
+from itertools import islice
 from typing import NamedTuple
 
 from nfmasq.helpers.kit.base import (
@@ -36,6 +37,8 @@ LONGEST = 65000
 """Bytes of a record that is read; one that is longer passes."""
 MOST_RPC_RECORDS = 64
 """Of one side, in one reading."""
+MOST_PROGRAMS = 200
+"""Rows of a list."""
 LARGEST_PORT = 65535
 
 _MARK, _LAST = 4, 0x80000000
@@ -64,12 +67,12 @@ class PortmapDialogue:
             return Reading(len(data), leave=True)
         if self._session.transport == "udp":
             try:
-                places = list(self._heard(side, data, 0, len(data)))
+                places = list(islice(self._heard(side, data, 0, len(data)), MOST_FOUND))
             except Malformed:
                 return Reading(len(data))
             except NotActedOn as why:
                 return Reading(len(data), not_acted_on=[str(why)])
-            return Reading(len(data), places[:MOST_FOUND])
+            return Reading(len(data), places)
         return self._read_stream(side, data)
 
     def _read_stream(self, side: Side, data: bytes) -> Reading:
@@ -90,7 +93,7 @@ class PortmapDialogue:
             if end > len(data):
                 break
             try:
-                places = list(self._heard(side, data, begin, end))
+                places = list(islice(self._heard(side, data, begin, end), MOST_FOUND))
                 if len(found) + len(places) >= MOST_FOUND or nth == MOST_RPC_RECORDS:
                     raise Malformed
             except Malformed:
@@ -152,7 +155,7 @@ class PortmapDialogue:
         elif call.procedure == CALLIT:
             yield from self._port(message, "udp")
         elif call.procedure == DUMP:
-            while message.word():
+            for _ in _rows(message):
                 message.word(), message.word()
                 yield from self._port(message, TRANSPORTS.get(message.word(), ""))
 
@@ -161,13 +164,13 @@ class PortmapDialogue:
         if call.procedure in {GETADDR, CALLIT, GETVERSADDR, INDIRECT}:
             yield from self._address(message.text(), own)
         elif call.procedure == DUMP:
-            while message.word():
+            for _ in _rows(message):
                 message.word(), message.word()
                 network = message.text().value
                 yield from self._address(message.text(), network.decode("latin-1"))
                 message.text()
         elif call.procedure == GETADDRLIST:
-            while message.word():
+            for _ in _rows(message):
                 written = message.text()
                 message.text(), message.word(), message.text()
                 yield from self._address(written, message.text().value.decode("latin-1"))
@@ -193,6 +196,15 @@ class PortmapDialogue:
             yield Named(span.begin, span.end, host or self._session.internal[0], write, port=port)
         elif port and transport in TRANSPORTS.values():
             yield Found(span.begin, span.end, host, port, write, transport)
+
+
+def _rows(message: Words) -> Iterator[None]:
+    """Once for each row of a list. Raises Malformed for too many."""
+    for _ in range(MOST_PROGRAMS):
+        if not message.word():
+            return
+        yield
+    raise Malformed
 
 
 def mark(length: int) -> bytes:
