@@ -1,4 +1,4 @@
-"""rsh and rexec's relatives (rcmd): the client says at which port it takes the errors of the remote command.
+"""rsh (rcmd): the client says at which port it takes the errors of the remote command.
 
 Source: rcmd(3) of 4.2BSD and netkit. The client's first bytes are that port in decimal and a NUL; no digits,
 or 0, mean no second connection. The server connects to the port from one of its own below 1024. It requires
