@@ -1,5 +1,6 @@
 """NetBIOS end to end: Samba's nmbd inside registers with a WINS server outside, and its datagrams name it."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Address
@@ -10,7 +11,7 @@ import pytest
 from netns.unpacked import directory, listens, running, script
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, SERVER1, Topology
+from nfmasq.lab.topology import CLIENT1, CLIENT2, EXTERNAL, SERVER1, SERVER2, Topology
 from nfmasq.lab.waiting import wait_until
 
 LAB = {
@@ -59,9 +60,19 @@ def registered(net: Topology, name: str, where: IPv4Address = SERVER1) -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def hosts(lab: Lab) -> Iterator[None]:
+def announcements(lab: Lab) -> Iterator[socket.socket]:
+    """A browser outside: what comes to its port 138."""
+    browser = lab.topology.server2.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
+    with browser:
+        browser.bind((str(SERVER2), 138))
+        browser.settimeout(60)
+        yield browser
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hosts(lab: Lab, announcements: socket.socket) -> Iterator[None]:
     """A WINS server outside, and two hosts inside that register with it."""
-    net, wins = lab.topology, f"wins server = {SERVER1}"
+    net, wins = lab.topology, f"wins server = {SERVER1}\nremote announce = {SERVER2}"
     with ExitStack() as stack:
         for host, name, address, line in (
             (net.server1, "OUTER", SERVER1, "wins support = yes"),
@@ -90,6 +101,16 @@ def test_a_host_inside_sees_its_own_name_with_its_own_address(net: Topology) -> 
     seen = nmblookup(net.client1, "-U", str(SERVER1), "--recursion", "INNER", "OUTER")
     assert f"{CLIENT1} INNER<00>" in seen
     assert f"{SERVER1} OUTER<00>" in seen
+
+
+def test_a_host_s_datagrams_name_the_endpoint_they_come_from(
+    net: Topology, announcements: socket.socket
+) -> None:
+    """Each host announces itself to a browser outside: a datagram of its own."""
+    said, source = announcements.recvfrom(2000)
+    assert said[0] in range(0x10, 0x13)
+    assert (str(IPv4Address(said[4:8])), int.from_bytes(said[8:10])) == source
+    assert source[0] == str(EXTERNAL)
 
 
 def test_the_names_of_a_host_outside(net: Topology) -> None:
