@@ -1,8 +1,10 @@
 """SUN RPC end to end: rpcbind and rpc.statd inside, rpcinfo outside, over UDP and TCP, versions 2 to 4."""
 
+import socket
 from collections.abc import Iterator
 
 import pytest
+from helpers.protocols.portmap.calls import TCP, getport
 
 from netns.ftp_servers import PROGRAMS
 from netns.unpacked import directory, listens, running, script
@@ -83,3 +85,21 @@ def test_a_list_of_addresses_names_the_external_address(net: Topology) -> None:
     listed = rpcinfo(net, "-l", str(EXTERNAL), STATUS, "1")
     assert listed.count(f"{EXTERNAL}.") == 2
     assert str(CLIENT2) not in listed
+
+
+def test_a_daemon_that_is_killed_between_the_answer_and_the_call(
+    net: Topology, daemon: DaemonUnderLab
+) -> None:
+    """What the server named stays open for the caller; a call that is asked again is answered as before."""
+    asking = net.server1.call(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
+    with asking:
+        asking.settimeout(10)
+        told = []
+        for number in range(2):
+            asking.sendto(getport(TCP, number=number, program=int(STATUS)), (str(EXTERNAL), 111))
+            told.append(int.from_bytes(asking.recv(100)[-4:]))
+            daemon.kill()
+            daemon.start()
+    with net.server1.call(socket.create_connection, (str(EXTERNAL), told[0]), 10):
+        pass
+    assert PORT not in told[:1]

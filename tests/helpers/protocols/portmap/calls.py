@@ -33,12 +33,12 @@ def universal(address: IPv4Address, port: int) -> bytes:
 
 def call(version: int, procedure: int, *arguments: bytes, number: int = 7, program: int = 100000) -> bytes:
     """A call."""
-    return words(number, 0, 2, program, version, procedure, 1, 4, 0, 0, 0) + b"".join(arguments)
+    return words(number, 0, 2, program, version, procedure, 0, 0, 0, 0) + b"".join(arguments)
 
 
-def getport(protocol: int, *, number: int = 7) -> bytes:
-    """Which port has NFS over this protocol?"""
-    return call(2, GETPORT, words(NFS, 3, protocol, 0), number=number)
+def getport(protocol: int, *, number: int = 7, program: int = NFS) -> bytes:
+    """Which port has NFS, or another program, over this protocol?"""
+    return call(2, GETPORT, words(program, 3, protocol, 0), number=number)
 
 
 def getaddr(server: IPv4Address, port: int, procedure: int = GETPORT, *, version: int = 4) -> bytes:
