@@ -158,6 +158,8 @@ class Table:
         """
     def end(self, session: int, serial: int, now: int | None = None) -> bool:
         """End an expectation, or a session that began by one; False when there is none of this name."""
+    def is_expected(self, session: int, serial: int) -> bool:
+        """Is it an expectation that waits for its session? False when it has begun, or ended."""
     def seen(self, session: int, serial: int) -> SessionRow | None:
         """The session as it stands, None when it has ended."""
     def correct(self, session: int, serial: int, outbound: int, inbound: int) -> None:
@@ -166,6 +168,10 @@ class Table:
         Kept with the session, over a restart too. Sequence windows and ICMP errors are checked by it.
         Once the session is let go, its segments are corrected by it, and they alone.
         """
+    def remember(self, session: int, serial: int, number: int) -> None:
+        """Keep a number (1 to 2**31 - 1) with a UDP session, over a restart too: a helper's."""
+    def remembered(self, session: int, serial: int) -> int:
+        """The number kept with a UDP session; 0: there is none, or the session has ended."""
     def keep(self, session: int, serial: int, seconds: int, now: int | None = None) -> bool:
         """Let a session live for so many seconds at least; False when it has ended."""
     def sessions(

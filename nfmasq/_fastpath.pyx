@@ -12,7 +12,7 @@ from nfmasq._hot.base.likelihood cimport seldom
 from nfmasq._hot.calls.steps cimport let_workers_in
 from nfmasq._hot.state.critical cimport enter, leave
 from nfmasq._hot.state.packet cimport (
-    ASIDE, ASK, CONTINUE, DROP, HAIRPIN, INBOUND, PASS, SEGMENT, TRANSLATE, Packet,
+    ASIDE, ASK, CONTINUE, DROP, HAIRPIN, INBOUND, PASS, SEGMENT, TRANSLATE, Packet, segment_first,
 )
 from nfmasq._hot.state.sessions cimport advance_wheel
 from nfmasq._hot.state.table cimport NatTable
@@ -29,7 +29,7 @@ from nfmasq._hot.way.receive cimport Batch, receive
 from nfmasq._hot.way.refuse cimport refuse
 from nfmasq._hot.way.rewrite cimport rewrite
 from nfmasq._hot.way.screen cimport screen_error
-from nfmasq._hot.way.set_aside cimport set_aside
+from nfmasq._hot.way.set_aside cimport is_read_in_parts, set_aside
 from nfmasq._hot.way.track cimport track
 from nfmasq._hot.way.verdict cimport accept_batch, send_verdicts
 
@@ -53,7 +53,9 @@ cdef inline bint decide(NatTable* table, Packet* packet, uint32_t now) noexcept 
         elif seldom(is_second_pass(&table.rules, packet)):
             finish_hairpin(table, packet)
         elif screen_error(packet) and (find(table, packet, now) or admit(table, packet, now)):
-            if track(table, packet, now) and seldom(table.sessions[packet.session].helper != 0):
+            if seldom(is_read_in_parts(table, packet)):
+                segment_first(packet)
+            elif track(table, packet, now) and seldom(table.sessions[packet.session].helper != 0):
                 set_aside(table, packet)
     account(table, packet)
     return packet.verdict == DROP and refuse(table, packet, now)

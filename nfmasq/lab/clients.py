@@ -18,6 +18,9 @@ from nfmasq.lab.packets import Endpoint
 from nfmasq.lab.payload import Payload, checksum_of
 from nfmasq.lab.programs import ProgramError
 
+PATIENCE_S = "5"
+"""Seconds that ping and traceroute wait for an answer: a busy machine stands still for two now and then."""
+
 
 @dataclass(frozen=True)
 class Transfer:
@@ -112,7 +115,7 @@ class Pings:
 def ping(client: Namespace, target: IPv4Address, *options: str, count: int = 5) -> Pings:
     """Ping a few times, five a second; answers that do not come are counted, not raised."""
     said = client.run(
-        "ping", "-n", "-c", str(count), "-i", "0.2", "-W", "2", *options, str(target), check=False
+        "ping", "-n", "-c", str(count), "-i", "0.2", "-W", PATIENCE_S, *options, str(target), check=False
     )
     counted = re.search(r"(\d+) packets transmitted, (\d+) received", said)
     if counted is None:
@@ -123,7 +126,7 @@ def ping(client: Namespace, target: IPv4Address, *options: str, count: int = 5) 
 
 def traceroute(client: Namespace, target: IPv4Address, *options: str) -> list[str]:
     """The addresses of the hops, "*" for one that kept silent; options: "-I" for ICMP, "-T" for TCP."""
-    said = client.run("traceroute", "-n", "-q", "1", "-w", "2", "-m", "6", *options, str(target))
+    said = client.run("traceroute", "-n", "-q", "1", "-w", PATIENCE_S, "-m", "6", *options, str(target))
     return re.findall(r"^ *\d+ +(\S+)", said, re.MULTILINE)
 
 

@@ -78,6 +78,7 @@ def test_a_train_of_datagrams_is_set_aside_in_parts() -> None:
     assert router.table.next_set_aside(0) is None
     router.try_out(udp(CLIENT, 40000, SERVER, 21, bytes(1000)))
     assert len(set_aside(router).packet) == 1028
+    assert router.row()[6:10] == (1, 0, 1028, 0), "the train counts when its parts come"
     router.try_out(tcp(CLIENT, 40000, SERVER, 21, payload=bytes(3000)), gso=True)
     assert len(set_aside(router).packet) == 3040
 

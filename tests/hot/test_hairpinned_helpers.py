@@ -6,6 +6,7 @@ from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, Router, policy
 
 from nfmasq._fastpath import SetAside
 from nfmasq.core.policy import Forward, ForwardTarget, HelperPort
+from nfmasq.core.rows import Helped
 
 MARK = 1 << 31
 SERVED = Forward(TCP, None, (21, 21), (ForwardTarget(OTHER_CLIENT, (21, 21)),))
@@ -153,3 +154,22 @@ def test_more_than_can_wait_is_dropped_with_a_reason() -> None:
     packet = tcp(CLIENT, 40000, EXTERNAL, 21)
     reasons = [router.table.hairpin(packet, now=router.now)[0] for _ in range(4097)]
     assert reasons == [""] * 4096 + ["helpers_busy"]
+
+
+def test_one_packet_fulfils_an_expectation_of_each_side() -> None:
+    """The sender's, whose remote port is known, and the receiver's, whose is not."""
+    router = routing()
+    client, server = opened(router)[0].readers
+
+    def expect(side: Helped, port: int, remote_port: int) -> int:
+        made = router.table.expect(
+            *side[:2], UDP, (side.internal[0], port), EXTERNAL, remote_port, 60, now=router.now
+        )
+        return made.external[1]
+
+    theirs = expect(server, 6000, 0)
+    ours = expect(client, 5000, theirs)
+    reason, came = router.table.hairpin(udp(CLIENT, 5000, EXTERNAL, theirs), now=router.now)
+    assert (reason, read(came)) == ("", (EXTERNAL, ours, OTHER_CLIENT, 6000))
+    reason, came = router.table.hairpin(udp(OTHER_CLIENT, 6000, EXTERNAL, ours), now=router.now)
+    assert (reason, read(came)) == ("", (EXTERNAL, theirs, CLIENT, 5000))

@@ -20,7 +20,6 @@ from support.router import (
     CLIENT,
     EXTERNAL,
     OTHER_CLIENT,
-    OTHER_EXTERNAL,
     OTHER_SERVER,
     SERVER,
     Router,
@@ -30,7 +29,6 @@ from support.router import (
 from hot.calling import PPTP, announce, answering, begin, control
 from hot.restarting import restarted
 from nfmasq._fastpath import Table
-from nfmasq.core.policy import Uplink
 from nfmasq.core.protocols import INWARD, OUTWARD
 from nfmasq.core.rows import ExpectationRefused
 
@@ -342,39 +340,6 @@ def test_after_a_restart_a_call_still_gives_way_to_none(tmp_path: Path) -> None:
         again.wait(3)
         again.try_out(udp(OTHER_CLIENT, port, SERVER, 80))
         assert one.into(again) == (CLIENT, 5)
-
-
-# Where it lives -----------------------------------------------------------------------------------------
-
-
-def test_a_call_has_the_address_of_its_control_session() -> None:
-    router = answering(external=(EXTERNAL, OTHER_EXTERNAL))
-    seen = set()
-    for host in list(policy().internal[0].hosts())[:8]:
-        by = control(router, host)
-        one = begin(router, by, 5, int(host) & 0xFFFF)
-        assert one.inward.external[0] == by.external[0]
-        assert one.out(router)[0] == by.external[0]
-        assert one.into(router) == (host, 5)
-        seen.add(by.external[0])
-    assert seen == {EXTERNAL, OTHER_EXTERNAL}
-
-
-def test_a_call_ends_with_its_external_address() -> None:
-    router = answering()
-    one = begin(router, control(router), 5, 100)
-    one.out(router)
-    router.table.configure(policy(external=(OTHER_EXTERNAL,)))
-    assert router.rows() == []
-
-
-def test_a_call_does_not_move_to_another_uplink() -> None:
-    uplinks = Uplink.pool(EXTERNAL, index=7), Uplink.pool(OTHER_EXTERNAL, index=8)
-    router = answering(uplinks=uplinks)
-    one = begin(router, control(router), 5, 100)
-    assert one.out(router) == (EXTERNAL, 100)
-    assert router.try_out(call(CLIENT, SERVER, 100), device=8)[0] == "other_uplink"
-    assert one.out(router) == (EXTERNAL, 100)
 
 
 # Bad wishes ---------------------------------------------------------------------------------------------

@@ -1,20 +1,36 @@
 """End-to-end tests: one lab a module, and after each test what must hold whatever was tested.
 
 A module says how its lab is made in `LAB`, the arguments of `nfmasq.lab.lab.Lab`. A test that lays addresses,
-routes or rules of its own makes its lab by `make_lab`.
+routes or rules of its own makes its lab by `make_lab`. The report of a test that fails has a section for each
+of its labs (`aftermath`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from typing import Any, Protocol
 
 import pytest
+from support.aftermath import aftermath
 from support.situations import BY_KERNEL
 
 from nfmasq.lab.lab import Lab
 from nfmasq.lab.router import DaemonUnderLab
 from nfmasq.lab.topology import Masquerade, Topology
 from nfmasq.lab.waiting import wait_until
+
+LABS = pytest.StashKey[list[Lab]]()
+"""The labs that a test has made for itself."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what the routers say to the report of a failure, while they still run."""
+    report = yield
+    if report.failed:
+        shared = getattr(item, "funcargs", {}).get("lab")
+        labs = [*([shared] if isinstance(shared, Lab) else []), *item.stash.get(LABS, [])]
+        report.sections += [("nfmasq on the router", text) for lab in labs if (text := aftermath(lab))]
+    return report
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +61,10 @@ class MakeLab(Protocol):
 
 
 @pytest.fixture
-def make_lab(as_root: None) -> Iterator[MakeLab]:
+def make_lab(as_root: None, request: pytest.FixtureRequest) -> Iterator[MakeLab]:
     """Make a lab of this test alone; when it ends, what must hold after every test is checked."""
     made: list[Lab] = []
+    request.node.stash[LABS] = made
 
     def make(**arguments: Any) -> Lab:
         masquerade: Masquerade = "kernel" if BY_KERNEL else "none"

@@ -8,10 +8,12 @@ import gc
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from ipaddress import IPv4Address
-from itertools import chain, count, product
+from itertools import chain, count, groupby, product
+from operator import itemgetter
 from statistics import median
 
 from nfmasq.bench.programs import alone
@@ -21,6 +23,7 @@ from nfmasq.helpers.protocols.sip.message import LONGEST_HEAD
 from nfmasq.lab.packets import Endpoint, udp
 from perf.control import EXTERNALS, HOSTS, Router
 from perf.memory import resident
+from perf.steps import counted
 
 PHONES = 10_000
 SAMPLES = 1000
@@ -69,10 +72,14 @@ class PhoneCost:
 
 
 class Phone:
-    """A phone. host: its address. It registers when it is made; the costs of that are in `registering`."""
+    """A phone. host: its address. It registers when it is made; the costs of that are in `registering`.
 
-    def __init__(self, router: Router, host: IPv4Address) -> None:
+    in_steps: costs are steps of Python's interpreter, not seconds.
+    """
+
+    def __init__(self, router: Router, host: IPv4Address, *, in_steps: bool = False) -> None:
         self._router = router
+        self._in_steps = in_steps
         self._end: Endpoint = host, 5060
         self._external = self._end
         self._said = count(1)
@@ -113,9 +120,24 @@ class Phone:
         if waiting is None:
             raise RuntimeError(f"the helper did not get {packet!r}: {reason or 'the session has none'}")
         self._external = waiting.external
+        if self._in_steps:
+            return counted(self._router.engine.answer, waiting)[1]
         began = time.thread_time()
         self._router.engine.answer(waiting)
         return time.thread_time() - began
+
+
+def steps() -> dict[str, float]:
+    """Steps of Python's interpreter that each message takes."""
+    phone = Phone(router(100), HOSTS.network_address + 1, in_steps=True)
+    phone.call()
+    return phone.registering | phone.call()
+
+
+def hostile_steps() -> Iterator[tuple[str, int]]:
+    """How each hostile text begins, who says it, and the steps that one dialogue takes over it."""
+    for (text, side, transport), read in _hostile_readings():
+        yield f"{side.name} {transport} {text[:80]!r}", counted(read)[1]
 
 
 def measure(phones: int, samples: int = SAMPLES) -> PhoneCost:
@@ -131,17 +153,24 @@ def measure(phones: int, samples: int = SAMPLES) -> PhoneCost:
 
 def _hostile() -> Iterator[float]:
     """Seconds for each of the texts: the shortest of a few tries."""
+    for _, again in groupby(_hostile_readings(TRIES), key=itemgetter(0)):
+        tries = []
+        for _, read in again:
+            began = time.thread_time()
+            read()
+            tries.append(time.thread_time() - began)
+        yield min(tries)
+
+
+def _hostile_readings(times: int = 1) -> Iterator[tuple[tuple[bytes, Side, str], Callable[[], object]]]:
+    """Each text for each side and transport, and what reads it by a new dialogue; so many times each."""
     host = HOSTS.network_address + 1
     ends = (host, 5060), (EXTERNALS[0], 5060), REGISTRAR
-    for text in map(str.encode, chain(_nonsense(f"{host}:5060"), _small(host))):
+    for text in map(str.encode, chain(_nonsense(f"{host}:5060"), _small(host), _parts())):
         for side, transport in product(Side, Sip.transport):
-            tries = []
-            for _ in range(TRIES):
+            for _ in range(times):
                 dialogue = Sip(mode="full").begin(Session(*ends, inside_began=True, transport=transport))
-                began = time.thread_time()
-                dialogue.read(side, text)
-                tries.append(time.thread_time() - began)
-            yield min(tries)
+                yield (text, side, transport), partial(dialogue.read, side, text)
 
 
 def _small(host: IPv4Address) -> Iterator[str]:
@@ -151,6 +180,16 @@ def _small(host: IPv4Address) -> Iterator[str]:
         _request("INVITE", end, "1", 1, offer), _request("ACK", end, "1", 1), "ACK x SIP/2.0\r\nl:0\r\n\r\n",
     ):  # fmt: skip
         yield message * (LONG // len(message))
+
+
+def _parts() -> Iterator[str]:
+    """Bodies of parts, of which one has a header with a long run: it ends by a byte that spoils it."""
+    for piece in (*PIECES, " ", "\t", "Content-Type", "--b\r\n", "--b\r\n\r\n"):
+        run = piece * (LONG // len(piece) // 2)
+        body = f"--b\r\nContent-Type:{run}\rx\r\n\r\n--b--\r\n"
+        yield _request("INVITE", (HOSTS.network_address + 1, 5060), "1", 1, body).replace(
+            "application/sdp", "multipart/mixed;boundary=b"
+        )
 
 
 def _nonsense(end: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What phones cost, measured in its shortest form; no figure is judged."""
+"""What phones cost: judged by steps of the interpreter, which are the same on the busiest machine."""
 
 import pytest
 
@@ -7,6 +7,13 @@ from perf.control import HOSTS
 from perf.phones import LINES, Phone, phone_cost
 
 FIRST = HOSTS.network_address + 1
+MOST_STEPS = {
+    "register": 5900, "registered": 5300, "ringing": 3800, "invite": 9300, "answer": 6900, "bye": 4600,
+}  # fmt: skip
+"""A tenth more than they take."""
+MOST_HOSTILE_STEPS = 260_000
+"""Some 5 ms."""
+MOST_BYTES_OF_A_PHONE = 10_000
 
 
 def test_a_call_is_translated_and_its_media_end_with_it() -> None:
@@ -38,3 +45,21 @@ def test_it_is_measured_in_a_program_of_its_own() -> None:
     cost = phone_cost(10)
     assert cost.phones == 10
     assert min(getattr(cost, name) for name in (*LINES, "hostile")) > 0
+
+
+def test_no_message_takes_more_steps() -> None:
+    taken = phones.steps()
+    assert taken.keys() == MOST_STEPS.keys()
+    assert not {name: steps for name, steps in taken.items() if steps > MOST_STEPS[name]}
+    assert taken["invite"] > taken["ringing"] > 1000, "all of it is counted"
+
+
+def test_64_kb_of_hostile_bytes_take_few_steps() -> None:
+    taken = list(phones.hostile_steps())
+    assert len(taken) > 100
+    assert not [(text, steps) for text, steps in taken if steps > MOST_HOSTILE_STEPS]
+
+
+def test_a_registered_phone_takes_little_memory() -> None:
+    """10,000 of them take 100 MB at most; the core's table is included."""
+    assert phone_cost(1000).memory < 1000 * MOST_BYTES_OF_A_PHONE

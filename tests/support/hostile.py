@@ -4,12 +4,13 @@ from nfmasq.helpers.kit.listener import INTERNAL, Example
 from nfmasq.helpers.protocols.ftp import Ftp
 from nfmasq.helpers.protocols.ftp import dialogue as ftp
 from nfmasq.helpers.protocols.irc import MESSAGE, TAGS, Irc
+from nfmasq.helpers.protocols.pptp import CONNECTED, CONTROL, COOKIE, HEADER, Pptp
 from nfmasq.helpers.protocols.rtsp import Rtsp
 from nfmasq.helpers.protocols.rtsp import dialogue as rtsp
 from nfmasq.helpers.protocols.tftp import Tftp
 from support.dialogues import IN, OUT
 
-Kind = type[Ftp] | type[Irc] | type[Rtsp] | type[Tftp]
+Kind = type[Ftp] | type[Irc] | type[Pptp] | type[Rtsp] | type[Tftp]
 
 AT_ONCE = 65536
 """Bytes of a stream."""
@@ -22,6 +23,7 @@ BEGUN: dict[Kind, Example] = {
         (OUT, b"230 In\r\n"),
     ),
     Irc: ((IN, b"NICK a\r\nUSER a 0 * :A\r\n"), (OUT, b":x 001 a :Hi\r\n")),
+    Pptp: Pptp.examples[:4],
     Rtsp: (
         (IN, b"SETUP rtsp://x/ RTSP/1.0\r\nCSeq: 1\r\n\r\nSETUP rtsp://x/ RTSP/1.0\r\nCSeq: 2\r\n"),
         (OUT, b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n"),
@@ -30,6 +32,14 @@ BEGUN: dict[Kind, Example] = {
 }
 """What was said before: from here on each side may name endpoints."""
 OWN = b"%d" % int(INTERNAL)
+
+
+def pptp(kind: int, length: int, *ids: int) -> bytes:
+    """A message of PPTP with so many bytes; where it is a reply, the call is connected."""
+    head = HEADER.pack(length, CONTROL, COOKIE, kind) + bytes(2) + b"".join(each.to_bytes(2) for each in ids)
+    return (head + bytes([CONNECTED])).ljust(length, b"\0")[:length]
+
+
 OF_FTP = ftp.LONGEST - 2
 OF_IRC = TAGS + MESSAGE - 20
 OF_RTSP = rtsp.LONGEST - 2
@@ -52,6 +62,10 @@ LINES: list[tuple[Kind, bytes]] = [
         b"PRIVMSG b :\x01DCC ACCEPT" + b" 1" * (OF_IRC // 2 - 19),
         b"PRIVMSG b :\x01DCC SEND a" + b" " * (OF_IRC - 29),
         b"PRIVMSG b :" + (b"\x01DCC SEND a " + OWN + b" 1\x01") * 200,
+    )),
+    *((Pptp, pptp(*said)) for said in (
+        (5, 16), (12, 16, 1), (12, 16, 1990), (13, 148, 0), (15, 24, 1990), (7, 168, 1), (8, 32, 2, 1990),
+        (8, 512, 2, 1990), (99, 18), (99, 65535),
     )),
     *((Rtsp, line) for line in (
         b"", b"\r", b"X", b" ", b" x", b"\r\n\r", b"CSeq: 1\r", b"Transport:",
@@ -77,10 +91,11 @@ LINES: list[tuple[Kind, bytes]] = [
         b"\0\2" + b"a\0" * 250,
     )),
 ]  # fmt: skip
-"""Lines of a stream, without their LF, and datagrams: the shortest, the longest, and those that look
-most like something."""
+"""Lines of a stream, without their LF, messages, and datagrams: the shortest, the longest, and those that
+look most like something."""
 
 
 def hostile(line: bytes, kind: Kind) -> bytes:
     """As many bytes of this as may come; of a datagram just the one."""
-    return line if kind is Tftp else (line + b"\n") * (AT_ONCE // (len(line) + 1))
+    end = b"" if kind is Pptp else b"\n"
+    return line if kind is Tftp else (line + end) * (AT_ONCE // len(line + end))

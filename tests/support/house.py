@@ -55,6 +55,7 @@ WITHOUT_TEST = {
     "helpers/engine/sending.py": "tests/helpers/engine/test_any_cutting.py",
     "helpers/kit/base.py": "tests/helpers/kit/test_trial.py",
     "helpers/kit/listener.py": "tests/helpers/kit/test_trial.py",
+    "helpers/protocols/sip/decisions.py": "tests/helpers/protocols/sip/test_phone.py",
     "helpers/protocols/irc.py": "tests/helpers/protocols/irc/test_dialogue.py",
     "lab/*": "tests/lab/test_command.py",
     "lab/neighbours/*": "tests/lab/test_neighbours.py",

@@ -9,7 +9,7 @@ from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.evictable cimport leave_line
 from nfmasq._hot.state.index cimport find_by_external, find_by_internal
 from nfmasq._hot.state.mappings cimport find_host, find_mapping, find_mapping_by_external, set_scope
-from nfmasq._hot.state.packet cimport INBOUND, OUTBOUND, Packet
+from nfmasq._hot.state.packet cimport CLASS_UDP, INBOUND, OUTBOUND, Packet
 from nfmasq._hot.state.ports cimport PortPool, give_back, take_port
 from nfmasq._hot.state.rules cimport is_assignable
 from nfmasq._hot.state.sessions cimport (
@@ -48,6 +48,18 @@ cdef inline void note_correction(
         session.correction[OUTBOUND], session.correction[INBOUND] = outbound, inbound
         write_check(session)
 
+cdef inline void remember(NatTable* table, uint32_t number, uint32_t serial, int32_t noted) noexcept nogil:
+    """Keep a helper's number with a UDP session, in the place of a connection's correction."""
+    cdef Session* session = named(table, number, serial)
+    if session != NULL and session.transport == CLASS_UDP:
+        session.correction[OUTBOUND] = noted
+        write_check(session)
+
+cdef inline int32_t remembered(NatTable* table, uint32_t number, uint32_t serial) noexcept nogil:
+    """The number that is kept with a UDP session, else 0."""
+    cdef Session* session = named(table, number, serial)
+    return session.correction[OUTBOUND] if session != NULL and session.transport == CLASS_UDP else 0
+
 cdef inline void prolong(NatTable* table, uint32_t number, uint32_t expires) noexcept nogil:
     if number and <int>(table.sessions[number].expires - expires) < 0:
         set_timer(table, number, expires)
@@ -65,6 +77,11 @@ cdef inline bint keep(
         session.external_address, session.external_port,
     ), now + seconds)
     return True
+
+cdef inline bint is_expected(NatTable* table, uint32_t number, uint32_t serial) noexcept nogil:
+    """Is it an expectation that no packet has fulfilled yet?"""
+    cdef const Session* session = named(table, number, serial)
+    return session != NULL and session.flags & EXPECTED != 0
 
 cdef inline bint withdraw(
     NatTable* table, uint32_t number, uint32_t serial, bint told, uint32_t now

@@ -21,7 +21,7 @@ from nfmasq._hot.state.sequence cimport REOPENING
 from nfmasq._hot.state.sessions cimport link_session
 from nfmasq._hot.state.table cimport (
     EXPECTED, NAMED, NO_POOL, OLD_TIMER, SCOPE_ADDRESS_AND_PORT, SCOPE_SHARED, SCOPE_STATIC, SETTLED,
-    Mapping, NatTable, Scope, Session, external_mapping_bucket, pool_of,
+    WAS_HELPED, Mapping, NatTable, Scope, Session, external_mapping_bucket, pool_of,
 )
 from nfmasq._hot.state.tcpstate cimport TCP_NONE, TCP_STATE_COUNT, tcp_half_open
 from nfmasq._hot.wire.wire cimport GRE, ICMP, TCP, UDP, ntohs
@@ -189,9 +189,10 @@ cdef inline bint recover_session(
     ):
         mapping = recover_mapping(table, session)
     if mapping:
-        # Serials are of that process, and so are helpers, which read from the first byte or not at all.
+        # Serials are of that process, and so are helpers: these read from the first byte or not at all, but
+        # for those of UDP, which read each datagram by itself. Their numbers may be others now.
         session.flags &= <unsigned char>~(NAMED | OLD_TIMER | SETTLED)
-        session.helper = 0
+        session.helper = WAS_HELPED if session.helper and session.transport == CLASS_UDP else 0
         session.uplink = min(session.uplink, <unsigned char>(MOST_UPLINKS - 1))
         session.mapping = mapping
         buckets.peer = peer_bucket_of(table, session)

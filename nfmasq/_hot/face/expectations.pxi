@@ -8,7 +8,7 @@ from nfmasq.core.rows import Expected, ExpectationRefused
 
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport await_post, pthread_mutex_lock, pthread_mutex_unlock
-from nfmasq._hot.calls.announce cimport announce, named
+from nfmasq._hot.calls.announce cimport announce, is_expected, named
 from nfmasq._hot.calls.announce_key cimport announce_key
 from nfmasq._hot.calls.row cimport find_row
 from nfmasq._hot.state.aside cimport Aside, take_aside
@@ -30,6 +30,12 @@ cdef object next_of(NatTable* table, uint64_t nanoseconds):
         return set_aside_row(entry)
     finally:
         free(entry)
+
+cdef bint is_expected_in(NatTable* table, uint32_t number, uint32_t serial):
+    pthread_mutex_lock(&table.lock)
+    waits = is_expected(table, number, serial)
+    pthread_mutex_unlock(&table.lock)
+    return waits
 
 cdef object seen_in(NatTable* table, uint32_t number, uint32_t serial):
     cdef Session copy

@@ -14,7 +14,9 @@ from nfmasq.core.rows import TableLock
 
 from nfmasq._hot.base.clock cimport clock_seconds
 from nfmasq._hot.base.locks cimport pthread_mutex_lock, pthread_mutex_unlock
-from nfmasq._hot.calls.announce cimport end_announced, keep, let_go, note_correction, withdraw
+from nfmasq._hot.calls.announce cimport (
+    end_announced, keep, let_go, note_correction, remember, remembered, withdraw,
+)
 from nfmasq._hot.calls.dump cimport Filter
 from nfmasq._hot.calls.govern cimport govern, settle_some
 from nfmasq._hot.calls.steps cimport STEP, let_workers_in
@@ -156,6 +158,17 @@ cdef class Table(TableMemory):
         note_correction(&self.table, session, serial, outbound, inbound)
         pthread_mutex_unlock(&self.table.lock)
 
+    def remember(self, uint32_t session, uint32_t serial, int32_t number) -> None:
+        pthread_mutex_lock(&self.table.lock)
+        remember(&self.table, session, serial, number)
+        pthread_mutex_unlock(&self.table.lock)
+
+    def remembered(self, uint32_t session, uint32_t serial) -> int:
+        pthread_mutex_lock(&self.table.lock)
+        number = remembered(&self.table, session, serial)
+        pthread_mutex_unlock(&self.table.lock)
+        return number
+
     def keep(self, uint32_t session, uint32_t serial, uint32_t seconds, now=None) -> bool:
         cdef uint32_t second = moment(now)
         pthread_mutex_lock(&self.table.lock)
@@ -176,6 +189,9 @@ cdef class Table(TableMemory):
         was_there = end_announced(&self.table, session, serial, second)
         pthread_mutex_unlock(&self.table.lock)
         return was_there
+
+    def is_expected(self, session, serial) -> bool:
+        return is_expected_in(&self.table, session, serial)
 
     def seen(self, session, serial) -> object:
         return seen_in(&self.table, session, serial)

@@ -7,19 +7,22 @@ from libc.string cimport memset
 from nfmasq._hot.state.check cimport write_check
 from nfmasq._hot.state.evictable cimport follow_state, is_evictable, join_line, leave_line
 from nfmasq._hot.state.index cimport Buckets, buckets_for, index_session, unindex_session
+from nfmasq._hot.state.keys cimport is_keyed
 from nfmasq._hot.state.mappings cimport end_mapping, link_mapping, open_mapping
 from nfmasq._hot.state.packet cimport CLASS_OTHER, CLASS_TCP, CLASS_UDP
 from nfmasq._hot.state.pools cimport keeps_pool
-from nfmasq._hot.state.rules cimport ENDPOINT_INDEPENDENT, Rules, behaviour_of, is_own, uplink_of_address
+from nfmasq._hot.state.rules cimport (
+    ENDPOINT_INDEPENDENT, Rules, behaviour_of, helper_of, is_own, uplink_of_address,
+)
 from nfmasq._hot.state.table cimport (
     ANNOUNCED, BEGUN_OUTSIDE, EXPECTED, NAMED, NO_POOL, OLD_TIMER, OLD_TIMER_UNIT, SCOPE_SHARED, SETTLED,
-    WHEEL, Host, Mapping, NatTable, Session,
+    WAS_HELPED, WHEEL, Host, Mapping, NatTable, Session,
 )
 from nfmasq._hot.state.tcpstate cimport tcp_half_open
 from nfmasq._hot.state.timers cimport DNS, set_timer, timer_of, wheel_insert, wheel_remove
 from nfmasq._hot.state.traffic cimport is_answered
 from nfmasq._hot.state.uplinks cimport NO_REALM, NO_UPLINK
-from nfmasq._hot.wire.wire cimport htons
+from nfmasq._hot.wire.wire cimport htons, ntohs
 
 cdef extern from *:
     """
@@ -52,8 +55,11 @@ cdef inline void count_half_open(NatTable* table, const Session* session, int ch
         table.hosts[table.mappings[session.mapping].host].half_open += change
 
 cdef inline void count_unanswered(NatTable* table, const Session* session, int change) noexcept nogil:
-    """Add `change` to the unanswered sessions if no packet from inside has been in this one."""
-    if not is_answered(session):
+    """Add `change` to the unanswered sessions if no packet from inside has been in this one.
+
+    A keyed one never has any, or has nothing but those. No stranger can begin it.
+    """
+    if not is_answered(session) and not is_keyed(session):
         table.unanswered += change
         table.hosts[table.mappings[session.mapping].host].unanswered += change
 
@@ -218,6 +224,18 @@ cdef inline void age(NatTable* table, uint32_t number) noexcept nogil:
             )
     session.flags |= SETTLED
 
+cdef inline uint8_t helper_by_ports(const Rules* rules, const Session* session) noexcept nogil:
+    """The helper of a session over UDP, or 0: by the port of either end, first of the end that did not begin.
+
+    A phone and its proxies speak from one port each, whoever begins (SIP).
+    """
+    cdef uint16_t port = session.remote_port, other = session.internal_port
+    cdef uint8_t helper
+    if session.flags & BEGUN_OUTSIDE:
+        port, other = other, port
+    helper = helper_of(rules, session.protocol, ntohs(port), session.internal_address)
+    return helper if helper else helper_of(rules, session.protocol, ntohs(other), session.internal_address)
+
 cdef inline bint settle(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
     """After a change tell a session its uplink. False: its address is lost, and it has ended.
 
@@ -227,6 +245,8 @@ cdef inline bint settle(NatTable* table, uint32_t number, uint32_t now) noexcept
     cdef Session* session = &table.sessions[number]
     cdef uint8_t uplink = uplink_of_address(&table.rules, session.external_address)
     age(table, number)
+    if session.helper == WAS_HELPED:
+        session.helper = helper_by_ports(&table.rules, session)
     if table.rules.external_count == 0:
         return True
     if (

@@ -67,9 +67,12 @@ cdef enum Scope:             # which sessions of its internal endpoint a mapping
     SCOPE_STATIC             # those of a forward, and all that its internal endpoint begins
     SCOPE_SHARED             # those of a forward alone
 
+cdef enum:
+    WAS_HELPED = 255         # helper: a session over UDP had one before a restart; it gets its own in settle
+
 cdef struct Session:         # 128 bytes, two cache lines: the first is all that looking it up needs
     uint8_t live             # 1: counts; 0: free, and by_internal_next is the next free one
-    uint8_t helper           # number of the helper that reads its packets; 0: none
+    uint8_t helper           # number of the helper that reads its packets; 0: none; WAS_HELPED
     uint8_t flags            # SessionFlags
     uint8_t uplink           # number of the one that has its external address
     uint8_t protocol
@@ -95,7 +98,7 @@ cdef struct Session:         # 128 bytes, two cache lines: the first is all that
     uint32_t reopening       # TCP: what must be acknowledged to begin anew; else a control session
     # second line: what a packet of the session writes
     Traffic traffic
-    int32_t[2] correction    # TCP: [side] by how much its helper has made longer what that side sent; correct
+    int32_t[2] correction    # TCP: [side] how much longer its helper has made its text; UDP: [0] remember
     uint32_t by_peer_next
     uint32_t by_peer_previous
     Stream[2] streams        # TCP: [side] what is known of its sequence numbers

@@ -2,23 +2,25 @@
 
 from libc.stdint cimport uint16_t, uint32_t
 
-from nfmasq._hot.state.packet cimport OUTBOUND, Packet
+from nfmasq._hot.state.packet cimport CLASS_UDP, OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport helper_of
+from nfmasq._hot.state.sessions cimport helper_by_ports
 from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, HELPED_TWICE, SCOPE_STATIC, NatTable, Session
 from nfmasq._hot.wire.wire cimport ntohs
 
 cdef inline void attach_helper(NatTable* table, const Packet* packet) noexcept nogil:
     """By the remote port where the packet leaves, by the internal one of a forward where it comes in.
 
-    An expectation has the helper that was announced with it.
+    Over UDP by either port (helper_by_ports). An expectation has the helper that was announced with it.
     """
     cdef Session* session = &table.sessions[packet.session]
     cdef uint16_t port = session.remote_port if packet.direction == OUTBOUND else session.internal_port
     if table.rules.helper_port_count == 0:
         return
-    if packet.direction != OUTBOUND and session.scope < SCOPE_STATIC:
-        return
-    session.helper = helper_of(&table.rules, session.protocol, ntohs(port), session.internal_address)
+    if session.transport == CLASS_UDP:
+        session.helper = helper_by_ports(&table.rules, session)
+    elif packet.direction == OUTBOUND or session.scope >= SCOPE_STATIC:
+        session.helper = helper_of(&table.rules, session.protocol, ntohs(port), session.internal_address)
 
 cdef inline bint is_for_helper(
     const NatTable* table, const Packet* packet, uint32_t internal, uint16_t port

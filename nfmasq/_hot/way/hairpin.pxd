@@ -128,7 +128,7 @@ cdef inline void cross(NatTable* table, Packet* packet) noexcept nogil:
         table, packet.protocol, packet.near_address, packet.near_port,
         packet.remote_address, packet.remote_port,
     )
-    packet.session = 0
+    packet.session = packet.expected = 0
     packet.verdict = CONTINUE
     packet.direction = INBOUND
 

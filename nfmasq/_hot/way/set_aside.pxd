@@ -8,7 +8,7 @@ from libc.stdint cimport uint32_t
 from nfmasq._hot.state.aside cimport Aside, Helped, new_aside
 from nfmasq._hot.state.capacity cimport MOST_SET_ASIDE
 from nfmasq._hot.state.packet cimport (
-    ASIDE, CLASS_UDP, ICMP_ERROR, OUTBOUND, Packet, drop, segment_first,
+    ASIDE, CLASS_UDP, ICMP_ERROR, OUTBOUND, Packet, drop,
 )
 from nfmasq._hot.state.reasons cimport HELPERS_BUSY
 from nfmasq._hot.state.sessions cimport name_session
@@ -24,6 +24,12 @@ cdef inline void write_helped(NatTable* table, uint32_t number, Helped* helped) 
     helped.external_address, helped.external_port = session.external_address, session.external_port
     helped.remote_address, helped.remote_port = session.remote_address, session.remote_port
 
+cdef inline bint is_read_in_parts(const NatTable* table, const Packet* packet) noexcept nogil:
+    """Is it a train of datagrams whose session a helper reads? A helper reads single datagrams."""
+    return (
+        packet.gso and packet.transport == CLASS_UDP and table.sessions[packet.session].helper != 0
+    )
+
 cdef inline bint set_aside_for(
     NatTable* table, Packet* packet, uint32_t reader, uint32_t receiver, bint outbound
 ) noexcept nogil:
@@ -31,8 +37,6 @@ cdef inline bint set_aside_for(
     cdef Aside* entry
     if packet.kind == ICMP_ERROR:
         return True                  # helpers do not read ICMP errors
-    if packet.gso and packet.transport == CLASS_UDP:
-        return segment_first(packet)     # helpers read single datagrams
     entry = new_aside(packet.length) if table.aside.count < MOST_SET_ASIDE else NULL
     if entry == NULL:
         return drop(packet, HELPERS_BUSY)

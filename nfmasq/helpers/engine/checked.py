@@ -3,7 +3,17 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
-from nfmasq.helpers.kit.base import MOST_FOUND, Admitted, Apart, Found, Mentioned, Named, Reading, Size
+from nfmasq.helpers.kit.base import (
+    LARGEST_REMEMBERED,
+    MOST_FOUND,
+    Admitted,
+    Apart,
+    Found,
+    Mentioned,
+    Named,
+    Reading,
+    Size,
+)
 
 _PLACES = Found, Named, Mentioned, Size
 _SEQUENCES = {list, tuple}
@@ -18,7 +28,7 @@ def checked(reading: object, length: int) -> Reading:
     """The reading, if it is a valid one of `length` bytes. Raises NotUnderstood."""
     if not isinstance(reading, Reading) or not 0 <= reading.taken <= length:
         raise NotUnderstood("it took more than it was given, or gave no Reading")
-    taken, found, _, left_alone, admitted, ended, _, whole = reading
+    taken, found, _, left_alone, admitted, ended, _, whole, remember = reading
     if not {type(found), type(left_alone), type(admitted), type(ended), type(whole)} <= _SEQUENCES:
         raise NotUnderstood(
             "what it found, left alone, admitted, ended and holds together must be in lists or tuples"
@@ -31,6 +41,8 @@ def checked(reading: object, length: int) -> Reading:
         )
     if len(left_alone) > max(MOST_FOUND, length):
         raise NotUnderstood("it left alone more messages than there are bytes")
+    if remember and not (type(remember) is int and 0 < remember <= LARGEST_REMEMBERED):
+        raise NotUnderstood("what it remembers is no number that the core can keep")
     if admitted and not all(isinstance(each, Admitted) for each in admitted):
         raise NotUnderstood("it admitted something that is no Admitted")
     if found:

@@ -1,18 +1,12 @@
 """Expectations: the sessions that helpers announced to the core, and how long their control sessions live.
 
 What is stored: how each expectation stands (`standing`), and which internal endpoint each external one is
-for, whichever session of the host announced it. DCC RESUME and a call to a registered phone name such an
-endpoint again. Who writes: whoever holds the engine's lock.
+for (`owners`). Who writes: whoever holds the engine's lock. How long sessions live is said in `lifetimes`.
 
 What ends an expectation: its session begins, its time is over, or its control session ends. A word of its
 dialogue ends it, and so does a helper that is disabled for the host. With the control session `Announced`
 ends, and the data sessions that end with it. An offer of DCC does not outlive its IRC connection either. Its
 endpoint is open to anyone, and nothing tells any more whether the offer still stands.
-
-A control session is kept alive while one of its data sessions lives: FTP says nothing during a transfer. A
-data session that ends with its control session is kept alive by it: nothing is played in a pause (RTSP). Such
-a one keeps its control session only while packets come, or both would live for ever. Calls of PPTP (GRE) are
-kept alive by their control session, too: they may be silent.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,15 +16,15 @@ from ipaddress import IPv4Address
 from nfmasq.core.rows import Expected
 from nfmasq.helpers.engine.announced import Announced, Expectation
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
+from nfmasq.helpers.engine.lifetimes import MOST_HOLD_S, Lifetimes
+from nfmasq.helpers.engine.owners import Owners
 from nfmasq.helpers.engine.ports import KEYED, Ports, require_sane
 from nfmasq.helpers.engine.standing import Standing
 from nfmasq.helpers.kit.base import SENT, Admitted, Endpoint, Found, Mentioned, NotActedOn, Session
 
-MOST_HOLD_S = 7200
-"""The longest time for which a session is held at a dialogue's wish."""
-KEPT_S = 60
-LOOK_AT_DATA_S = 15
-_OVER = frozenset({"closing", "reset"})
+SpeaksFor = tuple[int, IPv4Address]
+"""A helper's number and an internal host: all sessions of both. Where a helper keeps something of the host
+(Helper.meet), one session ends what another announced: a BYE of SIP takes a way of its own."""
 
 
 class Expectations:
@@ -49,8 +43,8 @@ class Expectations:
         self._ports = Ports(core, seconds)
         self._number_of = number_of
         self._standing = Standing(core)
-        self._owners: dict[tuple[str, Endpoint], tuple[Name, Endpoint]] = {}
-        """By transport and external endpoint: the session that announced it last, and the internal one."""
+        self._owners = Owners()
+        self._lifetimes = Lifetimes(core, self._standing, self._owners)
 
     @property
     def seconds(self) -> int:
@@ -73,9 +67,8 @@ class Expectations:
     def announce_all(self, control: Name, session: Session, helper: int, found: Found) -> list[Endpoint]:
         """Expect sessions to an endpoint that the internal side wrote; the external one of each port.
 
-        helper: the number of the helper that found it.
-
-        Raises NotActedOn, with the reason why the endpoint must stay as it is.
+        helper: the number of the helper that found it. Raises NotActedOn, with the reason why the endpoint
+        must stay as it is.
         """
         internal = session.internal[0]
         is_own = found.address is None or found.address == internal
@@ -86,7 +79,9 @@ class Expectations:
             return [_announced_before(announced, found.transport, found.port)]
         require_sane(session, found)
         announced = announced or Announced(session, helper)
-        self._standing.require_room(announced, found.consecutive)
+        if found.media and (begun := self._begun(control, announced, session, found)):
+            return begun
+        self._standing.require_room(announced, found.consecutive, media=found.media)
         reader = self._number_of(found.reader, internal) if found.reader else 0
         wanted = earlier = 0
         if found.write is None:
@@ -107,51 +102,65 @@ class Expectations:
         return [each.external for each in row]
 
     def announce_sent(self, control: Name, session: Session, helper: int, found: Found) -> None:
-        """Expect what the internal side is going to send with a key that the other side wrote.
-
-        Raises NotActedOn.
-        """
+        """Expect what the internal side is going to send with a key of the other side. Raises NotActedOn."""
         require_sane(session, found)
         announced = self._standing.announced.get(control) or Announced(session, helper)
         self._standing.require_room(announced, 1)
         (made,) = self._ports.expect(control, session, found._replace(transport=SENT))
-        self._standing.note(
-            control,
-            announced,
-            made,
-            Expectation(SENT, (announced.host, found.port), made.external, found.ends_with_control, 0, None),
-        )
+        internal = announced.host, found.port
+        sent = Expectation(SENT, internal, made.external, found.ends_with_control, 0, None)
+        self._standing.note(control, announced, made, sent)
 
-    def admit(self, control: Name, session: Session, admitted: Admitted) -> None:
-        """Let another remote host open what this session announced. Raises NotActedOn."""
-        announced = self._standing.announced.get(control)
-        external = _announced_before(announced, admitted.transport, admitted.port)
-        known = announced.newest(admitted.transport, admitted.port) if announced else None
+    def admit(
+        self, control: Name, session: Session, admitted: Admitted, speaks_for: SpeaksFor | None = None
+    ) -> None:
+        """Let another remote host open what was announced. Raises NotActedOn."""
+        endpoint = admitted.transport, admitted.port
+        heard_of = self._heard_of(control, speaks_for).items()
+        owner, announced = next(
+            (each for each in heard_of if endpoint in each[1].by_internal), (control, None)
+        )
+        known = announced.newest(*endpoint) if announced else None
         if announced is None or known is None or admitted.transport in KEYED:
             raise NotActedOn("not_allowed")
-        self._standing.require_free_room(announced, 1)
-        self._standing.note(
-            control, announced, self._ports.admit(control, session, admitted, external[1]), known
-        )
+        if known.media and self._standing.has_come(announced, *endpoint, admitted.remote):
+            return
+        external = announced.by_internal[endpoint]
+        self._standing.require_free_room(announced, 1, media=known.media)
+        made = self._ports.admit(owner, session, admitted, external[1], known.patience_s)
+        self._standing.note(owner, announced, made, known._replace(remote=admitted.remote))
+        if known.media:
+            self._standing.close(announced, *endpoint)
 
     def hold(self, control: Name, session: Session, helper: int, seconds: int) -> None:
         """Keep a control session for so many seconds from now on."""
-        announced = self._standing.announced.setdefault(control, Announced(session, helper))
-        seconds = min(seconds, MOST_HOLD_S)
-        announced.until = self._standing.ticks + seconds
-        self._core.keep(*control, seconds)
+        announced = self._standing.announced.get(control) or Announced(session, helper)
+        self._lifetimes.hold(control, announced, seconds)
 
-    def end_announced(self, control: Name, ended: Sequence[tuple[str, int]]) -> None:
+    def remember(self, control: Name, session: Session, number: int) -> None:
+        """Keep a dialogue's number with its session, over a restart too; a connection is not read again."""
+        if session.transport == "udp":
+            self._core.remember(*control, number)
+
+    def end_announced(
+        self, control: Name, ended: Sequence[tuple[str, int]], speaks_for: SpeaksFor | None = None
+    ) -> None:
         """End what was announced with these transports and internal ports, and what began by it."""
-        announced = self._standing.announced.get(control)
-        if announced is None or not ended:
-            return
         over = set(ended)
-        for name, each in [*announced.waiting.items(), *announced.data.items()]:
-            if (each.transport, each.internal[1]) in over:
-                self._standing.forget(announced, name)
-                if not self._core.withdraw(*name) and each.ends_with_control:
-                    self._core.end(*name)
+        for owner, announced in self._heard_of(control, speaks_for).items() if over else ():
+            if owner != control and over.isdisjoint(announced.by_internal):
+                continue
+            for name, each in [*announced.waiting.items(), *announced.data.items()]:
+                if (each.transport, each.internal[1]) in over:
+                    self._standing.forget(announced, name)
+                    if not self._core.withdraw(*name):
+                        self._core.end(*name)
+
+    def _heard_of(self, control: Name, speaks_for: SpeaksFor | None) -> dict[Name, Announced]:
+        """Of what a session may speak: its own announcements first, then of those it speaks for."""
+        own = self._standing.announced.get(control)
+        others = self._standing.of_host.get(speaks_for, {}) if speaks_for else {}
+        return others if own is None else {control: own, **others}
 
     def take_back(self, control: Name, external: Endpoint) -> None:
         """Withdraw expectations whose endpoint could not be written, so that no session will come."""
@@ -162,9 +171,7 @@ class Expectations:
 
     def end_where(self, is_disabled: Callable[[int, IPv4Address], bool]) -> None:
         """Withdraw all expectations of helpers (by number) that are disabled for the internal host."""
-        for announced in self._standing.announced.values():
-            if announced.waiting and is_disabled(announced.helper, announced.host):
-                self._standing.withdraw_all(announced)
+        self._standing.withdraw_where(is_disabled)
 
     def original(self, control: Name, session: Session, mentioned: Mentioned) -> Endpoint | None:
         """The internal endpoint of the host that was announced as the mentioned external one, or None."""
@@ -173,66 +180,51 @@ class Expectations:
         own = announced.original(mentioned.transport, *external) if announced else None
         if own is not None or mentioned.transport in KEYED:
             return own
-        for transport in (mentioned.transport,) if mentioned.transport else ("tcp", "udp", "gre"):
-            _, internal = self._owners.get((transport, external), (None, None))
-            if internal is not None and internal[0] == session.internal[0]:
-                return internal
-        return None
+        transports = (mentioned.transport,) if mentioned.transport else ("tcp", "udp", "gre")
+        return self._owners.internal_of(transports, external, session.internal[0])
 
     def note_of(self, name: Name) -> object:
         """What the dialogue of a session that was announced is told; None for any other session."""
-        announced = self._standing.announced.get(self._standing.control_of.get(name, name))
-        known = (announced.waiting.get(name) or announced.data.get(name)) if announced else None
-        return known.note if known else None
+        return self._standing.note_of(name)
 
     def tick(self) -> None:
         """Once a second: note sessions that began; follow the end of control sessions, or keep them alive."""
-        self._standing.ticks += 1
-        for control, announced in list(self._standing.announced.items()):
-            is_due = (self._standing.ticks + control[0]) % LOOK_AT_DATA_S == 0
-            if is_due or announced.waiting or announced.ends_data:
-                self._look_after(control, announced, is_due)
+        self._lifetimes.tick()
 
-    def _look_after(self, control: Name, announced: Announced, is_due: bool) -> None:
-        row = self._core.seen(*control)
-        self._standing.sort(announced)
-        if row is None or row.state in _OVER:
-            self._end(control, announced)
-            return
-        is_needed = _keeps_control(self._core, announced)
-        kept = max(KEPT_S if is_needed else 0, announced.until - self._standing.ticks)
-        if kept > 0:
-            self._core.keep(*control, kept)
-        for name, each in announced.data.items() if is_due else ():
-            kept = max(KEPT_S if _lives_by_control(each) else 0, each.until - self._standing.ticks)
-            if kept > 0:
-                self._core.keep(*name, kept)
+    def _begun(self, control: Name, announced: Announced, session: Session, found: Found) -> list[Endpoint]:
+        """The external endpoints of media of which a part has begun; [] where none has.
 
-    def _end(self, control: Name, announced: Announced) -> None:
-        """The control session has ended: what it announced ends too."""
-        self._standing.withdraw_all(announced)
-        for name, each in list(announced.data.items()):
-            self._standing.forget(announced, name)
-            if each.ends_with_control:
-                self._core.end(*name)
-        for owned in announced.by_external:
-            if self._owners.get(owned, (None,))[0] == control:
-                del self._owners[owned]
-        del self._standing.announced[control]
+        A port whose session lives keeps it, and expects no other one. A message that is sent again would open
+        the port to one more host otherwise.
+        """
+        remote = None if found.anyone else session.remote[0]
+        begun = {
+            port: self._standing.has_come(announced, found.transport, port, remote)
+            for port in range(found.port, found.port + found.consecutive)
+        }
+        for port, has_come in begun.items() if any(begun.values()) else ():
+            if not has_come:
+                one = found._replace(port=port, consecutive=1)
+                self._standing.require_room(announced, 1, media=True)
+                wanted = announced.by_internal.get((found.transport, port), (None, 0))[1]
+                row = self._ports.expect(control, session, one, wanted=wanted, standing=announced.waiting)
+                self._store(control, announced, one, row)
+        return [announced.by_internal[found.transport, port] for port in begun] if any(begun.values()) else []
 
     def _store(self, control: Name, announced: Announced, found: Found, row: Sequence[Expected]) -> None:
         lifetime = min(found.lifetime_s, MOST_HOLD_S)
         until = self._standing.ticks + lifetime if lifetime > 0 else 0
+        remote = None if found.anyone else announced.remote
         for nth, each in enumerate(row):
             internal = announced.host, found.port + nth
             expectation = Expectation(
-                found.transport, internal, each.external, found.ends_with_control, until, found.note
-            )
+                found.transport, internal, each.external, found.ends_with_control, until, found.note, remote,
+                found.media, found.patience_s,
+            )  # fmt: skip
             self._standing.note(control, announced, each, expectation)
-            for forgotten in announced.remember(found.transport, internal, each.external):
-                if self._owners.get(forgotten, (None,))[0] == control:
-                    del self._owners[forgotten]
-            self._owners[found.transport, each.external] = control, internal
+            forgotten = announced.remember(found.transport, internal, each.external)
+            self._owners.forget(control, forgotten)
+            self._owners.note(control, found.transport, each.external, internal)
 
 
 def _announced_before(announced: Announced | None, transport: str, port: int) -> Endpoint:
@@ -241,16 +233,3 @@ def _announced_before(announced: Announced | None, transport: str, port: int) ->
     if external is None:
         raise NotActedOn("not_allowed")
     return external
-
-
-def _keeps_control(core: ExpectingCore, announced: Announced) -> bool:
-    """Does a data session live by its own packets, and not because its control session lives?"""
-    if any(not _lives_by_control(each) for each in announced.data.values()):
-        return True
-    rows = (core.seen(*name) for name in announced.data)
-    return any(row is not None and row.expires_s > KEPT_S for row in rows)
-
-
-def _lives_by_control(data: Expectation) -> bool:
-    """Is the data session kept alive by its control session, because it may be silent?"""
-    return data.ends_with_control or data.transport in KEYED

@@ -96,9 +96,14 @@ class Ports:
             raise
         return row
 
-    def admit(self, control: Name, session: Session, admitted: Admitted, external_port: int) -> Expected:
+    def admit(
+        self, control: Name, session: Session, admitted: Admitted, external_port: int, patience_s: int = 0
+    ) -> Expected:
         """An expectation at an external port of this session's own, for one more remote host."""
-        found = Found(0, 0, None, admitted.port, None, admitted.transport, from_port=admitted.from_port)
+        found = Found(
+            0, 0, None, admitted.port, None, admitted.transport, from_port=admitted.from_port,
+            patience_s=patience_s,
+        )  # fmt: skip
         return self._ask(Wish(control, session, found, admitted.remote, 0, external_port))
 
     def _first_ports(self, wish: Wish) -> Iterator[int]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from nfmasq.helpers.engine import trust
 from nfmasq.helpers.engine.enabled import EnabledHelpers
 from nfmasq.helpers.engine.expectations import Expectations
+from nfmasq.helpers.engine.hosts import Hosts, speaks_for
 from nfmasq.helpers.engine.interfaces import Edit, Entry, HelpedSession, Name, Registry
 from nfmasq.helpers.engine.leash import Leash, TookTooLong
 from nfmasq.helpers.engine.tally import HelperCounters, Tally
@@ -30,6 +31,7 @@ class DialogueReader:
         self._names = {entry.number: name for name, entry in registry.entries.items()}
         self._tallies = {number: Tally() for number in self._names}
         self._unknown = Tally()
+        self._hosts = Hosts()
 
     def begin(self, session: HelpedSession) -> Dialogue | None:
         """A dialogue for a session that begins; None: its helper is disabled for the host, or failed."""
@@ -38,7 +40,9 @@ class DialogueReader:
             return None
         try:
             self.called = entry.name
-            return self.leash.call(entry.helper.begin, session.endpoints)
+            known = self._hosts.met(entry, session.endpoints.internal[0], self.leash.call)
+            endpoints = session.endpoints if known is None else session.endpoints._replace(host=known)
+            return self.leash.call(entry.helper.begin, endpoints)
         except Exception as error:
             self._failed(entry, error)
             return None
@@ -60,7 +64,13 @@ class DialogueReader:
             if _asks_for_more(reading):
                 acts = trust.edits(
                     reading,
-                    speaker=trust.Speaker(side, session.name, session.endpoints, session.number),
+                    speaker=trust.Speaker(
+                        side,
+                        session.name,
+                        session.endpoints,
+                        session.number,
+                        speaks_for(entry, session.endpoints.internal[0]),
+                    ),
                     expectations=self._expectations,
                     tally=tally,
                     write=self.leash.call,
@@ -114,7 +124,14 @@ class DialogueReader:
 
 def _asks_for_more(reading: Reading) -> bool:
     """Is there more to do than to take bytes?"""
-    return bool(reading.found or reading.not_acted_on or reading.admitted or reading.ended or reading.hold_s)
+    return bool(
+        reading.found
+        or reading.not_acted_on
+        or reading.admitted
+        or reading.ended
+        or reading.hold_s
+        or reading.remember
+    )
 
 
 def is_worth_a_line(count: int) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from nfmasq.helpers.engine.checked import NotUnderstood, checked
-from nfmasq.helpers.engine.expectations import Expectations
+from nfmasq.helpers.engine.expectations import Expectations, SpeaksFor
 from nfmasq.helpers.engine.interfaces import Edit, Name
 from nfmasq.helpers.engine.tally import Tally
 from nfmasq.helpers.kit.base import (
@@ -46,12 +46,16 @@ Write = Callable[..., Any]
 
 
 class Speaker(NamedTuple):
-    """A side of a session, and the session: its name, its endpoints and its helper's number."""
+    """A side of a session, and the session: its name, its endpoints and its helper's number.
+
+    speaks_for: the sessions of which it may speak, too; None: of itself alone.
+    """
 
     side: Side
     control: Name
     session: Session
     helper: int
+    speaks_for: SpeaksFor | None = None
 
 
 def edits(
@@ -61,7 +65,7 @@ def edits(
     if reading.not_acted_on:
         tally.count_not_acted_on(reading.not_acted_on)
     if reading.ended:
-        expectations.end_announced(speaker.control, reading.ended)
+        expectations.end_announced(speaker.control, reading.ended, speaker.speaks_for)
     writer = _Writer(speaker, expectations, tally, write)
     sizes = [each for each in reading.found if isinstance(each, Size)]
     if sizes or reading.whole:
@@ -70,11 +74,13 @@ def edits(
         yield from writer.edits(reading)
     for each in reading.admitted:
         try:
-            expectations.admit(speaker.control, speaker.session, each)
+            expectations.admit(speaker.control, speaker.session, each, speaker.speaks_for)
         except NotActedOn as why:
             tally.count_not_acted_on([str(why)])
     if reading.hold_s > 0:
         expectations.hold(speaker.control, speaker.session, speaker.helper, reading.hold_s)
+    if reading.remember:
+        expectations.remember(speaker.control, speaker.session, reading.remember)
 
 
 class _Writer:
@@ -161,9 +167,9 @@ class _Writer:
         return None
 
     def _apart(self, apart: Apart, at: int) -> Iterator[Edit]:
-        """What is written for ports of the Found that begins there, if they are no row."""
+        """What is written for ports of the Found that begins there, if they are no row, or in any case."""
         ports = [external[1] for start, external in self.announced if start == at]
-        if ports and not _is_row(ports):
+        if ports and (apart.always or not _is_row(ports)):
             address = self._speaker.session.external[0]
             self._count(apart.start)
             yield apart.start, apart.end, self._text(apart.write, address, ports)

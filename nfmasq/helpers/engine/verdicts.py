@@ -143,6 +143,7 @@ class Verdicts:
             helped.inside_began,
             "udp" if segment is None else "tcp",
             self._reader.note_of(name),
+            remembered=self._table.remembered(*name) if segment is None else 0,
         )
         session: AnySession
         if segment is None:

@@ -53,7 +53,8 @@ REFUSALS = NOT_ACTED_ON
 class Apart(NamedTuple):
     """What is written, too, where no ports in a row are free, and each has one by itself (SDP a=rtcp).
 
-    Also where the first of two is odd: the endpoint has that port already.
+    Also where the first of two is odd: the endpoint has that port already. always: it is written wherever
+    the ports lie, because the text names all of them.
 
     start, end: a span behind the Found's own, in the same part of `Reading.whole`. write: makes its text for
     the external address and all ports, in order.
@@ -62,6 +63,7 @@ class Apart(NamedTuple):
     start: int
     end: int
     write: Callable[[IPv4Address, Sequence[int]], bytes]
+    always: bool = False
 
 
 class Found(NamedTuple):
@@ -88,7 +90,10 @@ class Found(NamedTuple):
     reader: the name of the helper that reads the session to come (H.245); "": nobody reads it. note: what
     that helper's dialogue is told, as Session.note. ends_with_control: the session to come ends with this
     one, and with `Reading.ended`; until then it lives, though nothing comes (RTP in a pause). Otherwise it
-    lives on by itself (FTP). lifetime_s: the session to come, or its
+    lives on by itself (FTP). media: it is of a call that `Reading.ended` ends, and does not give way to newer
+    ones of this session. Those are not acted on where there is no room. If anyone may open it, the first host
+    alone may: as soon as one has come, or is admitted, no other is let in. Announced again, a port whose
+    session lives keeps it, and expects nothing new. lifetime_s: the session to come, or its
     expectation, lives so many seconds at least (SIP REGISTER); announcing it again begins them anew. apart:
     the ports need not be in a row, if the text can say so. A host that has begun to send from them has
     mappings already, and those stay. privileged: the port must be one of 512 to 1023 (rsh). The session's
@@ -113,6 +118,7 @@ class Found(NamedTuple):
     ends_with_control: bool = False
     lifetime_s: int = 0
     apart: Apart | None = None
+    media: bool = False
     privileged: bool = False
 
 
@@ -189,6 +195,7 @@ MOST_UNTAKEN = 4096
 """Bytes of one side that a dialogue may leave untaken. With more the helper ends on this session."""
 LONGEST_MESSAGE = 65536
 """Bytes: as many may wait for a helper that asks for them by `longest_message`, where sizes are written."""
+LARGEST_REMEMBERED = (1 << 31) - 1
 MOST_FOUND = 256
 """Places in one reading: more of them are an error. A dialogue that finds more should leave."""
 
@@ -212,6 +219,10 @@ class _Reading(NamedTuple):
     """A list or tuple of spans: the places in one are all written, or none (SDP).
 
     None is where one of them is not acted on. Then not even an address to hide is written."""
+    remember: int = 0
+    """A number from 1 to LARGEST_REMEMBERED that the core keeps with a UDP session, over a restart too.
+
+    A dialogue that begins again in the middle of its session knows it as Session.remembered."""
 
 
 class Reading(_Reading):
@@ -233,18 +244,21 @@ class Reading(_Reading):
         ended: Sequence[tuple[str, int]] = (),
         hold_s: int = 0,
         whole: Sequence[tuple[int, int]] = (),
+        remember: int = 0,
         *,
         refused: Sequence[str] = (),
     ) -> Self:
         """refused: the older name of not_acted_on."""
         left_alone = not_acted_on or refused
-        return super().__new__(cls, taken, found, leave, left_alone, admitted, ended, hold_s, whole)
+        return super().__new__(cls, taken, found, leave, left_alone, admitted, ended, hold_s, whole, remember)
 
 
 class Session(NamedTuple):
     """What a dialogue may know of its session. inside_began: the internal host opened it.
 
     transport: "tcp" or "udp". note: what the dialogue that announced this session gave as Found.note.
+    host: what the helper keeps of the internal host (Helper.meet). remembered: the last Reading.remember; 0:
+    there was none.
     """
 
     internal: Endpoint
@@ -253,6 +267,8 @@ class Session(NamedTuple):
     inside_began: bool
     transport: str = "tcp"
     note: object = None
+    host: object = None
+    remembered: int = 0
 
 
 class Dialogue(Protocol):
@@ -263,7 +279,13 @@ class Dialogue(Protocol):
 
 
 class Helper(Protocol):
-    """A helper. One object serves all sessions; its options are its only state."""
+    """A helper. One object serves all sessions; its options are its only state.
+
+    It may have `longest_message` (LONGEST_MESSAGE), and `meet(host)`. That makes what the helper keeps of an
+    internal host, for a protocol that goes on in another session of the host (SIP: its calls). All dialogues
+    of the host have the same object as Session.host. It ends with the last of them, and must allow weak
+    references.
+    """
 
     name: str
     """Lower-case word: its key in [helpers] and its label in metrics."""
@@ -275,7 +297,7 @@ class Helper(Protocol):
 
     @property
     def transport(self) -> str | tuple[str, ...]:
-        """tcp, udp, or a tuple of both. A helper may have `longest_message`, too (LONGEST_MESSAGE).
+        """tcp, udp, or a tuple of both.
 
         Of both, it may have `framed`, by which its examples are written on TCP (`trial`).
         """

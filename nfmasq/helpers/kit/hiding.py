@@ -58,6 +58,12 @@ def shape_of(address: IPv4Address) -> bytes:
 
 
 @lru_cache
+def six_numbers_of(address: IPv4Address) -> re.Pattern[bytes]:
+    """An expression for six numbers that begin with this address: two more follow, each a group."""
+    return re.compile(rb"(?<!\d)" + AND.join([shape_of(address), *[rb"(\d{1,20})"] * 2]))
+
+
+@lru_cache
 def _internal(own: IPv4Address) -> re.Pattern[bytes]:
     private = rb"(?:%b)%b\d+%b\d+" % (_PRIVATE, AND, AND)
     return re.compile(rb"(?=\d)(?<!\d)(?:%b|%b)(?!\d)" % (shape_of(own), private))

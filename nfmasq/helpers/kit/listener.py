@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from nfmasq.helpers.kit import base
 from nfmasq.helpers.kit.base import (
+    LARGEST_REMEMBERED,
     MOST_FOUND,
     NOT_ACTED_ON,
     Admitted,
@@ -66,7 +67,8 @@ class Listener:
 
     Bytes of a stream that are not taken are given again with more behind them; a datagram is given once.
     transport: of the session; "": the helper's first. note: as Session.note. port: the internal one; 0: as
-    the session needs it, 40000 or the helper's.
+    the session needs it, 40000 or the helper's. host: as Session.host; None: what the helper makes.
+    remembered: as Session.remembered, and what the dialogue remembers.
     """
 
     helper: Helper
@@ -75,6 +77,8 @@ class Listener:
     transport: str = ""
     note: object = None
     port: int = 0
+    host: object = None
+    remembered: int = 0
 
     def __post_init__(self) -> None:
         self.transport = self.transport or transports_of(self.helper)[0]
@@ -87,7 +91,10 @@ class Listener:
             self.inside_began,
             self.transport,
             self.note,
+            self._met() if self.host is None else self.host,
+            self.remembered,
         )
+        self.host = self.session.host
         self.places: list[Place] = []
         self.not_acted_on: list[str] = []
         self.admitted: list[Admitted] = []
@@ -97,6 +104,10 @@ class Listener:
         self.waiting = dict.fromkeys(Side, b"")
         self._at = dict.fromkeys(Side, 0)
         self._dialogue = called(lambda: self.helper.begin(self.session), "begin", b"")
+
+    def _met(self) -> object:
+        meet = getattr(self.helper, "meet", None)
+        return None if meet is None else called(lambda: meet(self.internal), "meet", b"")
 
     def hear_all(self, said: Example) -> "Listener":
         """Let the dialogue read all of it, in order. Raises Broken."""
@@ -124,6 +135,7 @@ class Listener:
         self.admitted += reading.admitted
         self.ended += reading.ended
         self.hold_s = reading.hold_s or self.hold_s
+        self.remembered = reading.remember or self.remembered
         self._at[side] += taken
         self.waiting[side] = given[taken:]
         self.left = reading.leave or len(given) - taken > longest_of(self.helper)
@@ -145,6 +157,10 @@ class Listener:
         must(max(map(len, (lists[0], *lists[2:]))) <= MOST_FOUND, f"at most {MOST_FOUND} are found at once")
         must(all(isinstance(one, Admitted) for one in reading.admitted), "each admitted is an Admitted")
         must(reading.hold_s >= 0, "a session is held for 0 seconds or more")
+        must(
+            0 <= reading.remember <= LARGEST_REMEMBERED,
+            f"what is remembered is a number up to {LARGEST_REMEMBERED}",
+        )
         end = len(given) if reading.leave else reading.taken
         before = 0
         for one in reading.found:

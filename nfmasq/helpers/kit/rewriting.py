@@ -49,7 +49,20 @@ def _edits(places: Iterable[Place], other: Written) -> list[Edit]:
             text = _write(each.what.write, *written_for(each.what, other))
             if text is not None:
                 edits.append((each.start, each.end, text))
+                edits += _apart(each, other)
+    edits.sort()
     return sized(edits, sizes, lambda write, length: _write(write, length) or b"")
+
+
+def _apart(place: Place, other: Written) -> list[Edit]:
+    """What is written of a row's ports in any case, where a helper says so (`Apart.always`)."""
+    apart = place.what.apart if isinstance(place.what, Found) else None
+    if apart is None or not apart.always or not isinstance(place.what, Found):
+        return []
+    address, first = written_for(place.what, other)
+    text = _write(apart.write, address, range(first, first + place.what.consecutive))
+    by = place.start - place.what.start
+    return [] if text is None else [(apart.start + by, apart.end + by, text)]
 
 
 def _moved(size: Size, by: int) -> Size:

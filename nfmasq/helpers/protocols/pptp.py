@@ -27,8 +27,8 @@ LEAST = 18
 """Bytes by which all ids and the result of a reply have passed; the shortest message with ids has 16."""
 PATIENCE_S = 600
 """The first packet of a call may be a keep-alive."""
-MOST_CONTROL_MESSAGES = 256
-"""In one reading: a host that says more means harm."""
+MOST_CONTROL_MESSAGES = 96
+"""In one reading: an Ethernet frame holds 91 of the shortest with ids; a host that says more means harm."""
 MOST_CALL_IDS = 256
 """Calls of one session whose ids of the outside are remembered."""
 
@@ -93,12 +93,13 @@ class PptpDialogue:
     """One control connection.
 
     Stored: how much of each side's message is still to pass. Of each id that the outside gave also the
-    inside's of the same call, once a reply has told it. What ends an entry: newer ones.
+    inside's of the same call, once a reply has told it, and the reverse. What ends an entry: newer ones.
     """
 
     def __init__(self) -> None:
         self._passing = dict.fromkeys(Side, 0)
         self._calls: dict[int, int | None] = {}
+        self._theirs: dict[int, int] = {}
 
     def read(self, side: Side, data: bytes) -> Reading:
         """The ids in all messages that are whole."""
@@ -155,14 +156,29 @@ class PptpDialogue:
     def _restore(self, theirs: int | None, address: IPv4Address, port: int) -> bytes:
         """Write an id of the inside, and remember that it is the same call as the outside's."""
         if theirs in self._calls:
-            self._calls[theirs] = port
+            self._remember(theirs, port)
         return _write(address, port)
 
     def _remember(self, theirs: int, own: int | None) -> None:
+        self._part(theirs)
         self._calls.pop(theirs, None)
         if len(self._calls) >= MOST_CALL_IDS:
-            del self._calls[next(iter(self._calls))]
+            oldest = next(iter(self._calls))
+            self._part(oldest)
+            del self._calls[oldest]
         self._calls[theirs] = own
+        if own is not None:
+            self._theirs[own] = theirs
+
+    def _part(self, theirs: int) -> int | None:
+        """Forget which id of the inside is the same call's, and return it."""
+        own = self._calls.get(theirs)
+        if own is None:
+            return None
+        self._calls[theirs] = None
+        if self._theirs.get(own) == theirs:
+            del self._theirs[own]
+        return own
 
     def _ended(self, message: Message) -> list[tuple[str, int]]:
         """Both halves of a call that is over, as far as they are known."""
@@ -171,13 +187,14 @@ class PptpDialogue:
         if message.kind not in ENDS or message.own is None:
             return []
         if message.side is Side.INSIDE:
-            same = [theirs for theirs, own in self._calls.items() if own == message.own]
-            self._calls.update(dict.fromkeys(same))
-            return [("gre", message.own), *((SENT, theirs) for theirs in same)]
+            theirs = self._theirs.get(message.own)
+            if theirs is None:
+                return [("gre", message.own)]
+            self._part(theirs)
+            return [("gre", message.own), (SENT, theirs)]
         if message.own not in self._calls:
             return []
-        own = self._calls[message.own]
-        self._calls[message.own] = None
+        own = self._part(message.own)
         return [(SENT, message.own)] if own is None else [(SENT, message.own), ("gre", own)]
 
 

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address
 from nfmasq.helpers.kit.base import Dialogue, Found, Reading, Session, Side
 
 INIT, DEVICES, OPEN, CLOSE, OPTIONS, CONTROL, PARAMETERS, START, CANCEL, AUTHORIZE, EXIT = range(11)
-MOST_UNANSWERED = 8
+MOST_ASKED = 8
 """Requests without an answer; clients wait for each."""
 MOST_ITEMS = 512
 """Options of a device, devices, or texts of an option."""
@@ -128,7 +128,7 @@ class SaneDialogue:
             if code == CONTROL and (action != _AUTO or self._version < _VERSION_OF_AUTO):
                 yield from self._value()
             self._waiting.append(code)
-            if len(self._waiting) > MOST_UNANSWERED:
+            if len(self._waiting) > MOST_ASKED:
                 raise Malformed
 
     def _answers(self) -> Parser:

@@ -88,14 +88,17 @@ class Ground(Way):
     def answered(self, packet: bytes, what: str, **fields: Any) -> Seen:
         """An internal host sends this packet; the ICMP message with these fields that it gets in answer.
 
-        Sent up to three times: the kernel sends a host no more than one "unreachable" a second.
+        Sent up to three times: the kernel sends a host no more than one "unreachable" a second. One about an
+        earlier packet may come late.
         """
         inside = self._hosts[read(packet).source[0]]
         inside.ignore()
         for _ in range(3):
             inside.send(packet)
             with suppress(NotMet):
-                return read(inside.expect(what, ICMP, 1.1, **fields))
+                seen = read(inside.expect(what, ICMP, 1.1, **fields))
+                if seen.quoted.source == read(packet).source:
+                    return seen
         raise NotMet(f"{inside.address} did not get {what}")
 
     def drops(self, reason: str) -> int:

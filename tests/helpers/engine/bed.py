@@ -1,7 +1,8 @@
 """The engine between the core's own table and the two ends of sessions that a test plays.
 
 Packets go through the table as a worker would take them, are set aside for the engine, and what it releases
-is what comes out. The clock of the engine is moved by hand.
+is what comes out. The clocks of the core and of the engine are moved by hand: how many packets come while the
+core waits for an answer must not depend on the machine.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,11 +11,12 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from support.packets import ACK, HEADER, SYN, TCP, UDP, l4_at, tcp, udp
-from support.router import CLIENT, LAN, SERVER, arrive, policy
+from support.router import CLIENT, LAN, SERVER, arrive, policy, second
 
 from helpers.engine.here import Badly, Echo, Here
 from nfmasq._fastpath import SetAside, Table
 from nfmasq.core.policy import Forward, ForwardTarget, HelperPort
+from nfmasq.core.rows import Expected
 from nfmasq.helpers.engine.tally import HelperCounters
 from nfmasq.helpers.engine.thread import Engine
 from nfmasq.helpers.kit.base import Endpoint, Helper, transports_of
@@ -46,10 +48,11 @@ class Registry:
 
 
 class Keeping(Table):
-    """A table that keeps the verdicts it is given."""
+    """A table that keeps the verdicts it is given. second: its clock."""
 
     def __init__(self, capacity: int) -> None:
         super().__init__(None, capacity)
+        self.second = second()
         self.verdicts: list[bytes | None] = []
         self.let: list[tuple[int, int]] = []
         self.corrections: dict[tuple[int, int], tuple[int, int]] = {}
@@ -57,6 +60,21 @@ class Keeping(Table):
     def release(self, waiting: SetAside, packet: bytes | bytearray | None) -> None:
         super().release(waiting, packet)
         self.verdicts.append(None if packet is None else bytes(packet))
+
+    def translate(self, *what: Any, **how: Any) -> tuple[str, bytes]:
+        return super().translate(*what, **{"now": self.second, **how})
+
+    def expect(self, *what: Any, **how: Any) -> Expected:
+        return super().expect(*what, **{"now": self.second, **how})
+
+    def keep(self, *what: Any, **how: Any) -> bool:
+        return super().keep(*what, **{"now": self.second, **how})
+
+    def withdraw(self, *what: Any, **how: Any) -> bool:
+        return super().withdraw(*what, **{"now": self.second, **how})
+
+    def end(self, *what: Any, **how: Any) -> bool:
+        return super().end(*what, **{"now": self.second, **how})
 
     def let_go(self, session: int, serial: int) -> None:
         super().let_go(session, serial)

@@ -1,6 +1,7 @@
 """A helper that says of each message what its test tells it to say, over TCP and UDP."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 
 from support.packets import udp
@@ -9,7 +10,7 @@ from support.router import CLIENT, SERVER
 from helpers.engine.bed import NEAR_PORT, PORT, Bed
 from nfmasq.core.policy import Filtering
 from nfmasq.core.rows import SessionRow
-from nfmasq.helpers.kit.base import Found, Place, Reading, Session, Side
+from nfmasq.helpers.kit.base import Endpoint, Found, Place, Reading, Session, Side
 
 Script = Callable[[Session, Side, bytes], Reading]
 
@@ -74,3 +75,19 @@ def say(bed: Bed, payload: bytes = b"x", *, near: int = NEAR_PORT, host: IPv4Add
 def expected(bed: Bed) -> dict[int, SessionRow]:
     """The expectations in the core, by internal port."""
     return {row.internal[1]: row for row in bed.table.sessions() if row.state == "expected"}
+
+
+def meet(bed: Bed, port: int = 5000, remote: IPv4Address = SERVER, from_port: int = 6000) -> list[bytes]:
+    """What comes in to the external endpoint that stands for an internal port."""
+    return bed.send(udp(remote, from_port, *outside_of(bed, port), b"hello"), inbound=True)
+
+
+def outside_of(bed: Bed, port: int) -> Endpoint:
+    """The external endpoint of an internal port."""
+    return next(row.external for row in bed.table.sessions() if row.internal[1] == port)
+
+
+def once(first: Reading, then: Reading) -> Scripted:
+    """A helper that says one thing of the first message, and another of all others."""
+    said: Iterator[Reading] = itertools.chain([first], itertools.repeat(then))
+    return Scripted(lambda _, side, data: next(said)._replace(taken=len(data)))

@@ -2,7 +2,7 @@
 
 from support.router import CLIENT, SERVER
 
-from nfmasq.helpers.engine.announced import MOST_REMEMBERED, Announced, Expectation
+from nfmasq.helpers.engine.announced import MOST_REMEMBERED, Announced, Expectation, owned
 from nfmasq.helpers.kit.base import Endpoint, Session
 
 SESSION = Session((CLIENT, 40000), (CLIENT + 1000, 40000), (SERVER, 7000), True)
@@ -28,7 +28,7 @@ def test_the_oldest_is_forgotten_on_both_sides() -> None:
     forgotten = []
     for nth in range(MOST_REMEMBERED + 1):
         forgotten += known.remember("udp", (CLIENT, 5000 + nth), outside(7000 + nth))
-    assert forgotten == [("udp", outside(7000))]
+    assert forgotten == [owned("udp", outside(7000))]
     assert len(known.by_internal) == len(known.by_external) == MOST_REMEMBERED
 
 
@@ -43,7 +43,7 @@ def test_an_endpoint_that_is_announced_again_is_the_newest() -> None:
 def test_with_another_external_endpoint_the_old_one_is_nobody_s() -> None:
     known = Announced(SESSION, 1)
     known.remember("udp", (CLIENT, 5000), outside(7000))
-    assert known.remember("udp", (CLIENT, 5000), outside(7001)) == [("udp", outside(7000))]
+    assert known.remember("udp", (CLIENT, 5000), outside(7001)) == [owned("udp", outside(7000))]
     assert known.original("udp", *outside(7000)) is None
 
 
@@ -51,8 +51,9 @@ def test_the_newest_expectation_of_a_port() -> None:
     known = Announced(SESSION, 1)
     begun, waits = (Expectation("udp", (CLIENT, 5000), outside(7000), True, 0, note) for note in "ab")
     assert known.newest("udp", 5000) is None
-    known.data[1, 1] = begun
+    known.note((1, 1), begun)
+    known.data[1, 1] = known.waiting.pop((1, 1))
     assert (known.newest("udp", 5000), known.ends_data) == (begun, True)
-    known.waiting[2, 1] = waits
+    known.note((2, 1), waits)
     assert known.newest("udp", 5000) == waits
     assert known.newest("tcp", 5000) is None

@@ -11,7 +11,7 @@ from helpers.engine.bed import CLIENT, NEAR_PORT, SERVER, Bed, Connection
 from helpers.engine.here import HI
 from nfmasq.core.policy import Timeouts
 from nfmasq.core.rows import SessionRow
-from nfmasq.helpers.engine import expectations, standing
+from nfmasq.helpers.engine import lifetimes, standing
 
 
 def test_an_inside_client_is_called_back_by_its_server_alone() -> None:
@@ -154,7 +154,7 @@ def test_a_control_session_is_kept_while_a_data_session_lives() -> None:
     bed.engine.tick()
     assert control_of(bed).expires_s <= 30
     bed.send(tcp(SERVER, 20, *place), inbound=True)
-    for _ in range(expectations.LOOK_AT_DATA_S + 1):
+    for _ in range(lifetimes.LOOK_AT_DATA_S + 1):
         bed.engine.tick()
     assert control_of(bed).expires_s > 30
     assert waiting(bed) == 0

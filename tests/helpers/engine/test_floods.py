@@ -17,6 +17,8 @@ from nfmasq.helpers.engine import sessions, standing
 from nfmasq.helpers.kit.base import Endpoint, Found, Reading, Session, Side
 
 MANY = 40_000
+A_SECOND = 4000
+"""How many of them come in a second: all ports together wait longer for an answer than the core does."""
 SPOOFED = IPv4Address("198.18.0.1")
 THIRD = OTHER_SERVER + 1
 
@@ -30,6 +32,7 @@ def asks(bed: Bed, count: int, *, forwarded: bool, spoofed: bool) -> None:
     """SYNs that nobody answers, or everybody; none is answered again."""
     address = bed.rules.addresses[0]
     for nth in range(count):
+        bed.table.second += nth % A_SECOND == 0
         port = 1024 + nth % 60_000
         if forwarded:
             source = SPOOFED + nth if spoofed else OTHER_SERVER

@@ -22,7 +22,7 @@ from helpers.protocols.pptp.messages import (
 )
 from nfmasq.helpers.kit.base import SENT, Found, Mentioned, Place, Side
 from nfmasq.helpers.kit.listener import Listener
-from nfmasq.helpers.protocols.pptp import LONGEST, MOST_CALL_IDS, Pptp
+from nfmasq.helpers.protocols.pptp import LONGEST, MOST_CALL_IDS, MOST_CONTROL_MESSAGES, Pptp
 
 INSIDE, OUTSIDE = Side.INSIDE, Side.OUTSIDE
 CAPTURES = Path(__file__).parent / "pptp" / "captures"
@@ -220,7 +220,20 @@ def test_what_is_remembered_is_bounded() -> None:
     for key in range(3 * MOST_CALL_IDS):
         heard.hear(OUTSIDE, message(REQUEST, key, 1))
         heard.hear(INSIDE, message(REPLY, key, key))
-    assert len(heard._dialogue._calls) == MOST_CALL_IDS
+    assert len(heard._dialogue._calls) == len(heard._dialogue._theirs) == MOST_CALL_IDS
+
+
+def test_an_id_that_is_given_to_a_newer_call_ends_that_one() -> None:
+    """However often the inside says again which id of the outside is the same call's."""
+    heard = listener()
+    for key in (7, 8, 7, 9):
+        heard.hear(OUTSIDE, message(REQUEST, key, 1))
+        heard.hear(INSIDE, message(REPLY, 5, key))
+    heard.hear(INSIDE, message(GONE, 5))
+    assert heard.ended == [("gre", 5), (SENT, 9)]
+    heard.hear(OUTSIDE, message(CLEAR, 9))
+    heard.hear(OUTSIDE, message(CLEAR, 8))
+    assert heard.ended[2:] == [(SENT, 9), (SENT, 8), ("gre", 5)]
 
 
 def test_a_message_waits_until_it_is_whole_and_one_without_ids_does_not() -> None:
@@ -281,6 +294,7 @@ def test_the_ids_of_a_capture_are_found_in_their_frames_and_nothing_else(name: s
 
 
 def test_more_messages_in_one_reading_than_anybody_says_end_the_helper() -> None:
-    """64 KB of the shortest ones would take too long."""
-    assert not listener().hear_all([(INSIDE, message(5) * 200)]).left
-    assert listener().hear_all([(INSIDE, message(5) * 4096)]).left
+    """64 KB of the shortest ones would take too long. A frame of Ethernet may be full of them."""
+    assert not listener().hear_all([(INSIDE, message(CLEAR, 5) * (1460 // 16))]).left
+    assert not listener().hear_all([(INSIDE, message(5) * MOST_CONTROL_MESSAGES)]).left
+    assert listener().hear_all([(INSIDE, message(5) * (MOST_CONTROL_MESSAGES + 1))]).left

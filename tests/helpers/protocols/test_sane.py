@@ -14,7 +14,7 @@ from helpers.engine.bed import Bed
 from helpers.protocols.ends import Ends, bed_of, expected
 from nfmasq.helpers.kit.base import Found, Side
 from nfmasq.helpers.kit.listener import Listener
-from nfmasq.helpers.protocols.sane import MOST_ITEMS, MOST_UNANSWERED, Sane, SaneDialogue
+from nfmasq.helpers.protocols.sane import MOST_ITEMS, MOST_ASKED, Sane, SaneDialogue
 
 IN, OUT = Side.INSIDE, Side.OUTSIDE
 CAPTURE = Path(__file__).parent / "sane" / "captures" / "rec-scan.pcap"
@@ -190,7 +190,7 @@ def test_only_the_port_waits() -> None:
         [(IN, NOTHING)],
         [*GREETING, (OUT, words(0, 0x01010003) + NOTHING)],
         [*GREETING, (IN, NOTHING)],
-        [*GREETING, (OUT, START * (MOST_UNANSWERED + 1))],
+        [*GREETING, (OUT, START * (MOST_ASKED + 1))],
         [*GREETING, (OUT, words(4, 0)), (IN, words(MOST_ITEMS + 1))],
         [*GREETING, (OUT, words(1)), (IN, words(0, MOST_ITEMS + 1))],
         [*OPENED, (OUT, words(4, 0)), (IN, words(1, 0) + NOTHING * 3 + words(3, 0, 0, 0, 3, MOST_ITEMS + 1))],

@@ -34,7 +34,7 @@ _FIRST = (
 """Commands that a client may begin with."""
 _LINE = re.compile(rb"(?i:%b)(?:[ \t][^\r\n\0]*)?\r?\n" % b"|".join(_FIRST))
 _CLIENT = Opening((IAC, *_FIRST), _LINE, never_http=True)
-_COMMAND = re.compile(rb"([A-Za-z]{3,8})(?:[ \t]+([^\r\n\0]*))?\r?\n")
+_COMMAND = re.compile(rb"([A-Za-z]{3,8})(?:[ \t]++([^\r\n\0]*))?\r?\n")
 _ARGUMENT = re.compile(rb"(?:PORT|EPRT)[ \t]+", re.IGNORECASE)
 _LOGIN = {b"USER", b"PASS", b"ACCT"}
 _PASSIVE = {b"PASV", b"EPSV"}

@@ -11,7 +11,7 @@ import re
 
 from nfmasq.helpers.kit.base import Found, NotActedOn, Session
 from nfmasq.helpers.kit.endpoints import DOTTED, address_and_port, in_numbers, port_alone
-from nfmasq.helpers.kit.hiding import AND, is_internal, separators, shape_of
+from nfmasq.helpers.kit.hiding import AND, is_internal, separators, six_numbers_of
 
 CODES = frozenset((b"227", b"228", b"229"))
 """Of 228 only the internal addresses count: it is nothing that clients for IPv4 ask for."""
@@ -50,7 +50,7 @@ def _six_numbers(line: bytes, begin: int, at: int, session: Session) -> Found | 
     if separators(line, begin) < 5:
         return None
     for address in (session.internal[0], session.external[0]):
-        if match := re.compile(rb"(?<!\d)" + AND.join([shape_of(address), _N, _N])).search(line, begin):
+        if match := six_numbers_of(address).search(line, begin):
             return in_numbers(match, at)
     match = _SIX.search(line, begin)
     return in_numbers(match, at) if match else None

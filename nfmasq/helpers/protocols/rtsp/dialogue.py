@@ -22,7 +22,7 @@ from nfmasq.helpers.kit.dialogue import Leave, LineDialogue
 from nfmasq.helpers.kit.lines import behind
 from nfmasq.helpers.kit.messages import MessageSpeech
 from nfmasq.helpers.protocols.rtsp import endpoints, transport
-from nfmasq.helpers.protocols.rtsp.setups import Message, Setups
+from nfmasq.helpers.protocols.rtsp.setups import Message, Setups, kept
 from nfmasq.helpers.protocols.rtsp.transport import OF_CLIENT, OF_SERVER, Alternative
 
 LONGEST = 8192
@@ -111,9 +111,9 @@ class RtspDialogue(LineDialogue):
             return
         name, text, at = match[1].upper(), match[2], at + match.start(2)
         if name == b"CSEQ":
-            message.number = text.strip()
+            message.number = kept(text.strip())
         elif name == b"SESSION":
-            message.session = text.partition(b";")[0].strip()
+            message.session = kept(text.partition(b";")[0].strip())
         elif self._may_be_rewritten(side, message) or (side is not self._client and message.code):
             self._parameters += transport.parameters_in(text)
             if self._parameters > MOST_PARAMETERS_AT_ONCE:
@@ -142,12 +142,15 @@ class RtspDialogue(LineDialogue):
             slots = alternative.slots(names) if alternative.is_udp else alternative.addresses(names)
             alone = slots if alternative.is_udp else [slot for slot in slots if slot.port is None]
             places = endpoints.announced(alone, *text, message.rows)
-        if message.places + len(places) > MOST_PLACES:
+        new = endpoints.rows(places)
+        ports = {port for first in new for port in range(first, first + new[first])}
+        if message.places + len(places) > MOST_PLACES or (
+            ports and not self._setups.has_room(len(message.ports) + len(ports))
+        ):
             raise NotActedOn("no_room")
         message.places += len(places)
-        new = endpoints.rows(places)
         message.rows |= new
-        message.ports.update(port for first in new for port in range(first, first + new[first]))
+        message.ports |= ports
         return places
 
     def _note_sources(self, message: Message, alternative: Alternative) -> None:
@@ -172,7 +175,7 @@ class RtspDialogue(LineDialogue):
 def _first_line(line: bytes) -> Message:
     """What a message begins with. Raises Leave: it is none of RTSP's."""
     if request := _REQUEST.fullmatch(line):
-        return Message(method=request[1], url=request[2])
+        return Message(method=request[1], url=kept(request[2]))
     if reply := _REPLY.fullmatch(line):
         return Message(code=reply[1])
     raise Leave

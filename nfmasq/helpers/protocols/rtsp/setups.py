@@ -4,22 +4,38 @@ What is stored: requests that wait for their reply (`pairing`); of each stream i
 writes: the dialogue, at the end of each message's headers. What ends a stream: TEARDOWN of it or of its
 session, a newer stream with its ports, or MOST_STREAMS newer ones. The end of the connection ends all: what
 was announced ends with its control session.
+
+A host may open thousands of connections, so each stores little, whatever is said: MOST_UNANSWERED requests,
+MOST_STREAM_PORTS ports, and of long texts a digest.
 """
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from ipaddress import IPv4Address
 
 from nfmasq.helpers.kit.pairing import ByNumber
 
 MOST_STREAMS = 64
+MOST_UNANSWERED = 16
+"""That wait for their reply."""
+MOST_STREAM_PORTS = 256
+"""Of all streams, and of all requests that wait."""
+LONGEST_KEPT = 64
+"""Bytes of a text that is stored as it is."""
 _NO_SUCH_SESSION = b"454"
 
 
-@dataclass
+def kept(text: bytes) -> bytes:
+    """What is stored of a text that is only compared with others: itself, or its digest."""
+    return text if len(text) <= LONGEST_KEPT else blake2b(text, digest_size=32).digest()
+
+
+@dataclass(slots=True)
 class Message:
     """A message whose headers are under way. method: b"" of a reply. code: b"" of a request.
 
     lines: of its headers. number, session: the values of CSeq and Session; b"" as long as they were not seen.
+    These and url are as `kept` makes them.
     places: how many were found. rows: what was announced, numbers of ports by first port; ports: all of them.
     sources: addresses that media come from, in order. is_udp: False when a Transport header has named other
     transports alone; None: there was none.
@@ -38,7 +54,7 @@ class Message:
     is_udp: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stream:
     """A stream that was set up."""
 
@@ -51,12 +67,17 @@ class Setups:
     """Those of one connection."""
 
     def __init__(self) -> None:
-        self._requests: ByNumber[Message] = ByNumber()
+        self._requests: ByNumber[Message] = ByNumber(MOST_UNANSWERED)
         self._streams: list[Stream] = []
 
     def asked(self, request: Message) -> None:
         """The client has sent a request."""
+        request.rows = {}
         self._requests.add(request.number, request)
+
+    def has_room(self, ports: int) -> bool:
+        """Can a message announce so many ports more than are in use?"""
+        return len(self._in_use()) + ports <= MOST_STREAM_PORTS
 
     def awaits_setup(self, number: bytes) -> bool:
         """May a reply that has begun, with this CSeq or none yet, answer SETUP?"""

@@ -30,7 +30,7 @@ MOST_PARAMETERS = 128
 """Parameters of a header; one with more goes untouched."""
 
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
-_PARAMETER = re.compile(rb"((?:[^\";,]++|\"[^\"]*+\")*+)([;,]?)")
+_PARAMETER = re.compile(rb"((?:[^\";,]|\"[^\"]*\")*)([;,]?)")
 _PORTS = re.compile(rb"(\d{1,20})(?:[ \t]*([-/])[ \t]*(\d{1,20}))?")
 _PIECE = re.compile(rb"\"?(\d{1,20}(?:\.\d{1,20}){3})?(?::(\d{1,20}))?\"?")
 

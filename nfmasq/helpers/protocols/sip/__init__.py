@@ -1,9 +1,11 @@
 """SIP (RFC 3261, 3264, 3581, 8866) over UDP and TCP: the media of calls, and the phone's own endpoint."""
 
+from ipaddress import IPv4Address
 from typing import Literal
 
 from nfmasq.helpers.kit.base import LONGEST_MESSAGE, Dialogue, Session, Side
 from nfmasq.helpers.protocols.sip.dialogue import SipDialogue
+from nfmasq.helpers.protocols.sip.phone import Phone
 
 
 class Sip:
@@ -56,6 +58,10 @@ class Sip:
 
     def __init__(self, *, mode: Literal["media", "full"] = "media") -> None:
         self._full = mode == "full"
+
+    def meet(self, host: IPv4Address) -> Phone:
+        """What is kept of an internal host."""
+        return Phone()
 
     def begin(self, session: Session) -> Dialogue:
         """A dialogue for a session that begins."""

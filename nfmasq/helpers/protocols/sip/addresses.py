@@ -25,7 +25,8 @@ _DOTTED = re.compile(rb"\d+\.\d+\.\d+\.\d+")
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*("?)|<[^<>]*(>?)|(,)|[^",<]+', re.S)
 _ONLY = re.compile(rb'[^<>",]*<([^<>]*)>([^<>",]*)')
 """A list of one entry, without quotes: nearly all are."""
-_URI = re.compile(rb"(?i:(sips?)):(?:[^@>\s]*@)?(\[[^\]]*\]|[^:;?>\s\[\]]+)(?::(\d+))?([;?][^>\s]*)?")
+_URI = re.compile(rb"(?i:(sips?)):(?:([^@>\s?]*)@)?(\[[^\]]*\]|[^:;?@>\s\[\]]+)(?::(\d+))?([;?][^@>\s]*)?")
+"""Where `?` stands before `@`, readers do not agree on what the host is: such a URI is none that is known."""
 _VIA = re.compile(
     rb"SIP[ \t]*/[ \t]*2\.0[ \t]*/[ \t]*([A-Za-z]+)[ \t]+(\[[^\]]*\]|[^\s:;,\[\]]+)(?:[ \t]*:[ \t]*(\d+))?"
     rb'[ \t]*((?:;[^,;"]*(?:"(?:[^"\\]|\\.)*"[^,;"]*)?)*)',
@@ -50,15 +51,26 @@ class Host(NamedTuple):
     has_port: bool
 
 
-class Entry(NamedTuple):
-    """An entry of Contact, Route or Record-Route. host: None for `*` and for URIs other than SIP's.
+class Uri(NamedTuple):
+    """A SIP URI. user: as it is written; b"" where there is none. parameters: by lower-case name.
 
-    of_uri, of_entry: parameters by lower-case name, of the URI and behind it.
+    transport: the one it asks for, in lower case; "tls" of sips; "" where it says nothing.
     """
 
-    host: Host | None
-    of_uri: dict[bytes, bytes]
-    of_entry: dict[bytes, bytes]
+    host: Host
+    user: bytes
+    parameters: dict[bytes, bytes]
+    transport: str
+
+
+class Entry(NamedTuple):
+    """An entry of Contact, Route or Record-Route. uri: None for `*` and for URIs other than SIP's.
+
+    parameters: those behind the URI, by lower-case name.
+    """
+
+    uri: Uri | None
+    parameters: dict[bytes, bytes]
 
 
 class Via(NamedTuple):
@@ -105,16 +117,19 @@ def _of_list(value: Value) -> Iterator[Entry]:
         begin, behind = end + 1, 0
 
 
-def uri_host(data: bytes, start: int, end: int, offset: int = 0) -> tuple[Host, dict[bytes, bytes]] | None:
-    """The host of a SIP URI with this span, and the URI's parameters; None: it is another URI.
+def read_uri(data: bytes, start: int, end: int, offset: int = 0) -> Uri | None:
+    """The SIP URI with this span; None: it is another one.
 
     offset: where the bytes begin. Raises NotActedOn("malformed").
     """
     match = _URI.fullmatch(data, start, end)
     if match is None:
         return None
-    default = SIPS_PORT if match[1].lower() == b"sips" else SIP_PORT
-    return _host(match, 2, 3, default, offset), _parameters(match[4] or b"")
+    is_sips = match[1].lower() == b"sips"
+    parameters = _parameters((match[5] or b"").partition(b"?")[0])
+    transport = "tls" if is_sips else parameters.get(b"transport", b"").lower().decode("ascii", "replace")
+    host = _host(match, 3, 4, SIPS_PORT if is_sips else SIP_PORT, offset)
+    return Uri(host, match[2] or b"", parameters, transport)
 
 
 def topmost(value: Value) -> Via:
@@ -143,9 +158,7 @@ def topmost(value: Value) -> Via:
 
 
 def _entry(text: bytes, offset: int, uri: tuple[int, int], behind: bytes) -> Entry:
-    known = uri_host(text, uri[0], len(text[: uri[1]].rstrip()), offset)
-    host, of_uri = known or (None, {})
-    return Entry(host, of_uri, _parameters(behind))
+    return Entry(read_uri(text, uri[0], len(text[: uri[1]].rstrip()), offset), _parameters(behind))
 
 
 def _host(match: re.Match[bytes], host: int, port: int, default: int, offset: int) -> Host:

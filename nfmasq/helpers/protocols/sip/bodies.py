@@ -15,8 +15,10 @@ MOST_NESTED = 3
 
 _BOUNDARY = re.compile(rb';\s*boundary\s*=\s*(?:"([^"\r\n]{1,70})"|([^\s;,"]{1,70}))', re.I)
 _AUTH_INT = re.compile(rb"[\s,]qop\s*=\s*\"?auth-int", re.I)
-_HEADER = re.compile(rb"([A-Za-z\-]+)[ \t]*:[ \t]*([^\r\n]*?)[ \t]*\r?\n")
+_HEADER = re.compile(rb"([A-Za-z\-]+)[ \t]*:([^\r\n]*)\r?\n")
+"""Blanks around the value belong to it here: runs that can take the same bytes are searched for ever."""
 _EMPTY = re.compile(rb"\r?\n")
+_BLANKS = b" \t"
 _PLAIN = (b"", b"7bit", b"8bit", b"binary")
 _SIGNED = (b"multipart/signed", b"application/pkcs7-mime", b"multipart/encrypted")
 
@@ -109,13 +111,14 @@ def _part(data: bytes, part: Part, depth: int) -> Iterator[Part]:
     """The SDP in a part that begins with headers of its own."""
     content, encoding, counted, here = b"", b"", None, part.start
     while (match := _HEADER.match(data, here, part.end)) is not None:
-        name = match[1].lower()
+        name, value = match[1].lower(), match[2].strip(_BLANKS)
         if name == b"content-type":
-            content = match[2]
+            content = value
         elif name == b"content-length":
-            counted = match.span(2)
+            start = match.start(2) + match[2].index(value)
+            counted = start, start + len(value)
         elif name == b"content-transfer-encoding":
-            encoding = match[2].lower()
+            encoding = value.lower()
         here = match.end()
     empty = _EMPTY.match(data, here, part.end)
     if empty is None or encoding not in _PLAIN:

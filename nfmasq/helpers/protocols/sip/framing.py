@@ -1,8 +1,8 @@
 """Where the messages of one side of a TCP stream begin and end (RFC 3261 section 18.3).
 
-What is stored: how many bytes of a body still pass unread, and whether the side has begun like SIP. Who
-writes: `cut` alone. What ends it: the stream is no SIP, has a message whose end cannot be known, or too many
-messages in one reading.
+What is stored: how many bytes of a body still pass unread, and how many a message needs that waits for its
+body. Also whether the side has begun like SIP. Who writes: `cut` alone. What ends it: the stream is no SIP,
+has a message whose end cannot be known, or too many messages in one reading.
 """
 
 from typing import NamedTuple
@@ -39,14 +39,18 @@ class Cut(NamedTuple):
 class Framing:
     """One side of a stream."""
 
-    __slots__ = ("_begun", "_passing")
+    __slots__ = ("_begun", "_needed", "_passing")
 
     def __init__(self) -> None:
         self._begun = False
         self._passing = 0
+        self._needed = 0
 
     def cut(self, data: bytes) -> Cut:
         """Cut bytes that were not taken yet into messages."""
+        if len(data) < self._needed:
+            return Cut([], 0, is_over=False)  # a head is read once, however slowly its body comes
+        self._needed = 0
         messages: list[Message] = []
         at = min(self._passing, len(data))
         self._passing -= at
@@ -76,7 +80,10 @@ class Framing:
         if message.sized is None:
             raise NotActedOn("malformed")
         self._begun = True
-        return None if message.end > len(data) and bodies.has_sdp(message) else message
+        if message.end <= len(data) or not bodies.has_sdp(message):
+            return message
+        self._needed = message.end - at
+        return None
 
 
 def _is_known(data: bytes, at: int) -> bool:

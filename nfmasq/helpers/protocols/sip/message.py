@@ -58,6 +58,7 @@ def _by_first_letter(names: Iterable[bytes]) -> bytes:
 
 
 _HEADER = re.compile(rb"\n(" + _by_first_letter(NAMES) + rb")[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)")
+_TAG = re.compile(rb";[ \t]*tag[ \t]*=[ \t]*([^;,\s]+)", re.I)
 _REQUIRED = {b"via", b"call-id", b"from", b"to", b"cseq"}
 
 
@@ -100,6 +101,32 @@ class Message(NamedTuple):
         values = self.headers.get(name)
         return values[0].text if values else b""
 
+    @property
+    def call(self) -> int:
+        """Its Call-ID, as it is stored."""
+        return brief(self.first(b"call-id"))
+
+    @property
+    def sequence(self) -> int:
+        """Its CSeq, as it is stored: number and method, whatever blanks are between them."""
+        return brief(b" ".join(self.first(b"cseq").split()))
+
+    @property
+    def tags(self) -> frozenset[int]:
+        """The tags of From and To, as they are stored, whichever side says them."""
+        found = (_TAG.search(self.first(name).rpartition(b">")[2]) for name in (b"from", b"to"))
+        return frozenset(brief(each[1]) for each in found if each is not None)
+
+    @property
+    def is_in_dialog(self) -> bool:
+        """Does To have a tag? Both sides know the dialog then (RFC 3261 section 12)."""
+        return _TAG.search(self.first(b"to").rpartition(b">")[2]) is not None
+
+
+def brief(identifier: bytes) -> int:
+    """An identifier as it is stored: 64 bits, however long it is. Each start has another key for them."""
+    return hash(identifier)
+
 
 def behind_blanks(data: bytes, at: int) -> int:
     """The first byte that is no end of an empty line: such lines are pings (RFC 5626 section 3.5.1)."""
@@ -131,15 +158,15 @@ def read_message(data: bytes, at: int) -> Message | None:
         raise NotActedOn("malformed")
     headers = _headers(data, first.end() - 1, end)
     length, sized = _length(headers.get(b"content-length", []))
-    method = first[2] or headers.get(b"cseq", _NO_VALUES)[0].text.rpartition(b" ")[2]
+    method = first[2] or b"".join(headers.get(b"cseq", _NO_VALUES)[0].text.split()[-1:])
     until = len(data) if sized is None else body + length
     return Message(at, until, int(first[1] or 0), method, first.span(3), headers, body, sized)
 
 
 def require_headers(message: Message) -> None:
     """Raise NotActedOn where a header that every message has is missing, or contradicts the first line."""
-    number, _, method = message.first(b"cseq").partition(b" ")
-    if not number.isdigit() or method.strip() != message.method:
+    cseq = message.first(b"cseq").split()
+    if len(cseq) != 2 or not cseq[0].isdigit() or cseq[1] != message.method:
         raise NotActedOn("malformed")
     headers = message.headers
     if not headers.keys() >= _REQUIRED or len(headers[b"call-id"]) > 1 or len(headers[b"cseq"]) > 1:

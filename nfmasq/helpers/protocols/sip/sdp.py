@@ -14,6 +14,8 @@ from nfmasq.helpers.kit.numbers import dotted, port_number
 NOWHERE = IPv4Address(0)
 MOST_MEDIA = 16
 """Media of one body; one with more is left alone."""
+MOST_LINES_OF_ADDRESSES = 8
+"""Addresses of one media description, or of all in common."""
 MOST_SDP_LINES = 512
 """Lines of one body; one with more is left alone."""
 
@@ -112,7 +114,7 @@ def read(data: bytes, begin: int, end: int) -> Description:
             media = _media(at, text, above)
             all_media.append(media)
         elif kind == b"c":
-            (above if media is None else media.own).extend(_connection(at, text))
+            _take_in_connection(above if media is None else media.own, at, text)
         elif text.startswith(_ICE):
             has_ice = True
         elif media is not None:
@@ -142,12 +144,14 @@ def _media(at: int, text: bytes, above: list[Line]) -> Media:
     return Media(match, at, above)
 
 
-def _connection(at: int, text: bytes) -> list[Line]:
-    """The address of a c= line; none for IPv6, names, and multicast with its reach."""
+def _take_in_connection(lines: list[Line], at: int, text: bytes) -> None:
+    """Add the address of a c= line; IPv6, names, and multicast with its reach are passed over."""
     match = _CONNECTION.fullmatch(text.rstrip(b" "))
     if match is None:
-        return []
-    return [Line(at + match.start(1), at + match.end(1), dotted(match[1]))]
+        return
+    if len(lines) == MOST_LINES_OF_ADDRESSES:
+        raise NotActedOn("malformed")
+    lines.append(Line(at + match.start(1), at + match.end(1), dotted(match[1])))
 
 
 def _attribute(media: Media, at: int, text: bytes) -> None:

@@ -8,7 +8,7 @@ Identifiers stay: From, To, Call-ID, CSeq, branches, tags, credentials, and the 
 which a digest covers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -17,17 +17,17 @@ from nfmasq.helpers.protocols.sip.addresses import (
     SIP_PORT,
     Entry,
     Host,
+    Uri,
     Via,
     entries,
+    read_uri,
     topmost,
-    uri_host,
     written,
 )
 from nfmasq.helpers.protocols.sip.message import Message
 
-REGISTRATION_S = 7200
-GRACE_S = 32
-"""Seconds a registration is held beyond its time: as long as its renewal may be sent again (64 * T1)."""
+TRAVERSING = frozenset({b"gr", b"ob"})
+"""Parameters of a URI that leads to a phone by itself: a GRUU (RFC 5627) or a flow (RFC 5626)."""
 
 
 class Bare(NamedTuple):
@@ -43,26 +43,41 @@ def contacts_of(message: Message) -> list[Entry]:
     return [entry for value in values if value.text != b"*" for entry in entries(value)]
 
 
-def is_translated(contacts: list[Entry], session: Session) -> bool | None:
+def is_own(uri: Uri | None, session: Session) -> bool:
+    """Does a URI of the inside lead to the endpoint that this session comes from?"""
+    return (
+        uri is not None
+        and (uri.host.address, uri.host.port) == session.internal
+        and uri.transport in {"", session.transport}
+    )
+
+
+def is_translated(contacts: Sequence[Entry], session: Session) -> bool | None:
     """Does the sender inside leave its NAT traversal to the router? None: the message has none.
 
     It does if each of its contacts is the endpoint that the message comes from. It does not if it names
-    another address, a name, or another port. Nor does it with a GRUU (RFC 5627) or a flow (RFC 5626).
+    another address, a name, another port or another transport. Nor does it with a GRUU (RFC 5627) or a flow
+    (RFC 5626).
     """
     for entry in contacts:
-        if (
-            entry.host is None
-            or b"reg-id" in entry.of_entry
-            or b"gr" in entry.of_uri
-            or b"ob" in entry.of_uri
-        ):
-            return False
-        if (entry.host.address, entry.host.port) != session.internal:
+        if not is_own(entry.uri, session) or b"reg-id" in entry.parameters or is_traversing(entry.uri):
             return False
     return True if contacts else None
 
 
-def outbound(message: Message, via: Via | None, contacts: list[Entry], session: Session) -> Iterator[Place]:
+def is_traversing(uri: Uri | None) -> bool:
+    """Does a URI lead to its phone through NATs, whatever its host is?"""
+    return uri is not None and not TRAVERSING.isdisjoint(uri.parameters)
+
+
+def request_uri(data: bytes, message: Message) -> Uri | None:
+    """The Request-URI; None: it is none of SIP, or this is an answer. Raises NotActedOn("malformed")."""
+    return None if message.status else read_uri(data, *message.uri)
+
+
+def outbound(
+    message: Message, via: Via | None, contacts: Sequence[Entry], session: Session
+) -> Iterator[Place]:
     """The places in what the inside says. via: of a request. Raises NotActedOn("malformed")."""
     if via is not None and not via.asks_rport and via.host.address == session.internal[0]:
         yield _named(via.host)
@@ -70,53 +85,36 @@ def outbound(message: Message, via: Via | None, contacts: list[Entry], session: 
             yield Named(*via.maddr, _write_address)
     routes = [entry for value in message.headers.get(b"record-route", ()) for entry in entries(value)]
     for entry in (*contacts, *routes):
-        if entry.host is not None and (entry.host.address, entry.host.port) == session.internal:
-            yield _named(entry.host)
+        if entry.uri is not None and is_own(entry.uri, session):
+            yield _named(entry.uri.host)
 
 
-def inbound(data: bytes, message: Message, session: Session, bare: Bare) -> Iterator[Place]:
-    """The places in what the outside says. Raises NotActedOn("malformed")."""
+def inbound(message: Message, uri: Uri | None, session: Session, bare: Bare) -> Iterator[Place]:
+    """The places in what the outside says. uri: of a request. Raises NotActedOn("malformed")."""
     own = session.external[0], session.internal[0]
     texts = written(own[0]), written(own[1])
-    if message.status == 0:
-        found = uri_host(data, *message.uri)
-        hosts = [found[0]] if found is not None else []
-        names: tuple[bytes, ...] = (b"route",)
-    else:
+    uris = [uri]
+    names: tuple[bytes, ...] = (b"route",)
+    if message.status:
         yield from _in_via(topmost_via(message), own, bare)
-        hosts, names = [], (b"contact", b"record-route")
+        names = b"contact", b"record-route"
     for name in names:
         for value in message.headers.get(name, ()):
             if texts[0] in value.text or texts[1] in value.text:
-                hosts += [entry.host for entry in entries(value) if entry.host is not None]
-    for host in hosts:
-        if host.address in own:
-            yield _mentioned(host, session.transport, is_bare=bare.contact)
+                uris += [entry.uri for entry in entries(value)]
+    for each in uris:
+        if each is not None and each.host.address in own and each.transport in {"", "udp", "tcp"}:
+            yield _mentioned(each.host, each.transport or session.transport, is_bare=bare.contact)
 
 
-def bare_in(via: Via | None, contacts: list[Entry], before: Bare) -> Bare:
+def bare_in(via: Via | None, contacts: Sequence[Entry], before: Bare) -> Bare:
     """Which headers of a request the phone wrote without a port; of those it did not write, as before."""
     in_via, in_contact = before
     if via is not None:
         in_via = not via.host.has_port
     if contacts:
-        in_contact = any(each.host is not None and not each.host.has_port for each in contacts)
+        in_contact = any(each.uri is not None and not each.uri.host.has_port for each in contacts)
     return before if (in_via, in_contact) == before else Bare(in_via, in_contact)
-
-
-def granted_s(message: Message, session: Session) -> int:
-    """Seconds for which a registrar's answer keeps the phone's contact; 1: it is gone; 0: nothing is said."""
-    ends = {session.internal, session.external}
-    known, own = [], []
-    for value in message.headers.get(b"contact", ()):
-        for entry in entries(value) if value.text != b"*" else ():
-            text = entry.of_entry.get(b"expires") or message.first(b"expires")
-            seconds = int(text) if text.isdigit() and len(text) <= 10 else 0
-            known.append(seconds)
-            if entry.host is not None and (entry.host.address, entry.host.port) in ends:
-                own.append(seconds)
-    seconds = max(own or known, default=0)
-    return min(seconds, REGISTRATION_S) + GRACE_S if seconds else 1
 
 
 def topmost_via(message: Message) -> Via | None:

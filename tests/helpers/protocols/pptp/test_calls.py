@@ -23,7 +23,7 @@ from helpers.protocols.pptp.messages import (
     message,
 )
 from nfmasq.core.policy import Filtering, Forward, ForwardTarget, Timeouts
-from nfmasq.helpers.engine.expectations import LOOK_AT_DATA_S
+from nfmasq.helpers.engine.lifetimes import LOOK_AT_DATA_S
 from nfmasq.helpers.protocols.pptp import Pptp
 
 PORT = 1723

@@ -1,12 +1,15 @@
 """RTSP connections: what is read on which side, what waits, and when the helper leaves."""
 
+import gc
 import random
+import tracemalloc
 
 import pytest
 from support.dialogues import IN, OUT
 
 from helpers.protocols.rtsp.sayings import UDP, Heard, client, reply, request, setup
 from nfmasq.helpers.kit.base import MOST_FOUND, Found, Mentioned, Side
+from nfmasq.helpers.protocols.rtsp.setups import MOST_STREAM_PORTS, MOST_STREAMS, MOST_UNANSWERED
 
 PAIR = UDP + b"client_port=5000-5001"
 SOURCES = b"".join(b";source=198.51.100.%d" % host for host in range(1, 200))[:2000]
@@ -185,22 +188,69 @@ def test_many_requests_take_bounded_room(has_replies: bool) -> None:
             heard.hear(OUT, reply(number, b"Transport: " + UDP))
     setups = heard._dialogue._setups
     waiting, streams = len(list(setups._requests)), len(setups._streams)
-    assert (waiting, streams) == ((1, 64) if has_replies else (64, 0))
+    assert (waiting, streams) == ((1, MOST_STREAMS) if has_replies else (MOST_UNANSWERED, 0))
+
+
+def rows_of_eight(first: int, count: int) -> bytes:
+    """So many alternatives, each with eight ports."""
+    return b",".join(UDP + b"client_port=%d-%d" % (at, at + 7) for at in range(first, first + 8 * count, 8))
+
+
+def test_only_so_many_ports_are_announced_until_others_end() -> None:
+    heard = Heard()
+    for number in range(1, 9):
+        heard.hear(IN, setup(number, rows_of_eight(4000 + 200 * number, 8)))
+    assert (
+        sum(each.what.consecutive for each in heard.places if isinstance(each.what, Found))
+        == MOST_STREAM_PORTS
+    )
+    assert heard.not_acted_on == ["no_room"] * 32
+    heard.hear(OUT, b"".join(reply(number, code=461) for number in range(1, 9)))
+    assert (len(heard.ended), heard.left) == (MOST_STREAM_PORTS, False)
+    heard.hear(IN, setup(9, rows_of_eight(8000, 4)))
+    assert heard.not_acted_on == ["no_room"] * 32
 
 
 def test_more_ports_end_than_a_reading_has_room_for() -> None:
     """The others end with the next one."""
-    heard = Heard()
-    for number in range(1, 9):
-        firsts = range(4000 + 200 * number, 4128 + 200 * number, 8)
-        rows = [UDP + b"client_port=%d-%d" % (first, first + 7) for first in firsts]
-        heard.hear(IN, setup(number, b",".join(rows)))
-    heard.hear(OUT, b"".join(reply(number, code=461) for number in range(1, 9)))
+    heard = Heard(inside_began=False)
+    said = []
+    for number in range(1, 7):
+        if number % 3:
+            heard.hear(OUT, setup(number, PAIR))
+            rows = rows_of_eight(2000 + 200 * number, 16).replace(b"client", b"server")
+            said.append(reply(number, b"Transport: " + rows))
+        else:
+            heard.hear(OUT, request(number, method=b"TEARDOWN", session=9))
+            said.append(reply(number))
+    heard.hear(IN, b"".join(said))
     assert (len(heard.ended), heard.left) == (MOST_FOUND, False)
-    heard.hear(IN, request(9, method=b"OPTIONS"))
-    heard.hear(OUT, reply(9))
-    heard.hear(OUT, reply(9))
-    assert len(set(heard.ended)) == 8 * 16 * 8
+    heard.hear(OUT, request(7, method=b"OPTIONS"))
+    heard.hear(IN, reply(7))
+    assert len(set(heard.ended)) == 2 * MOST_STREAM_PORTS
+
+
+@pytest.mark.parametrize("text", [b"u", b"u" * 7000], ids=["short", "long"])
+def test_what_one_connection_stores_is_little_whatever_is_said(text: bytes) -> None:
+    """A host may open thousands of them."""
+    rows = [b"Transport: " + rows_of_eight(2000 + 80 * number, 4) for number in range(200)]
+    Heard((IN, setup(1, PAIR)), (OUT, reply(1)))  # what is loaded once
+    tracemalloc.start()
+    try:
+        heard = Heard()
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(200):
+            said = request(number, b"Session: " + text, rows[number], path=text), reply(number)
+            for side, one in zip((IN, OUT)[: 1 + number % 2], said, strict=False):
+                heard.hear(side, one.replace(b"CSeq: ", b"CSeq: " + text))
+        for told in (heard.places, heard.not_acted_on, heard.ended):
+            told.clear()
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not heard.left
+    assert after - before < 60_000
 
 
 def test_a_message_without_an_end_is_left() -> None:

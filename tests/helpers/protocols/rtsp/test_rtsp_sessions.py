@@ -12,7 +12,7 @@ from support.router import OTHER_CLIENT, OTHER_SERVER
 from helpers.engine.bed import CLIENT, PORT, SERVER, Bed, Connection
 from helpers.protocols.rtsp.sayings import UDP, reply, request, setup
 from nfmasq.core.policy import Filtering, Mapping
-from nfmasq.helpers.engine.expectations import LOOK_AT_DATA_S
+from nfmasq.helpers.engine.lifetimes import LOOK_AT_DATA_S
 from nfmasq.helpers.kit.base import Endpoint
 from nfmasq.helpers.protocols.rtsp import Rtsp
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from nfmasq.helpers.kit.base import Admitted, Side
+from nfmasq.helpers.kit.base import Admitted, Found, Side
 from nfmasq.helpers.kit.listener import INTERNAL, REMOTE, Listener
 from nfmasq.helpers.protocols.sip import Sip
 
@@ -74,6 +74,12 @@ class Heard:
     def ended(self) -> list[tuple[str, int]]:
         """The media that are over."""
         return self.listener.ended
+
+    @property
+    def anyone(self) -> list[bool]:
+        """May anyone come to the media? For each endpoint that is announced."""
+        places = [each.what for each in self.listener.places]
+        return [each.anyone for each in places if isinstance(each, Found)]
 
     @property
     def admitted(self) -> list[Admitted]:

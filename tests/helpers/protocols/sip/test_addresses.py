@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from nfmasq.helpers.kit.base import NotActedOn
-from nfmasq.helpers.protocols.sip.addresses import Host, entries, topmost, uri_host
+from nfmasq.helpers.protocols.sip.addresses import Host, entries, read_uri, topmost
 from nfmasq.helpers.protocols.sip.message import Value
 
 HOST = IPv4Address("192.168.1.10")
@@ -23,7 +23,13 @@ def value(text: str, at: int = 0) -> Value:
         ("sip:192.168.1.10:5062", (4, 21, HOST, 5062, True)),
         ("SIPS:ann@192.168.1.10", (9, 21, HOST, 5061, False)),
         ("sip:ann:pw@192.168.1.10:5060;lr?x=y", (11, 28, HOST, 5060, True)),
-        ("sip:a;b?c=d@192.168.1.10", (12, 24, HOST, 5060, False)),
+        ("sip:a;b=c@192.168.1.10", (10, 22, HOST, 5060, False)),
+        ("sip:a;b?c=d@192.168.1.10", None),
+        ("sip:proxy.example?X=a@192.168.1.10:40000", None),
+        ("sip:proxy.example;x=y?X=a@192.168.1.10", None),
+        ("sip:192.168.1.10?x=a@proxy.example", None),
+        ("sip:192.168.1.10;x=a@proxy.example", (21, 34, None, 5060, False)),
+        ("sip:a@b@192.168.1.10", None),
         ("sip:ann@example.com:5070", (8, 24, None, 5070, True)),
         ("sip:ann@[2001:db8::1]:5060", (8, 26, None, 5060, True)),
         ("tel:+12", None),
@@ -33,14 +39,15 @@ def value(text: str, at: int = 0) -> Value:
 )
 def test_the_host_of_a_uri(uri: str, host: tuple[object, ...] | None) -> None:
     data = uri.encode()
-    found = uri_host(data, 0, len(data))
-    assert (found and found[0]) == (host and Host(*host))  # type: ignore[arg-type]
+    found = read_uri(data, 0, len(data))
+    assert (found and found.host) == (host and Host(*host))  # type: ignore[arg-type]
 
 
 def test_the_parameters_of_a_uri_and_of_an_entry() -> None:
     (entry,) = entries(value("<sip:ann@192.168.1.10;ob;x=y>;q=0.5;Reg-ID=1"))
-    assert entry.of_uri == {b"ob": b"", b"x": b"y"}
-    assert entry.of_entry == {b"q": b"0.5", b"reg-id": b"1"}
+    assert entry.uri is not None
+    assert (entry.uri.user, entry.uri.parameters) == (b"ann", {b"ob": b"", b"x": b"y"})
+    assert entry.parameters == {b"q": b"0.5", b"reg-id": b"1"}
 
 
 @pytest.mark.parametrize(
@@ -56,10 +63,26 @@ def test_the_parameters_of_a_uri_and_of_an_entry() -> None:
 )
 def test_the_entries_of_a_list(text: str, ports: list[int | None]) -> None:
     found = list(entries(value(text, 100)))
-    assert [each.host and each.host.port for each in found] == ports
+    assert [each.uri and each.uri.host.port for each in found] == ports
     for each in found:
-        if each.host is not None:
-            assert text[each.host.start - 100 : each.host.end - 100].startswith("192.168.1.10:")
+        if each.uri is not None:
+            assert text[each.uri.host.start - 100 : each.uri.host.end - 100].startswith("192.168.1.10:")
+
+
+@pytest.mark.parametrize(
+    ("uri", "transport"),
+    [
+        ("sip:a@192.168.1.10", ""),
+        ("sips:a@192.168.1.10;transport=tcp", "tls"),
+        ("sip:a@192.168.1.10;x=y;Transport=TCP", "tcp"),
+        ("sip:a@192.168.1.10;transport=udp?x=y", "udp"),
+        ("sip:a;transport=ws@192.168.1.10", ""),
+    ],
+)
+def test_the_transport_that_a_uri_asks_for(uri: str, transport: str) -> None:
+    found = read_uri(uri.encode(), 0, len(uri))
+    assert found is not None
+    assert found.transport == transport
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,9 @@ from helpers.protocols.sip.sayings import (
     sdp,
 )
 from nfmasq.helpers.kit.base import Admitted
-from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE
+from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE, Listener
+from nfmasq.helpers.protocols.sip import Sip
+from nfmasq.helpers.protocols.sip.calls import MOST_CALLS
 
 OWN = str(INTERNAL)
 PAIR = [("udp", 6000), ("udp", 6001)]
@@ -119,57 +121,135 @@ class TestTheEndOfMedia:
         assert not Heard(*self.TAKEN, (OUT, request("BYE", number=2, to=f"{BOB};tag=other"))).ended
 
 
-def test_whom_the_other_side_names_for_its_media_is_let_in_once() -> None:
-    """Another host may have come before it (early media), and a forwarded call is taken elsewhere."""
-    moved = request("INVITE", number=5, body=sdp("m=audio 7000 RTP/AVP 0", host="198.51.100.20"))
-    heard = Heard((IN, invite()), (OUT, response(183, "INVITE", body=ANSWER)))
-    first = [Admitted(transport, port, REMOTE) for transport, port in PAIR]
-    assert heard.admitted == first
-    host = REMOTE.__class__("198.51.100.20")
-    heard = Heard((IN, invite()), (OUT, response(183, "INVITE", body=ANSWER)), (OUT, moved), (OUT, moved))
-    assert heard.admitted == first + [Admitted(transport, port, host) for transport, port in PAIR]
+class TestWhoMayComeToTheMedia:
+    """From anyone until the other side has named its hosts, then from these alone."""
+
+    RELAY = REMOTE.__class__("198.51.100.20")
+
+    def offer(self, *lines: str, host: object = REMOTE) -> str:
+        return sdp(*(lines or ("m=audio 7000 RTP/AVP 0",)), host=host)
+
+    def test_in_a_call_that_goes_out_the_host_is_named_after_the_ports(self) -> None:
+        heard = Heard((IN, invite()), (OUT, response(183, "INVITE", body=ANSWER)))
+        assert heard.anyone == [True]
+        assert heard.admitted == [Admitted(transport, port, REMOTE) for transport, port in PAIR]
+
+    def test_in_a_call_that_comes_in_it_is_named_before_them(self) -> None:
+        asked = request("INVITE", body=self.offer(host=self.RELAY))
+        heard = Heard((OUT, asked), (IN, response(200, "INVITE", body=sdp(*AUDIO))))
+        assert heard.anyone == [False]
+        assert heard.admitted == [Admitted(transport, port, self.RELAY) for transport, port in PAIR]
+
+    def test_where_the_offer_comes_late(self) -> None:
+        late = response(200, "INVITE", body=self.offer(host=self.RELAY), to=TAGGED)
+        heard = Heard((IN, request("INVITE")), (OUT, late), (IN, request("ACK", body=sdp(*AUDIO), to=TAGGED)))
+        assert heard.anyone == [False]
+        assert {each.remote for each in heard.admitted} == {self.RELAY}
+
+    def test_media_that_are_added_later_are_not_open_to_anyone(self) -> None:
+        more = request("INVITE", number=2, body=sdp(*AUDIO, "m=video 6002 RTP/AVP 31"), to=TAGGED)
+        answer = response(200, "INVITE", body=self.offer(host=self.RELAY), to=TAGGED)
+        heard = Heard((IN, invite()), (OUT, answer), (IN, more))
+        assert heard.anyone == [True, False, False]
+        assert {(each.port, each.remote) for each in heard.admitted} >= {
+            (port, self.RELAY) for port in range(6000, 6004)
+        }
+
+    def test_a_call_that_is_taken_elsewhere(self) -> None:
+        moved = request("INVITE", number=5, body=self.offer(host=self.RELAY))
+        before = (IN, invite()), (OUT, response(183, "INVITE", body=ANSWER))
+        first = [Admitted(transport, port, REMOTE) for transport, port in PAIR]
+        again = [Admitted(transport, port, self.RELAY) for transport, port in PAIR]
+        assert Heard(*before, (OUT, moved), (OUT, moved)).admitted == first + again
 
 
-class TestRegistration:
-    """A session is held as long as the registrar says, not as long as the phone asks for."""
+class TestAMessageIsTranslatedAsAWhole:
+    """A server that sees a public phone does nothing for one behind a NAT: its media would be lost."""
 
-    ASKED = IN, request("REGISTER", f"Contact: <sip:ann@{PHONE}>;expires=7000")
-
-    def held(self, status: int, *headers: str, number: int = 1) -> int:
-        answered = response(status, "REGISTER", *headers, number=number)
-        return Heard(self.ASKED, (OUT, answered)).listener.hold_s
+    CONTACT = f"Contact: <sip:ann@{PHONE}>"
 
     @pytest.mark.parametrize(
-        ("headers", "seconds"),
+        ("headers", "lines"),
         [
-            ([f"Contact: <sip:ann@{PHONE}>;expires=60"], 60),
-            ([f"Contact: <sip:ann@{EXTERNAL}:40000>;expires=60"], 60),
-            ([f"m: <sip:ann@{PHONE}>", "Expires: 120"], 120),
-            ([f"Contact: <sip:ann@10.0.0.1>;expires=9, <sip:ann@{PHONE}>;expires=60"], 60),
-            (["Contact: <sip:ann@10.0.0.1>;expires=9", f"Contact: <sip:ann@{PHONE}>;expires=60"], 60),
-            (["Contact: <sip:ann@10.0.0.1>;expires=9"], 9),
-            ([f"Contact: <sip:ann@{PHONE}>;expires=999999"], 7200),
+            ("", ["m=message 6000 TCP/MSRP *"]),
+            ("", ["m=audio 6000/1 RTP/AVP 0"]),
+            ("", ["m=audio 80 RTP/AVP 0"]),
+            ("", ["m=audio 6000 RTP/AVP 0", "c=IN IP4 192.168.1.11"]),
+            ('Authorization: Digest qop="auth-int"', AUDIO),
         ],
     )
-    def test_it_is_held(self, headers: list[str], seconds: int) -> None:
-        assert self.held(200, *headers) == seconds + 32
+    def test_headers_stay_with_a_description_that_stays(self, headers: str, lines: list[str]) -> None:
+        more = [self.CONTACT, *([headers] if headers else [])]
+        heard = Heard((IN, request("INVITE", *more, body=sdp(*lines))), mode="full")
+        assert heard.found == []
+        assert len(heard.left_alone) == 1
 
-    @pytest.mark.parametrize(
-        "headers",
-        [[], [f"Contact: <sip:ann@{PHONE}>;expires=0"], [f"Contact: <sip:ann@{PHONE}>", "Expires: 0"]],
-    )
-    def test_it_is_over(self, headers: list[str]) -> None:
-        assert self.held(200, *headers) == 1
+    def test_one_that_has_nothing_to_translate_is_no_obstacle(self) -> None:
+        ice = sdp(*AUDIO, "a=ice-ufrag:abcd")
+        heard = Heard((IN, request("INVITE", self.CONTACT, body=ice)), mode="full")
+        assert heard.found == [PHONE, PHONE]
 
-    @pytest.mark.parametrize("status", [100, 401, 403, 423, 500])
-    def test_what_is_not_granted_is_not_held(self, status: int) -> None:
-        assert self.held(status, f"Contact: <sip:ann@{PHONE}>;expires=60") == 0
+    def test_headers_and_description_are_written_all_or_none(self) -> None:
+        text = request("INVITE", self.CONTACT, body=sdp(*AUDIO))
+        helper = Sip(mode="full")
+        assert helper.begin(Listener(helper, True).session).read(IN, text).whole == [(0, len(text))]
 
-    def test_an_answer_to_nothing_is_not_heard(self) -> None:
-        assert self.held(200, f"Contact: <sip:ann@{PHONE}>;expires=60", number=2) == 0
-        answered = response(200, "REGISTER", f"Contact: <sip:ann@{PHONE}>;expires=60")
-        assert Heard((OUT, answered)).listener.hold_s == 0
-        assert Heard(self.ASKED, (IN, answered)).listener.hold_s == 0
+    def test_an_answer_whose_body_cannot_be_read_is_heard_all_the_same(self) -> None:
+        back = f"{EXTERNAL}:40000"
+        answer = response(200, "INVITE", body=ANSWER, via=back, kind="multipart/mixed")
+        asked = IN, request("INVITE", self.CONTACT, body=sdp(*AUDIO))
+        heard = Heard(asked, (OUT, answer), mode="full")
+        assert heard.found[-1] == back
+        assert heard.left_alone == ["malformed"]
+
+    @pytest.mark.parametrize("spoilt", [b"Via: SIP/2.0/UDP \r\n", b"Via: x\r\n"])
+    def test_a_call_ends_though_its_end_cannot_be_read(self, spoilt: bytes) -> None:
+        line = response(487, "INVITE").split(b"\r\n")[1] + b"\r\n"
+        refused = response(487, "INVITE").replace(line, spoilt)
+        asked = IN, request("INVITE", self.CONTACT, body=sdp(*AUDIO))
+        heard = Heard(asked, (OUT, refused), mode="full")
+        assert heard.ended == PAIR
+        assert heard.left_alone == ["malformed"]
+
+
+class TestAMessageWithTooManyPlaces:
+    """It is left alone; the next one is read."""
+
+    @pytest.mark.parametrize("transport", ["udp", "tcp"])
+    def test_of_addresses(self, transport: str) -> None:
+        connections = "\r\n".join([f"c=IN IP4 {OWN}"] * 300)
+        heard = Heard((IN, invite(*AUDIO, connections)), (IN, invite(call="2@here")), transport=transport)
+        assert heard.found == OFFER
+        assert heard.left_alone == ["malformed"]
+        assert not heard.listener.left
+
+    def test_of_contacts_from_outside(self) -> None:
+        contact = f"<sip:ann@{EXTERNAL}:40000>"
+        listed = [f"Contact: {', '.join([contact] * 30)}"] * 10
+        asked = IN, request("OPTIONS", f"Contact: <sip:ann@{PHONE}>")
+        heard = Heard(asked, (OUT, response(200, "OPTIONS", *listed)), (IN, invite()), mode="full")
+        assert heard.left_alone == ["not_allowed"]
+        assert heard.listener.places
+
+    def test_of_contacts_from_inside(self) -> None:
+        listed = [f"Contact: {', '.join([f'<sip:ann@{PHONE}>'] * 30)}"] * 10
+        more = request("INVITE", *listed, body=sdp(*AUDIO))
+        heard = Heard((IN, more), (IN, invite(call="2@here")), mode="full")
+        assert heard.left_alone == ["not_allowed"]
+        assert heard.admitted == []
+        assert heard.found
+
+
+def test_media_of_many_calls_that_end_in_one_segment_end_all() -> None:
+    """Those that one reading cannot name end with the next."""
+    firsts = range(6000, 6320, 16)
+    calls = [
+        invite(*(f"m=audio {first + more} RTP/AVP 0" for more in range(0, 16, 2)), call=f"{first}@here")
+        for first in firsts
+    ]
+    refused = b"".join(response(486, "INVITE", call=f"{first}@here") for first in firsts)
+    said = *((IN, each) for each in calls), (OUT, refused), (OUT, request("OPTIONS"))
+    assert sorted(port for _, port in Heard(*said, transport="tcp").ended) == list(range(6000, 6320))
 
 
 @pytest.mark.parametrize(
@@ -232,8 +312,8 @@ def test_a_refused_description_is_counted(line: str) -> None:
     assert len(of_media(*AUDIO, line).left_alone) == 1
 
 
-def test_the_calls_of_a_session_are_bounded() -> None:
-    """The oldest is forgotten: a request in it describes nothing any more."""
-    calls = [(IN, invite(call=f"{nth}@here")) for nth in range(65)]
+def test_the_calls_of_a_host_are_bounded() -> None:
+    """The oldest is forgotten: a request before its dialog describes nothing any more."""
+    calls = [(IN, invite(call=f"{nth}@here")) for nth in range(MOST_CALLS + 1)]
     again = request("UPDATE", number=2, body=sdp(*AUDIO), call="0@here")
     assert Heard(*calls, (IN, again)).left_alone == ["not_allowed"]

@@ -1,10 +1,14 @@
 """Messages in a TCP stream: several in a segment, one over many, and what ends the reading."""
 
+import sys
+from types import FrameType
+
 import pytest
 
 from helpers.protocols.sip.sayings import IN, OUT, Heard, invite, request, sdp
 from nfmasq.helpers.kit.listener import INTERNAL
 from nfmasq.helpers.protocols.sip.framing import MOST_MESSAGES
+from nfmasq.helpers.protocols.sip.message import read_message
 
 OFFER = [str(len(sdp("m=audio 6000 RTP/AVP 0"))), str(INTERNAL), "6000"]
 PAGE = request("MESSAGE", body="x" * 5000, kind="text/plain")
@@ -84,3 +88,23 @@ def test_other_methods_pass_behind_a_message() -> None:
 def test_each_side_begins_by_itself() -> None:
     one = Heard((IN, request("OPTIONS")), (OUT, b"HTTP/1.1 200 OK\r\n"), transport="tcp")
     assert one.listener.left
+
+
+def test_a_head_is_read_once_however_slowly_its_body_comes() -> None:
+    """Else each byte of a long description costs as much as the whole head, for all helpers' sessions."""
+    text = request("INVITE", "X: " + "y" * 5000, body=sdp("m=audio 6000 RTP/AVP 0", *["a=x"] * 200))
+    body = text.index(b"\r\n\r\n") + 4
+    read: list[str] = []
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and frame.f_code is read_message.__code__:
+            read.append(event)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        one = heard(text[:body], *(text[at : at + 1] for at in range(body, len(text))))
+    finally:
+        sys.setprofile(before)
+    assert one.found[1:] == [str(INTERNAL), "6000"]
+    assert len(read) <= 3

@@ -2,9 +2,10 @@
 
 import pytest
 
-from helpers.protocols.sip.sayings import IN, Heard, invite, of_media, request, sdp
+from helpers.protocols.sip.sayings import AUDIO, IN, Heard, invite, of_media, request, sdp
 from nfmasq.helpers.kit.base import Found
 from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL
+from nfmasq.helpers.kit.rewriting import rewritten
 
 OWN = str(INTERNAL)
 
@@ -21,7 +22,9 @@ def endpoints(heard: Heard) -> list[tuple[str, int, int]]:
         (["m=audio 6000 RTP/AVP 0"], [("udp", 6000, 2)]),
         (["m=audio 6000 RTP/AVP 0", "m=video 6002 RTP/SAVPF 96"], [("udp", 6000, 2), ("udp", 6002, 2)]),
         (["m=audio 6000 RTP/AVP 0", "a=rtcp-mux"], [("udp", 6000, 1)]),
-        (["m=audio 6000 RTP/AVP 0", "a=rtcp:6001"], [("udp", 6000, 1), ("udp", 6001, 1)]),
+        (["m=audio 6000 RTP/AVP 0", "a=rtcp:6001"], [("udp", 6000, 2)]),
+        (["m=audio 6000 RTP/AVP 0", f"a=rtcp:6001 IN IP4 {OWN}"], [("udp", 6000, 2)]),
+        (["m=audio 6000 RTP/AVP 0", "a=rtcp:7001"], [("udp", 6000, 1), ("udp", 7001, 1)]),
         (["m=audio 6000 RTP/AVP 0", f"a=rtcp:7001 IN IP4 {OWN}"], [("udp", 6000, 1), ("udp", 7001, 1)]),
         (["m=audio 6000 RTP/AVP 0", "a=rtcp:6000", "a=rtcp-mux"], [("udp", 6000, 1), ("udp", 6000, 1)]),
         (["m=audio 6000 UDP/TLS/RTP/SAVPF 0"], [("udp", 6000, 2)]),
@@ -61,9 +64,8 @@ def test_what_the_media_come_to(lines: list[str], wanted: list[tuple[str, int, i
         (["m=audio 6000 RTP/AVP 0", "c=IN IP4 203.0.113.77"], "forged"),
         (["m=audio 6000 RTP/AVP 0", f"c=IN IP4 {OWN}", "c=IN IP4 192.168.1.11"], "forged"),
         (["m=audio 6000 RTP/AVP 0", "a=rtcp:6001 IN IP4 192.168.1.11"], "forged"),
-        (["m=message 6000 TCP/MSRP *", f"a=path:msrp://{OWN}:6000/x;tcp"], "not_allowed"),
-        (["m=audio 6000/2 RTP/AVP 0"], "not_allowed"),
-        (["m=control 6000 H323 x"], "not_allowed"),
+        (["m=audio 6000 RTP/AVP 0", *[f"c=IN IP4 {OWN}"] * 9], "malformed"),
+        ([f"c=IN IP4 {OWN}"] * 8, "malformed"),
         (["m=audio 6000 RTP/AVP 0"] * 9, "no_room"),
         (["m=audio 0 RTP/AVP 0"] * 17, "no_room"),
     ],
@@ -74,6 +76,47 @@ def test_a_description_that_cannot_be_translated_stays_as_a_whole(lines: list[st
         heard = of_media(*order)
         assert not heard.found
         assert heard.left_alone == [reason]
+
+
+UNKNOWN = pytest.mark.parametrize(
+    "lines",
+    [
+        ["m=message 7000 TCP/MSRP *", f"a=path:msrp://{OWN}:7000/x;tcp"],
+        ["m=audio 7000/2 RTP/AVP 0"],
+        ["m=control 7000 H323 x"],
+    ],
+    ids=repr,
+)
+
+
+@UNKNOWN
+def test_media_of_an_unknown_kind_alone_are_left_alone(lines: list[str]) -> None:
+    heard = of_media(*lines)
+    assert not heard.found
+    assert heard.left_alone == ["not_allowed"]
+
+
+@UNKNOWN
+@pytest.mark.parametrize("title", [[], ["i=a title"]])
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_beyond_others_they_keep_the_internal_address(lines: list[str], title: list[str], end: str) -> None:
+    """They go on as if there were no helper, and cost nobody the call."""
+    body = sdp(*AUDIO, lines[0], *title, *lines[1:]).replace("\r\n", end)
+    text = request("INVITE", body=body)
+    heard = Heard((IN, text))
+    written = rewritten([(IN, text)], heard.listener, (EXTERNAL, 9000))[0][1].decode()
+    assert written.count(str(EXTERNAL)) == 1
+    assert "m=audio 9000 RTP/AVP 0" in written
+    assert end.join([lines[0], *title, f"c=IN IP4 {OWN}", *lines[1:], ""]) in written
+    assert heard.left_alone == ["not_allowed"]
+
+
+@UNKNOWN
+def test_with_an_address_of_their_own_they_stay_as_they_are(lines: list[str]) -> None:
+    heard = of_media(*AUDIO, lines[0], f"c=IN IP4 {OWN}", *lines[1:])
+    assert heard.found[1:] == [OWN, "6000"]
+    alone = of_media(lines[0], f"c=IN IP4 {OWN}", *AUDIO, f"c=IN IP4 {OWN}")
+    assert alone.found[1:] == ["6000", OWN]
 
 
 @pytest.mark.parametrize(
@@ -125,6 +168,19 @@ def test_rtcp_that_comes_to_a_port_apart_is_named() -> None:
 def test_a_body_without_an_end_of_its_last_line_names_none() -> None:
     heard = Heard((IN, request("INVITE", body=sdp("m=audio 6000 RTP/AVP 0").rstrip())))
     assert [each.what.apart for each in heard.listener.places if isinstance(each.what, Found)] == [None]
+
+
+@pytest.mark.parametrize("line", ["a=rtcp:6001", f"a=rtcp:6001 IN IP4 {OWN}"])
+def test_a_line_that_names_the_next_port_is_written_with_the_pair_s(line: str) -> None:
+    """A peer that does not know a=rtcp sends to the next port all the same."""
+    text = invite(*AUDIO, line)
+    written = rewritten([(IN, text)], Heard((IN, text)).listener, (EXTERNAL, 9000))[0][1].decode()
+    assert "m=audio 9000 RTP/AVP 0\r\n" + line.replace("6001", "9001").replace(OWN, str(EXTERNAL)) in written
+    (found,) = [each.what for each in Heard((IN, text)).listener.places if isinstance(each.what, Found)]
+    assert found.apart is not None
+    assert found.apart.write(EXTERNAL, [9001, 7000]).decode() == line[7:].replace("6001", "7000").replace(
+        OWN, str(EXTERNAL)
+    )
 
 
 @pytest.mark.parametrize("line", ["a=rtcp:7001", "a=rtcp:7001 IN IP4 192.168.1.10"])

@@ -2,9 +2,17 @@
 
 import pytest
 
-from helpers.protocols.sip.sayings import invite
+from helpers.protocols.sip.sayings import invite, request, response
 from nfmasq.helpers.kit.base import NotActedOn
-from nfmasq.helpers.protocols.sip.message import NAMES, NotSip, begins, behind_blanks, read_message
+from nfmasq.helpers.protocols.sip.message import (
+    NAMES,
+    NotSip,
+    begins,
+    behind_blanks,
+    brief,
+    read_message,
+    require_headers,
+)
 
 HEAD = b"INVITE sip:bob SIP/2.0\r\n"
 
@@ -83,3 +91,47 @@ def test_what_cannot_become_one(text: bytes) -> None:
 
 def test_behind_blanks() -> None:
     assert [behind_blanks(text, 0) for text in (b"", b"\r\n\r\nA", b"A", b"\r\n")] == [0, 4, 0, 2]
+
+
+@pytest.mark.parametrize("between", [" ", "\t", "  \t ", "\r\n "])
+def test_any_blanks_stand_in_cseq(between: str) -> None:
+    """RFC 3261 section 25.1: LWS. An answer with others is an answer to the same request."""
+    message = read_message(invite().replace(b"CSeq: 1 ", f"CSeq: 1{between}".encode()), 0)
+    plain = read_message(invite(), 0)
+    assert message is not None
+    assert plain is not None
+    require_headers(message)
+    assert message.sequence == plain.sequence
+
+
+@pytest.mark.parametrize(
+    "cseq", ["", "1", "INVITE", "1 INVITE x", "x INVITE", "1INVITE", "1 invite", "-1 INVITE"]
+)
+def test_a_cseq_that_cannot_be_read(cseq: str) -> None:
+    message = read_message(invite().replace(b"CSeq: 1 INVITE", f"CSeq: {cseq}".encode()), 0)
+    assert message is not None
+    with pytest.raises(NotActedOn, match="malformed"):
+        require_headers(message)
+
+
+def test_the_method_of_an_answer_is_cseq_s() -> None:
+    message = read_message(response(200, "INVITE").replace(b"1 INVITE", b"1\tINVITE"), 0)
+    assert message is not None
+    assert message.method == b"INVITE"
+
+
+@pytest.mark.parametrize(
+    ("to", "tags"),
+    [
+        ("<sip:bob@x>", {b"ann"}),
+        ("<sip:bob@x>;tag=bob", {b"ann", b"bob"}),
+        ("<sip:bob@x>;x=y; TAG = bob;z", {b"ann", b"bob"}),
+        ("<sip:bob@x;tag=uri>", {b"ann"}),
+        ("sip:bob@x;tag=bob", {b"ann", b"bob"}),
+    ],
+)
+def test_tags_and_the_dialog(to: str, tags: set[bytes]) -> None:
+    message = read_message(request("BYE", to=to), 0)
+    assert message is not None
+    assert message.tags == {brief(tag) for tag in tags}
+    assert message.is_in_dialog == (len(tags) == 2)

@@ -35,11 +35,20 @@ class TestWhatThePhoneSays:
                 [f"Contact: <sip:ann@{PHONE}>", f"Record-Route: <sip:{PHONE};lr>, <sip:10.0.0.1;lr>"],
                 [PHONE, PHONE],
             ),
-            (["Contact: *"], []),
         ],
     )
     def test_its_contacts_are_found(self, headers: list[str], texts: list[str]) -> None:
         assert found((IN, request("REGISTER", *headers))) == [PHONE, *texts]
+
+    @pytest.mark.parametrize("headers", [["Contact: *", "Expires: 0"], []])
+    @pytest.mark.parametrize("method", ["REGISTER", "OPTIONS", "MESSAGE"])
+    def test_a_message_without_a_contact_goes_as_the_others(self, method: str, headers: list[str]) -> None:
+        """Until the phone has shown one, nobody knows how it traverses NATs, and it is left alone."""
+        text = request(method, *headers, number=2, call="2@here")
+        learned = request("REGISTER", f"Contact: <sip:ann@{ABROAD}>")
+        assert found((IN, text)) == []
+        assert found((IN, REGISTER), (IN, text)) == [PHONE]
+        assert found((IN, learned), (IN, text)) == []
 
     @pytest.mark.parametrize(
         "contact",
@@ -53,6 +62,10 @@ class TestWhatThePhoneSays:
             "<sip:ann@[2001:db8::1]:40000>",
             f"<sip:ann@{PHONE};gr=urn:uuid:1>",
             f"<sip:ann@{PHONE};ob>",
+            f"<sip:ann@{PHONE};transport=tcp>",
+            f"<sip:ann@{PHONE};transport=TLS>",
+            f"<sips:ann@{PHONE}>",
+            f"<sip:proxy.example?X=a@{PHONE}>",
             f'<sip:ann@{PHONE}>;+sip.instance="<urn:uuid:1>";reg-id=1',
             f"<sip:ann@{PHONE}>, <sip:ann@{ABROAD}>",
             "<tel:+123>",

@@ -3,8 +3,14 @@
 import struct
 
 import pytest
+from support.packets import read, udp
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER
 
-from helpers.protocols.sip.sayings import IN, PHONE, Heard, invite, request
+from helpers.protocols.sip.phoning import HERE, Phoning, audio_port
+from helpers.protocols.sip.sayings import IN, PHONE, Heard, invite, request, sdp
+from nfmasq.core.policy import Filtering
+from nfmasq.helpers.kit.base import Found
+from nfmasq.helpers.kit.listener import INTERNAL
 
 REGISTER = request("REGISTER", f"Contact: <sip:ann@{PHONE}>;expires=3600")
 POST = b"POST / HTTP/1.1\r\nHost: attacker.example:5060\r\nContent-Length: %d\r\n\r\n"
@@ -72,5 +78,27 @@ def test_in_the_body_of_another_message() -> None:
 
 def test_a_page_that_names_its_own_host_opens_that_host_s_port_and_no_other_s() -> None:
     """Where a whole message is let through, the address must be the sender's."""
+    opened = [each.what for each in Heard((IN, invite())).listener.places if isinstance(each.what, Found)]
+    assert [(each.address, each.port, each.consecutive) for each in opened] == [(INTERNAL, 6000, 2)]
     other = invite().replace(b"192.168.1.10", b"192.168.1.11")
     assert not Heard((IN, other)).found
+
+
+def test_what_is_opened_leads_to_the_sender_s_port_alone() -> None:
+    """Through the engine and the core: a page's host has its own port opened, and nothing else is let in."""
+    bed = Phoning(filtering=Filtering.ADDRESS_AND_PORT_DEPENDENT)
+    heard = bed.say(request("INVITE", body=sdp("m=audio 6000 RTP/AVP 0", host=CLIENT), via=HERE))
+    port = audio_port(heard)
+    packets = [
+        bed.send(udp(SERVER, 9000, EXTERNAL, near, b"x"), inbound=True) for near in (port, port + 1, port + 2)
+    ]
+    assert [[read(each)[2:4] for each in sent] for sent in packets] == [
+        [(CLIENT, 6000)],
+        [(CLIENT, 6001)],
+        [],
+    ]
+    forged = sdp("m=audio 6000 RTP/AVP 0", host=OTHER_CLIENT)
+    heard = bed.say(request("INVITE", number=2, body=forged, via=HERE, call="2@here"))
+    assert audio_port(heard) == 6000
+    assert bed.not_acted_on == {"forged": 1}
+    assert {row.internal[0] for row in bed.table.sessions()} == {CLIENT}

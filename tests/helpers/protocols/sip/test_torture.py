@@ -47,8 +47,9 @@ def test_a_wide_range_of_valid_characters(transport: str) -> None:
         "Call-ID: intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{\r\n"
         "CSeq: 139122385 !interesting-Method0123456789_*+`.%indeed'~\r\nContent-Length: 0\r\n\r\n"
     )
-    heard = Heard((IN, request("OPTIONS")), (IN, text.encode()), transport=transport, mode="full")
-    assert (heard.found, heard.left_alone) == ([PHONE, PHONE], [])
+    shown = request("OPTIONS", f"Contact: <sip:ann@{PHONE}>")
+    heard = Heard((IN, shown), (IN, text.encode()), transport=transport, mode="full")
+    assert (heard.found, heard.left_alone) == ([PHONE, PHONE, PHONE], [])
     assert not heard.listener.left
 
 
