@@ -39,7 +39,7 @@ def warnings_of(config: Config) -> list[str]:
         *_older_names(config),
         *_ports_all_forwarded(config),
         *_below_minimum(config),
-        *_broken_helpers(config),
+        *_helpers(config),
     ]
 
 
@@ -100,15 +100,20 @@ def _enables(config: Config, name: str, by_default: bool) -> bool:
     return any([written.enabled if written else by_default, *by_network])
 
 
-def _broken_helpers(config: Config) -> Iterator[str]:
+def _helpers(config: Config) -> Iterator[str]:
+    """Helpers that are enabled and cannot be loaded, or that warn of themselves."""
     for name in registry.installed():
         facts = registry.facts(name)
         if facts is not None and not _enables(config, name, facts.enabled_by_default):
             continue  # it is not loaded
         try:
-            registry.kind(name)
+            kind = registry.kind(name)
         except registry.Unusable as error:
             yield f"{key_of(('helpers', name))}: {error}; it stays disabled"
+            continue
+        warning = getattr(kind, "warning", "")
+        if warning and _enables(config, name, kind.enabled_by_default):
+            yield f"{key_of(('helpers', name))}: {warning}"
     if registry.beyond():
         names = ", ".join(registry.beyond())
         yield f"helpers: {names}: left out: the core holds {MOST_HELPERS} helpers at most"

@@ -108,3 +108,19 @@ def test_the_older_name_of_workers_is_taken_with_a_warning(count: int | str) -> 
 )
 def test_what_no_rfc_speaks_against_is_not_warned_of(tables: dict[str, Any]) -> None:
     assert warnings(**tables) == []
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"helpers": {"snmp": True}},
+        {"network": [{"cidr": "192.168.2.0/24", "helpers": {"snmp": True}}]},
+    ],
+)
+def test_an_enabled_helper_may_warn_of_itself(tables: dict[str, Any]) -> None:
+    (warning,) = warnings(**tables)
+    assert warning.startswith("helpers.snmp: values are rewritten, object identifiers are not")
+
+
+def test_a_disabled_helper_warns_of_nothing() -> None:
+    assert warnings(helpers={"snmp": False}) == []

@@ -13,7 +13,7 @@ from functools import partial
 from ipaddress import IPv4Address, IPv4Network
 
 from nfmasq._fastpath import Table
-from nfmasq.core.policy import Policy, Uplink
+from nfmasq.core.policy import HelperPort, Policy, Uplink
 from nfmasq.lab import packets
 from nfmasq.lab.packets import ACK, PSH, SYN, Endpoint
 
@@ -35,6 +35,9 @@ CAPACITY = 8192
 MARK = "getppid"
 """The C library's function that `os.getppid` calls, and nothing else here."""
 
+HELPED = tuple(HelperPort(1, protocol, port) for protocol in (6, 17) for port in range(5000, 5060))
+"""More ports than all helpers together have: they cost other sessions nothing."""
+
 _FIRST_PORT = 20000
 _DOMAIN, _WEB = (SERVER, 53), (SERVER, 80)
 _TCP, _UDP = 6, 17
@@ -46,7 +49,7 @@ class Counted:
     def __init__(self) -> None:
         self.parts: list[tuple[str | None, int]] = []
         self._table = Table(None, CAPACITY)
-        self._table.configure(Policy((Uplink.pool(EXTERNAL),), (INTERNAL,)))
+        self._table.configure(Policy((Uplink.pool(EXTERNAL),), (INTERNAL,), helper_ports=HELPED))
 
     def call(
         self, name: str | None, packets: Sequence[bytes], *, inbound: bool = False, bulk: bool = False

@@ -141,6 +141,7 @@ cdef int read_helper_ports(Rules* rules, object rows) except -1:
         require_room("helpers", one.helper, MOST_HELPERS)
         row = &rules.helper_ports[i]
         row.port, row.protocol, row.helper = one.port, one.protocol, one.helper
+        rules.helped[CLASS_UDP if one.protocol == UDP else CLASS_TCP][one.port >> 3] |= 1 << (one.port & 7)
         row.first_network, row.network_count = networks, len(one.networks)
         for network in one.networks:
             read_network(&rules.helper_networks[networks], network)

@@ -11,7 +11,7 @@ from nfmasq._hot.state.capacity cimport (
 from nfmasq._hot.state.networks cimport Network, Range, lies_in, lies_in_any
 from nfmasq._hot.state.packet cimport CLASS_ICMP, CLASS_TCP, CLASS_UDP, TRANSPORT_COUNT
 from nfmasq._hot.state.uplinks cimport NO_UPLINK, Realm, Source, Uplink
-from nfmasq._hot.wire.wire cimport ntohl
+from nfmasq._hot.wire.wire cimport UDP, ntohl
 
 cdef enum:
     BITMAP_BYTES = 8192      # one bit a port
@@ -108,6 +108,7 @@ cdef struct Rules:
     Timeouts timeouts
     uint8_t[3][BITMAP_BYTES] ports             # TCP, UDP ports and ICMP identifiers that are handed out
     uint8_t[2][BITMAP_BYTES] reserved          # TCP, UDP ports of a local socket or a forward
+    uint8_t[2][BITMAP_BYTES] helped            # TCP, UDP ports in helper_ports
 
 cdef inline int external_index(const Rules* rules, uint32_t address) noexcept nogil:
     """The number of an external address, or -1."""
@@ -160,6 +161,8 @@ cdef inline uint8_t helper_of(
 ) noexcept nogil:
     """The helper for a session with this server port (host order), or 0."""
     cdef uint32_t i
+    if not (rules.helped[CLASS_UDP if protocol == UDP else CLASS_TCP][port >> 3] >> (port & 7)) & 1:
+        return 0                          # nearly every session: however many helpers are enabled
     for i in range(rules.helper_port_count):
         if (
             rules.helper_ports[i].port == port and rules.helper_ports[i].protocol == protocol

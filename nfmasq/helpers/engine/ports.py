@@ -14,6 +14,8 @@ from nfmasq.helpers.kit.base import SENT, Admitted, Found, NotActedOn, Session
 from nfmasq.helpers.kit.numbers import LARGEST_PORT
 
 LEAST_PORT = 1024
+PRIVILEGED = range(512, LEAST_PORT)
+"""Ports that rcmd uses; those below are of services."""
 MOST_IN_A_ROW = 8
 MOST_PATIENCE_S = 600
 """The longest time an expectation may wait, whatever its helper asks for."""
@@ -141,7 +143,8 @@ class Ports:
             )
         except ExpectationRefused as why:
             raise NotActedOn(str(why)) from None
-        if wanted and made.external[1] != wanted:
+        is_other = wanted and made.external[1] != wanted
+        if is_other or (found.privileged and made.external[1] >= LEAST_PORT):
             self._withdraw([made], wish.standing)
             raise NotActedOn("no_room")
         return made
@@ -160,8 +163,9 @@ class Ports:
 def require_sane(session: Session, found: Found) -> None:
     """Raise NotActedOn where no expectation may have the found port.
 
-    A port below 1024 may be a service's. The session's own port is open to the other end already. A key is
-    for the remote host of this session, alone and by itself.
+    A port below 1024 may be a service's. The session's own port is open to the other end already. A program
+    that has such a port may announce another one, to the remote host alone. A key is for the remote host of
+    this session, alone and by itself.
     """
     if not 1 <= found.consecutive <= MOST_IN_A_ROW:
         raise NotActedOn("not_allowed")
@@ -171,6 +175,10 @@ def require_sane(session: Session, found: Found) -> None:
         raise NotActedOn("not_allowed")
     if found.transport in KEYED and (found.anyone or found.consecutive != 1):
         raise NotActedOn("not_allowed")
+    if found.privileged:
+        if found.port not in PRIVILEGED or session.internal[1] >= LEAST_PORT or found.anyone:
+            raise NotActedOn("not_allowed")
+        return
     is_own = found.write is None and found.port == session.internal[1] and not found.anyone
     if found.transport in {"tcp", "udp"} and found.port < LEAST_PORT and not is_own:
         raise NotActedOn("privileged")

@@ -96,7 +96,8 @@ class Found(NamedTuple):
     session lives keeps it, and expects nothing new. lifetime_s: the session to come, or its
     expectation, lives so many seconds at least (SIP REGISTER); announcing it again begins them anew. apart:
     the ports need not be in a row, if the text can say so. A host that has begun to send from them has
-    mappings already, and those stay.
+    mappings already, and those stay. privileged: the port must be one of 512 to 1023 (rsh). The session's
+    internal port must be below 1024, too: so its program may use such ports. The external one is below 1024.
     """
 
     start: int
@@ -118,6 +119,7 @@ class Found(NamedTuple):
     lifetime_s: int = 0
     apart: Apart | None = None
     media: bool = False
+    privileged: bool = False
 
 
 class Named(NamedTuple):
@@ -291,11 +293,14 @@ class Helper(Protocol):
     """The server's ports, where the configuration says nothing else."""
     enabled_by_default: bool
     about: str
-    """One line for people."""
+    """One line for people. A helper may have `warning`, too: what to know where it is enabled."""
 
     @property
     def transport(self) -> str | tuple[str, ...]:
-        """tcp, udp, or a tuple of both."""
+        """tcp, udp, or a tuple of both.
+
+        Of both, it may have `framed`, by which its examples are written on TCP (`trial`).
+        """
 
     def begin(self, session: Session) -> Dialogue:
         """A dialogue for a session that begins."""

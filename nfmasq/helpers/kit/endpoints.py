@@ -1,4 +1,4 @@
-"""Endpoints as texts write them, and the function that writes another one in the same form.
+"""Endpoints as messages write them, and the function that writes another one in the same form.
 
 What stands between the numbers stays as it is. The functions take a match, and where the matched bytes begin
 in those that the dialogue was given (`at`). They raise NotActedOn("malformed"): a number is out of range.
@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from itertools import pairwise
 
 from nfmasq.helpers.kit import numbers
-from nfmasq.helpers.kit.base import Found, Mentioned, Named, NotActedOn
+from nfmasq.helpers.kit.base import Found, Mentioned, Named, NotActedOn, Side
 
 Write = Callable[[IPv4Address, int], bytes]
 
@@ -65,10 +65,22 @@ def port_alone(match: re.Match[bytes], at: int, group: int = 1) -> Found:
     return Found(start, end, None, numbers.port_number(match[group]), lambda _, port: b"%d" % port)
 
 
+def packed_alone(side: Side, data: bytes, at: int) -> Named | Mentioned:
+    """The address in four bytes: the speaker's own or, if the outside speaks, the external one."""
+    written = numbers.address(data[at : at + 4])
+    if side is Side.INSIDE:
+        return Named(at, at + 4, written, _packed)
+    return Mentioned(at, at + 4, 0, _packed, written)
+
+
 def growth(place: Found | Named | Mentioned) -> int:
     """By how many bytes the text of a place may grow."""
     longest = place.write(*_LONGEST) if place.write else b""
     return max(0, len(longest) - (place.end - place.start))
+
+
+def _packed(address: IPv4Address, _port: int) -> bytes:
+    return address.packed
 
 
 def _as(old: bytes, address: IPv4Address) -> bytes:

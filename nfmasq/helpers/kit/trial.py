@@ -7,7 +7,8 @@
 A helper may carry examples: of a session that the internal host began (`examples`), and of a session that
 came in by a forward (`examples_from_outside`). Each is a sequence of (Side, bytes). The internal host in them
 is 192.168.1.10, and the remote one 203.0.113.10. Over UDP each is a datagram; a helper of both transports is
-tried with both, so each of its bytes is a whole message. Without examples only random bytes are tried.
+tried with both, so each of its bytes is a whole message. Where such a message has a length before it on TCP,
+the helper has `framed(message)`, which writes that. Without examples only random bytes are tried.
 
 A broken clause raises Broken, which shows the bytes that were read. Every run tries the same bytes.
 """
@@ -54,10 +55,9 @@ def survives_spoilt_examples(helper: Helper) -> None:
     What it finds in them can be written with another endpoint, sizes included.
     """
     chance = random.Random(5382)
-    for inside_began, example in examples(helper):
+    for transport, inside_began, example in examples(helper):
         for nth in range(ROUNDS):
-            transports = transports_of(helper)
-            listener = Listener(helper, inside_began, transport=transports[nth % len(transports)])
+            listener = Listener(helper, inside_began, transport=transport)
             said = [
                 (side, _spoilt(text, chance) if chance.random() < 0.4 else text) for side, text in example
             ]
@@ -66,10 +66,10 @@ def survives_spoilt_examples(helper: Helper) -> None:
 
 def reads_alike_however_cut(helper: Helper) -> None:
     """Whatever the segments are, it finds the same endpoints at the same places, and takes the same."""
-    if "tcp" not in transports_of(helper):
-        return
     chance = random.Random(793)
-    for inside_began, example in examples(helper):
+    for transport, inside_began, example in examples(helper):
+        if transport != "tcp":
+            continue
         whole = Listener(helper, inside_began, transport="tcp").hear_all(example)
         for number in range(ROUNDS):
             cut = Listener(helper, inside_began, transport="tcp")
@@ -82,12 +82,12 @@ def reads_alike_however_cut(helper: Helper) -> None:
 
 def finds_its_examples(helper: Helper) -> None:
     """It finds an endpoint in its examples, takes all their bytes, and leaves in none of them."""
-    spoken = [(each, example) for each in transports_of(helper) for example in examples(helper)]
+    spoken = list(examples(helper))
     listeners = [
         Listener(helper, inside_began, transport=transport).hear_all(example)
-        for transport, (inside_began, example) in spoken
+        for transport, inside_began, example in spoken
     ]
-    for listener, (_, (_, example)) in zip(listeners, spoken, strict=True):
+    for listener, (_, _, example) in zip(listeners, spoken, strict=True):
         if listener.left:
             raise Broken(f"it leaves in the middle of its example {example!r}")
         if any(listener.waiting.values()):
@@ -98,9 +98,7 @@ def finds_its_examples(helper: Helper) -> None:
 
 def reads_what_it_writes(helper: Helper) -> None:
     """Where another endpoint is written, it finds the same as before with that endpoint."""
-    for transport, (inside_began, example) in (
-        (transport, each) for transport in transports_of(helper) for each in examples(helper)
-    ):
+    for transport, inside_began, example in examples(helper):
         before = Listener(helper, inside_began, transport=transport).hear_all(example)
         for other in OTHERS:
             changed = rewritten(example, before, other)
@@ -118,18 +116,17 @@ def reads_what_it_writes(helper: Helper) -> None:
 
 def sizes_say_how_long_their_parts_are(helper: Helper) -> None:
     """The text of a size is what it writes for the length of its part, whichever endpoints are written."""
-    for transport in transports_of(helper):
-        for inside_began, example in examples(helper):
-            before = Listener(helper, inside_began, transport=transport).hear_all(example)
-            _compare_sizes(before, example)
-            for other in OTHERS:
-                changed = rewritten(example, before, other)
-                _compare_sizes(Listener(helper, inside_began, other[0], transport).hear_all(changed), changed)
+    for transport, inside_began, example in examples(helper):
+        before = Listener(helper, inside_began, transport=transport).hear_all(example)
+        _compare_sizes(before, example)
+        for other in OTHERS:
+            changed = rewritten(example, before, other)
+            _compare_sizes(Listener(helper, inside_began, other[0], transport).hear_all(changed), changed)
 
 
 def is_done_soon(helper: Helper) -> None:
     """Long nonsense, made of pieces of its examples, takes a bounded time."""
-    said = {text for _, example in examples(helper) for _, text in example}
+    said = {text for _, _, example in examples(helper) for _, text in example}
     ends = {bytes([byte]) for text in said for byte in text} | {b"\0", b"\xff", b"\r", b"\n", b" "}
     streams = [end * LONG for end in sorted(ends)]
     most = longest_of(helper)
@@ -138,12 +135,12 @@ def is_done_soon(helper: Helper) -> None:
         for text in sorted(said)
         for length in range(2, len(text))
     ]
-    for inside_began, example in [*examples(helper), (True, ())]:
+    silent = [(transport, True, ()) for transport in transports_of(helper)]
+    for transport, inside_began, example in [*examples(helper), *silent]:
         for stream in streams:
             for side in Side:
-                for transport in transports_of(helper):
-                    heard = Listener(helper, inside_began, transport=transport).hear_all(example)
-                    heard.hear(side, stream)
+                heard = Listener(helper, inside_began, transport=transport).hear_all(example)
+                heard.hear(side, stream)
 
 
 CLAUSES: tuple[Clause, ...] = (
@@ -162,11 +159,15 @@ def name_of(clause: Clause) -> str:
     return clause.__name__.replace("_", " ")
 
 
-def examples(helper: Helper) -> Iterator[tuple[bool, Example]]:
-    """The examples that a helper carries, each with whether the internal host began the session."""
-    for inside_began, name in ((True, "examples"), (False, "examples_from_outside")):
-        if example := getattr(helper, name, ()):
-            yield inside_began, example
+def examples(helper: Helper) -> Iterator[tuple[str, bool, Example]]:
+    """The examples that a helper carries, each with its transport and whether the internal host began."""
+    framed = getattr(helper, "framed", None)
+    for transport in transports_of(helper):
+        for inside_began, name in ((True, "examples"), (False, "examples_from_outside")):
+            if example := getattr(helper, name, ()):
+                if transport == "tcp" and framed is not None:
+                    example = [(side, framed(text)) for side, text in example]
+                yield transport, inside_began, example
 
 
 def _compare(was: Place, now: Place, other: tuple[IPv4Address, int], changed: Example) -> None:

@@ -273,3 +273,36 @@ def test_a_row_lies_at_the_external_address_of_its_host() -> None:
     media = Media(router)
     external = {each.external[0] for each in media.expect(6000)}
     assert external == {read(router.out(udp(CLIENT, 1024, OTHER_SERVER, 80))).source}
+
+
+def below(port: int, **more: Any) -> Found:
+    """A port below 1024, as rsh announces it."""
+    return Found(0, 4, None, port, lambda _, external: b"%04d" % external, "udp", privileged=True, **more)
+
+
+@pytest.mark.parametrize(("mapping", "filtering"), list(itertools.product(Mapping, Filtering)))
+@pytest.mark.parametrize("port", [512, 1023])
+def test_a_privileged_port_gets_such_an_external_one(
+    mapping: Mapping, filtering: Filtering, port: int
+) -> None:
+    bed = bed_of(always(below(port)), mapping=mapping, filtering=filtering, low_ports=((600, 700),))
+    say(bed, b"1022", near=1000)
+    assert expected(bed)[port].external[1] in range(600, 701)
+
+
+@pytest.mark.parametrize(
+    ("found", "near"),
+    [(below(511), 1000), (below(1024), 1000), (below(600), 1024), (below(600, anyone=True), 1000)],
+    ids=["of a service", "not privileged", "of a program without such a port", "to be opened by anyone"],
+)
+def test_who_may_announce_a_privileged_port(found: Found, near: int) -> None:
+    bed = bed_of(always(found), low_ports=((600, 700),))
+    say(bed, b"1022", near=near)
+    assert (expected(bed), not_acted_on(bed, "scripted")) == ({}, {"not_allowed": 1})
+
+
+def test_where_all_low_ports_are_in_use_a_privileged_port_has_no_room() -> None:
+    """The session itself has the only one."""
+    bed = bed_of(always(below(1022)), low_ports=((700, 700),))
+    say(bed, b"1022", near=1000)
+    assert (expected(bed), not_acted_on(bed, "scripted")) == ({}, {"no_room": 1})

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from nfmasq.helpers.kit import endpoints
-from nfmasq.helpers.kit.base import Found, Named, NotActedOn
+from nfmasq.helpers.kit.base import Found, Mentioned, Named, NotActedOn, Side
 
 OWN, OTHER = IPv4Address("192.168.1.10"), IPv4Address("203.0.113.2")
 AT = 100
@@ -77,3 +77,11 @@ def test_how_much_longer_a_text_may_become() -> None:
     long = endpoints.port_alone(matched(rb"(\d+)", b"0000005000"), AT)
     assert endpoints.growth(long) == 0
     assert endpoints.growth(long._replace(write=None, end=long.start)) == 0
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_an_address_in_four_bytes_is_the_speaker_s_or_is_mentioned(side: Side) -> None:
+    found = endpoints.packed_alone(side, b"??" + OWN.packed + b"?", 2)
+    assert type(found) is (Named if side is Side.INSIDE else Mentioned)
+    assert (found.start, found.end, found.address, found.port) == (2, 6, OWN, 0)
+    assert found.write(IPv4Address("9.0.0.1"), 0) == b"\x09\0\0\1"

@@ -189,3 +189,12 @@ class Wrong(Spoilt):
 
     def __init__(self) -> None:
         super().__init__(change(write=lambda address, port: b"%s %d" % (str(IPv4Address(1)).encode(), port)))
+
+
+def test_the_examples_of_both_transports_are_framed_on_tcp_alone() -> None:
+    """Where the helper says how; else a message is the same on both."""
+    examples = {(transport, began): example for transport, began, example in trial.examples(load("dns"))}
+    assert set(examples) == {("udp", False), ("tcp", False)}
+    for (_, datagram), (_, framed) in zip(examples["udp", False], examples["tcp", False], strict=True):
+        assert framed == len(datagram).to_bytes(2) + datagram
+    assert len({example for _, _, example in trial.examples(load("sip"))}) == 1

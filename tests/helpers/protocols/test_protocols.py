@@ -57,7 +57,13 @@ def test_each_has_tests(name: str) -> None:
     assert files(TESTS, f"test_{name}") or list((TESTS / name).glob("test_*.py"))
 
 
-@pytest.mark.parametrize(("name", "most"), [("ftp", 260), ("irc", 180), ("tftp", 60)])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        *[("ftp", 260), ("irc", 180), ("tftp", 60), ("amanda", 80), ("nbdgm", 70), ("nbns", 90), ("rsh", 70)],
+        *[("snmp", 125), ("dns", 170), ("tns", 170), ("sane", 230), ("portmap", 360)],
+    ],
+)
 def test_each_is_short_enough_to_be_read_at_one_sitting(name: str, most: int) -> None:
     """What other protocols need as well belongs to the kit."""
     assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files(FOLDER, name)) <= most
