@@ -20,7 +20,7 @@ MOST_OF_A_BACKUP = 8
 _REPLY = re.compile(
     rb"Amanda \d{1,3}\.\d{1,3} P?REP HANDLE [\w-]{1,64} SEQ \d{1,20}\nCONNECT((?: [A-Z]{1,16} \d{1,20})+)\n"
 )
-_STREAM = re.compile(rb"[A-Z]+ (\d+)")
+_STREAM = re.compile(rb" [A-Z]{1,16} (\d{1,20})")
 
 
 class Amanda:
