@@ -14,7 +14,7 @@ from helpers.engine.bed import Bed
 from helpers.protocols.ends import Ends, bed_of, expected
 from nfmasq.helpers.kit.base import Found, Side
 from nfmasq.helpers.kit.listener import Listener
-from nfmasq.helpers.protocols.sane import MOST_ITEMS, MOST_ASKED, Sane, SaneDialogue
+from nfmasq.helpers.protocols.sane import MOST_ASKED, MOST_ITEMS, Sane, SaneDialogue
 
 IN, OUT = Side.INSIDE, Side.OUTSIDE
 CAPTURE = Path(__file__).parent / "sane" / "captures" / "rec-scan.pcap"
