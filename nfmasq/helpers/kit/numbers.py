@@ -54,7 +54,10 @@ def dotted(text: bytes) -> IPv4Address:
     return address(packed)
 
 
-@lru_cache
+@lru_cache(MOST_CACHED)
 def address(packed: bytes) -> IPv4Address:
-    """The address of four bytes, in network order; cached, for a client names its own again and again."""
+    """The address of four bytes, in network order; cached, for a client names its own again and again.
+
+    A session's own addresses are the same objects, and those compare fast.
+    """
     return IPv4Address(packed)
