@@ -18,6 +18,8 @@ from nfmasq.helpers.kit.base import (
 )
 
 _PLACES = Found, Named, Mentioned, Size
+_MORE = Found, Size
+"""Places that say more than their own span."""
 _start = attrgetter("start")
 _SEQUENCES = {list, tuple}
 """No types that only resemble them: iterating those would run the helper's code outside its leash."""
@@ -32,13 +34,11 @@ def checked(reading: object, length: int) -> Reading:
     if not isinstance(reading, Reading) or not 0 <= reading.taken <= length:
         raise NotUnderstood("it took more than it was given, or gave no Reading")
     taken, found, _, left_alone, admitted, ended, _, whole, remember = reading
-    if not {type(found), type(left_alone), type(admitted), type(ended), type(whole)} <= _SEQUENCES:
+    if not _SEQUENCES.issuperset(map(type, (found, left_alone, admitted, ended, whole))):
         raise NotUnderstood(
             "what it found, left alone, admitted, ended and holds together must be in lists or tuples"
         )
-    if len(found) + len(admitted) + len(ended) + len(whole) > MOST_FOUND and (
-        max(len(found), len(admitted), len(ended), len(whole)) > MOST_FOUND
-    ):
+    if max(map(len, (found, admitted, ended, whole))) > MOST_FOUND:
         raise NotUnderstood(
             f"it found, admitted, ended or holds together more than {MOST_FOUND} endpoints in one reading"
         )
@@ -66,11 +66,13 @@ def _in_order(places: Iterable[object], taken: int) -> list[Found]:
         if not here <= start <= end <= taken or (each.write is None) == (start < end):
             raise NotUnderstood("its spans are out of order, empty, or outside what it took")
         here = end
-        if isinstance(each, Found):
-            if each.apart:
-                with_apart.append(each)
-        elif isinstance(each, Size) and not 0 <= each.begin <= each.until <= taken:
-            raise NotUnderstood("a size speaks of bytes outside what was taken")
+        if not isinstance(each, _MORE):
+            continue
+        if isinstance(each, Size):
+            if not 0 <= each.begin <= each.until <= taken:
+                raise NotUnderstood("a size speaks of bytes outside what was taken")
+        elif each.apart:
+            with_apart.append(each)
     return with_apart
 
 

@@ -114,29 +114,25 @@ class _Writer:
         self.counted: list[int] = []
 
     def act_on(self, reading: Reading) -> None:
-        """Write the places, and the sizes last. Raises what a helper's function raises."""
-        sizes = [each for each in reading.found if isinstance(each, Size)]
+        """Write the places, and the sizes last. Raises what a helper's function raises.
+
+        With sizes, or parts that are whole, none is written where one of them fails.
+        """
         try:
+            sizes = self._write_places(reading.found)
+            if self.left and reading.whole:
+                self._leave_spoilt(reading.whole)
             if sizes or reading.whole:
-                self._write_all(reading, sizes)
-            else:
-                self._write_places(reading.found)
+                self._made[:] = sized(self._made, sizes, self._text)
+        except Exception as why:
+            if not reading.whole and not any(isinstance(each, Size) for each in reading.found):
+                raise
+            self._give_up()
+            if not isinstance(why, NotActedOn):
+                raise
+            self._tally.count_not_acted_on([str(why)])
         finally:
             self._tally.rewritten += len(self.counted)
-
-    def _write_all(self, reading: Reading, sizes: list[Size]) -> None:
-        """Make all edits of a reading, or none where one of them fails."""
-        try:
-            self._write_places(reading.found)
-            if self.left:
-                self._leave_spoilt(reading.whole)
-            self._made[:] = sized(self._made, sizes, self._text)
-        except NotActedOn as why:
-            self._tally.count_not_acted_on([str(why)])
-            self._give_up()
-        except Exception:
-            self._give_up()
-            raise
 
     def _give_up(self) -> None:
         """Leave all that was read as it came."""
@@ -153,16 +149,22 @@ class _Writer:
             edit for edit in self._made if not any(_lies_in(part, edit[0]) for part in spoilt)
         ]
 
-    def _write_places(self, found: Sequence[Place]) -> None:
-        """Write all but the sizes."""
-        made, tally = self._made, self._tally
+    def _write_places(self, found: Sequence[Place]) -> list[Size]:
+        """Write all but the sizes, and return those."""
+        made, tally, sizes = self._made, self._tally, []
         for each in found:
             if isinstance(each, Size):
+                sizes.append(each)
                 continue
+            place = text = None
             try:
                 place = self._place(each)
-                text = self._written(each, place) if place is not None and each.write is not None else None
-            except NotActedOn as why:
+                if place is not None and each.write is not None:
+                    text = self._text(each.write, *place)
+            except Exception as why:
+                self._unannounce(each, place)
+                if not isinstance(why, NotActedOn):
+                    raise
                 self.left.append(each.start)
                 tally.count_not_acted_on([str(why)])
                 if self._is_inside and _is_hidden(each):
@@ -174,6 +176,7 @@ class _Writer:
                 made.append((each.start, each.end, text))
             if isinstance(each, Found) and each.apart is not None:
                 self._write_apart(each.apart, each.start)
+        return sizes
 
     def _place(self, each: Found | Named | Mentioned) -> Endpoint | None:
         """The endpoint that takes the place of another; None: the text stays. Raises NotActedOn."""
@@ -203,13 +206,10 @@ class _Writer:
             self.counted.append(apart.start)
             self._made.append((apart.start, apart.end, text))
 
-    def _written(self, each: Place, place: Endpoint) -> bytes:
-        try:
-            return self._text(each.write, *place)
-        except Exception:
-            if isinstance(each, Found) and not each.reuse:
-                self._expectations.take_back(self._speaker.control, place)
-            raise
+    def _unannounce(self, each: Place, place: Endpoint | None) -> None:
+        """Withdraw what was announced for a place whose text cannot be written."""
+        if place is not None and isinstance(each, Found) and not each.reuse:
+            self._expectations.take_back(self._speaker.control, place)
 
     def _hidden(self, each: Place) -> bytes:
         port = each.port if isinstance(each, Found) else 0
@@ -241,17 +241,19 @@ def _is_hidden(each: Place) -> bool:
 
 def _named(each: Named, session: Session) -> Endpoint | None:
     """The external endpoint, without a port or with the session's; None: the text stays."""
-    is_own = each.address == session.internal[0] and (each.port == 0 or each.port == session.internal[1])
+    (own, port), address = session.internal, each.address
+    is_own = (each.port == 0 or each.port == port) and (address is own or address == own)
     if not is_own and not each.hide:
         return None
-    return session.external[0], session.external[1] if each.port and is_own else each.port
+    return session.external if each.port and is_own else (session.external[0], each.port)
 
 
 def _own(each: Mentioned, session: Session) -> Endpoint | None:
     """The session's internal endpoint, if its external one is mentioned."""
+    (own, port), address = session.external, each.address
     is_own = (
-        each.port == session.external[1]
-        and (each.address is None or each.address == session.external[0])
+        each.port == port
+        and (address is None or address is own or address == own)
         and (not each.transport or each.transport == session.transport)
     )
     return session.internal if is_own else None

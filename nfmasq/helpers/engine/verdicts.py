@@ -118,12 +118,14 @@ class Verdicts:
         if isinstance(session, TcpSession) and segment is not None:
             was_open = session.is_open
             made = session.pass_on(segment, side, self._reader, self._clock())
-            self._note_open(session, was_open)
+            if session.is_open and not was_open:
+                self._note_open(session)
             return made
         if isinstance(session, UdpSession) and protocol == UDP:
             was_open = session.is_open
             sent = session.pass_on(whole, at, side, self._reader)
-            self._note_open(session, was_open)
+            if session.is_open and not was_open:
+                self._note_open(session)
             return [sent]
         if session is None and segment is not None and self._takes_over and not segment.flags & SYN:
             return []
@@ -162,8 +164,8 @@ class Verdicts:
             session.begin(self._reader)
         return self._sessions.get(name)
 
-    def _note_open(self, session: AnySession, was_open: bool) -> None:
-        if session.is_open and not was_open and self._sessions.get(session.name) is session:
+    def _note_open(self, session: AnySession) -> None:
+        if self._sessions.get(session.name) is session:
             self._part_with(self._sessions.note_open(session))
 
     def _part_with(self, session: AnySession | None) -> None:
