@@ -110,8 +110,8 @@ class Message(NamedTuple):
     @property
     def tags(self) -> frozenset[int]:
         """The tags of From and To, as they are stored, whichever side says them."""
-        found = (_TAG.search(self.first(name).rpartition(b">")[2]) for name in (b"from", b"to"))
-        return frozenset(brief(each[1]) for each in found if each is not None)
+        found = [_TAG.search(self.first(name).rpartition(b">")[2]) for name in (b"from", b"to")]
+        return frozenset([brief(each[1]) for each in found if each is not None])
 
     @property
     def is_in_dialog(self) -> bool:
