@@ -78,7 +78,8 @@ def _in_order(places: Iterable[object], taken: int) -> list[Found]:
 
 def _require_whole(reading: Reading, with_apart: Sequence[Found]) -> None:
     """Raise NotUnderstood where what is written of ports apart overlaps, or lies outside its whole part."""
-    spans, around = [], set()
+    spans: list[tuple[int, int]] = []
+    around: set[tuple[int, int]] = set()
     for start, apart in [(each.start, each.apart) for each in with_apart]:
         if not isinstance(apart, Apart) or not any(
             part[0] <= start < apart.start < apart.end <= part[1] for part in reading.whole

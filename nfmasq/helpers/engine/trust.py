@@ -99,7 +99,7 @@ class _Writer:
         "counted", "left",
     )  # fmt: skip
 
-    def __init__(  # noqa: PLR0917  as act_on
+    def __init__(
         self, made: list[Edit], speaker: Speaker, expectations: Expectations, tally: Tally, write: Write
     ) -> None:
         self._made = made
@@ -145,9 +145,7 @@ class _Writer:
         spoilt = [part for part in whole if any(_lies_in(part, at) for at in self.left)]
         self._take_back(spoilt)
         self.counted = [at for at in self.counted if not any(_lies_in(part, at) for part in spoilt)]
-        self._made[:] = [
-            edit for edit in self._made if not any(_lies_in(part, edit[0]) for part in spoilt)
-        ]
+        self._made[:] = [edit for edit in self._made if not any(_lies_in(part, edit[0]) for part in spoilt)]
 
     def _write_places(self, found: Sequence[Place]) -> list[Size]:
         """Write all but the sizes, and return those."""
@@ -199,7 +197,7 @@ class _Writer:
         return None
 
     def _write_apart(self, apart: Apart, at: int) -> None:
-        """Write what is written for ports of the Found that begins there, if they are no row, or in any case."""
+        """Write what names the ports of the Found that begins there, if they are no row, or in any case."""
         ports = [external[1] for start, external in self.announced if start == at]
         if ports and (apart.always or not _is_row(ports)):
             text = self._text(apart.write, self._session.external[0], ports)
@@ -242,7 +240,7 @@ def _is_hidden(each: Place) -> bool:
 def _named(each: Named, session: Session) -> Endpoint | None:
     """The external endpoint, without a port or with the session's; None: the text stays."""
     (own, port), address = session.internal, each.address
-    is_own = (each.port == 0 or each.port == port) and (address is own or address == own)
+    is_own = each.port in (0, port) and (address is own or address == own)
     if not is_own and not each.hide:
         return None
     return session.external if each.port and is_own else (session.external[0], each.port)

@@ -131,7 +131,9 @@ class Verdicts:
             return []
         return [untouched(whole)]
 
-    def _begin(self, helped: AnyHelped, segment: tcp.Segment | None, partner: Name | None) -> AnySession | None:
+    def _begin(
+        self, helped: AnyHelped, segment: tcp.Segment | None, partner: Name | None
+    ) -> AnySession | None:
         """A session that begins with this packet; None for a TCP connection whose beginning was not seen.
 
         None too where it has to give way itself, or its partner has.

@@ -25,9 +25,7 @@ def sized(
     made = list(edits)
     for size in sorted(sizes, key=lambda each: each.until - each.begin):
         begin, until = size.begin, size.until
-        grown = sum(
-            [len(text) - end + start for start, end, text in made if begin <= start and end <= until]
-        )
+        grown = sum([len(text) - end + start for start, end, text in made if begin <= start and end <= until])
         if grown == 0:
             continue
         length = until - begin + grown
