@@ -222,8 +222,8 @@ class Expectations:
                 found.media, found.patience_s,
             )  # fmt: skip
             self._standing.note(control, announced, each, expectation)
-            forgotten = announced.remember(found.transport, internal, each.external)
-            self._owners.forget(control, forgotten)
+            if forgotten := announced.remember(found.transport, internal, each.external):
+                self._owners.forget(control, forgotten)
             self._owners.note(control, found.transport, each.external, internal)
 
 

@@ -1,6 +1,6 @@
 """What the parts of an engine know of each other, of the core's table and of the helpers as they are set."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Protocol
 
@@ -104,5 +104,5 @@ class Reader(Protocol):
     def longest_of(self, session: HelpedSession) -> int:
         """Bytes of one side that a session's dialogue may leave untaken."""
 
-    def read(self, session: HelpedSession, side: Side, data: bytes) -> tuple[int, Iterable[Edit], bool]:
+    def read(self, session: HelpedSession, side: Side, data: bytes) -> tuple[int, Sequence[Edit], bool]:
         """How many bytes the dialogue is done with, what to write in them, and whether it leaves."""

@@ -79,10 +79,10 @@ class Leash:
 
         Only an Exception comes out of it: any other BaseException becomes Escaped.
         """
-        now = time.monotonic()
-        if now - self._read_at[1] > FRESH_S:
-            self._read_at = time.thread_time(), now
-        began = self._read_at[0], now
+        now, read_at = time.monotonic(), self._read_at
+        if now - read_at[1] > FRESH_S:
+            self._read_at = read_at = time.thread_time(), now
+        began = read_at[0], now
         try:
             self._began = began
             try:
@@ -99,7 +99,7 @@ class Leash:
             self._settle()
             raise Escaped(repr(error)) from error
         # By the clock first, which is cheaper to ask: no thread computes for longer than time passes.
-        may_be_over = time.monotonic() - began[1] > self._shortest
+        may_be_over = time.monotonic() - now > self._shortest
         if self._aiming or self._fired or (may_be_over and self._is_over(began, time.thread_time())):
             self._settle()
             raise TookTooLong

@@ -31,8 +31,8 @@ KEYED = {"gre": INWARD, SENT: OUTWARD}
 class Wish(NamedTuple):
     """What is asked of the core. reader: the number of the helper that reads the sessions to come; 0: none.
 
-    external_port: the one it must be (of a row, the first); 0: any. standing: expectations that stand
-    already, and are not withdrawn.
+    external_port: the one it must be (of a row, the first); 0: any. patience_s: seconds for which it waits.
+    standing: expectations that stand already, and are not withdrawn.
     """
 
     control: Name
@@ -41,6 +41,7 @@ class Wish(NamedTuple):
     remote: IPv4Address | None
     reader: int
     external_port: int
+    patience_s: int
     standing: Container[Name] = ()
 
 
@@ -69,7 +70,7 @@ class Ports:
         the core has no room, or no such ports are free.
         """
         remote = None if found.anyone else session.remote[0]
-        wish = Wish(control, session, found, remote, reader, wanted, standing)
+        wish = Wish(control, session, found, remote, reader, wanted, self._patience(found), standing)
         if found.consecutive == 1:
             return [self._ask(wish)]
         for first in [wanted] if wanted else self._first_ports(wish):
@@ -104,7 +105,8 @@ class Ports:
             0, 0, None, admitted.port, None, admitted.transport, from_port=admitted.from_port,
             patience_s=patience_s,
         )  # fmt: skip
-        return self._ask(Wish(control, session, found, admitted.remote, 0, external_port))
+        patience_s = self._patience(found)
+        return self._ask(Wish(control, session, found, admitted.remote, 0, external_port, patience_s))
 
     def _first_ports(self, wish: Wish) -> Iterator[int]:
         """First ports of rows that are free: one, and another where a port of it has gone meanwhile.
@@ -137,7 +139,7 @@ class Ports:
                 (wish.session.internal[0], found.port + nth),
                 wish.remote,
                 KEYED.get(found.transport, found.from_port),
-                self._patience(found),
+                wish.patience_s,
                 wanted,
                 wish.reader,
             )

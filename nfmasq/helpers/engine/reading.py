@@ -6,7 +6,7 @@ and the bytes go untouched.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from nfmasq.helpers.engine import trust
 from nfmasq.helpers.engine.enabled import EnabledHelpers
@@ -47,7 +47,7 @@ class DialogueReader:
             self._failed(entry, error)
             return None
 
-    def read(self, session: HelpedSession, side: Side, data: bytes) -> tuple[int, Iterable[Edit], bool]:
+    def read(self, session: HelpedSession, side: Side, data: bytes) -> tuple[int, Sequence[Edit], bool]:
         """How many bytes the dialogue is done with, what to write in them, and whether it leaves.
 
         A dialogue that fails leaves, and all its bytes go; edits that were made before the failure count.
@@ -62,21 +62,9 @@ class DialogueReader:
         try:
             reading = trust.checked(self.leash.call(session.dialogue.read, side, data), len(data))
             if _asks_for_more(reading):
-                acts = trust.edits(
-                    reading,
-                    speaker=trust.Speaker(
-                        side,
-                        session.name,
-                        session.endpoints,
-                        session.number,
-                        speaks_for(entry, session.endpoints.internal[0]),
-                    ),
-                    expectations=self._expectations,
-                    tally=tally,
-                    write=self.leash.call,
-                )
-                for edit in acts:
-                    edits.append(edit)
+                others = speaks_for(entry, session.endpoints.internal[0])
+                speaker = trust.Speaker(side, session.name, session.endpoints, session.number, others)
+                trust.act_on(reading, edits, speaker, self._expectations, tally, self.leash.call)
         except Exception as error:
             self._failed(entry, error)
             return len(data), edits, True

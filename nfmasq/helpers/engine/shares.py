@@ -114,22 +114,23 @@ class _Groups:
         return next(reversed(self._groups[group]))
 
     def add(self, group: int, name: Name) -> None:
-        names = self._groups.setdefault(group, {})
-        self._rank(group, len(names), len(names) + 1)
+        names, by_size = self._groups.setdefault(group, {}), self._by_size
+        size = len(names)
         names[name] = None
+        by_size[size].pop(group, None)
+        if size + 1 == len(by_size):
+            by_size.append({group: None})
+        else:
+            by_size[size + 1][group] = None
 
     def remove(self, group: int, name: Name) -> None:
-        names = self._groups[group]
-        self._rank(group, len(names), len(names) - 1)
+        names, by_size = self._groups[group], self._by_size
+        size = len(names)
         del names[name]
-        if not names:
+        by_size[size].pop(group, None)
+        if names:
+            by_size[size - 1][group] = None
+        else:
             del self._groups[group]
-
-    def _rank(self, group: int, before: int, after: int) -> None:
-        if after == len(self._by_size):
-            self._by_size.append({})
-        self._by_size[before].pop(group, None)
-        if after:
-            self._by_size[after][group] = None
-        while len(self._by_size) > 1 and not self._by_size[-1]:
-            self._by_size.pop()
+        while len(by_size) > 1 and not by_size[-1]:
+            by_size.pop()

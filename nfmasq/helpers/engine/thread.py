@@ -202,15 +202,16 @@ class Engine:
             self.answer(aside)
 
     def _release(self, aside: SetAside, packets: list[bytearray]) -> None:
-        own, self._answering = packets[:1], None
-        if len(aside.packet) > LONGEST_ALONE >= len(own[0] if own else b"") and self._remainder is not None:
-            own = []  # the kernel would drop it where it takes a train apart; we send it instead
+        own, more = packets[0] if packets else None, packets[1:]
+        self._answering = None
+        if len(aside.packet) > LONGEST_ALONE >= len(own or b"") and self._remainder is not None:
+            own, more = None, packets  # the kernel drops it where it takes a train apart; we send it instead
         try:
-            self._table.release(aside, own[0] if own else None)
+            self._table.release(aside, own)
         except OSError as error:  # its queue is closed, and with it the packet gone
             log.debug("a verdict was not taken: %s", error)
-        more = packets[len(own) :]
+        if not more or self._remainder is None:
+            return
         if aside.receiver is not None:  # the kernel's second pass, which rewrites the source, is not for ours
             more = [sent_from(packet, *aside.external) for packet in more]
-        if more and self._remainder is not None:
-            self._remainder.send(more)
+        self._remainder.send(more)

@@ -12,7 +12,7 @@ where one of its places is not acted on.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from nfmasq.helpers.engine.checked import NotUnderstood, checked
@@ -34,7 +34,7 @@ from nfmasq.helpers.kit.base import (
 )
 from nfmasq.helpers.kit.sizes import sized
 
-__all__ = ["NotUnderstood", "Speaker", "checked", "edits"]
+__all__ = ["NotUnderstood", "Speaker", "act_on", "checked"]
 
 LONGEST_TEXT = 512
 """Bytes written for one endpoint; an IP packet of 576 bytes holds them."""
@@ -58,20 +58,24 @@ class Speaker(NamedTuple):
     speaks_for: SpeaksFor | None = None
 
 
-def edits(
-    reading: Reading, *, speaker: Speaker, expectations: Expectations, tally: Tally, write: Write
-) -> Iterator[Edit]:
-    """What to write where, in order. write: calls a helper's function; its exceptions are raised here."""
+def act_on(  # noqa: PLR0917  as they are stored
+    reading: Reading,
+    made: list[Edit],
+    speaker: Speaker,
+    expectations: Expectations,
+    tally: Tally,
+    write: Write,
+) -> None:
+    """Do what a reading asks for, and append to `made` what to write where, in order.
+
+    write: calls a helper's function. Its exceptions are raised here; what was made before them stays.
+    """
     if reading.not_acted_on:
         tally.count_not_acted_on(reading.not_acted_on)
     if reading.ended:
         expectations.end_announced(speaker.control, reading.ended, speaker.speaks_for)
-    writer = _Writer(speaker, expectations, tally, write)
-    sizes = [each for each in reading.found if isinstance(each, Size)]
-    if sizes or reading.whole:
-        yield from writer.with_sizes(reading, sizes)
-    else:
-        yield from writer.edits(reading)
+    if reading.found:
+        _Writer(made, speaker, expectations, tally, write).act_on(reading)
     for each in reading.admitted:
         try:
             expectations.admit(speaker.control, speaker.session, each, speaker.speaks_for)
@@ -84,14 +88,24 @@ def edits(
 
 
 class _Writer:
-    """Writes the places of one reading.
+    """Writes the places of one reading. made: the edits so far.
 
     announced: the external endpoints that it announced, and where each Found begins. left, counted: where
     places begin that were not acted on, and those that count as rewritten.
     """
 
-    def __init__(self, speaker: Speaker, expectations: Expectations, tally: Tally, write: Write) -> None:
+    __slots__ = (
+        "_expectations", "_is_inside", "_made", "_session", "_speaker", "_tally", "_write", "announced",
+        "counted", "left",
+    )  # fmt: skip
+
+    def __init__(
+        self, made: list[Edit], speaker: Speaker, expectations: Expectations, tally: Tally, write: Write
+    ) -> None:
+        self._made = made
         self._speaker = speaker
+        self._session = speaker.session
+        self._is_inside = speaker.side is Side.INSIDE
         self._expectations = expectations
         self._tally = tally
         self._write = write
@@ -99,63 +113,79 @@ class _Writer:
         self.left: list[int] = []
         self.counted: list[int] = []
 
-    def with_sizes(self, reading: Reading, sizes: list[Size]) -> list[Edit]:
-        """All edits of a reading, or none where one of them fails. Raises what a helper's function raises."""
-        rewritten = self._tally.rewritten
-        try:
-            edits = list(self.edits(reading))
-            if self.left:
-                edits = self._unspoilt(edits, reading.whole)
-            return sized(edits, sizes, self._text)
-        except NotActedOn as why:
-            self._tally.count_not_acted_on([str(why)])
-        except Exception:
-            self._take_back([_EVERYTHING])
-            self._tally.rewritten = rewritten
-            raise
-        self._take_back([_EVERYTHING])
-        self._tally.rewritten = rewritten
-        return []
+    def act_on(self, reading: Reading) -> None:
+        """Write the places, and the sizes last. Raises what a helper's function raises.
 
-    def _unspoilt(self, edits: list[Edit], whole: Sequence[tuple[int, int]]) -> list[Edit]:
-        """The edits outside of parts that are written as a whole, and have a place that was left."""
+        With sizes, or parts that are whole, none is written where one of them fails.
+        """
+        try:
+            sizes = self._write_places(reading.found)
+            if self.left and reading.whole:
+                self._leave_spoilt(reading.whole)
+            if sizes or reading.whole:
+                self._made[:] = sized(self._made, sizes, self._text)
+        except Exception as why:
+            if not reading.whole and not any(isinstance(each, Size) for each in reading.found):
+                raise
+            self._give_up()
+            if not isinstance(why, NotActedOn):
+                raise
+            self._tally.count_not_acted_on([str(why)])
+        finally:
+            self._tally.rewritten += len(self.counted)
+
+    def _give_up(self) -> None:
+        """Leave all that was read as it came."""
+        self._take_back([_EVERYTHING])
+        self._made.clear()
+        self.counted.clear()
+
+    def _leave_spoilt(self, whole: Sequence[tuple[int, int]]) -> None:
+        """Leave parts as they came that are written as a whole, and have a place that was left."""
         spoilt = [part for part in whole if any(_lies_in(part, at) for at in self.left)]
         self._take_back(spoilt)
-        self._tally.rewritten -= sum(any(_lies_in(part, at) for part in spoilt) for at in self.counted)
-        return [edit for edit in edits if not any(_lies_in(part, edit[0]) for part in spoilt)]
+        self.counted = [at for at in self.counted if not any(_lies_in(part, at) for part in spoilt)]
+        self._made[:] = [edit for edit in self._made if not any(_lies_in(part, edit[0]) for part in spoilt)]
 
-    def edits(self, reading: Reading) -> Iterator[Edit]:
-        """What to write where, without the sizes."""
-        for each in reading.found:
+    def _write_places(self, found: Sequence[Place]) -> list[Size]:
+        """Write all but the sizes, and return those."""
+        made, tally, sizes = self._made, self._tally, []
+        for each in found:
             if isinstance(each, Size):
+                sizes.append(each)
                 continue
+            place = text = None
             try:
-                text = None
-                if (place := self._place(each)) is not None and each.write is not None:
-                    text = self._written(each, place)
-            except NotActedOn as why:
+                place = self._place(each)
+                if place is not None and each.write is not None:
+                    text = self._text(each.write, *place)
+            except Exception as why:
+                self._unannounce(each, place)
+                if not isinstance(why, NotActedOn):
+                    raise
                 self.left.append(each.start)
-                self._tally.count_not_acted_on([str(why)])
-                if _is_hidden(each, self._speaker):
-                    yield each.start, each.end, self._hidden(each)
+                tally.count_not_acted_on([str(why)])
+                if self._is_inside and _is_hidden(each):
+                    made.append((each.start, each.end, self._hidden(each)))
                 continue
-            self._tally.seen += 1
+            tally.seen += 1
             if text is not None:
-                self._count(each.start)
-                yield each.start, each.end, text
+                self.counted.append(each.start)
+                made.append((each.start, each.end, text))
             if isinstance(each, Found) and each.apart is not None:
-                yield from self._apart(each.apart, each.start)
+                self._write_apart(each.apart, each.start)
+        return sizes
 
     def _place(self, each: Found | Named | Mentioned) -> Endpoint | None:
         """The endpoint that takes the place of another; None: the text stays. Raises NotActedOn."""
-        side, session = self._speaker.side, self._speaker.session
+        session = self._session
+        if isinstance(each, Named):
+            return _named(each, session) if self._is_inside else None
         if isinstance(each, Mentioned):
-            if side is Side.INSIDE:
+            if self._is_inside:
                 return None
             return _own(each, session) or self._expectations.original(self._speaker.control, session, each)
-        if isinstance(each, Named):
-            return _named(each, session) if side is Side.INSIDE else None
-        if side is Side.INSIDE:
+        if self._is_inside:
             row = self._expectations.announce_all(self._speaker.control, session, self._speaker.helper, each)
             if not each.reuse:
                 self.announced += [(each.start, external) for external in row]
@@ -166,29 +196,22 @@ class _Writer:
             self._expectations.announce_sent(self._speaker.control, session, self._speaker.helper, each)
         return None
 
-    def _apart(self, apart: Apart, at: int) -> Iterator[Edit]:
-        """What is written for ports of the Found that begins there, if they are no row, or in any case."""
+    def _write_apart(self, apart: Apart, at: int) -> None:
+        """Write what names the ports of the Found that begins there, if they are no row, or in any case."""
         ports = [external[1] for start, external in self.announced if start == at]
         if ports and (apart.always or not _is_row(ports)):
-            address = self._speaker.session.external[0]
-            self._count(apart.start)
-            yield apart.start, apart.end, self._text(apart.write, address, ports)
+            text = self._text(apart.write, self._session.external[0], ports)
+            self.counted.append(apart.start)
+            self._made.append((apart.start, apart.end, text))
 
-    def _count(self, at: int) -> None:
-        self._tally.rewritten += 1
-        self.counted.append(at)
-
-    def _written(self, each: Place, place: Endpoint) -> bytes:
-        try:
-            return self._text(each.write, *place)
-        except Exception:
-            if isinstance(each, Found) and not each.reuse:
-                self._expectations.take_back(self._speaker.control, place)
-            raise
+    def _unannounce(self, each: Place, place: Endpoint | None) -> None:
+        """Withdraw what was announced for a place whose text cannot be written."""
+        if place is not None and isinstance(each, Found) and not each.reuse:
+            self._expectations.take_back(self._speaker.control, place)
 
     def _hidden(self, each: Place) -> bytes:
         port = each.port if isinstance(each, Found) else 0
-        return self._text(each.write, self._speaker.session.external[0], port)
+        return self._text(each.write, self._session.external[0], port)
 
     def _text(self, function: Callable[..., bytes] | None, *arguments: object) -> bytes:
         text = self._write(function, *arguments)
@@ -209,26 +232,28 @@ def _lies_in(part: tuple[int, int], at: int) -> bool:
     return part[0] <= at < part[1]
 
 
-def _is_hidden(each: Place, speaker: Speaker) -> bool:
+def _is_hidden(each: Place) -> bool:
     """Must its address not be seen outside, though nothing was expected?"""
-    return isinstance(each, Found) and each.hide and each.write is not None and speaker.side is Side.INSIDE
+    return isinstance(each, Found) and each.hide and each.write is not None
 
 
 def _named(each: Named, session: Session) -> Endpoint | None:
     """The external endpoint, without a port or with the session's; None: the text stays."""
-    is_own = each.address == session.internal[0] and (each.port == 0 or each.port == session.internal[1])
+    (own, port), address = session.internal, each.address
+    is_own = each.port in (0, port) and (address is own or address == own)
     if not is_own and not each.hide:
         return None
-    return session.external[0], session.external[1] if each.port and is_own else each.port
+    return session.external if each.port and is_own else (session.external[0], each.port)
 
 
 def _own(each: Mentioned, session: Session) -> Endpoint | None:
     """The session's internal endpoint, or its address alone, if the external one is mentioned."""
     if each.address is not None and each.port == 0:
         return (session.internal[0], 0) if each.address == session.external[0] else None
+    (own, port), address = session.external, each.address
     is_own = (
-        each.port == session.external[1]
-        and (each.address is None or each.address == session.external[0])
+        each.port == port
+        and (address is None or address is own or address == own)
         and (not each.transport or each.transport == session.transport)
     )
     return session.internal if is_own else None

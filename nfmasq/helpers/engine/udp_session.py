@@ -13,6 +13,7 @@ from nfmasq.helpers.engine.segment import LEAST_ROOM, LONGEST
 from nfmasq.helpers.kit.base import Dialogue, Session, Side
 
 HEADER = 8
+_LENGTH = struct.Struct("!H")
 DONT_FRAGMENT = 0x40
 """DF, in byte 6 of the IPv4 header."""
 
@@ -69,17 +70,16 @@ class UdpSession:
         if self.is_over or len(packet) < body:
             return untouched(packet)
         _, edits, leaves = reader.read(self, side, packet[body:])
-        made, here = bytearray(packet[:body]), body
-        for start, end, text in edits:
-            made += packet[here : body + start] + text
-            here = body + end
-        made += packet[here:]
+        made = bytearray(packet)
+        for start, end, text in reversed(edits):
+            made[body + start : body + end] = text
         if leaves:
             self.leave()
-        if len(made) > LONGEST:
+        length = len(made)
+        if length > LONGEST:
             return untouched(packet)
-        struct.pack_into("!H", made, at + 4, len(made) - at)
-        if len(made) > max(len(packet), LEAST_ROOM):
+        _LENGTH.pack_into(made, at + 4, length - at)
+        if length > LEAST_ROOM and length > len(packet):
             let_be_fragmented(made)
         _fastpath.finish(made)
         return made

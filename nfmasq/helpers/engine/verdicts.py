@@ -19,9 +19,13 @@ from nfmasq.helpers.engine.sessions import AnySession, Sessions
 from nfmasq.helpers.engine.tcp_session import TcpSession
 from nfmasq.helpers.engine.udp_session import UdpSession, untouched
 from nfmasq.helpers.kit.base import Session, Side
+from nfmasq.helpers.kit.numbers import address
 
 MOST_BYTES_WAITING = 64 << 20
 """Bytes of all sessions that wait for dialogues."""
+
+AnyHelped = SetAside | Helped
+"""A packet that was set aside names its sender's session itself."""
 
 
 class Verdicts:
@@ -49,16 +53,14 @@ class Verdicts:
         A hairpinned packet goes out by the sender's session, and what that makes of it comes in by the
         receiver's.
         """
-        sender, *rest = aside.readers
-        side = Side.INSIDE if aside.outbound else Side.OUTSIDE
-        if not rest:
-            return self._pass_on(sender, aside.packet, side)
-        (receiver,) = rest
-        made = self._pass_on(sender, aside.packet, side, name_of(receiver))
+        side, receiver = Side.INSIDE if aside.outbound else Side.OUTSIDE, aside.receiver
+        if receiver is None:
+            return self._pass_on(aside, aside.packet, side)
+        made = self._pass_on(aside, aside.packet, side, name_of(receiver))
         return [
             crossed
             for packet in made
-            for crossed in self._pass_on(receiver, packet, Side.OUTSIDE, name_of(sender))
+            for crossed in self._pass_on(receiver, packet, Side.OUTSIDE, name_of(aside))
         ]
 
     def settle(self, name: Name, partner: Name | None = None) -> tuple[Name, ...]:
@@ -66,6 +68,9 @@ class Verdicts:
 
         Returns both names when the core can go on by the corrections alone: partners are let go together.
         """
+        known = self._sessions.get(name)
+        if partner is None and isinstance(known, UdpSession) and not known.is_settled:
+            return ()
         names = (name,) if partner is None else (name, partner)
         sessions = [session for each in names if (session := self._sessions.get(each)) is not None]
         for session in sessions:
@@ -98,7 +103,7 @@ class Verdicts:
                     self._reader.tally(session.number).sessions -= 1
 
     def _pass_on(
-        self, helped: Helped, packet: bytes | bytearray, side: Side, partner: Name | None = None
+        self, helped: AnyHelped, packet: bytes | bytearray, side: Side, partner: Name | None = None
     ) -> list[bytearray]:
         """The packets to send in place of one that `side` of a session sent. partner: of a hairpinned one."""
         whole = bytes(packet)
@@ -112,12 +117,14 @@ class Verdicts:
         if isinstance(session, TcpSession) and segment is not None:
             was_open = session.is_open
             made = session.pass_on(segment, side, self._reader, self._clock())
-            self._note_open(session, was_open)
+            if session.is_open and not was_open:
+                self._note_open(session)
             return made
         if isinstance(session, UdpSession) and protocol == UDP:
             was_open = session.is_open
             sent = session.pass_on(whole, at, side, self._reader)
-            self._note_open(session, was_open)
+            if session.is_open and not was_open:
+                self._note_open(session)
             return [sent]
         if session is None and segment is not None and self._takes_over and not segment.flags & SYN:
             return []
@@ -128,7 +135,9 @@ class Verdicts:
         is_new = segment is not None and segment.flags & (SYN | ACK) == SYN
         return self._sessions.get(name) or (None if is_new else self._sessions.retired(name))
 
-    def _begin(self, helped: Helped, segment: tcp.Segment | None, partner: Name | None) -> AnySession | None:
+    def _begin(
+        self, helped: AnyHelped, segment: tcp.Segment | None, partner: Name | None
+    ) -> AnySession | None:
         """A session that begins with this packet; None for a TCP connection whose beginning was not seen.
 
         None too where it has to give way itself, or its partner has.
@@ -137,8 +146,8 @@ class Verdicts:
             return None
         name = name_of(helped)
         endpoints = Session(
-            helped.internal,
-            helped.external,
+            (address(helped.internal[0].packed), helped.internal[1]),
+            (address(helped.external[0].packed), helped.external[1]),
             helped.remote,
             helped.inside_began,
             "udp" if segment is None else "tcp",
@@ -161,8 +170,8 @@ class Verdicts:
             session.begin(self._reader)
         return self._sessions.get(name)
 
-    def _note_open(self, session: AnySession, was_open: bool) -> None:
-        if session.is_open and not was_open and self._sessions.get(session.name) is session:
+    def _note_open(self, session: AnySession) -> None:
+        if self._sessions.get(session.name) is session:
             self._part_with(self._sessions.note_open(session))
 
     def _part_with(self, session: AnySession | None) -> None:
@@ -184,6 +193,6 @@ class Verdicts:
             self._table.let_go(*each)
 
 
-def name_of(helped: Helped) -> Name:
+def name_of(helped: AnyHelped) -> Name:
     """The session's name."""
     return helped.session, helped.serial

@@ -200,6 +200,10 @@ MOST_FOUND = 256
 """Places in one reading: more of them are an error. A dialogue that finds more should leave."""
 
 
+_tuple = tuple.__new__
+"""Makes a named tuple of a tuple, in half the time."""
+
+
 class _Reading(NamedTuple):
     taken: int
     """How many of the bytes the dialogue is done with; they go on their way. The other bytes wait."""
@@ -250,7 +254,7 @@ class Reading(_Reading):
     ) -> Self:
         """refused: the older name of not_acted_on."""
         left_alone = not_acted_on or refused
-        return super().__new__(cls, taken, found, leave, left_alone, admitted, ended, hold_s, whole, remember)
+        return _tuple(cls, (taken, found, leave, left_alone, admitted, ended, hold_s, whole, remember))
 
 
 class Session(NamedTuple):

@@ -60,7 +60,10 @@ def written(address: IPv4Address) -> bytes:
     return str(address).encode()
 
 
-@lru_cache
+@lru_cache(MOST_CACHED)
 def address(packed: bytes) -> IPv4Address:
-    """The address of four bytes, in network order; cached, for a client names its own again and again."""
+    """The address of four bytes, in network order; cached, for a client names its own again and again.
+
+    A session's own addresses are the same objects, and those compare fast.
+    """
     return IPv4Address(packed)

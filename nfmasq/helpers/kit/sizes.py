@@ -24,13 +24,13 @@ def sized(
     """
     made = list(edits)
     for size in sorted(sizes, key=lambda each: each.until - each.begin):
-        within = [edit for edit in made if size.begin <= edit[0] and edit[1] <= size.until]
-        grown = sum([len(text) - (end - start) for start, end, text in within])
+        begin, until = size.begin, size.until
+        grown = sum([len(text) - end + start for start, end, text in made if begin <= start and end <= until])
         if grown == 0:
             continue
-        length = size.until - size.begin + grown
+        length = until - begin + grown
         text = write(size.write, length)
-        if size.begin <= size.start and size.end <= size.until:
+        if begin <= size.start and size.end <= until:
             text = _settled(size, length, text, write)
         made.append((size.start, size.end, text))
     return sorted(made)

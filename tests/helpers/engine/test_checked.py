@@ -27,6 +27,8 @@ def row(start: int, end: int) -> Found:
 
 GOOD = [
     Reading(10, [row(4, 6), Named(8, 9, HOST, write)], whole=[(0, 10)]),
+    Reading(10, [row(2, 4), Found(2, 2, None, 5000, None), Named(4, 9, HOST, write)], whole=[(0, 10)]),
+    Reading(10, [row(2, 4), row(6, 7)._replace(start=4, end=5)], whole=[(0, 10)]),
     Reading(10),
     Reading(10, [Found(0, 0, None, 5000, None), Found(0, 2, HOST, 5000, write)]),
     Reading(10, (Named(0, 2, HOST, write), Mentioned(2, 4, 5000, write), Size(5, 6, 6, 10, write))),
@@ -55,6 +57,10 @@ BAD: list[Any] = [
     Reading(10, [row(4, 6)], whole=[(0, 5)]),
     Reading(10, [row(4, 4)], whole=[(0, 10)]),
     Reading(10, [row(4, 6), Named(5, 9, HOST, write)], whole=[(0, 10)]),
+    Reading(10, [row(4, 6), row(4, 6)._replace(start=2, end=3)], whole=[(0, 10)]),
+    Reading(10, [row(4, 8), Found(5, 5, None, 5000, None)], whole=[(0, 10)]),
+    Reading(10, [row(4, 6), Named(4, 6, HOST, write)], whole=[(0, 10)]),
+    Reading(10, [row(5, 6), Named(4, 8, HOST, write)], whole=[(0, 10)]),
     Reading(10, whole=[(0, 1)] * (MOST_FOUND + 1)),
     Reading(10, admitted=["host"]),  # type: ignore[list-item]
     Reading(10, [Found(0, 0, None, 5000, None)] * (MOST_FOUND + 1)),

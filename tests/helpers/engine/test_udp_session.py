@@ -40,3 +40,23 @@ def test_a_datagram_that_grows_may_be_cut_up(room: int, dont_fragment: int) -> N
     assert sums_are_right(sent)
     assert len(sent) == len(packet) + 96
     assert sent[6] == (0 if room else dont_fragment)
+
+
+def test_places_of_any_length_are_written_where_they_stand() -> None:
+    longer, shorter = Named(1, 3, CLIENT, lambda *_: b"longer"), Named(4, 8, CLIENT, lambda *_: b"s")
+    bed = bed_of(always(longer, shorter, Named(8, 9, CLIENT, lambda *_: b"next")))
+    (sent,) = datagram(bed, b"<ab|cdef.>")
+    assert sent.endswith(b"<longer|snext>")
+    assert sums_are_right(sent)
+
+
+def test_a_session_that_its_helper_left_is_let_go() -> None:
+    bed = bed_of(always(leave=True))
+    assert datagram(bed, b"anything")
+    assert len(bed.table.let) == 1
+
+
+def test_a_session_that_is_read_is_not_let_go() -> None:
+    bed = bed_of(always())
+    assert datagram(bed, b"anything")
+    assert not bed.table.let

@@ -132,14 +132,14 @@ class SipDialogue:
             uri = signalling.request_uri(data, message)
             if not decisions.of_outside(message, uri):
                 return []
-            return list(signalling.inbound(message, uri, self._session, decisions.socket.bare))
+            return signalling.inbound(message, uri, self._session, decisions.socket.bare)
         contacts = signalling.contacts_of(message)
         if not decisions.of_inside(message, contacts):
             return []
         via = None if message.status else signalling.topmost_via(message)
         if not message.status:
             decisions.socket.bare = signalling.bare_in(via, contacts, decisions.socket.bare)
-        return list(signalling.outbound(message, via, contacts, self._session))
+        return signalling.outbound(message, via, contacts, self._session)
 
     def _in_body(self, side: Side, data: bytes, message: Message, read: _Read, room: int) -> list[Place]:
         """The places in the SDP, and the lengths around it. room: how many places may be found.

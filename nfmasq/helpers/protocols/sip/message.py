@@ -84,7 +84,7 @@ class Message(NamedTuple):
 
     status: of a response, else 0. method: of a request, or CSeq's. uri: the span of the Request-URI. body:
     where the body begins, behind the empty line; it goes to `end`. sized: the value of Content-Length; None
-    where there is none: the body ends with the datagram.
+    where there is none: the body ends with the datagram. call: its Call-ID, as it is stored.
     """
 
     start: int
@@ -95,16 +95,12 @@ class Message(NamedTuple):
     headers: dict[bytes, list[Value]]
     body: int
     sized: Value | None
+    call: int
 
     def first(self, name: bytes) -> bytes:
         """The value of the first header of this name; b"" where there is none."""
         values = self.headers.get(name)
         return values[0].text if values else b""
-
-    @property
-    def call(self) -> int:
-        """Its Call-ID, as it is stored."""
-        return brief(self.first(b"call-id"))
 
     @property
     def sequence(self) -> int:
@@ -114,8 +110,8 @@ class Message(NamedTuple):
     @property
     def tags(self) -> frozenset[int]:
         """The tags of From and To, as they are stored, whichever side says them."""
-        found = (_TAG.search(self.first(name).rpartition(b">")[2]) for name in (b"from", b"to"))
-        return frozenset(brief(each[1]) for each in found if each is not None)
+        found = [_TAG.search(self.first(name).rpartition(b">")[2]) for name in (b"from", b"to")]
+        return frozenset([brief(each[1]) for each in found if each is not None])
 
     @property
     def is_in_dialog(self) -> bool:
@@ -158,9 +154,13 @@ def read_message(data: bytes, at: int) -> Message | None:
         raise NotActedOn("malformed")
     headers = _headers(data, first.end() - 1, end)
     length, sized = _length(headers.get(b"content-length", []))
-    method = first[2] or b"".join(headers.get(b"cseq", _NO_VALUES)[0].text.split()[-1:])
+    status, method = first.group(1, 2)
+    if method is None:
+        method = b"".join(headers.get(b"cseq", _NO_VALUES)[0].text.split()[-1:])
+    call = brief(headers.get(b"call-id", _NO_VALUES)[0].text)
     until = len(data) if sized is None else body + length
-    return Message(at, until, int(first[1] or 0), method, first.span(3), headers, body, sized)
+    values = at, until, int(status or 0), method, first.span(3), headers, body, sized, call
+    return _tuple(Message, values)
 
 
 def require_headers(message: Message) -> None:

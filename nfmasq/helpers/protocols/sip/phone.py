@@ -75,12 +75,16 @@ class Socket:
 
     def show(self, users: Iterable[bytes], *, is_translated: bool, is_registered: bool) -> None:
         """Note contacts. What was registered, another message does not change."""
-        for user in users:
-            was_registered, before = self._shown.get(brief(user), (False, False))
-            is_kept = was_registered and not is_registered
-            known = (True, before) if is_kept else (is_registered, is_translated)
-            _put(self._shown, brief(user), known, MOST_USERS)
-        self.kinds = sum(_KINDS[each] for each in {known for _, known in self._shown.values()})
+        has_changed = False
+        for user in map(brief, users):
+            before = self._shown.get(user)
+            known = is_registered, is_translated
+            if before is not None and before[0] and not is_registered:
+                known = before
+            has_changed |= known != before
+            _put(self._shown, user, known, MOST_USERS)
+        if has_changed:
+            self.kinds = sum(_KINDS[each] for each in {known for _, known in self._shown.values()})
 
     def is_translated(self, users: Iterable[bytes], remembered: int) -> bool | None:
         """Are contacts with these user parts translated? None: it is not known.

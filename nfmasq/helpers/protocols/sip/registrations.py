@@ -74,7 +74,7 @@ def _granted_s(message: Message, session: Session, asks: bool | None) -> int | N
     one. The phone has learned another address, or the registrar writes a name. Otherwise the binding is
     another phone's.
     """
-    ends = {session.internal, session.external}
+    ends = session.internal, session.external
     known, own = [], []
     for entry in contacts_of(message):
         seconds = _seconds(entry, message, 0)

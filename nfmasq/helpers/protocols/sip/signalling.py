@@ -8,7 +8,7 @@ Identifiers stay: From, To, Call-ID, CSeq, branches, tags, credentials, and the 
 which a digest covers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -75,36 +75,38 @@ def request_uri(data: bytes, message: Message) -> Uri | None:
     return None if message.status else read_uri(data, *message.uri)
 
 
-def outbound(
-    message: Message, via: Via | None, contacts: Sequence[Entry], session: Session
-) -> Iterator[Place]:
+def outbound(message: Message, via: Via | None, contacts: Sequence[Entry], session: Session) -> list[Place]:
     """The places in what the inside says. via: of a request. Raises NotActedOn("malformed")."""
-    if via is not None and not via.asks_rport and via.host.address == session.internal[0]:
-        yield _named(via.host)
-        if via.maddr is not None and via.maddr[2] == session.internal[0]:
-            yield Named(*via.maddr, _write_address)
+    places: list[Place] = []
+    own = (session.internal[0],)
+    if via is not None and not via.asks_rport and via.host.address in own:
+        places.append(_named(via.host))
+        if via.maddr is not None and via.maddr[2] in own:
+            places.append(Named(*via.maddr, _write_address))
     routes = [entry for value in message.headers.get(b"record-route", ()) for entry in entries(value)]
-    for entry in (*contacts, *routes):
-        if entry.uri is not None and is_own(entry.uri, session):
-            yield _named(entry.uri.host)
+    for each in (*contacts, *routes):
+        if each.uri is not None and is_own(each.uri, session):
+            places.append(_named(each.uri.host))
+    return places
 
 
-def inbound(message: Message, uri: Uri | None, session: Session, bare: Bare) -> Iterator[Place]:
+def inbound(message: Message, uri: Uri | None, session: Session, bare: Bare) -> list[Place]:
     """The places in what the outside says. uri: of a request. Raises NotActedOn("malformed")."""
     own = session.external[0], session.internal[0]
-    texts = written(own[0]), written(own[1])
+    places: list[Place] = []
     uris = [uri]
     names: tuple[bytes, ...] = (b"route",)
     if message.status:
-        yield from _in_via(topmost_via(message), own, bare)
+        places += _in_via(topmost_via(message), own, bare)
         names = b"contact", b"record-route"
     for name in names:
         for value in message.headers.get(name, ()):
-            if texts[0] in value.text or texts[1] in value.text:
+            if written(own[0]) in value.text or written(own[1]) in value.text:
                 uris += [entry.uri for entry in entries(value)]
     for each in uris:
         if each is not None and each.host.address in own and each.transport in {"", "udp", "tcp"}:
-            yield _mentioned(each.host, each.transport or session.transport, is_bare=bare.contact)
+            places.append(_mentioned(each.host, each.transport or session.transport, is_bare=bare.contact))
+    return places
 
 
 def bare_in(via: Via | None, contacts: Sequence[Entry], before: Bare) -> Bare:
@@ -123,18 +125,21 @@ def topmost_via(message: Message) -> Via | None:
     return topmost(values[0]) if values else None
 
 
-def _in_via(via: Via | None, own: tuple[IPv4Address, IPv4Address], bare: Bare) -> Iterator[Place]:
+def _in_via(via: Via | None, own: tuple[IPv4Address, IPv4Address], bare: Bare) -> list[Place]:
     """The phone's own Via in an answer, with what the outside has added to it."""
     if via is None:
-        return
-    port = via.host.port if via.rport is None else via.rport[2]
-    if not via.asks_rport and via.host.address in own:
-        yield _mentioned(via.host, "", is_bare=bare.via)
-    for each in (via.received, via.maddr):
+        return []
+    host, asks_rport, rport, received, maddr = via
+    places: list[Place] = []
+    if not asks_rport and host.address in own:
+        places.append(_mentioned(host, "", is_bare=bare.via))
+    port = host.port if rport is None else rport[2]
+    for each in (received, maddr):
         if each is not None and each[2] in own:
-            yield Mentioned(each[0], each[1], port, _write_address, each[2])
-    if via.rport is not None and via.received is not None and via.received[2] in own:
-        yield Mentioned(*via.rport, _write_port, via.received[2])
+            places.append(Mentioned(each[0], each[1], port, _write_address, each[2]))
+    if rport is not None and received is not None and received[2] in own:
+        places.append(Mentioned(*rport, _write_port, received[2]))
+    return places
 
 
 def _named(host: Host) -> Named:
