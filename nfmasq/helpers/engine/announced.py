@@ -12,7 +12,7 @@ from nfmasq.helpers.engine.shares import caller_of
 from nfmasq.helpers.kit.base import Endpoint, Session
 
 MOST_REMEMBERED = 256
-"""Announcements of one control session that a later message may refer to."""
+"""Announcements of one control session that a later message may refer to, beyond those that still stand."""
 
 Owned = tuple[str, int, int]
 """A transport and an external endpoint; the address is a number, which is looked up faster."""
@@ -86,14 +86,15 @@ class Announced:
     def remember(self, transport: str, internal: Endpoint, external: Endpoint) -> list[Owned]:
         """Store that `internal` was announced as `external`.
 
-        Returns the external endpoints that are forgotten for it: those of the oldest announcement.
+        Returns the external endpoints that are forgotten for it: those of the oldest announcement that does
+        not stand any more. An exchange has more calls on one session than MOST_REMEMBERED.
         """
         forgotten = []
         known = self.by_internal.pop((transport, internal[1]), None)
         if known is not None and known != external:
             forgotten.append(owned(transport, known))
-        if len(self.by_internal) >= MOST_REMEMBERED:
-            oldest = next(iter(self.by_internal))
+        while len(self.by_internal) - len(self.names) >= MOST_REMEMBERED:
+            oldest = next(each for each in self.by_internal if each not in self.names)
             forgotten.append(owned(oldest[0], self.by_internal.pop(oldest)))
         for each in forgotten:
             self.by_external.pop(each, None)

@@ -79,7 +79,7 @@ class Expectations:
             return [_announced_before(announced, found.transport, found.port)]
         require_sane(session, found)
         announced = announced or Announced(session, helper)
-        if found.media and (begun := self._begun(control, announced, session, found)):
+        if found.media and found.anyone and (begun := self._begun(control, announced, session, found)):
             return begun
         self._standing.require_room(announced, found.consecutive, media=found.media)
         reader = self._number_of(found.reader, internal) if found.reader else 0
@@ -123,8 +123,6 @@ class Expectations:
         known = announced.newest(*endpoint) if announced else None
         if announced is None or known is None or admitted.transport in KEYED:
             raise NotActedOn("not_allowed")
-        if known.media and self._standing.has_come(announced, *endpoint, admitted.remote):
-            return
         external = announced.by_internal[endpoint]
         self._standing.require_free_room(announced, 1, media=known.media)
         made = self._ports.admit(owner, session, admitted, external[1], known.patience_s)
@@ -192,24 +190,25 @@ class Expectations:
         self._lifetimes.tick()
 
     def _begun(self, control: Name, announced: Announced, session: Session, found: Found) -> list[Endpoint]:
-        """The external endpoints of media of which a part has begun; [] where none has.
+        """The external endpoints of media for anyone of which a part has begun; [] where none has.
 
         A port whose session lives keeps it, and expects no other one. A message that is sent again would open
         the port to one more host otherwise.
         """
-        remote = None if found.anyone else session.remote[0]
         begun = {
-            port: self._standing.has_come(announced, found.transport, port, remote)
+            port: self._standing.live(announced, found.transport, port)
             for port in range(found.port, found.port + found.consecutive)
         }
-        for port, has_come in begun.items() if any(begun.values()) else ():
-            if not has_come:
+        made = []
+        for port, live in begun.items() if any(begun.values()) else ():
+            if live is None:
                 one = found._replace(port=port, consecutive=1)
                 self._standing.require_room(announced, 1, media=True)
                 wanted = announced.by_internal.get((found.transport, port), (None, 0))[1]
                 row = self._ports.expect(control, session, one, wanted=wanted, standing=announced.waiting)
                 self._store(control, announced, one, row)
-        return [announced.by_internal[found.transport, port] for port in begun] if any(begun.values()) else []
+            made.append(row[0].external if live is None else live.external)
+        return made
 
     def _store(self, control: Name, announced: Announced, found: Found, row: Sequence[Expected]) -> None:
         lifetime = min(found.lifetime_s, MOST_HOLD_S)

@@ -74,14 +74,13 @@ class Standing:
         for name in [*announced.waiting, *announced.data]:
             self._look_up(announced, name)
 
-    def has_come(self, announced: Announced, transport: str, port: int, remote: IPv4Address | None) -> bool:
-        """Does a session of this internal endpoint live that this host began? remote: None is any host."""
+    def live(self, announced: Announced, transport: str, port: int) -> Expectation | None:
+        """The oldest session of this internal endpoint that began by an expectation and lives; or None."""
         for name in list(announced.names.get((transport, port), ())):
             self._look_up(announced, name)
-            each = announced.data.get(name)
-            if each is not None and remote in {None, each.remote}:
-                return True
-        return False
+            if name in announced.data:
+                return announced.data[name]
+        return None
 
     def close(self, announced: Announced, transport: str, port: int) -> None:
         """End the expectation of media at this internal endpoint that is open to anyone."""

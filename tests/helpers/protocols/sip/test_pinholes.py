@@ -8,7 +8,7 @@ from support.router import CLIENT, SERVER
 
 from helpers.engine.bed import Bed, Connection, counted
 from helpers.engine.scripted import expected
-from helpers.protocols.sip.sayings import AUDIO, BOB, Mode, invite, request, response, sdp
+from helpers.protocols.sip.sayings import AUDIO, BOB, Mode, invite, request, response, said, sdp
 from nfmasq.core.policy import Filtering
 from nfmasq.helpers.engine import standing
 from nfmasq.helpers.protocols.sip import Sip
@@ -126,6 +126,51 @@ def test_an_exchange_rings_in_many_calls_and_none_takes_another_s_media() -> Non
     assert not any(counted(line.bed, "sip").not_acted_on.values())
 
 
+@pytest.mark.parametrize("calls", [140, 250])
+def test_an_exchange_rings_with_many_calls_and_all_are_answered(calls: int) -> None:
+    line = Line(sessions=65536)
+    for nth in range(calls):
+        line.say(invite(f"m=audio {10000 + 4 * nth} RTP/AVP 0", call=f"{nth}@here"))
+    for nth in range(calls):
+        line.hear(response(200, "INVITE", body=described(), call=f"{nth}@here", to=TAGGED))
+        assert line.comes_in(SERVER, 10000 + 4 * nth)
+    assert not any(counted(line.bed, "sip").not_acted_on.values())
+
+
+@pytest.mark.parametrize("begun", [("udp", 6000), ("udp", 6001)], ids=["RTP", "RTCP"])
+def test_an_invite_is_said_again_long_after_its_early_media_began(begun: tuple[str, int]) -> None:
+    """A trunk announces hundreds of ports meanwhile."""
+    line = Line(sessions=65536)
+    text = line.say(invite())
+    assert line.comes_in(RELAY, begun[1])
+    for nth in range(300):
+        line.say(invite(f"m=audio {10000 + 4 * nth} RTP/AVP 0", call=f"{nth}@trunk"))
+        line.say(request("CANCEL", call=f"{nth}@trunk"))
+        line.hear(response(487, "INVITE", call=f"{nth}@trunk"))
+    again = line.say(invite())
+    assert again.split(b"\r\n\r\n")[1] == text.split(b"\r\n\r\n")[1]
+    assert counted(line.bed, "sip").errors == 0
+    assert line.comes_in(RELAY, begun[1])
+
+
+@pytest.mark.parametrize(
+    "host", [RELAY, SERVER, IPv4Address("10.0.0.5")], ids=["relay", "proxy", "behind a NAT"]
+)
+def test_a_media_host_goes_on_from_other_ports(host: IPv4Address) -> None:
+    """Early media, the answer's, and music on hold have a port each."""
+    line = Line()
+    line.say(invite())
+    comes_from = SERVER if host == IPv4Address("10.0.0.5") else host
+    for status, port in ((183, 7000), (200, 7010)):
+        line.hear(response(status, "INVITE", body=described(host), to=TAGGED))
+        assert line.comes_in(comes_from, from_port=port)
+    held = "INVITE sip:ann@203.0.113.2 SIP/2.0", "9 INVITE"
+    line.hear(said(held[0], cseq=held[1], body=described(host), to=TAGGED))
+    line.say(response(200, "INVITE", number=9, body=sdp(*AUDIO), to=TAGGED))
+    assert line.comes_in(comes_from, from_port=7020)
+    assert not line.comes_in(STRANGERS[0], from_port=7020)
+
+
 def test_a_call_too_many_is_refused_and_the_others_keep_their_media(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(standing, "MOST_EXPECTED_MEDIA", 4)
     line = Line("full")
@@ -151,6 +196,34 @@ def test_bye_ends_media_that_have_begun(side: str) -> None:
     assert not line.comes_in(RELAY)
     assert not line.comes_in(RELAY, 6001)
     assert line.bed.engine.expectations() == 0
+
+
+def branched(text: bytes, nth: int) -> bytes:
+    """A message of the nth transaction, behind a proxy that forks."""
+    return text.replace(b"z9hG4bK1", b"z9hG4bK-%d" % nth)
+
+
+@pytest.mark.parametrize("status", [480, 482, 486, 603])
+def test_one_line_of_two_takes_the_call_up(status: int) -> None:
+    line = Line()
+    line.say(request("OPTIONS"))
+    for nth in range(2):
+        line.hear(branched(request("INVITE", body=described(RELAY)), nth))
+    line.say(branched(response(183, "INVITE", body=sdp(*AUDIO), to=f"{BOB};tag=one"), 0))
+    assert line.comes_in(RELAY)
+    line.say(branched(response(status, "INVITE", to=f"{BOB};tag=two"), 1))
+    assert line.comes_in(RELAY)
+    line.say(branched(response(200, "INVITE", body=sdp(*AUDIO), to=f"{BOB};tag=one"), 0))
+    assert line.comes_in(RELAY, 6001)
+
+
+def test_who_is_called_is_busy_behind_the_same_router_and_a_machine_takes_the_call_up() -> None:
+    line = Line()
+    line.say(branched(invite(), 0))
+    line.hear(branched(request("INVITE", body=described()), 1))
+    line.say(branched(response(486, "INVITE", to=f"{BOB};tag=busy"), 1))
+    line.hear(branched(response(200, "INVITE", body=described(RELAY), to=TAGGED), 0))
+    assert line.comes_in(RELAY)
 
 
 def test_bye_ends_them_over_tcp_too() -> None:
