@@ -191,12 +191,12 @@ class SipDialogue:
             return
         if self._phone.calls is None:
             self._phone.calls = Calls()
-        self._phone.calls.note_request(message, from_outside=side is Side.OUTSIDE)
+        self._phone.calls.note_request(message, self._session.remote[0], from_outside=side is Side.OUTSIDE)
 
     def _follow(self, side: Side, message: Message) -> None:
         """Calls that end, and registrations that begin or end."""
         if self._phone.calls is not None:
-            self._ended += self._phone.calls.ended(message)
+            self._ended += self._phone.calls.ended(message, from_outside=side is Side.OUTSIDE)
         if message.method != b"REGISTER":
             return
         if self._registrations is None:
