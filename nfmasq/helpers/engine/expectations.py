@@ -19,12 +19,8 @@ from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.lifetimes import MOST_HOLD_S, Lifetimes
 from nfmasq.helpers.engine.owners import Owners
 from nfmasq.helpers.engine.ports import KEYED, Ports, require_sane
-from nfmasq.helpers.engine.standing import Standing
+from nfmasq.helpers.engine.standing import SpeaksFor, Standing
 from nfmasq.helpers.kit.base import SENT, Admitted, Endpoint, Found, Mentioned, NotActedOn, Session
-
-SpeaksFor = tuple[int, IPv4Address]
-"""A helper's number and an internal host: all sessions of both. Where a helper keeps something of the host
-(Helper.meet), one session ends what another announced: a BYE of SIP takes a way of its own."""
 
 
 class Expectations:
@@ -116,16 +112,9 @@ class Expectations:
     ) -> None:
         """Let another remote host open what was announced. Raises NotActedOn."""
         endpoint = admitted.transport, admitted.port
-        heard_of = self._heard_of(control, speaks_for).items()
-        owner, announced = next(
-            (each for each in heard_of if endpoint in each[1].by_internal), (control, None)
-        )
-        known = announced.newest(*endpoint) if announced else None
-        if announced is None or known is None or admitted.transport in KEYED:
-            raise NotActedOn("not_allowed")
-        external = announced.by_internal[endpoint]
+        owner, announced, known = self._standing.find(control, speaks_for, endpoint)
         self._standing.require_free_room(announced, 1, media=known.media)
-        made = self._ports.admit(owner, session, admitted, external[1], known.patience_s)
+        made = self._ports.admit(owner, session, admitted, known.external[1], known.patience_s)
         self._standing.note(owner, announced, made, known._replace(remote=admitted.remote))
         if known.media:
             self._standing.close(announced, *endpoint)
@@ -145,20 +134,15 @@ class Expectations:
     ) -> None:
         """End what was announced with these transports and internal ports, and what began by it."""
         over = set(ended)
-        for owner, announced in self._heard_of(control, speaks_for).items() if over else ():
+        for owner, announced in self._standing.heard_of(control, speaks_for).items() if over else ():
             if owner != control and over.isdisjoint(announced.by_internal):
                 continue
+            announced.forget_media(over)
             for name, each in [*announced.waiting.items(), *announced.data.items()]:
                 if (each.transport, each.internal[1]) in over:
                     self._standing.forget(announced, name)
                     if not self._core.withdraw(*name):
                         self._core.end(*name)
-
-    def _heard_of(self, control: Name, speaks_for: SpeaksFor | None) -> dict[Name, Announced]:
-        """Of what a session may speak: its own announcements first, then of those it speaks for."""
-        own = self._standing.announced.get(control)
-        others = self._standing.of_host.get(speaks_for, {}) if speaks_for else {}
-        return others if own is None else {control: own, **others}
 
     def take_back(self, control: Name, external: Endpoint) -> None:
         """Withdraw expectations whose endpoint could not be written, so that no session will come."""
@@ -166,9 +150,10 @@ class Expectations:
         for name, each in list(announced.waiting.items()) if announced else ():
             if announced and each.external == external and self._core.withdraw(*name):
                 self._standing.forget(announced, name)
+                announced.forget_media([(each.transport, each.internal[1])])
 
     def end_where(self, is_disabled: Callable[[int, IPv4Address], bool]) -> None:
-        """Withdraw all expectations of helpers (by number) that are disabled for the internal host."""
+        """End all expectations of helpers (by number) that are disabled for the internal host."""
         self._standing.withdraw_where(is_disabled)
 
     def original(self, control: Name, session: Session, mentioned: Mentioned) -> Endpoint | None:

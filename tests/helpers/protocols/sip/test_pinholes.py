@@ -4,16 +4,17 @@ from ipaddress import IPv4Address
 
 import pytest
 from support.packets import l4_at, read, udp
-from support.router import CLIENT, SERVER
+from support.router import CLIENT, OTHER_SERVER, SERVER
 
 from helpers.engine.bed import Bed, Connection, counted
 from helpers.engine.scripted import expected
 from helpers.protocols.sip.sayings import AUDIO, BOB, Mode, invite, request, response, said, sdp
 from nfmasq.core.policy import Filtering
 from nfmasq.helpers.engine import standing
+from nfmasq.helpers.kit.base import Endpoint
 from nfmasq.helpers.protocols.sip import Sip
 
-PROXY = SERVER, 5060
+PROXY, OTHER_PROXY = (SERVER, 5060), (OTHER_SERVER, 5060)
 PHONE = CLIENT, 40000
 RELAY, CALLER = IPv4Address("198.51.100.20"), IPv4Address("198.51.100.21")
 STRANGERS = [IPv4Address("198.51.100.66") + nth for nth in range(4)]
@@ -33,15 +34,15 @@ class Line:
         self.bed = Bed(Sip(mode=mode), **changes)  # type: ignore[arg-type]
         self.external = PHONE
 
-    def say(self, text: bytes) -> bytes:
+    def say(self, text: bytes, proxy: Endpoint = PROXY) -> bytes:
         """What the proxy hears."""
-        (sent,) = self.bed.send(udp(*PHONE, *PROXY, text), inbound=False)
+        (sent,) = self.bed.send(udp(*PHONE, *proxy, text), inbound=False)
         self.external = read(sent)[:2]
         return sent[l4_at(sent) + 8 :]
 
-    def hear(self, text: bytes) -> None:
+    def hear(self, text: bytes, proxy: Endpoint = PROXY) -> None:
         """What the proxy says arrives."""
-        assert self.bed.send(udp(*PROXY, *self.external, text), inbound=True)
+        assert self.bed.send(udp(*proxy, *self.external, text), inbound=True)
 
     def comes_in(self, remote: IPv4Address, port: int = 6000, from_port: int = 7000) -> bool:
         """Does a packet of the media come in?"""
@@ -224,6 +225,66 @@ def test_who_is_called_is_busy_behind_the_same_router_and_a_machine_takes_the_ca
     line.say(branched(response(486, "INVITE", to=f"{BOB};tag=busy"), 1))
     line.hear(branched(response(200, "INVITE", body=described(RELAY), to=TAGGED), 0))
     assert line.comes_in(RELAY)
+
+
+@pytest.mark.parametrize("seconds", [200, 600])
+@pytest.mark.parametrize("host", [RELAY, SERVER], ids=["relay", "proxy"])
+def test_a_call_rings_for_longer_than_its_media_wait(seconds: int, host: IPv4Address) -> None:
+    line = Line()
+    text = line.say(invite())
+    let_ring(line, seconds)
+    assert expected(line.bed) == {}
+    line.hear(response(200, "INVITE", body=described(host), to=TAGGED))
+    assert {row.external[1] for row in expected(line.bed).values()} == {port_of(text), port_of(text) + 1}
+    assert line.comes_in(host)
+    assert not line.comes_in(STRANGERS[0])
+
+
+@pytest.mark.parametrize("how", ["refused", "over"])
+def test_media_that_are_over_are_not_opened_again(how: str) -> None:
+    """By an answer that comes again."""
+    line = Line()
+    line.say(invite())
+    if how == "refused":
+        line.hear(response(486, "INVITE", to=TAGGED))
+    else:
+        line.hear(response(200, "INVITE", body=described(RELAY), to=TAGGED))
+        line.say(request("BYE", number=2, to=TAGGED))
+    line.say(request("INVITE", number=3, body=sdp("m=audio 6100 RTP/AVP 0")))
+    line.hear(response(200, "INVITE", number=3, body=described(RELAY), to=TAGGED))
+    assert not line.comes_in(RELAY, 6000)
+    assert line.comes_in(RELAY, 6100)
+
+
+def let_ring(line: Line, seconds: int) -> None:
+    """So many seconds pass; the proxy says that the phone rings."""
+    for second in range(seconds):
+        line.bed.table.second += 1
+        if second % 60 == 0:
+            line.hear(response(180, "INVITE", to=TAGGED))
+        line.bed.table.expire(now=line.bed.table.second)
+        line.bed.engine.tick()
+
+
+def port_of(text: bytes) -> int:
+    """The port of the audio."""
+    return int(text.partition(b"m=audio ")[2].split()[0])
+
+
+@pytest.mark.parametrize("ended", [True, False], ids=["an ended call", "a call that rings"])
+def test_another_proxy_s_older_call_hides_no_live_one(ended: bool) -> None:
+    """Both announced the same port, each in its own session."""
+    line = Line()
+    line.say(invite(call="old"))
+    if ended:
+        line.hear(response(486, "INVITE", call="old"))
+    first = line.external
+    line.say(invite(call="new"), OTHER_PROXY)
+    line.hear(response(200, "INVITE", call="new", body=described(RELAY), to=TAGGED), OTHER_PROXY)
+    assert line.comes_in(RELAY)
+    line.external = first
+    line.hear(request("INVITE", number=5, call="new", body=described(CALLER), to=TAGGED))
+    assert line.comes_in(CALLER)
 
 
 def test_bye_ends_them_over_tcp_too() -> None:
