@@ -91,7 +91,7 @@ def test_after_a_restart_both_sides_have_their_helper_from_the_first_packet(tmp_
     table = Table(path, 40100)
     settling = threading.Thread(target=table.configure, args=(rules,))
     settling.start()
-    helpers = set()
+    helpers: set[tuple[int, ...]] = set()
     while settling.is_alive() or not helpers:
         table.hairpin(talk)
         while (aside := table.next_set_aside(0)) is not None:

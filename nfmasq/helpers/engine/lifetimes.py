@@ -7,8 +7,8 @@ data session that ends with its control session is kept alive by it: nothing is 
 a one keeps its control session only while packets come, or both would live for ever. Calls of PPTP (GRE) are
 kept alive by their control session, too: they may be silent.
 
-A phone's control session lives for as long as it is registered. So a session of media that has had no packets
-for MOST_SILENT_S lives by its own timer: its BYE was never heard, or its call was forgotten.
+A phone's control session lives for as long as the phone is registered. Media whose BYE was never heard would
+live as long. So what has had no packets for MOST_SILENT_S lives by its own timer.
 """
 
 from nfmasq.helpers.engine.announced import Announced, Expectation
@@ -21,6 +21,7 @@ from nfmasq.helpers.engine.standing import Standing
 MOST_HOLD_S = 7200
 """The longest time for which a session is held at a dialogue's wish."""
 MOST_SILENT_S = 7200
+"""The longest time without packets for which a data session is kept by its control session."""
 KEPT_S = 60
 LOOK_AT_DATA_S = 15
 _OVER = frozenset({"closing", "reset"})

@@ -94,7 +94,7 @@ class Verdicts:
                 self._table.let_go(*settled)
 
     def forget_left(self) -> None:
-        """Forget sessions over UDP that were left and whose helper is enabled again: it reads the next datagram."""
+        """Forget sessions over UDP that were left, if the helper is enabled again: it reads what comes."""
         for session in list(self._sessions):
             if session.is_settled and session.partner is None and self._begins_again(session):
                 self._sessions.remove(session.name)

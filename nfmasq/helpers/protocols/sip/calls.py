@@ -3,12 +3,12 @@
 A call goes on in any session of its host. Without Record-Route, or through another proxy of a cluster, ACK,
 UPDATE and BYE take a way of their own. A connection may be opened again in the middle of a call, too.
 
-What is stored: for each Call-ID the requests whose answers may bring SDP, the INVITEs without a final answer,
-the dialogs that were answered, and the call's media (`call_media`). Identifiers are stored as `brief` makes
-them. Who writes: each message that was read, of either side.
+What is stored: for each Call-ID the requests whose answers may bring SDP, and the INVITEs without a final
+answer. Also the dialogs that were answered, and the call's media (`call_media`). Identifiers are stored as
+`brief` makes them. Who writes: each message that was read, of either side.
 
-What ends a call: BYE of its last dialog, or a final answer of 300 or more to its last open INVITE where no
-dialog stands. A proxy that forks to two lines of a host, or tries another server, has several INVITEs open in
+What ends a call: BYE of its last dialog. Where no dialog stands, a final answer of 300 or more to its last open
+INVITE ends it. A proxy that forks to two lines of a host, or tries another server, has several INVITEs open in
 one call. Each ends by its own answer.
 
 Past MOST_CALLS one is forgotten: of the calls that the inside has not heeded, else of those that nobody has

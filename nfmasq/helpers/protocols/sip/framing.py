@@ -1,9 +1,9 @@
 """Where the messages of one side of a TCP stream begin and end (RFC 3261 section 18.3).
 
-What is stored: how many bytes of a body still pass unread, how many a message needs that waits for its body,
-and how far the end of a head was searched for. Also whether the side has begun like SIP. Who writes: `cut`
-alone. What ends it: the stream is no SIP, has a message whose end cannot be known, or too many messages in
-one reading.
+What is stored: how many bytes of a body still pass unread, and how many a message needs that waits for its
+body. Also how far the end of a head was searched for, and whether the side has begun like SIP. Who writes:
+`cut` alone. What ends it: the stream is no SIP, has a message whose end cannot be known, or too many messages
+in one reading.
 """
 
 from typing import NamedTuple
