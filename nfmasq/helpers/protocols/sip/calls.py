@@ -7,9 +7,9 @@ What is stored: for each Call-ID the requests whose answers may bring SDP, and t
 answer. Also the dialogs that were answered, and the call's media (`call_media`). Identifiers are stored as
 `brief` makes them. Who writes: each message that was read, of either side.
 
-What ends a call: BYE of its last dialog. Where no dialog stands, a final answer of 300 or more to its last open
-INVITE ends it. A proxy that forks to two lines of a host, or tries another server, has several INVITEs open in
-one call. Each ends by its own answer.
+What ends a call: BYE of its last dialog. Where no dialog stands, a final answer of 300 or more to its last
+open INVITE ends it. A proxy that forks to two lines of a host, or tries another server, has several INVITEs
+open in one call. Each ends by its own answer.
 
 Past MOST_CALLS one is forgotten: of the calls that the inside has not heeded, else of those that nobody has
 taken up, else of all. Of these it is the oldest of the remote host that has most, so that a stranger's flood
