@@ -1,13 +1,15 @@
 """Which helper reads a session that begins, and what a helper remembers with it."""
 
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 from support.packets import SYN, TCP, UDP, tcp, udp
-from support.router import CLIENT, EXTERNAL, SERVER, Router, policy
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router, policy
 
 from hot.restarting import restarted
-from nfmasq.core.policy import Filtering, Forward, ForwardTarget, HelperPort
+from nfmasq.core.policy import Filtering, Forward, ForwardTarget, HelperPort, Timeouts
 
 SIP, FTP = HelperPort(7, UDP, 5060), HelperPort(3, TCP, 21)
 RULES = {"helper_ports": (SIP, FTP), "filtering": Filtering.ENDPOINT_INDEPENDENT}
@@ -39,12 +41,78 @@ class TestOverUdp:
         router.try_in(udp(SERVER + 1, remote, EXTERNAL, row.external[1]))
         assert helpers(router)[1:] == [helper]
 
-    @pytest.mark.parametrize(("remote", "helper"), [(5060, 7), (23456, 7)])
-    def test_the_outside_begins_at_a_forward(self, remote: int, helper: int) -> None:
-        forwards = (Forward(UDP, None, (5060, 5060), (ForwardTarget(CLIENT, (5060, 5060)),)),)
-        router = Router(policy(**RULES, forwards=forwards))
-        router.try_in(udp(SERVER, remote, EXTERNAL, 5060))
+    @pytest.mark.parametrize("remote", [5060, 23456])
+    @pytest.mark.parametrize(("served", "helper"), [(5060, 7), (7000, 0)])
+    @pytest.mark.parametrize("hosts", [(CLIENT,), (CLIENT, OTHER_CLIENT)], ids=["one", "shared"])
+    def test_the_outside_begins_at_a_forward(
+        self, served: int, remote: int, helper: int, hosts: tuple[IPv4Address, ...]
+    ) -> None:
+        """Anybody may speak from a helper's port: the server's own counts."""
+        targets = tuple(ForwardTarget(host, (served, served)) for host in hosts)
+        router = Router(policy(**RULES, forwards=(Forward(UDP, None, (9000, 9000), targets),)))
+        router.try_in(udp(SERVER, remote, EXTERNAL, 9000))
         assert helpers(router) == [helper]
+
+    def test_the_inside_begins_at_a_forward_s_endpoint(self) -> None:
+        target = (ForwardTarget(CLIENT, (7000, 7000)),)
+        router = Router(policy(**RULES, forwards=(Forward(UDP, None, (9000, 9000), target),)))
+        router.try_out(udp(CLIENT, 7000, SERVER, 5060))
+        assert helpers(router) == [7]
+
+
+class TestWhenHelpersChange:
+    """A phone that is registered speaks in one session for ever."""
+
+    BEFORE = pytest.mark.parametrize("before", [(), (FTP,), (HelperPort(9, UDP, 69),)], ids=str)
+
+    @BEFORE
+    @pytest.mark.parametrize("limited", [True, False], ids=["for this host", "for all"])
+    def test_a_session_over_udp_gets_the_one_that_has_come(
+        self, before: tuple[HelperPort, ...], *, limited: bool
+    ) -> None:
+        router = Router(policy(helper_ports=before))
+        router.try_out(udp(CLIENT, 5060, SERVER, 5060))
+        router.try_out(tcp(CLIENT, 40000, SERVER, 21, SYN))
+        came = replace(SIP, networks=(IPv4Network(f"{CLIENT}/32"),)) if limited else SIP
+        router.table.configure(policy(helper_ports=(came, FTP)))
+        assert helpers(router)[0] == 7
+        router.try_out(udp(CLIENT, 5060, SERVER, 5060))
+        assert router.table.next_set_aside(0.5) is not None
+
+    def test_a_connection_is_read_from_its_first_byte_or_not_at_all(self) -> None:
+        router = Router(policy())
+        router.try_out(tcp(CLIENT, 40000, SERVER, 21, SYN))
+        router.table.configure(policy(helper_ports=(SIP, FTP)))
+        assert helpers(router) == [0]
+
+    def test_a_session_that_was_let_go_gets_it_again_when_it_comes_back(self) -> None:
+        router = Router(policy(**RULES))
+        router.try_out(udp(CLIENT, 5060, SERVER, 5060))
+        aside = router.table.next_set_aside(0.5)
+        assert aside is not None
+        router.table.configure(policy(helper_ports=(FTP,)))
+        router.table.let_go(aside.session, aside.serial)
+        assert helpers(router) == [0]
+        router.table.configure(policy(helper_ports=(FTP, SIP)))
+        assert helpers(router) == [7]
+
+    def test_a_session_that_was_let_go_stays_so_while_helpers_stay(self) -> None:
+        """Its dialogue left."""
+        router = Router(policy(**RULES))
+        router.try_out(udp(CLIENT, 5060, SERVER, 5060))
+        aside = router.table.next_set_aside(0.5)
+        assert aside is not None
+        router.table.let_go(aside.session, aside.serial)
+        for timeouts in (Timeouts(udp=77), Timeouts(udp=78)):
+            router.table.configure(policy(**RULES, timeouts=timeouts))
+            assert helpers(router) == [0]
+
+    def test_one_that_is_enabled_over_a_restart_reads_it_too(self, tmp_path: Path) -> None:
+        path = tmp_path / "sessions"
+        router = Router(policy(), path=str(path))
+        router.try_out(udp(CLIENT, 5060, SERVER, 5060))
+        router = restarted(router, path, rules=policy(**RULES))
+        assert helpers(router) == [7]
 
 
 class TestOverTcp:

@@ -1,10 +1,13 @@
 """Hairpinned sessions with a helper: a packet is set aside once, for the helpers of both sides' sessions."""
 
+import threading
+from pathlib import Path
+
 import pytest
 from support.packets import ACK, START, SYN, TCP, UDP, error, l4_at, read, sums_are_right, tcp, udp
-from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, Router, policy
+from support.router import CLIENT, EXTERNAL, OTHER_CLIENT, SERVER, Router, policy
 
-from nfmasq._fastpath import SetAside
+from nfmasq._fastpath import SetAside, Table
 from nfmasq.core.policy import Forward, ForwardTarget, HelperPort
 from nfmasq.core.rows import Helped
 
@@ -70,6 +73,31 @@ def test_datagrams_are_set_aside_likewise() -> None:
     router = routing(TALK)
     client, server = set_aside(router, udp(CLIENT, 40000, EXTERNAL, 6970)).readers
     assert (client.helper, server.helper) == (4, 4)
+
+
+def test_after_a_restart_both_sides_have_their_helper_from_the_first_packet(tmp_path: Path) -> None:
+    """Also while the policy is being settled."""
+    rules = policy(
+        device=7, helper_ports=HELPERS, forwards=(TALK,), sessions=40100, sessions_per_host=40100,
+        ports_per_host=40100,
+    )  # fmt: skip
+    path = str(tmp_path / "sessions")
+    router = Router(rules, 40100, path)
+    for port in range(20000):
+        router.table.translate(udp(CLIENT, 10000 + port, SERVER, 9000), now=router.now)
+    talk = udp(CLIENT, 40000, EXTERNAL, 6970)
+    assert set_aside(router, talk)
+    router.table.close()
+    table = Table(path, 40100)
+    settling = threading.Thread(target=table.configure, args=(rules,))
+    settling.start()
+    helpers: set[tuple[int, ...]] = set()
+    while settling.is_alive() or not helpers:
+        table.hairpin(talk)
+        while (aside := table.next_set_aside(0)) is not None:
+            helpers.add(tuple(each.helper for each in aside.readers))
+    settling.join()
+    assert helpers == {(4, 4)}
 
 
 def test_a_host_may_reach_its_own_server() -> None:

@@ -4,11 +4,12 @@
 # back. An address that another program keeps on the interface is none of those. Sessions by which the default
 # host gets what a tunnel of the router takes by now end as well.
 #
-# The policy holds from the moment `govern` has taken it over. A pool of ports stays with its address (pools),
-# so nothing is told to the mappings. Four things need a look at every record: which ports are in use beyond
-# the range, which ports count for their hosts, which sessions have lost their address, and which timers were
-# set by other timeouts. The caller has that done in steps. A packet whose session has not had its turn
-# settles it (appear). Meanwhile no policy has a single uplink, so that every packet with a session looks.
+# The policy holds from the moment `govern` has taken it over. A pool of ports stays with its address
+# (pools), so nothing is told to the mappings. Five things need a look at every record: which ports are in
+# use beyond the range, which ports count for their hosts, which sessions have lost their address, which
+# timers were set by other timeouts, and which sessions get a helper that has come. The caller has that done
+# in steps. A packet whose session has not had its turn settles it (appear). Meanwhile no policy has a
+# single uplink, so that every packet with a session looks.
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from libc.string cimport memcmp, memset
@@ -37,6 +38,13 @@ cdef inline bint same_addresses(const Rules* old, const Rules* new) noexcept nog
 cdef inline bint same_own(const Rules* old, const Rules* new) noexcept nogil:
     return old.own_count == new.own_count and memcmp(old.own, new.own, sizeof(old.own)) == 0
 
+cdef inline bint same_helpers(const Rules* old, const Rules* new) noexcept nogil:
+    return (
+        old.helper_port_count == new.helper_port_count
+        and memcmp(old.helper_ports, new.helper_ports, sizeof(old.helper_ports)) == 0
+        and memcmp(old.helper_networks, new.helper_networks, sizeof(old.helper_networks)) == 0
+    )
+
 cdef inline void keep_timeouts(NatTable* table, const Timeouts* new) noexcept nogil:
     """Keep the timeouts that held so far where others come: sessions have timers by them."""
     table.outdated = 0
@@ -62,6 +70,7 @@ cdef inline void govern(NatTable* table, const Rules* rules, uint32_t now) noexc
     cdef bint addresses_stay = same_addresses(&table.rules, rules)
     cdef bint ports_stay = memcmp(table.rules.ports, rules.ports, sizeof(rules.ports)) == 0
     cdef bint own_stay = same_own(&table.rules, rules)
+    table.helped_anew = not same_helpers(&table.rules, rules)
     keep_timeouts(table, &rules.timeouts)
     table.rules = rules[0]
     table.lost = 0
@@ -72,7 +81,7 @@ cdef inline void govern(NatTable* table, const Rules* rules, uint32_t now) noexc
         renew_ports(table)
     if not (addresses_stay and ports_stay):
         look_anew(table)
-    if table.outdated or rules.external_count and not (addresses_stay and own_stay):
+    if table.outdated or table.helped_anew or rules.external_count and not (addresses_stay and own_stay):
         table.settled = 0
         table.rules.single = False
 
@@ -115,6 +124,6 @@ cdef inline bint settle_some(NatTable* table, uint32_t most, uint32_t now, bint 
         if end < table.top[0]:
             return True
     table.settled = ALL
-    table.outdated = 0
+    table.outdated = table.helped_anew = 0
     table.rules.single = single
     return False

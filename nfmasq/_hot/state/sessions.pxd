@@ -15,8 +15,8 @@ from nfmasq._hot.state.rules cimport (
     ENDPOINT_INDEPENDENT, Rules, behaviour_of, helper_of, is_own, uplink_of_address,
 )
 from nfmasq._hot.state.table cimport (
-    ANNOUNCED, BEGUN_OUTSIDE, EXPECTED, NAMED, NO_POOL, OLD_TIMER, OLD_TIMER_UNIT, SCOPE_SHARED, SETTLED,
-    WAS_HELPED, WHEEL, Host, Mapping, NatTable, Session,
+    ANNOUNCED, BEGUN_OUTSIDE, EXPECTED, NAMED, NO_POOL, OLD_TIMER, OLD_TIMER_UNIT, SCOPE_SHARED,
+    SCOPE_STATIC, SETTLED, WAS_HELPED, WHEEL, Host, Mapping, NatTable, Session,
 )
 from nfmasq._hot.state.tcpstate cimport tcp_half_open
 from nfmasq._hot.state.timers cimport DNS, set_timer, timer_of, wheel_insert, wheel_remove
@@ -227,14 +227,34 @@ cdef inline void age(NatTable* table, uint32_t number) noexcept nogil:
 cdef inline uint8_t helper_by_ports(const Rules* rules, const Session* session) noexcept nogil:
     """The helper of a session over UDP, or 0: by the port of either end, first of the end that did not begin.
 
-    A phone and its proxies speak from one port each, whoever begins (SIP).
+    A phone and its proxies speak from one port each, whoever begins (SIP). Of a forward the internal port
+    alone counts: anybody outside may choose the other.
     """
     cdef uint16_t port = session.remote_port, other = session.internal_port
     cdef uint8_t helper
     if session.flags & BEGUN_OUTSIDE:
         port, other = other, port
     helper = helper_of(rules, session.protocol, ntohs(port), session.internal_address)
-    return helper if helper else helper_of(rules, session.protocol, ntohs(other), session.internal_address)
+    if helper or session.flags & BEGUN_OUTSIDE and session.scope >= SCOPE_STATIC:
+        return helper
+    return helper_of(rules, session.protocol, ntohs(other), session.internal_address)
+
+cdef inline void help_again(const Rules* rules, Session* session) noexcept nogil:
+    """Give a session its own helper, if it had one before a restart."""
+    if session.helper == WAS_HELPED:
+        session.helper = helper_by_ports(rules, session)
+
+cdef inline void help_anew(const NatTable* table, Session* session) noexcept nogil:
+    """Give a session over UDP that has no helper the one that has come for it: a phone stays registered.
+
+    Each packet begins a dialogue. A session that was announced has the helper that it was announced with.
+    """
+    help_again(&table.rules, session)
+    if (
+        table.helped_anew and session.helper == 0 and session.transport == CLASS_UDP
+        and not session.flags & (SETTLED | ANNOUNCED | EXPECTED)
+    ):
+        session.helper = helper_by_ports(&table.rules, session)
 
 cdef inline bint settle(NatTable* table, uint32_t number, uint32_t now) noexcept nogil:
     """After a change tell a session its uplink. False: its address is lost, and it has ended.
@@ -244,9 +264,8 @@ cdef inline bint settle(NatTable* table, uint32_t number, uint32_t now) noexcept
     """
     cdef Session* session = &table.sessions[number]
     cdef uint8_t uplink = uplink_of_address(&table.rules, session.external_address)
+    help_anew(table, session)
     age(table, number)
-    if session.helper == WAS_HELPED:
-        session.helper = helper_by_ports(&table.rules, session)
     if table.rules.external_count == 0:
         return True
     if (

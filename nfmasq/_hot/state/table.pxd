@@ -242,6 +242,7 @@ cdef struct NatTable:
     uint32_t settled                 # sessions up to this number have their uplink of this policy: sessions
     uint32_t timeouts_changed        # how often
     uint8_t outdated                 # the past timeouts of a session that is settled now; 0: they have stayed
+    uint8_t helped_anew              # helpers have changed: a session that is settled now may get one
     Timeouts[PAST_TIMEOUTS + 1] past_timeouts    # [OLD_TIMER]; the first are those given up last
     uint32_t lost                    # sessions that ended with their address since the policy came
     uint32_t beyond                  # mappings at a TCP or UDP port that is not handed out any more

@@ -4,7 +4,7 @@ from libc.stdint cimport uint16_t, uint32_t
 
 from nfmasq._hot.state.packet cimport CLASS_UDP, OUTBOUND, Packet
 from nfmasq._hot.state.rules cimport helper_of
-from nfmasq._hot.state.sessions cimport helper_by_ports
+from nfmasq._hot.state.sessions cimport help_again, helper_by_ports
 from nfmasq._hot.state.table cimport BEGUN_OUTSIDE, HELPED_TWICE, SCOPE_STATIC, NatTable, Session
 from nfmasq._hot.wire.wire cimport ntohs
 
@@ -38,6 +38,8 @@ cdef inline void share_helper(NatTable* table, uint32_t sender, uint32_t receive
     """
     cdef Session* near = &table.sessions[sender]
     cdef Session* far = &table.sessions[receiver]
+    help_again(&table.rules, near)
+    help_again(&table.rules, far)
     if near.helper == 0:
         near.helper = far.helper
     elif far.helper == 0:

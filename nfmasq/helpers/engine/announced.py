@@ -4,6 +4,7 @@ What is stored: expectations in order of age, live sessions that began by one, a
 stands for which internal one. Who writes: `Expectations`. What ends it: the end of the control session.
 """
 
+from collections.abc import Iterable
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from nfmasq.helpers.engine.shares import caller_of
 from nfmasq.helpers.kit.base import Endpoint, Session
 
 MOST_REMEMBERED = 256
-"""Announcements of one control session that a later message may refer to."""
+"""Announcements of one control session that a later message may refer to, beyond those that still stand."""
 
 Owned = tuple[str, int, int]
 """A transport and an external endpoint; the address is a number, which is looked up faster."""
@@ -27,7 +28,7 @@ class Expectation(NamedTuple):
     """A session that was announced, before it begins and after. until: the tick to which it is kept; 0: none.
 
     note: what the dialogue that reads it is told. remote: who may open it, or did; None: anyone may. media,
-    patience_s: as in Found.
+    patience_s: as in Found. heard: the tick at which its session last had packets, as far as is known.
     """
 
     transport: str
@@ -39,6 +40,7 @@ class Expectation(NamedTuple):
     remote: IPv4Address | None = None
     media: bool = False
     patience_s: int = 0
+    heard: int = 0
 
 
 class Announced:
@@ -57,6 +59,7 @@ class Announced:
         "full_at",
         "helper",
         "host",
+        "media",
         "names",
         "remote",
         "until",
@@ -76,6 +79,8 @@ class Announced:
         """Both, by transport and internal port, the oldest first."""
         self.by_internal: dict[tuple[str, int], Endpoint] = {}
         """External endpoints, by transport and internal port."""
+        self.media: dict[tuple[str, int], Expectation] = {}
+        """The newest expectation of media that are not over, by transport and internal port."""
         self.by_external: dict[Owned, Endpoint] = {}
         """Internal endpoints, by transport and external endpoint."""
         self.full_at = -1
@@ -86,15 +91,17 @@ class Announced:
     def remember(self, transport: str, internal: Endpoint, external: Endpoint) -> list[Owned]:
         """Store that `internal` was announced as `external`.
 
-        Returns the external endpoints that are forgotten for it: those of the oldest announcement.
+        Returns the external endpoints that are forgotten for it: those of the oldest announcement that does
+        not stand any more. An exchange has more calls on one session than MOST_REMEMBERED.
         """
         forgotten = []
         known = self.by_internal.pop((transport, internal[1]), None)
         if known is not None and known != external:
             forgotten.append(owned(transport, known))
-        if len(self.by_internal) >= MOST_REMEMBERED:
-            oldest = next(iter(self.by_internal))
+        while len(self.by_internal) - len(self.names) >= MOST_REMEMBERED:
+            oldest = next(each for each in self.by_internal if each not in self.names)
             forgotten.append(owned(oldest[0], self.by_internal.pop(oldest)))
+            self.media.pop(oldest, None)
         for each in forgotten:
             self.by_external.pop(each, None)
         self.by_internal[transport, internal[1]] = external
@@ -109,8 +116,11 @@ class Announced:
 
     def note(self, name: Name, expectation: Expectation) -> None:
         """Store an expectation."""
+        endpoint = expectation.transport, expectation.internal[1]
         self.waiting[name] = expectation
-        self.names.setdefault((expectation.transport, expectation.internal[1]), []).append(name)
+        self.names.setdefault(endpoint, []).append(name)
+        if expectation.media:
+            self.media[endpoint] = expectation
 
     def forget(self, name: Name) -> None:
         """Forget an expectation, or a session that began by one. Harmless when it is unknown."""
@@ -131,6 +141,20 @@ class Announced:
                 if name in known:
                     return known[name]
         return None
+
+    def expired(self, transport: str, port: int) -> Expectation | None:
+        """The last expectation of media that are not over, although it waits no more."""
+        return self.media.get((transport, port))
+
+    def forget_media(self, over: Iterable[tuple[str, int]]) -> None:
+        """Media are over at these transports and internal ports."""
+        for endpoint in over:
+            self.media.pop(endpoint, None)
+
+    def let_live(self) -> None:
+        """Let the live sessions live by their own timers."""
+        for name, each in self.data.items():
+            self.data[name] = each._replace(ends_with_control=False, until=0)
 
     @property
     def ends_data(self) -> bool:

@@ -19,12 +19,8 @@ from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
 from nfmasq.helpers.engine.lifetimes import MOST_HOLD_S, Lifetimes
 from nfmasq.helpers.engine.owners import Owners
 from nfmasq.helpers.engine.ports import KEYED, Ports, require_sane
-from nfmasq.helpers.engine.standing import Standing
+from nfmasq.helpers.engine.standing import SpeaksFor, Standing
 from nfmasq.helpers.kit.base import SENT, Admitted, Endpoint, Found, Mentioned, NotActedOn, Session
-
-SpeaksFor = tuple[int, IPv4Address]
-"""A helper's number and an internal host: all sessions of both. Where a helper keeps something of the host
-(Helper.meet), one session ends what another announced: a BYE of SIP takes a way of its own."""
 
 
 class Expectations:
@@ -79,7 +75,7 @@ class Expectations:
             return [_announced_before(announced, found.transport, found.port)]
         require_sane(session, found)
         announced = announced or Announced(session, helper)
-        if found.media and (begun := self._begun(control, announced, session, found)):
+        if found.media and found.anyone and (begun := self._begun(control, announced, session, found)):
             return begun
         self._standing.require_room(announced, found.consecutive, media=found.media)
         reader = self._number_of(found.reader, internal) if found.reader else 0
@@ -116,18 +112,9 @@ class Expectations:
     ) -> None:
         """Let another remote host open what was announced. Raises NotActedOn."""
         endpoint = admitted.transport, admitted.port
-        heard_of = self._heard_of(control, speaks_for).items()
-        owner, announced = next(
-            (each for each in heard_of if endpoint in each[1].by_internal), (control, None)
-        )
-        known = announced.newest(*endpoint) if announced else None
-        if announced is None or known is None or admitted.transport in KEYED:
-            raise NotActedOn("not_allowed")
-        if known.media and self._standing.has_come(announced, *endpoint, admitted.remote):
-            return
-        external = announced.by_internal[endpoint]
+        owner, announced, known = self._standing.find(control, speaks_for, endpoint)
         self._standing.require_free_room(announced, 1, media=known.media)
-        made = self._ports.admit(owner, session, admitted, external[1], known.patience_s)
+        made = self._ports.admit(owner, session, admitted, known.external[1], known.patience_s)
         self._standing.note(owner, announced, made, known._replace(remote=admitted.remote))
         if known.media:
             self._standing.close(announced, *endpoint)
@@ -147,20 +134,15 @@ class Expectations:
     ) -> None:
         """End what was announced with these transports and internal ports, and what began by it."""
         over = set(ended)
-        for owner, announced in self._heard_of(control, speaks_for).items() if over else ():
+        for owner, announced in self._standing.heard_of(control, speaks_for).items() if over else ():
             if owner != control and over.isdisjoint(announced.by_internal):
                 continue
+            announced.forget_media(over)
             for name, each in [*announced.waiting.items(), *announced.data.items()]:
                 if (each.transport, each.internal[1]) in over:
                     self._standing.forget(announced, name)
                     if not self._core.withdraw(*name):
                         self._core.end(*name)
-
-    def _heard_of(self, control: Name, speaks_for: SpeaksFor | None) -> dict[Name, Announced]:
-        """Of what a session may speak: its own announcements first, then of those it speaks for."""
-        own = self._standing.announced.get(control)
-        others = self._standing.of_host.get(speaks_for, {}) if speaks_for else {}
-        return others if own is None else {control: own, **others}
 
     def take_back(self, control: Name, external: Endpoint) -> None:
         """Withdraw expectations whose endpoint could not be written, so that no session will come."""
@@ -168,9 +150,10 @@ class Expectations:
         for name, each in list(announced.waiting.items()) if announced else ():
             if announced and each.external == external and self._core.withdraw(*name):
                 self._standing.forget(announced, name)
+                announced.forget_media([(each.transport, each.internal[1])])
 
     def end_where(self, is_disabled: Callable[[int, IPv4Address], bool]) -> None:
-        """Withdraw all expectations of helpers (by number) that are disabled for the internal host."""
+        """End all expectations of helpers (by number) that are disabled for the internal host."""
         self._standing.withdraw_where(is_disabled)
 
     def original(self, control: Name, session: Session, mentioned: Mentioned) -> Endpoint | None:
@@ -192,24 +175,25 @@ class Expectations:
         self._lifetimes.tick()
 
     def _begun(self, control: Name, announced: Announced, session: Session, found: Found) -> list[Endpoint]:
-        """The external endpoints of media of which a part has begun; [] where none has.
+        """The external endpoints of media for anyone of which a part has begun; [] where none has.
 
         A port whose session lives keeps it, and expects no other one. A message that is sent again would open
         the port to one more host otherwise.
         """
-        remote = None if found.anyone else session.remote[0]
         begun = {
-            port: self._standing.has_come(announced, found.transport, port, remote)
+            port: self._standing.live(announced, found.transport, port)
             for port in range(found.port, found.port + found.consecutive)
         }
-        for port, has_come in begun.items() if any(begun.values()) else ():
-            if not has_come:
+        made = []
+        for port, live in begun.items() if any(begun.values()) else ():
+            if live is None:
                 one = found._replace(port=port, consecutive=1)
                 self._standing.require_room(announced, 1, media=True)
                 wanted = announced.by_internal.get((found.transport, port), (None, 0))[1]
                 row = self._ports.expect(control, session, one, wanted=wanted, standing=announced.waiting)
                 self._store(control, announced, one, row)
-        return [announced.by_internal[found.transport, port] for port in begun] if any(begun.values()) else []
+            made.append(row[0].external if live is None else live.external)
+        return made
 
     def _store(self, control: Name, announced: Announced, found: Found, row: Sequence[Expected]) -> None:
         lifetime = min(found.lifetime_s, MOST_HOLD_S)

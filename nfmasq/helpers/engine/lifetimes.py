@@ -6,6 +6,9 @@ A control session is kept alive while one of its data sessions lives: FTP says n
 data session that ends with its control session is kept alive by it: nothing is played in a pause (RTSP). Such
 a one keeps its control session only while packets come, or both would live for ever. Calls of PPTP (GRE) are
 kept alive by their control session, too: they may be silent.
+
+A phone's control session lives for as long as the phone is registered. Media whose BYE was never heard would
+live as long. So what has had no packets for MOST_SILENT_S lives by its own timer.
 """
 
 from nfmasq.helpers.engine.announced import Announced, Expectation
@@ -17,6 +20,8 @@ from nfmasq.helpers.engine.standing import Standing
 
 MOST_HOLD_S = 7200
 """The longest time for which a session is held at a dialogue's wish."""
+MOST_SILENT_S = 7200
+"""The longest time without packets for which a data session is kept by its control session."""
 KEPT_S = 60
 LOOK_AT_DATA_S = 15
 _OVER = frozenset({"closing", "reset"})
@@ -57,8 +62,16 @@ class Lifetimes:
         is_needed = is_looked_at and _keeps_control(self._core, announced)
         ticks = self._standing.ticks
         _keep(self._core, control, max(KEPT_S if is_needed else 0, announced.until - ticks))
-        for name, each in announced.data.items() if is_due else ():
-            _keep(self._core, name, max(KEPT_S if _lives_by_control(each) else 0, each.until - ticks))
+        for name, each in list(announced.data.items()) if is_due else ():
+            is_kept = _lives_by_control(each) and self._is_heard(announced, name, each)
+            _keep(self._core, name, max(KEPT_S if is_kept else 0, each.until - ticks))
+
+    def _is_heard(self, announced: Announced, name: Name, each: Expectation) -> bool:
+        """Had a session packets in the last MOST_SILENT_S? Calls with a key may be silent for longer."""
+        row = self._core.seen(*name)
+        if row is not None and row.expires_s > KEPT_S:
+            each = announced.data[name] = each._replace(heard=self._standing.ticks)
+        return each.transport in KEYED or self._standing.ticks - each.heard <= MOST_SILENT_S
 
     def _end(self, control: Name, announced: Announced) -> None:
         """The control session has ended: what it announced ends too."""

@@ -70,6 +70,11 @@ class DialogueReader:
             return len(data), edits, True
         return reading.taken, edits, reading.leave
 
+    def is_disabled(self, session: HelpedSession) -> bool:
+        """Is a session's helper disabled for its internal host?"""
+        entry = self._enabled.entry(session.number)
+        return entry is None or not self._enabled.is_enabled_for(entry, session.endpoints.internal[0])
+
     def longest_of(self, session: HelpedSession) -> int:
         """Bytes of one side that a session's dialogue may leave untaken."""
         entry = self._enabled.entry(session.number)

@@ -16,6 +16,7 @@ from ipaddress import IPv4Address
 from nfmasq.core.rows import Expected, SessionRow
 from nfmasq.helpers.engine.announced import Announced, Expectation
 from nfmasq.helpers.engine.interfaces import ExpectingCore, Name
+from nfmasq.helpers.engine.ports import KEYED
 from nfmasq.helpers.engine.shares import Shares
 from nfmasq.helpers.kit.base import NotActedOn
 
@@ -24,6 +25,11 @@ MOST_EXPECTATIONS = 64
 MOST_EXPECTED_MEDIA = 512
 """Expectations of one control session for media: an exchange has all its calls on one (SIP)."""
 MOST_EXPECTATIONS_IN_ALL = 4096
+
+
+SpeaksFor = tuple[int, IPv4Address]
+"""A helper's number and an internal host: all sessions of both. Where a helper keeps something of the host
+(Helper.meet), one session ends what another announced: a BYE of SIP takes a way of its own."""
 
 
 class Standing:
@@ -69,19 +75,40 @@ class Standing:
         self.control_of[name] = control
         self._shares.begin(name, announced.host, announced.caller)
 
+    def heard_of(self, control: Name, speaks_for: SpeaksFor | None) -> dict[Name, Announced]:
+        """Of what a session may speak: its own announcements first, then of those it speaks for."""
+        own = self.announced.get(control)
+        others = self.of_host.get(speaks_for, {}) if speaks_for else {}
+        return others if own is None else {control: own, **others}
+
+    def find(
+        self, control: Name, speaks_for: SpeaksFor | None, endpoint: tuple[str, int]
+    ) -> tuple[Name, Announced, Expectation]:
+        """The expectation at a transport and internal port, and whose it is. Raises NotActedOn.
+
+        One that waits, or whose session lives, counts before one whose time is over. A call may ring for
+        longer than its media wait, so theirs are found until they are over.
+        """
+        heard_of = self.heard_of(control, speaks_for) if endpoint[0] not in KEYED else {}
+        for latest in (Announced.newest, Announced.expired):
+            for owner, announced in heard_of.items():
+                known = latest(announced, *endpoint)
+                if known is not None:
+                    return owner, announced, known
+        raise NotActedOn("not_allowed")
+
     def sort(self, announced: Announced) -> None:
         """Find out which expectations ended, and which data sessions still live."""
         for name in [*announced.waiting, *announced.data]:
             self._look_up(announced, name)
 
-    def has_come(self, announced: Announced, transport: str, port: int, remote: IPv4Address | None) -> bool:
-        """Does a session of this internal endpoint live that this host began? remote: None is any host."""
+    def live(self, announced: Announced, transport: str, port: int) -> Expectation | None:
+        """The oldest session of this internal endpoint that began by an expectation and lives; or None."""
         for name in list(announced.names.get((transport, port), ())):
             self._look_up(announced, name)
-            each = announced.data.get(name)
-            if each is not None and remote in {None, each.remote}:
-                return True
-        return False
+            if name in announced.data:
+                return announced.data[name]
+        return None
 
     def close(self, announced: Announced, transport: str, port: int) -> None:
         """End the expectation of media at this internal endpoint that is open to anyone."""
@@ -104,7 +131,7 @@ class Standing:
     def _begin(self, announced: Announced, name: Name, each: Expectation, row: SessionRow) -> None:
         """An expectation's session has begun: it is no expectation any more."""
         del announced.waiting[name]
-        announced.data[name] = each._replace(remote=row.remote[0])
+        announced.data[name] = each._replace(remote=row.remote[0], heard=self.ticks)
         self._shares.end(name)
         if each.media:
             self.close(announced, each.transport, each.internal[1])
@@ -157,10 +184,14 @@ class Standing:
             self.forget(announced, name)
 
     def withdraw_where(self, is_disabled: Callable[[int, IPv4Address], bool]) -> None:
-        """Withdraw the expectations of helpers (by number) that are disabled for the internal host."""
+        """Withdraw the expectations of helpers (by number) that are disabled for the internal host.
+
+        Sessions that began by one live by their own timers: no word ends them any more.
+        """
         for announced in self.announced.values():
-            if announced.waiting and is_disabled(announced.helper, announced.host):
+            if is_disabled(announced.helper, announced.host):
                 self.withdraw_all(announced)
+                announced.let_live()
 
     def note_of(self, name: Name) -> object:
         """What the dialogue of a session that was announced is told; None for any other session."""

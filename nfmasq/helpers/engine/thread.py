@@ -107,7 +107,7 @@ class Engine:
         """Enable or disable a helper, for one network's hosts or, with None, for all.
 
         Disabled: nothing is read, rewritten or expected any more, and numbers go on being corrected. Enabled:
-        sessions that begin from now on are read.
+        sessions that begin from now on are read, and those over UDP from their next packet on.
         """
         self.set_switch(name, self._enabled.switch(name).with_enabled(enabled, network))
 
@@ -116,7 +116,7 @@ class Engine:
         self._enabled.request(name, switch)
         if self._lock.acquire(timeout=SET_WITHIN_S):
             try:
-                self._enabled.apply()
+                self._apply()
             finally:
                 self._lock.release()
 
@@ -139,7 +139,7 @@ class Engine:
         self._answering = aside
         with self._lock:
             if self._enabled.requested:
-                self._enabled.apply()
+                self._apply()
             tally = self._reader.tally(aside.helper)
             try:
                 packets = self._verdicts.packets(aside)
@@ -155,6 +155,10 @@ class Engine:
         self._release(aside, packets)
         for name in settled:
             self._table.let_go(*name)
+
+    def _apply(self) -> None:
+        self._enabled.apply()
+        self._verdicts.forget_left()
 
     def tick(self) -> None:
         """Once a second: look up expectations and a part of the sessions, and retire settled ones."""

@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from nfmasq.helpers.engine.checked import NotUnderstood, checked
-from nfmasq.helpers.engine.expectations import Expectations, SpeaksFor
+from nfmasq.helpers.engine.expectations import Expectations
 from nfmasq.helpers.engine.interfaces import Edit, Name
+from nfmasq.helpers.engine.standing import SpeaksFor
 from nfmasq.helpers.engine.tally import Tally
 from nfmasq.helpers.kit.base import (
     Apart,

@@ -85,14 +85,28 @@ class Verdicts:
                     *session.name, *session.corrected
                 )  # the core forgets it at a SYN that came to nothing
             self._reader.tally(session.number).sessions -= 1
-            self._sessions.retire(session.name)
+            if isinstance(session, UdpSession) and self._reader.is_disabled(session):
+                self._sessions.remove(session.name)  # enabled again, the helper reads its next datagram
+            else:
+                self._sessions.retire(session.name)
         return names
 
     def retire_settled(self) -> None:
         """Let go the sessions that a disabled helper has left: no next packet is needed for that."""
+        self.forget_left()
         for name, partner in [(each.name, each.partner) for each in self._sessions if each.is_settled]:
             for settled in self.settle(name, partner):
                 self._table.let_go(*settled)
+
+    def forget_left(self) -> None:
+        """Forget sessions over UDP that were left, if the helper is enabled again: it reads what comes."""
+        for session in list(self._sessions):
+            if session.is_settled and session.partner is None and self._begins_again(session):
+                self._sessions.remove(session.name)
+                self._reader.tally(session.number).sessions -= 1
+
+    def _begins_again(self, session: AnySession) -> bool:
+        return isinstance(session, UdpSession) and not self._reader.is_disabled(session)
 
     def forget_ended(self) -> None:
         """Forget sessions that the core knows no more; each call looks up a part of all sessions."""

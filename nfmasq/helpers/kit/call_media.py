@@ -44,14 +44,18 @@ class CallMedia:
         return _admitted(described, [host for host in self._hosts if host != peer])
 
     def note_hosts(self, hosts: Sequence[IPv4Address], peer: IPv4Address) -> list[Admitted]:
-        """Note where the outside wants its media: who may come to the ports that are known."""
-        new = [host for host in hosts if host not in self._hosts]
-        if not new:
+        """Note where the outside wants its media: who may come to the ports that are known.
+
+        A host that has come may come again, from another port: music on hold has one of its own.
+        """
+        if not hosts:
             return []
-        lets_in = new if self._hosts or peer in new else [peer, *new]
-        self._hosts = [*self._hosts, *new][-MOST_HOSTS:]
-        return _admitted(self.ports, [host for host in lets_in if host == peer or host in self._hosts])
+        self._hosts = [*(host for host in self._hosts if host not in hosts), *dict.fromkeys(hosts)][
+            -MOST_HOSTS:
+        ]
+        named = [host for host in dict.fromkeys(hosts) if host in self._hosts]
+        return _admitted(self.ports, dict.fromkeys([*named, peer]))
 
 
-def _admitted(ports: Iterable[Port], hosts: Sequence[IPv4Address]) -> list[Admitted]:
+def _admitted(ports: Iterable[Port], hosts: Iterable[IPv4Address]) -> list[Admitted]:
     return [Admitted(*port, host) for host in hosts for port in ports]

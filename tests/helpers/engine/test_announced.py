@@ -32,6 +32,21 @@ def test_the_oldest_is_forgotten_on_both_sides() -> None:
     assert len(known.by_internal) == len(known.by_external) == MOST_REMEMBERED
 
 
+def test_what_still_stands_is_not_forgotten() -> None:
+    """An exchange has all its calls on one control session."""
+    known = Announced(SESSION, 1)
+    for nth in range(3 * MOST_REMEMBERED):
+        known.remember("udp", (CLIENT, 5000 + nth), outside(7000 + nth))
+        if nth % 2 == 0:
+            known.note((nth, 1), Expectation("udp", (CLIENT, 5000 + nth), outside(7000 + nth), True, 0, None))
+    assert all(("udp", 5000 + nth) in known.by_internal for nth in range(0, 3 * MOST_REMEMBERED, 2))
+    for nth in range(0, 3 * MOST_REMEMBERED, 2):
+        known.forget((nth, 1))
+    forgotten = known.remember("udp", (CLIENT, 4000), outside(6000))
+    assert owned("udp", outside(7000)) in forgotten
+    assert len(known.by_internal) == len(known.by_external) == MOST_REMEMBERED
+
+
 def test_an_endpoint_that_is_announced_again_is_the_newest() -> None:
     known = Announced(SESSION, 1)
     for nth in [*range(MOST_REMEMBERED), 0, MOST_REMEMBERED]:

@@ -8,6 +8,7 @@ from support.router import OTHER_CLIENT
 
 from helpers.engine.bed import CLIENT, NEAR_PORT, PORT, SERVER, Bed, Connection, counted, payload_of
 from helpers.engine.here import ALSO, HERE, HI
+from helpers.engine.scripted import always, bed_of, say
 from nfmasq.helpers.engine.enabled import MOST_CUT_OFF
 from nfmasq.helpers.switches import Switch
 from nfmasq.lab.waiting import wait_until
@@ -43,6 +44,57 @@ def test_what_waits_goes_on_when_the_helper_is_disabled(bed: Bed, connection: Co
     assert connection.say(0, HI + HERE[:12]) == HI
     bed.engine.set_enabled("here", False)
     assert connection.say(0, HERE[:12], at=len(HI)) == HERE[:12]
+
+
+class TestAPhoneThatStaysRegistered:
+    """It speaks in one session over UDP for ever, and loses no helper by a change of switches."""
+
+    @pytest.mark.parametrize("network", [None, IPv4Network("192.168.1.0/28")], ids=["all", "its network"])
+    @pytest.mark.parametrize("speaks", [True, False], ids=["it spoke meanwhile", "it was silent"])
+    @pytest.mark.parametrize(("ticks", "after"), [(0, 0), (0, 3), (1, 0), (1, 3), (3, 0), (3, 3)])
+    def test_disabled_and_enabled_again(
+        self, ticks: int, after: int, network: IPv4Network | None, *, speaks: bool
+    ) -> None:
+        bed = bed_of(always())
+        say(bed)
+        before, rows = counted(bed, "scripted").readings, bed.rules.helper_ports
+        bed.engine.set_enabled("scripted", False, network)
+        bed.replace_rules(helper_ports=())
+        if speaks:
+            say(bed)
+        tick(bed, ticks)
+        bed.replace_rules(helper_ports=rows)
+        bed.engine.set_enabled("scripted", True, network)
+        tick(bed, after)
+        assert counted(bed, "scripted").readings == before
+        say(bed)
+        assert counted(bed, "scripted").readings == before + 1
+        assert counted(bed, "scripted").sessions == 1
+
+    def test_enabled_after_it_has_registered(self) -> None:
+        bed = bed_of(always())
+        rows = bed.rules.helper_ports
+        bed.replace_rules(helper_ports=())
+        say(bed)
+        bed.replace_rules(helper_ports=rows)
+        say(bed)
+        assert counted(bed, "scripted").readings == 1
+
+    def test_disabled_its_packets_are_set_aside_no_more(self) -> None:
+        bed = bed_of(always())
+        say(bed)
+        bed.engine.set_enabled("scripted", False)
+        bed.replace_rules(helper_ports=())
+        tick(bed, 1)
+        assert [row.helper for row in bed.table.sessions()] == [0]
+        assert counted(bed, "scripted").sessions == 0
+
+
+def tick(bed: Bed, seconds: int) -> None:
+    """So many seconds pass for the engine; no packet waits."""
+    for _ in range(seconds):
+        bed.engine._was_empty = True
+        bed.engine.tick()
 
 
 def test_a_helper_that_loops_is_cut_off_and_after_some_times_disabled() -> None:

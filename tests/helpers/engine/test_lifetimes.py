@@ -27,6 +27,12 @@ def held(bed: Bed) -> int:
     return row.expires_s
 
 
+def tick(bed: Bed, seconds: int) -> None:
+    """So many seconds pass for the engine."""
+    for _ in range(seconds):
+        bed.engine.tick()
+
+
 def test_an_expectation_waits_as_long_as_it_is_said() -> None:
     bed = bed_of(always(spanless(5000, lifetime_s=1800), spanless(5002, lifetime_s=10**9)))
     say(bed)
@@ -65,6 +71,39 @@ def test_what_ends_with_its_control_session_lives_as_long(bound: bool) -> None:
     for _ in range(lifetimes.LOOK_AT_DATA_S):
         bed.engine.tick()
     assert (data_of(bed).expires_s > SHORT["timeouts"].udp) == bound
+
+
+@pytest.mark.parametrize("how", ["silent", "disabled", "both live"])
+def test_what_no_word_will_end_lives_by_its_own_timer(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registered phone's session lives for ever."""
+    monkeypatch.setattr(lifetimes, "MOST_SILENT_S", 100)
+    found = spanless(5000, ends_with_control=True)
+    bed = bed_of(once(Reading(0, [found]), Reading(0)), **SHORT)
+    Connection(bed).open().say(0, b"x")
+    assert meet(bed)
+    if how == "disabled":
+        bed.engine.set_enabled("scripted", False)
+        say(bed)
+    tick(bed, 200 if how == "silent" else lifetimes.LOOK_AT_DATA_S)
+    before = data_of(bed).expires_s
+    bed.table.second += 60
+    tick(bed, lifetimes.LOOK_AT_DATA_S)
+    assert (data_of(bed).expires_s > before) == (how == "both live")
+
+
+def test_packets_keep_it_however_long_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifetimes, "MOST_SILENT_S", 100)
+    found = spanless(5000, ends_with_control=True)
+    bed = bed_of(once(Reading(0, [found]), Reading(0)))
+    Connection(bed).open().say(0, b"x")
+    for _ in range(5):
+        assert meet(bed)
+        bed.send(udp(CLIENT, 5000, SERVER, 6000, b"x"), inbound=False)
+        tick(bed, 60)
+    before = data_of(bed).expires_s
+    bed.table.second += before
+    tick(bed, lifetimes.LOOK_AT_DATA_S)
+    assert data_of(bed).expires_s > before
 
 
 @pytest.mark.parametrize("bound", [True, False])

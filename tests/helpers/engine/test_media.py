@@ -51,11 +51,21 @@ class TestMedia:
         assert row.remote[0] == OTHER_SERVER
         assert row.expires_s == pytest.approx(300, abs=5)
 
-    def test_who_has_come_is_not_expected_again(self) -> None:
-        bed = bed_of(always(self.media(), admitted=[Admitted("udp", 5000, OTHER_SERVER)]))
+    @BEHAVIOURS
+    def test_who_has_come_may_come_from_another_port(self, mapping: Mapping, filtering: Filtering) -> None:
+        """Music on hold comes from another port of the same host, and so do media behind early ones."""
+        helper = always(self.media(), admitted=[Admitted("udp", 5000, OTHER_SERVER)])
+        bed = bed_of(helper, mapping=mapping, filtering=filtering)
+        for from_port in (7000, 7010, 7020):
+            say(bed)
+            for remote in (OTHER_SERVER, SERVER):
+                assert meet(bed, remote=remote, from_port=from_port)
+        assert len({row.external for row in bed.table.sessions() if row.internal[1] == 5000}) == 1
+
+    def test_who_came_where_anyone_might_is_the_only_one(self) -> None:
+        bed = bed_of(always(self.media(anyone=True)), filtering=Filtering.ADDRESS_AND_PORT_DEPENDENT)
         say(bed)
         assert meet(bed, remote=OTHER_SERVER)
-        assert meet(bed, remote=SERVER)
         say(bed)
         assert bed.engine.expectations() == 0
 

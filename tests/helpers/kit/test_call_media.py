@@ -46,12 +46,25 @@ def test_media_that_are_added_later_are_open_to_the_hosts_that_are_known() -> No
     }
 
 
-def test_a_host_that_is_named_later_is_let_in_alone() -> None:
+def test_each_description_lets_in_all_hosts_that_it_names() -> None:
+    """A host that came from one port comes from another, when the other side describes its media anew."""
     media = CallMedia()
     media.note_ports(pair(6000), PEER)
-    media.note_hosts([RELAY], PEER)
-    assert media.note_hosts([RELAY], PEER) == []
-    assert let_in(media.note_hosts([RELAY, OTHER], PEER)) == {(6000, OTHER), (6001, OTHER)}
+    for hosts in ([RELAY], [RELAY], [RELAY, OTHER], [PEER, RELAY]):
+        assert let_in(media.note_hosts(hosts, PEER)) == {
+            (port, host) for port in (6000, 6001) for host in (PEER, *hosts)
+        }
+    assert media.note_hosts([], PEER) == []
+
+
+def test_a_host_that_is_named_again_is_not_the_oldest() -> None:
+    media = CallMedia()
+    media.note_ports(pair(6000), PEER)
+    for nth in range(MOST_HOSTS - 1):
+        media.note_hosts([IPv4Address("198.51.100.10") + nth], PEER)
+        media.note_hosts([RELAY, RELAY], PEER)
+    media.note_hosts([OTHER], PEER)
+    assert (6000, RELAY) in let_in(media.note_ports(pair(6000), PEER))
 
 
 def test_the_newest_hosts_are_known() -> None:

@@ -21,12 +21,14 @@ from nfmasq.helpers.protocols.sip.signalling import is_translated, is_traversing
 class Decisions:
     """Those of one session. socket: the phone's endpoint in it."""
 
-    __slots__ = ("_kept", "_phone", "_session", "socket")
+    __slots__ = ("_decided", "_kept", "_phone", "_session", "socket")
 
     def __init__(self, session: Session, phone: Phone) -> None:
         self._session = session
         self._phone = phone
         self._kept = session.remembered
+        self._decided: int | None = None
+        """The Call-ID that the last message of the inside was the first to decide to translate."""
         self.socket: Socket = phone.socket(session.transport, session.internal[1])
 
     def of_outside(self, message: Message, uri: Uri | None) -> bool:
@@ -40,6 +42,7 @@ class Decisions:
 
     def of_inside(self, message: Message, contacts: Sequence[Entry]) -> bool:
         """Is a message of the inside translated? contacts: its own."""
+        self._decided = None
         says = is_translated(contacts, self._session)
         registers = message.method == b"REGISTER" and not message.status and says is not None
         known = None if registers else self._phone.decided(message.call)
@@ -50,9 +53,15 @@ class Decisions:
         known = self._as_shown(users) if is_shown else says
         known = says if known is None else known
         if says is not None and known is not None:
+            self._decided = message.call if known and not registers else None
             self._phone.decide(message.call, is_translated=known)
             self.socket.show(users, is_translated=known, is_registered=registers)
         return known or False
+
+    def take_back(self) -> None:
+        """The last message of the inside is left alone as a whole: so is all of a dialog that it begins."""
+        if self._decided is not None:
+            self._phone.decide(self._decided, is_translated=False)
 
     def to_remember(self) -> int:
         """What the core is to keep of the session from now on; 0: as before."""

@@ -11,6 +11,7 @@ may begin: at the start of a datagram or a stream, and behind another message. A
 SIP in its own request, or in TURN's, opens nothing.
 """
 
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -79,7 +80,7 @@ class SipDialogue:
                 self._take_in(side, data, message, read)
             except NotActedOn as why:
                 read.left_alone.append(str(why))
-        if max(len(read.found), len(read.admitted)) > MOST_FOUND:
+        if len(read.found) > MOST_FOUND:
             return Reading(len(data), leave=True, not_acted_on=["not_allowed"])
         return self._reading(len(data) if cut.is_over else cut.taken, read, leaves=cut.is_over)
 
@@ -116,6 +117,10 @@ class SipDialogue:
             places = self._in_headers(side, data, message)
             if message.method in OFFERING and message.body < message.end and bodies.has_sdp(message):
                 places += self._in_body(side, data, message, read, MOST_FOUND - len(places))
+        except NotActedOn:
+            if self._decisions is not None and side is Side.INSIDE:
+                self._decisions.take_back()
+            raise
         finally:
             self._follow(side, message)
         if len(places) > MOST_FOUND:
@@ -154,11 +159,10 @@ class SipDialogue:
         try:
             parts = bodies.descriptions(data, message)
             hosts = [host for each in parts for host in sdp.addresses(data, each.start, each.end)]
+            calls, peer = self._phone.calls, self._session.remote[0]
+            _admit(read, calls.note_hosts(message, hosts, peer) if calls else [])
         except NotActedOn as why:
             read.left_alone.append(str(why))
-        else:
-            calls, peer = self._phone.calls, self._session.remote[0]
-            read.admitted.extend(calls.note_hosts(message, hosts, peer) if calls else ())
         return []
 
     def _described(self, data: bytes, message: Message, read: _Read, room: int) -> list[Place]:
@@ -180,7 +184,7 @@ class SipDialogue:
         if calls is None or not calls.may_describe(message) or len(made) + len(sizes) >= room:
             raise NotActedOn("not_allowed")
         found = [each for each in made if isinstance(each, Found)]
-        read.admitted.extend(calls.note_media(message, found, self._session.remote[0]))
+        _admit(read, calls.note_media(message, found, self._session.remote[0]))
         read.left_alone.extend(left_alone)
         if message.sized is not None:
             sized = message.sized
@@ -192,15 +196,22 @@ class SipDialogue:
             return
         if self._phone.calls is None:
             self._phone.calls = Calls()
-        self._phone.calls.note_request(message, from_outside=side is Side.OUTSIDE)
+        self._phone.calls.note_request(message, self._session.remote[0], from_outside=side is Side.OUTSIDE)
 
     def _follow(self, side: Side, message: Message) -> None:
         """Calls that end, and registrations that begin or end."""
         if self._phone.calls is not None:
-            self._ended += self._phone.calls.ended(message)
+            self._ended += self._phone.calls.ended(message, from_outside=side is Side.OUTSIDE)
         if message.method != b"REGISTER":
             return
         if self._registrations is None:
             self._registrations = Registrations()
         hold_s = self._registrations.hold_s(side, message, self._session)
         self._hold_s = hold_s or self._hold_s
+
+
+def _admit(read: _Read, admitted: Sequence[Admitted]) -> None:
+    """Let hosts in. Raises NotActedOn where one reading would let in too many."""
+    if len(read.admitted) + len(admitted) > MOST_FOUND:
+        raise NotActedOn("not_allowed")
+    read.admitted.extend(admitted)

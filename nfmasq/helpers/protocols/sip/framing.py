@@ -1,8 +1,9 @@
 """Where the messages of one side of a TCP stream begin and end (RFC 3261 section 18.3).
 
 What is stored: how many bytes of a body still pass unread, and how many a message needs that waits for its
-body. Also whether the side has begun like SIP. Who writes: `cut` alone. What ends it: the stream is no SIP,
-has a message whose end cannot be known, or too many messages in one reading.
+body. Also how far the end of a head was searched for, and whether the side has begun like SIP. Who writes:
+`cut` alone. What ends it: the stream is no SIP, has a message whose end cannot be known, or too many messages
+in one reading.
 """
 
 from typing import NamedTuple
@@ -39,18 +40,21 @@ class Cut(NamedTuple):
 class Framing:
     """One side of a stream."""
 
-    __slots__ = ("_begun", "_needed", "_passing")
+    __slots__ = ("_begun", "_needed", "_passing", "_searched")
 
     def __init__(self) -> None:
         self._begun = False
         self._passing = 0
         self._needed = 0
+        self._searched = 0
 
     def cut(self, data: bytes) -> Cut:
         """Cut bytes that were not taken yet into messages."""
         if len(data) < self._needed:
             return Cut([], 0, is_over=False)  # a head is read once, however slowly its body comes
-        self._needed = 0
+        if self._searched and not self._head_ends(data):
+            return Cut([], 0, is_over=False)
+        self._needed = self._searched = 0
         messages: list[Message] = []
         at = min(self._passing, len(data))
         self._passing -= at
@@ -68,6 +72,11 @@ class Framing:
             return Cut(messages, at, is_over=True)
         return Cut(messages, at, is_over=False)
 
+    def _head_ends(self, data: bytes) -> bool:
+        """Is the end of a head, or too long a head, in what has come? A head may come byte by byte."""
+        here, self._searched = self._searched, _searched(data, 0)
+        return len(data) > LONGEST_HEAD or data.find(b"\n\n", here) >= 0 or data.find(b"\n\r\n", here) >= 0
+
     def _message(self, data: bytes, at: int) -> Message | None:
         """The message that begins there; None: more of it must come. Raises NotSip, NotActedOn."""
         if not begins(data, at) or not (self._begun or _is_known(data, at)):
@@ -76,6 +85,7 @@ class Framing:
         if message is None and len(data) - at > LONGEST_HEAD:
             raise NotSip
         if message is None:
+            self._searched = _searched(data, at) if data.find(b"\n", at) >= 0 else 0
             return None
         if message.sized is None:
             raise NotActedOn("malformed")
@@ -84,6 +94,11 @@ class Framing:
             return message
         self._needed = message.end - at
         return None
+
+
+def _searched(data: bytes, at: int) -> int:
+    """From where on, behind byte `at`, a head's end is searched for when more has come: it may have begun."""
+    return max(len(data) - at - len(b"\n\r"), 0)
 
 
 def _is_known(data: bytes, at: int) -> bool:

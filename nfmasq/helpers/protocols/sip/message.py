@@ -59,6 +59,7 @@ def _by_first_letter(names: Iterable[bytes]) -> bytes:
 
 _HEADER = re.compile(rb"\n(" + _by_first_letter(NAMES) + rb")[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)")
 _TAG = re.compile(rb";[ \t]*tag[ \t]*=[ \t]*([^;,\s]+)", re.I)
+_BRANCH = re.compile(rb";[ \t]*branch[ \t]*=[ \t]*([^;,\s]+)", re.I)
 _REQUIRED = {b"via", b"call-id", b"from", b"to", b"cseq"}
 
 
@@ -106,6 +107,15 @@ class Message(NamedTuple):
     def sequence(self) -> int:
         """Its CSeq, as it is stored: number and method, whatever blanks are between them."""
         return brief(b" ".join(self.first(b"cseq").split()))
+
+    @property
+    def transaction(self) -> tuple[int, int]:
+        """CSeq, and the branch of the topmost Via (RFC 3261 section 17), as they are stored.
+
+        A sender of RFC 2543 writes no branch: it is 0.
+        """
+        match = _BRANCH.search(self.first(b"via"))
+        return self.sequence, 0 if match is None else brief(match[1])
 
     @property
     def tags(self) -> frozenset[int]:

@@ -17,7 +17,7 @@ from helpers.protocols.sip.sayings import (
     response,
     sdp,
 )
-from nfmasq.helpers.kit.base import Admitted
+from nfmasq.helpers.kit.base import MOST_FOUND, Admitted
 from nfmasq.helpers.kit.listener import EXTERNAL, INTERNAL, REMOTE, Listener
 from nfmasq.helpers.protocols.sip import Sip
 from nfmasq.helpers.protocols.sip.calls import MOST_CALLS
@@ -160,7 +160,7 @@ class TestWhoMayComeToTheMedia:
         before = (IN, invite()), (OUT, response(183, "INVITE", body=ANSWER))
         first = [Admitted(transport, port, REMOTE) for transport, port in PAIR]
         again = [Admitted(transport, port, self.RELAY) for transport, port in PAIR]
-        assert Heard(*before, (OUT, moved), (OUT, moved)).admitted == first + again
+        assert Heard(*before, (OUT, moved), (OUT, moved)).admitted == first + 2 * (again + first)
 
 
 class TestAMessageIsTranslatedAsAWhole:
@@ -194,6 +194,19 @@ class TestAMessageIsTranslatedAsAWhole:
         helper = Sip(mode="full")
         assert helper.begin(Listener(helper, True).session).read(IN, text).whole == [(0, len(text))]
 
+    @pytest.mark.parametrize("lines", [["m=audio 80 RTP/AVP 0"], ["m=message 6000 TCP/MSRP *"]])
+    def test_a_dialog_goes_on_as_its_first_message_went(self, lines: list[str]) -> None:
+        """The server matches an ACK by its Via, and calls back to the Contact that it knows."""
+        refused = request("INVITE", self.CONTACT, body=sdp(*lines))
+        after = request("ACK", to=f"{BOB};tag=1"), request("UPDATE", self.CONTACT, to=f"{BOB};tag=1")
+        assert Heard((IN, refused), *((IN, each) for each in after), mode="full").found == []
+
+    def test_a_dialog_that_began_translated_stays_so(self) -> None:
+        begun = request("INVITE", self.CONTACT)
+        refused = request("INVITE", self.CONTACT, number=2, body=sdp("m=audio 80 RTP/AVP 0"))
+        after = request("UPDATE", self.CONTACT, number=3)
+        assert Heard((IN, begun), (IN, refused), (IN, after), mode="full").found == [PHONE] * 4
+
     def test_an_answer_whose_body_cannot_be_read_is_heard_all_the_same(self) -> None:
         back = f"{EXTERNAL}:40000"
         answer = response(200, "INVITE", body=ANSWER, via=back, kind="multipart/mixed")
@@ -210,6 +223,39 @@ class TestAMessageIsTranslatedAsAWhole:
         heard = Heard(asked, (OUT, refused), mode="full")
         assert heard.ended == PAIR
         assert heard.left_alone == ["malformed"]
+
+
+class TestTooManyHosts:
+    """A reading lets in a bounded number of them, and goes on."""
+
+    @staticmethod
+    def parts(count: int, host: object) -> str:
+        """So many descriptions in one body, of eight media each."""
+        return (
+            "".join(
+                "--b\r\nContent-Type: application/sdp\r\n\r\n"
+                + sdp(*(f"m=audio {10000 + 100 * part + 2 * nth} RTP/AVP 0" for nth in range(8)), host=host)
+                + "\r\n"
+                for part in range(count)
+            )
+            + "--b--\r\n"
+        )
+
+    def test_what_describes_more_is_left_alone(self) -> None:
+        named = sdp(*(f"m=audio 7000 RTP/AVP 0\r\nc=IN IP4 198.51.100.{nth}" for nth in range(40, 44)))
+        text = response(200, "INVITE", body=self.parts(6, INTERNAL), kind="multipart/mixed;boundary=b")
+        for transport in ("udp", "tcp"):
+            one = Heard((OUT, request("INVITE", body=named)), (IN, text), (IN, text), transport=transport)
+            assert one.left_alone == ["not_allowed"] * 2
+            assert (one.found, one.admitted) == ([], [])
+            assert not one.listener.left
+
+    def test_a_segment_with_many_descriptions_goes_on(self) -> None:
+        begun = invite(*(f"m=audio {6000 + 2 * nth} RTP/AVP 0" for nth in range(8)))
+        answers = response(183, "INVITE", body=sdp("m=audio 7000 RTP/AVP 0", host="198.51.100.40")) * 40
+        one = Heard((IN, begun), (OUT, answers), transport="tcp")
+        assert not one.listener.left
+        assert len(one.admitted) == MOST_FOUND
 
 
 class TestAMessageWithTooManyPlaces:

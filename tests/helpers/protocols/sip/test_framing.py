@@ -94,6 +94,28 @@ def test_a_head_is_read_once_however_slowly_its_body_comes() -> None:
     """Else each byte of a long description costs as much as the whole head, for all helpers' sessions."""
     text = request("INVITE", "X: " + "y" * 5000, body=sdp("m=audio 6000 RTP/AVP 0", *["a=x"] * 200))
     body = text.index(b"\r\n\r\n") + 4
+    assert read_while_heard(text[:body], *(text[at : at + 1] for at in range(body, len(text)))) <= 3
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"], ids=["CRLF", "LF"])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_head_that_comes_byte_by_byte_is_searched_once(size: int, end: bytes) -> None:
+    """Else each byte costs as much as all that came before."""
+    text = request("INVITE", *["X: " + "y" * 50] * 40, body=sdp("m=audio 6000 RTP/AVP 0"))
+    head, empty, body = text.partition(b"\r\n\r\n")
+    text = (head + empty).replace(b"\r\n", end) + body
+    assert read_while_heard(*(text[at : at + size] for at in range(0, len(text), size))) <= 4
+
+
+def test_a_head_that_never_ends_is_left_however_slowly_it_comes() -> None:
+    begun = request("INVITE")[:-2]
+    one = heard(begun, *[b"X: " + b"y" * 997 + b"\r\n"] * 17, invite())
+    assert one.listener.left
+    assert one.found == []
+
+
+def read_while_heard(*pieces: bytes) -> int:
+    """How often a head is read while the inside says an INVITE with audio in these pieces."""
     read: list[str] = []
 
     def note(frame: FrameType, event: str, _: object) -> None:
@@ -103,8 +125,8 @@ def test_a_head_is_read_once_however_slowly_its_body_comes() -> None:
     before = sys.getprofile()
     sys.setprofile(note)
     try:
-        one = heard(text[:body], *(text[at : at + 1] for at in range(body, len(text))))
+        one = heard(*pieces)
     finally:
         sys.setprofile(before)
     assert one.found[1:] == [str(INTERNAL), "6000"]
-    assert len(read) <= 3
+    return len(read)
