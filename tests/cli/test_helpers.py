@@ -21,7 +21,8 @@ def test_the_command_lists_enables_and_disables(command: Command) -> None:
         command("helpers", "disable", "ftp", "--internal", GUESTS).output
         == f"helper ftp disabled for {GUESTS}\n"
     )
-    assert command("helpers").output.splitlines()[1].endswith(f"{GUESTS} off")
+    of_ftp = next(line for line in command("helpers").output.splitlines() if line.startswith("ftp "))
+    assert of_ftp.endswith(f"{GUESTS} off")
     assert command("helpers", "enable", "ftp").output == "helper ftp enabled\n"
     assert command("helpers").output.splitlines() == shown
     answer = json.loads(command("helpers", "--json").output)
