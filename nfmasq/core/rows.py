@@ -89,20 +89,6 @@ class SetAside(NamedTuple):
     token: tuple[int, int, int | None]
     receiver: Helped | None = None
 
-    @property
-    def readers(self) -> tuple[Helped, ...]:
-        """The sessions whose helpers read the packet, in order."""
-        first = Helped(
-            self.session,
-            self.serial,
-            self.helper,
-            self.internal,
-            self.external,
-            self.remote,
-            self.inside_began,
-        )
-        return (first, self.receiver) if self.receiver else (first,)
-
 
 class ExpectationRefused(Exception):
     """The table cannot hold an expectation; the text is the reason, one of the helpers' REFUSALS."""

@@ -33,6 +33,12 @@ def set_aside(router: Router, packet: bytes) -> SetAside:
     return packet_aside
 
 
+def readers(aside: SetAside) -> list[Helped]:
+    """The sessions whose helpers read the packet, in order."""
+    sender = Helped(**{name: getattr(aside, name) for name in Helped._fields})
+    return [sender] if aside.receiver is None else [sender, aside.receiver]
+
+
 @pytest.mark.parametrize(
     ("forward", "port", "served"),
     [(SERVED, 21, 21), (ELSEWHERE, 2121, 21), (ON_2121, 21, 2121)],
@@ -42,7 +48,7 @@ def test_both_sides_have_the_helper_that_one_has(forward: Forward, port: int, se
     """Whichever of the two ports is the helper's."""
     router = routing(forward)
     aside = set_aside(router, tcp(CLIENT, 40000, EXTERNAL, port))
-    client, server = aside.readers
+    client, server = readers(aside)
     assert (client.helper, server.helper) == (3, 3)
     assert (aside.outbound, client.inside_began, server.inside_began) == (True, True, False)
     assert (client.internal, client.remote) == ((CLIENT, 40000), (EXTERNAL, port))
@@ -62,16 +68,16 @@ def test_its_destination_is_translated_and_its_mark_sends_it_through_the_second_
 
 def test_answers_are_set_aside_too_the_server_s_side_first() -> None:
     router = routing()
-    client, server = set_aside(router, tcp(CLIENT, 40000, EXTERNAL, 21)).readers
+    client, server = readers(set_aside(router, tcp(CLIENT, 40000, EXTERNAL, 21)))
     answer = set_aside(router, tcp(OTHER_CLIENT, 21, *client.external, SYN | ACK))
-    assert [each.session for each in answer.readers] == [server.session, client.session]
+    assert [each.session for each in readers(answer)] == [server.session, client.session]
     assert answer.outbound
     assert read(answer.packet) == (OTHER_CLIENT, 21, CLIENT, 40000)
 
 
 def test_datagrams_are_set_aside_likewise() -> None:
     router = routing(TALK)
-    client, server = set_aside(router, udp(CLIENT, 40000, EXTERNAL, 6970)).readers
+    client, server = readers(set_aside(router, udp(CLIENT, 40000, EXTERNAL, 6970)))
     assert (client.helper, server.helper) == (4, 4)
 
 
@@ -95,14 +101,14 @@ def test_after_a_restart_both_sides_have_their_helper_from_the_first_packet(tmp_
     while settling.is_alive() or not helpers:
         table.hairpin(talk)
         while (aside := table.next_set_aside(0)) is not None:
-            helpers.add(tuple(each.helper for each in aside.readers))
+            helpers.add(tuple(each.helper for each in readers(aside)))
     settling.join()
     assert helpers == {(4, 4)}
 
 
 def test_a_host_may_reach_its_own_server() -> None:
     aside = set_aside(routing(), tcp(OTHER_CLIENT, 40000, EXTERNAL, 21))
-    assert [each.internal for each in aside.readers] == [(OTHER_CLIENT, 40000), (OTHER_CLIENT, 21)]
+    assert [each.internal for each in readers(aside)] == [(OTHER_CLIENT, 40000), (OTHER_CLIENT, 21)]
 
 
 def opened(router: Router) -> tuple[SetAside, SetAside]:
@@ -117,14 +123,14 @@ def test_let_go_both_sides_corrections_are_applied() -> None:
     """The client's side made what the client sent 7 longer, the server's what the server sent 3 shorter."""
     router = routing()
     asked, _ = opened(router)
-    client, server = asked.readers
+    client, server = readers(asked)
     said = b"x" * 100
     set_aside(router, tcp(CLIENT, 40000, EXTERNAL, 21, ACK, payload=said))
     set_aside(router, tcp(OTHER_CLIENT, 21, *asked.external, ACK, payload=said))
     here = START + 1 + len(said)
     router.table.correct(client.session, client.serial, 7, 0)
     router.table.correct(server.session, server.serial, -3, 0)
-    for each in asked.readers:
+    for each in readers(asked):
         router.table.let_go(each.session, each.serial)
     for packet, sequence, acked in (
         (tcp(CLIENT, 40000, EXTERNAL, 21, ACK, payload=b"x", sequence=here, acked=here - 3), 7, 3),
@@ -151,12 +157,12 @@ def hairpinned(router: Router, packet: bytes) -> bytes:
 def test_it_has_its_helpers_again_when_it_begins_anew() -> None:
     router = routing(ELSEWHERE)
     aside = set_aside(router, tcp(CLIENT, 40000, EXTERNAL, 2121))
-    for each in aside.readers:
+    for each in readers(aside):
         router.table.let_go(each.session, each.serial)
     refused = tcp(OTHER_CLIENT, 21, *aside.external, 0x14)
     assert hairpinned(router, refused)
     again = set_aside(router, tcp(CLIENT, 40000, EXTERNAL, 2121))
-    assert [each.helper for each in again.readers] == [3, 3]
+    assert [each.helper for each in readers(again)] == [3, 3]
 
 
 def test_errors_are_for_no_helper() -> None:
@@ -169,7 +175,7 @@ def test_errors_are_for_no_helper() -> None:
 
 def test_a_control_session_that_is_kept_alive_lives_on_both_sides() -> None:
     router = routing()
-    client, server = set_aside(router, tcp(CLIENT, 40000, EXTERNAL, 21)).readers
+    client, server = readers(set_aside(router, tcp(CLIENT, 40000, EXTERNAL, 21)))
     assert router.table.keep(server.session, server.serial, 5000, now=router.now)
     router.wait(4999)
     assert router.table.seen(client.session, client.serial) is not None
@@ -187,7 +193,7 @@ def test_more_than_can_wait_is_dropped_with_a_reason() -> None:
 def test_one_packet_fulfils_an_expectation_of_each_side() -> None:
     """The sender's, whose remote port is known, and the receiver's, whose is not."""
     router = routing()
-    client, server = opened(router)[0].readers
+    client, server = readers(opened(router)[0])
 
     def expect(side: Helped, port: int, remote_port: int) -> int:
         made = router.table.expect(

@@ -2,16 +2,13 @@
 
 import re
 import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from ipaddress import IPv4Address
-from pathlib import Path
 
-from netns.ftp_servers import program
+from netns import unpacked
 from nfmasq.lab.namespace import Namespace
-from nfmasq.lab.waiting import wait_until
 
 GATEWAY_PORT, AGENT_PORT = 2427, 2727
 _CONFIG = """
@@ -31,25 +28,11 @@ mgcp
 @contextmanager
 def gateway(host: Namespace, own: IPv4Address) -> Iterator[None]:
     """Run osmo-mgw on a host."""
-    with tempfile.TemporaryDirectory(prefix="nfmasq-mgcp-") as place:
-        config, output = Path(place) / "mgw.cfg", Path(place) / "output"
-        config.write_text(_CONFIG.format(own=own, port=GATEWAY_PORT))
-        with output.open("w") as written:
-            process: subprocess.Popen[str] = host.popen(
-                program("osmo-mgw"), "-s", "-c", str(config),
-                stdin=subprocess.DEVNULL, stdout=written, stderr=written, cwd=place,
-            )  # fmt: skip
-        try:
-            wait_until(
-                lambda: process.poll() is not None or f":{GATEWAY_PORT} " in host.run("ss", "-Hlun"),
-                "osmo-mgw to listen",
-                20,
-            )
-            assert process.poll() is None, output.read_text()
+    with unpacked.directory() as place:
+        (place / "mgw.cfg").write_text(_CONFIG.format(own=own, port=GATEWAY_PORT))
+        ready = partial(unpacked.listens, host, GATEWAY_PORT, "udp")
+        with unpacked.running(host, place, "exec osmo-mgw -s -c mgw.cfg", ready=ready, what="osmo-mgw"):
             yield
-        finally:
-            process.kill()
-            process.wait(10)
 
 
 class Agent:

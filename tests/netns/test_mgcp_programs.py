@@ -1,5 +1,6 @@
 """MGCP end to end: osmo-mgw inside, a scripted call agent outside, and telephones that speak by it."""
 
+import socket
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -43,6 +44,11 @@ def sounds(data: bytes) -> bytes:
     return data[12:]
 
 
+def wait_until_heard(telephone: socket.socket, packet: bytes) -> None:
+    """Read what comes to a telephone until it has this packet's sound."""
+    wait_until(lambda: sounds(telephone.recv(2000)) == sounds(packet), "a telephone to hear")
+
+
 def test_two_telephones_outside_hear_each_other_by_each_of_two_gateways(
     net: Topology, daemon: DaemonUnderLab
 ) -> None:
@@ -65,9 +71,9 @@ def test_two_telephones_outside_hear_each_other_by_each_of_two_gateways(
                 daemon.start()
             for nth, (_, _, _, (one, near), (other, far)) in enumerate(calls):
                 one.sendto(rtp(nth + 1), near)
-                wait_until(lambda: sounds(other.recv(2000)) == sounds(rtp(nth + 1)), "the other to hear")  # noqa: B023
+                wait_until_heard(other, rtp(nth + 1))
                 other.sendto(rtp(nth + 9), far)
-                wait_until(lambda: sounds(one.recv(2000)) == sounds(rtp(nth + 9)), "the one to hear")  # noqa: B023
+                wait_until_heard(one, rtp(nth + 9))
         for agent, endpoint, connections, *_ in calls:
             for identifier in connections:
                 agent.ask("DLCX", endpoint, "C: 1234", f"I: {identifier}")

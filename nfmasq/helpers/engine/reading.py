@@ -64,7 +64,14 @@ class DialogueReader:
             if _asks_for_more(reading):
                 others = speaks_for(entry, session.endpoints.internal[0])
                 speaker = trust.Speaker(side, session.name, session.endpoints, session.number, others)
-                trust.act_on(reading, edits, speaker, self._expectations, tally, self.leash.call)
+                trust.act_on(
+                    reading,
+                    edits,
+                    speaker=speaker,
+                    expectations=self._expectations,
+                    tally=tally,
+                    write=self.leash.call,
+                )
         except Exception as error:
             self._failed(entry, error)
             return len(data), edits, True

@@ -59,9 +59,10 @@ class Speaker(NamedTuple):
     speaks_for: SpeaksFor | None = None
 
 
-def act_on(  # noqa: PLR0917  as they are stored
+def act_on(
     reading: Reading,
     made: list[Edit],
+    *,
     speaker: Speaker,
     expectations: Expectations,
     tally: Tally,
